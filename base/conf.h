@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration as one typed, flat value: no pointers, so the parent hands
+ * it to a child as one message.  l2tpd/parse.y fills it, l2tpd/conf.c checks
+ * and prints it; culvert.conf(5) says what every field means.
+ *
+ * Numbers are in the unit that the field's name ends in.  IPv4 addresses are
+ * in host order.  Strings end in NUL.
+ */
+#ifndef CULVERT_CONF_H
+#define CULVERT_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+enum {
+	CONF_NAME_MAX = 64,
+	CONF_PATH_MAX = 256,
+	CONF_SECRET_MAX = 128,
+	CONF_IFNAME_MAX = 16,
+
+	CONF_IKES = 16,
+	CONF_TUNNELS = 8,
+	CONF_LISTENS = 8,	/* per tunnel */
+	CONF_IPCPS = 8,
+	CONF_POOLS = 16,	/* ranges per ipcp */
+	CONF_INTERFACES = 8,
+	CONF_AUTHS = 8,
+	CONF_BINDS = 16,
+	CONF_ENGINES_MAX = 32,
+};
+
+enum conf_esp { CONF_ESP_USER, CONF_ESP_KERNEL, CONF_ESP_AUTO };
+enum conf_proposals { CONF_PROP_DEFAULT, CONF_PROP_LEGACY };
+enum conf_user_max { CONF_UM_REFUSE, CONF_UM_REPLACE };
+
+/* ike passive esp … psk …: one statement */
+struct conf_ike {
+	bool tunnel_word;		/* "esp tunnel" was written; both admit transport-mode L2TP clients */
+	bool xauth;
+	struct addr from;		/* local address; family 0 = any */
+	struct addr to;			/* peers' network; family 0 = any */
+	uint8_t to_prefix;		/* its prefix length */
+	char main_group[16];		/* "modp2048"; "" = the set's own list */
+	char main_enc[16], main_auth[16];
+	char quick_group[16];		/* PFS with this group, or none */
+	char quick_enc[16], quick_auth[16];
+	char srcid[CONF_NAME_MAX], dstid[CONF_NAME_MAX];
+	uint8_t psk[CONF_SECRET_MAX];	/* wiped in every copy but iked's */
+	uint16_t psk_len;
+	char psk_file[CONF_PATH_MAX];	/* where it came from, or "" */
+};
+
+/* Bits of conf_tunnel.auth_methods */
+enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
+
+struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
+	char name[CONF_NAME_MAX];
+	struct addr listen[CONF_LISTENS];	/* "listen on"; port 1701 inside ESP */
+	uint8_t n_listen;
+	char l2tp_hostname[CONF_NAME_MAX];	/* "" = gethostname() */
+	char l2tp_vendor_name[CONF_NAME_MAX];	/* "" = AVP left out */
+	uint16_t l2tp_hello_interval_s;		/* 60 */
+	uint16_t l2tp_hello_timeout_s;		/* 30 */
+	bool l2tp_require_ipsec;		/* yes */
+	bool l2tp_data_use_seq;			/* no */
+	uint16_t mru;				/* 1360 */
+	bool lcp_keepalive;			/* yes */
+	uint16_t lcp_keepalive_interval_s;	/* 300 */
+	uint16_t lcp_keepalive_retry_interval_s;/* 60 */
+	uint8_t lcp_keepalive_max_retries;	/* 3 */
+	uint16_t lcp_timeout_s;			/* 3 */
+	uint8_t lcp_max_configure;		/* 10 */
+	uint8_t lcp_max_terminate;		/* 2 */
+	uint8_t lcp_max_nak_loop;		/* 5 */
+	uint8_t auth_methods;			/* CONF_AUTH_MSCHAPV2 */
+	uint32_t idle_timeout_s;		/* 0 = off */
+	bool tcp_mss_adjust;			/* yes */
+	bool ingress_filter;			/* yes */
+};
+
+struct conf_pool {
+	uint32_t first, last;			/* host order, both included */
+	bool static_only;			/* "for static" */
+};
+
+struct conf_ipcp {			/* ipcp NAME { … } */
+	char name[CONF_NAME_MAX];
+	struct conf_pool pool[CONF_POOLS];
+	uint8_t n_pool;
+	uint32_t dns[2], nbns[2];	/* 0 = none */
+	bool allow_user_selected_address;
+};
+
+struct conf_interface {			/* interface NAME address A ipcp I */
+	char name[CONF_IFNAME_MAX];	/* as written: "pppx0" */
+	bool per_session;		/* its name begins with pppx */
+	uint32_t address;
+	uint8_t ipcp;			/* index */
+};
+
+struct conf_auth {			/* authentication NAME type local { … } */
+	char name[CONF_NAME_MAX];
+	char users_file[CONF_PATH_MAX];
+	char username_suffix[CONF_NAME_MAX];
+	bool strip_nt_domain;		/* yes */
+	bool strip_atmark_realm;	/* no */
+	uint32_t user_max_session;	/* 0 = unlimited */
+};
+
+struct conf_bind {			/* bind tunnel from T authenticated by A to I */
+	uint8_t tunnel, auth, interface;	/* indices */
+};
+
+struct conf_firewall {			/* firewall { … } */
+	bool present, off;
+	bool nat;
+	char nat_on[CONF_IFNAME_MAX];
+	uint32_t nat_to;		/* "to ADDR": snat instead of masquerade; 0 = none */
+	bool client_to_client;		/* no */
+};
+
+struct conf {
+	uint32_t max_session;		/* 0 = unlimited */
+	uint32_t user_max_session;
+	enum conf_user_max user_max_policy;
+	enum conf_esp esp;
+	enum conf_proposals proposals;
+	uint16_t engines;		/* 2 for now */
+	uint16_t dpd_s;			/* 60 */
+	char server_name[CONF_NAME_MAX];
+
+	struct conf_ike ike[CONF_IKES];
+	uint8_t n_ike;
+	struct conf_tunnel tunnel[CONF_TUNNELS];
+	uint8_t n_tunnel;
+	struct conf_ipcp ipcp[CONF_IPCPS];
+	uint8_t n_ipcp;
+	struct conf_interface interface[CONF_INTERFACES];
+	uint8_t n_interface;
+	struct conf_auth auth[CONF_AUTHS];
+	uint8_t n_auth;
+	struct conf_bind bind[CONF_BINDS];
+	uint8_t n_bind;
+	struct conf_firewall firewall;
+	char control_socket[CONF_PATH_MAX];	/* "" = RUNDIR/culvert.sock */
+	char control_group[CONF_NAME_MAX];
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { RATE_WINDOW_MS = 1000, RATE_LINES = 10 };
+
+int log_max = LOG_INFO;
+static const char *log_name = "culvertd";
+static bool log_syslog;
+
+void log_init(const char *name, bool to_syslog)
+{
+	log_name = name;
+	log_syslog = to_syslog;
+	if (to_syslog)
+		openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+static void log_v(int level, const char *fmt, va_list ap)
+{
+	char line[1024], when[32];
+	struct timespec ts;
+	struct tm tm;
+
+	if (log_syslog) {
+		vsyslog(level, fmt, ap);
+		return;
+	}
+	vsnprintf(line, sizeof(line), fmt, ap);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	localtime_r(&ts.tv_sec, &tm);
+	strftime(when, sizeof(when), "%F %T", &tm);
+	/* One write a line: several processes share the descriptor. */
+	fprintf(stderr, "%s.%03ld %s: %s\n", when, ts.tv_nsec / 1000000, log_name, line);
+}
+
+void log_at(int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > log_max)
+		return;
+	va_start(ap, fmt);
+	log_v(level, fmt, ap);
+	va_end(ap);
+}
+
+void fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_v(LOG_ERR, fmt, ap);
+	va_end(ap);
+	exit(1);
+}
+
+bool log_rate_ok(struct log_rate *r, uint64_t now)
+{
+	if (now - r->window_ms >= RATE_WINDOW_MS) {
+		if (r->suppressed)
+			log_at(LOG_WARNING, "%u more lines of this kind were left out", r->suppressed);
+		*r = (struct log_rate){ .window_ms = now };
+	}
+	if (r->n < RATE_LINES) {
+		r->n++;
+		return true;
+	}
+	r->suppressed++;
+	return false;
+}

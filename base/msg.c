@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/msg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define R(r) (1u << ROLE_##r)
+#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(IKED))
+
+enum fd_rule { NO_FD, WITH_FD, MAY_FD };
+
+static bool ends(const char *s, size_t n)
+{
+	return memchr(s, 0, n) != NULL;
+}
+
+#define ENDS(s) ends((s), sizeof(s))
+
+static bool addr_ok(const struct addr *a)
+{
+	return a->family == 0 || a->family == 4 || a->family == 6;
+}
+
+/* Checks beyond the size: what a receiver would index or print with. */
+static bool check_sock(const union msg_body *b)
+{
+	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_ESP_4500 && addr_ok(&b->sock.at);
+}
+
+static bool check_peer(const union msg_body *b)
+{
+	return b->peer.role > ROLE_NONE && b->peer.role < ROLES && b->peer.index < SPI_ENGINES;
+}
+
+static bool check_table(const union msg_body *b)
+{
+	return b->table.engine < SPI_ENGINES && b->table.rows > 0 && b->table.rows <= 65536;
+}
+
+static bool check_users(const union msg_body *b)
+{
+	return b->users.auth < CONF_AUTHS;
+}
+
+static bool check_conf(const union msg_body *b)
+{
+	const struct conf *c = &b->conf.conf;
+
+	return c->n_ike <= CONF_IKES && c->n_tunnel <= CONF_TUNNELS && c->n_ipcp <= CONF_IPCPS &&
+	       c->n_interface <= CONF_INTERFACES && c->n_auth <= CONF_AUTHS && c->n_bind <= CONF_BINDS &&
+	       c->engines > 0 && c->engines <= CONF_ENGINES_MAX && b->conf.self < c->engines;
+}
+
+static bool check_spi_new(const union msg_body *b)
+{
+	return spi_slot(b->spi_new.spi) && addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
+}
+
+static bool check_sa_add(const union msg_body *b)
+{
+	const struct msg_sa_add *m = &b->sa_add;
+
+	return m->inbound <= 1 && m->enc > ESP_ENC_NONE && m->enc <= ESP_ENC_AES_CBC_256 &&
+	       m->auth > ESP_AUTH_NONE && m->auth <= ESP_AUTH_HMAC_SHA2_256_128 &&
+	       m->enc_len == (m->enc == ESP_ENC_AES_CBC_128 ? 16 : 32) &&
+	       m->auth_len == (m->auth == ESP_AUTH_HMAC_SHA1_96 ? 20 : 32) &&
+	       spi_slot(m->inbound ? m->spi : m->pair) && addr_ok(&m->local) && addr_ok(&m->peer) &&
+	       ENDS(m->ike_id);
+}
+
+static bool check_sa_move(const union msg_body *b)
+{
+	return addr_ok(&b->sa_move.local) && addr_ok(&b->sa_move.peer);
+}
+
+static bool check_sa_del(const union msg_body *b)
+{
+	return b->sa_del.inbound <= 1;
+}
+
+static bool check_stray(const union msg_body *b)
+{
+	return b->stray.len > 4 && b->stray.len <= STRAY_MAX && addr_ok(&b->stray.local) &&
+	       addr_ok(&b->stray.peer);
+}
+
+static bool check_auth_req(const union msg_body *b)
+{
+	const struct msg_auth_req *m = &b->auth_req;
+
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_MSCHAPV2 &&
+	       m->user_len <= sizeof(m->user) && m->challenge_len <= sizeof(m->challenge) &&
+	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
+	       ENDS(m->ike_id);
+}
+
+static bool check_verdict(const union msg_body *b)
+{
+	const struct msg_verdict *m = &b->verdict;
+
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && ENDS(m->reason) &&
+	       ENDS(m->user) && ENDS(m->realm);
+}
+
+static bool check_session(const union msg_body *b)
+{
+	return ENDS(b->session.reason);
+}
+
+static bool check_session_tun(const union msg_body *b)
+{
+	return ENDS(b->session_tun.ifname);
+}
+
+static bool check_tun_add(const union msg_body *b)
+{
+	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && ENDS(b->tun_add.alias);
+}
+
+static bool check_tun_done(const union msg_body *b)
+{
+	return b->tun_done.err <= 0 && ENDS(b->tun_done.ifname);
+}
+
+static bool check_tun_del(const union msg_body *b)
+{
+	return b->tun_del.unit < 1000000;
+}
+
+static bool check_stats(const union msg_body *b)
+{
+	if (b->stats.n > STATS_MAX)
+		return false;
+	for (uint32_t i = 0; i < b->stats.n; i++)
+		if (!ENDS(b->stats.c[i].name))
+			return false;
+	return true;
+}
+
+static bool check_ctl_req(const union msg_body *b)
+{
+	return b->ctl_req.version == CTL_VERSION;
+}
+
+static bool check_ctl_row(const union msg_body *b)
+{
+	const struct sess_row *r = &b->ctl_row.row;
+
+	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) &&
+	       addr_ok(&r->peer);
+}
+
+static bool check_ctl_counter(const union msg_body *b)
+{
+	return ENDS(b->ctl_counter.process) && ENDS(b->ctl_counter.c.name);
+}
+
+static bool check_ctl_end(const union msg_body *b)
+{
+	return b->ctl_end.err <= 0 && ENDS(b->ctl_end.text);
+}
+
+#define BODY(m) sizeof(((union msg_body *)0)->m)
+
+static const struct msg_rule {
+	const char *name;
+	unsigned from, to;		/* bits of roles */
+	uint32_t size;			/* of the body, exactly */
+	enum fd_rule fd;
+	bool (*check)(const union msg_body *);
+} rules[MSG_TYPES] = {
+	[MSG_CONF] = { "CONF", R(PARENT), CHILDREN, BODY(conf), NO_FD, check_conf },
+	[MSG_SOCK] = { "SOCK", R(PARENT), R(ENGINE) | R(IKED), BODY(sock), WITH_FD, check_sock },
+	[MSG_PEER] = { "PEER", R(PARENT), CHILDREN, BODY(peer), WITH_FD, check_peer },
+	[MSG_TABLE] = { "TABLE", R(PARENT), R(ENGINE) | R(MANAGER), BODY(table), WITH_FD, check_table },
+	[MSG_USERS] = { "USERS", R(PARENT), R(MANAGER), BODY(users), WITH_FD, check_users },
+	[MSG_LISTEN] = { "LISTEN", R(PARENT), R(MANAGER), 0, WITH_FD, NULL },
+	[MSG_START] = { "START", R(PARENT), CHILDREN, 0, NO_FD, NULL },
+	[MSG_READY] = { "READY", CHILDREN, R(PARENT), 0, NO_FD, NULL },
+	[MSG_SHUTDOWN] = { "SHUTDOWN", R(PARENT), CHILDREN, 0, NO_FD, NULL },
+
+	[MSG_SPI_NEW] = { "SPI_NEW", R(IKED), R(ENGINE), BODY(spi_new), NO_FD, check_spi_new },
+	[MSG_SA_ADD] = { "SA_ADD", R(IKED), R(ENGINE), BODY(sa_add), NO_FD, check_sa_add },
+	[MSG_SA_MOVE] = { "SA_MOVE", R(IKED), R(ENGINE), BODY(sa_move), NO_FD, check_sa_move },
+	[MSG_SA_DEL] = { "SA_DEL", R(IKED), R(ENGINE), BODY(sa_del), NO_FD, check_sa_del },
+	[MSG_FLOW_END] = { "FLOW_END", R(IKED), R(ENGINE), BODY(flow), NO_FD, NULL },
+
+	[MSG_SA_EXPIRED] = { "SA_EXPIRED", R(ENGINE), R(IKED), BODY(sa_expired), NO_FD, NULL },
+	[MSG_SA_USE] = { "SA_USE", R(ENGINE), R(IKED), BODY(sa_use), NO_FD, NULL },
+	[MSG_SA_MOVED] = { "SA_MOVED", R(ENGINE), R(IKED), BODY(sa_move), NO_FD, check_sa_move },
+	[MSG_FLOW_KILL] = { "FLOW_KILL", R(ENGINE), R(IKED), BODY(flow), NO_FD, NULL },
+	[MSG_STRAY] = { "STRAY", R(ENGINE), R(IKED), BODY(stray), NO_FD, check_stray },
+
+	[MSG_AUTH_REQ] = { "AUTH_REQ", R(ENGINE), R(MANAGER), BODY(auth_req), NO_FD, check_auth_req },
+	[MSG_SESSION_UP] = { "SESSION_UP", R(ENGINE), R(MANAGER), BODY(session), NO_FD, check_session },
+	[MSG_SESSION_DOWN] = { "SESSION_DOWN", R(ENGINE), R(MANAGER), BODY(session), NO_FD, check_session },
+	[MSG_VERDICT] = { "VERDICT", R(MANAGER), R(ENGINE), BODY(verdict), NO_FD, check_verdict },
+	[MSG_SESSION_TUN] = { "SESSION_TUN", R(MANAGER), R(ENGINE), BODY(session_tun), WITH_FD, check_session_tun },
+	[MSG_SESSION_KILL] = { "SESSION_KILL", R(MANAGER), R(ENGINE), BODY(session), NO_FD, check_session },
+
+	[MSG_TUN_ADD] = { "TUN_ADD", R(MANAGER), R(NETD), BODY(tun_add), NO_FD, check_tun_add },
+	[MSG_TUN_DONE] = { "TUN_DONE", R(NETD), R(MANAGER), BODY(tun_done), MAY_FD, check_tun_done },
+	[MSG_TUN_DEL] = { "TUN_DEL", R(MANAGER), R(NETD), BODY(tun_del), NO_FD, check_tun_del },
+
+	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(IKED) | R(NETD), 0, NO_FD, NULL },
+	[MSG_STATS] = { "STATS", R(ENGINE) | R(IKED) | R(NETD), R(MANAGER), BODY(stats), NO_FD, check_stats },
+
+	[MSG_CTL_LIST] = { "CTL_LIST", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
+	[MSG_CTL_CLEAR] = { "CTL_CLEAR", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
+	[MSG_CTL_STATUS] = { "CTL_STATUS", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
+	[MSG_CTL_ROW] = { "CTL_ROW", R(MANAGER), R(CTL), BODY(ctl_row), NO_FD, check_ctl_row },
+	[MSG_CTL_COUNTER] = { "CTL_COUNTER", R(MANAGER), R(CTL), BODY(ctl_counter), NO_FD, check_ctl_counter },
+	[MSG_CTL_END] = { "CTL_END", R(MANAGER), R(CTL), BODY(ctl_end), NO_FD, check_ctl_end },
+};
+
+static const char *const role_names[ROLES] = {
+	[ROLE_NONE] = "none", [ROLE_PARENT] = "parent", [ROLE_NETD] = "netd", [ROLE_ENGINE] = "engine",
+	[ROLE_MANAGER] = "manager", [ROLE_IKED] = "iked", [ROLE_CTL] = "ctl",
+};
+
+/* What goes over the socket before the body. */
+struct wire {
+	uint32_t type;
+	uint32_t len;
+};
+
+/* A message that waits. */
+struct queued {
+	struct list link;
+	int fd;
+	struct wire w;
+	uint8_t body[];
+};
+
+const char *role_name(enum role r)
+{
+	return (unsigned)r < ROLES ? role_names[r] : "?";
+}
+
+const char *msg_name(uint32_t type)
+{
+	return type < MSG_TYPES && rules[type].name ? rules[type].name : "?";
+}
+
+static bool rule_ok(enum role from, enum role to, uint32_t type, size_t len, bool has_fd)
+{
+	const struct msg_rule *r;
+
+	if (type >= MSG_TYPES || !rules[type].name)
+		return false;
+	r = &rules[type];
+	return (r->from & 1u << from) && (r->to & 1u << to) && len == r->size &&
+	       (r->fd == MAY_FD || has_fd == (r->fd == WITH_FD));
+}
+
+bool msg_check(enum role from, enum role to, const void *data, size_t len, bool has_fd)
+{
+	static union msg_body b;	/* too big for a stack; copied for alignment */
+	struct wire w;
+
+	if (len < sizeof(w))
+		return false;
+	memcpy(&w, data, sizeof(w));
+	if (w.len != len - sizeof(w) || !rule_ok(from, to, w.type, w.len, has_fd))
+		return false;
+	memcpy(&b, (const uint8_t *)data + sizeof(w), w.len);
+	return !rules[w.type].check || rules[w.type].check(&b);
+}
+
+void chan_init(struct chan *c, int fd, enum role self, enum role peer, uint32_t index)
+{
+	*c = (struct chan){ .fd = fd, .self = self, .peer = peer, .index = index };
+	list_init(&c->out);
+	if (fd >= 0)
+		(void)!fd_setup(fd);
+}
+
+static void queued_free(struct queued *q)
+{
+	list_del(&q->link);
+	if (q->fd >= 0)
+		close(q->fd);
+	explicit_bzero(q->body, q->w.len);
+	free(q);
+}
+
+void chan_close(struct chan *c)
+{
+	LIST_EACH(&c->out, e)
+		queued_free(CONTAINER_OF(e, struct queued, link));
+	c->n_out = 0;
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+int chan_pair(int ret_fd[static 2])
+{
+	static const int big = 1 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fd) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(ret_fd[i], SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	return 0;
+}
+
+/* 0, -EAGAIN or -EPIPE. */
+static int send_now(int sock, const struct wire *w, const void *body, int fd)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = (void *)(uintptr_t)w, .iov_len = sizeof(*w) },
+		{ .iov_base = (void *)(uintptr_t)body, .iov_len = w->len },
+	};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} c = { 0 };
+	struct msghdr h = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if (fd >= 0) {
+		h.msg_control = c.buf;
+		h.msg_controllen = sizeof(c.buf);
+		struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
+
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
+	}
+	do {
+		n = sendmsg(sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 0;
+	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS ? -EAGAIN : -EPIPE;
+}
+
+int chan_send(struct chan *c, enum msg_type type, const void *body, size_t len, int fd)
+{
+	struct wire w = { .type = type, .len = (uint32_t)len };
+	struct queued *q;
+	int err;
+
+	if (c->fd < 0)
+		return -EPIPE;
+	if (!rule_ok(c->self, c->peer, type, len, fd >= 0))
+		return -EINVAL;
+	if (!c->n_out) {
+		err = send_now(c->fd, &w, body, fd);
+		if (err != -EAGAIN)
+			return err;
+	}
+	if (c->n_out >= CHAN_QUEUE_MAX || !(q = malloc(sizeof(*q) + len)))
+		return -ENOBUFS;
+	q->fd = -1;
+	if (fd >= 0 && (q->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+		free(q);
+		return -ENOBUFS;
+	}
+	q->w = w;
+	if (len)
+		memcpy(q->body, body, len);
+	list_push(&c->out, &q->link);
+	c->n_out++;
+	return 0;
+}
+
+int chan_flush(struct chan *c)
+{
+	LIST_EACH(&c->out, e) {
+		struct queued *q = CONTAINER_OF(e, struct queued, link);
+		int err = send_now(c->fd, &q->w, q->body, q->fd);
+
+		if (err)
+			return err == -EAGAIN ? 0 : err;
+		queued_free(q);
+		c->n_out--;
+	}
+	return 0;
+}
+
+int chan_recv(struct chan *c, struct msg *ret)
+{
+	struct wire w;
+	struct iovec iov[2] = {
+		{ .iov_base = &w, .iov_len = sizeof(w) },
+		{ .iov_base = &ret->b, .iov_len = sizeof(ret->b) },
+	};
+	/* Room for more descriptors than any message has, so that extra ones are seen and closed. */
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(8 * sizeof(int))];
+	} ctl;
+	struct msghdr h = {
+		.msg_iov = iov, .msg_iovlen = 2, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf),
+	};
+	unsigned n_fd = 0;
+	ssize_t n;
+
+	ret->fd = -1;
+	if (c->fd < 0)
+		return -EPIPE;
+	do {
+		n = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -EPIPE;
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&h); cm; cm = CMSG_NXTHDR(&h, cm)) {
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t k = 0; k < (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int); k++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cm) + k * sizeof(fd), sizeof(fd));
+			if (n_fd++ == 0)
+				ret->fd = fd;
+			else
+				close(fd);
+		}
+	}
+	if (n == 0 && n_fd == 0)
+		return -EPIPE;
+	if (n_fd <= 1 && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(w) &&
+	    w.len == (size_t)n - sizeof(w) && rule_ok(c->peer, c->self, w.type, w.len, n_fd > 0) &&
+	    (!rules[w.type].check || rules[w.type].check(&ret->b))) {
+		ret->type = w.type;
+		ret->len = w.len;
+		return 1;
+	}
+	if (ret->fd >= 0)
+		close(ret->fd);
+	ret->fd = -1;
+	return -EBADMSG;
+}
+
+void row_write_begin(struct sess_row *row)
+{
+	__atomic_store_n(&row->seq, row->seq + 1, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_release);
+}
+
+void row_write_end(struct sess_row *row)
+{
+	__atomic_store_n(&row->seq, row->seq + 1, __ATOMIC_RELEASE);
+}
+
+bool row_read(const struct sess_row *row, struct sess_row *ret)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		uint32_t seq = __atomic_load_n(&row->seq, __ATOMIC_ACQUIRE);
+
+		if (seq & 1)
+			continue;
+		memcpy(ret, row, sizeof(*ret));
+		atomic_thread_fence(memory_order_acquire);
+		if (__atomic_load_n(&row->seq, __ATOMIC_RELAXED) == seq) {
+			/* The writer is another process: its strings end where we say. */
+			ret->user[sizeof(ret->user) - 1] = '\0';
+			ret->realm[sizeof(ret->realm) - 1] = '\0';
+			ret->ifname[sizeof(ret->ifname) - 1] = '\0';
+			ret->host_name[sizeof(ret->host_name) - 1] = '\0';
+			return ret->state != ROW_FREE;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The message table: every message that one process of culvert may send to
+ * another, who may send it to whom, and its body.  msg.c has the table itself
+ * and refuses what does not match it; a receiver treats its sender as hostile.
+ *
+ * Bodies are fixed-size structs of host-order numbers, sent over
+ * SOCK_SEQPACKET on this machine only; both ends are of one build.
+ */
+#ifndef CULVERT_PROTO_H
+#define CULVERT_PROTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/conf.h"
+
+enum role {
+	ROLE_NONE,
+	ROLE_PARENT,
+	ROLE_NETD,
+	ROLE_ENGINE,
+	ROLE_MANAGER,		/* auth is inside it for now, behind the same messages */
+	ROLE_IKED,
+	ROLE_CTL,		/* culvertctl: whoever may open the control socket */
+	ROLES,
+};
+
+const char *role_name(enum role);
+
+enum msg_type {
+	MSG_NONE,
+
+	/* parent → child, in this order, then MSG_START; the child answers MSG_READY */
+	MSG_CONF,		/* → all; secrets only → iked */
+	MSG_SOCK,		/* → engine, iked; +fd: a bound UDP socket */
+	MSG_PEER,		/* → all; +fd: a channel to another child */
+	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
+	MSG_USERS,		/* → manager; +fd: a users file, again whenever it changed */
+	MSG_LISTEN,		/* → manager; +fd: the control socket */
+	MSG_START,
+	MSG_READY,		/* child → parent */
+	MSG_SHUTDOWN,		/* parent → child: end the sessions, then exit */
+
+	/* iked → engine */
+	MSG_SPI_NEW,		/* an SPI was allocated: ESP for it may come before its keys */
+	MSG_SA_ADD,
+	MSG_SA_MOVE,		/* IKE saw the peer at a new address */
+	MSG_SA_DEL,
+	MSG_FLOW_END,		/* the lineage's IKE_SA is gone and none of its SAs are left */
+
+	/* engine → iked */
+	MSG_SA_EXPIRED,		/* hard lifetime or sequence numbers used up; the engine dropped it */
+	MSG_SA_USE,		/* counters of an inbound SA, every few seconds while they change */
+	MSG_SA_MOVED,		/* ESP proved the peer at a new address */
+	MSG_FLOW_KILL,		/* end the lineage's IKE_SA (its client is gone) */
+	MSG_STRAY,		/* an IKE datagram that came in on the engine's socket */
+
+	/* engine → manager */
+	MSG_AUTH_REQ,
+	MSG_SESSION_UP,		/* IPCP opened: the row is in the table */
+	MSG_SESSION_DOWN,	/* always the last message about a session that had a verdict */
+
+	/* manager → engine */
+	MSG_VERDICT,
+	MSG_SESSION_TUN,	/* +fd: the session's TUN */
+	MSG_SESSION_KILL,	/* culvertctl clear, or replaced by a newer login */
+
+	/* manager → netd, and its answers */
+	MSG_TUN_ADD,
+	MSG_TUN_DONE,		/* +fd when err is 0 */
+	MSG_TUN_DEL,
+
+	/* manager → engine, iked, netd, and the answer */
+	MSG_STATS_REQ,
+	MSG_STATS,
+
+	/* culvertctl → manager */
+	MSG_CTL_LIST,		/* answered by MSG_CTL_ROW … MSG_CTL_END */
+	MSG_CTL_CLEAR,		/* answered by MSG_CTL_END */
+	MSG_CTL_STATUS,		/* answered by MSG_CTL_COUNTER … MSG_CTL_END */
+	MSG_CTL_ROW,
+	MSG_CTL_COUNTER,
+	MSG_CTL_END,
+
+	MSG_TYPES,
+};
+
+/* A client is its lineage: the IKE_SA (and, after a join, its predecessors)
+ * whose Quick Modes made its SAs.  epoch is random per start of iked. */
+struct lineage {
+	uint64_t epoch;
+	uint64_t counter;	/* from 1 */
+};
+
+static inline bool lineage_eq(const struct lineage *a, const struct lineage *b)
+{
+	return a->epoch == b->epoch && a->counter == b->counter;
+}
+
+/*
+ * Our inbound SPIs: [engine 6 | slot 18 | generation 8], so that a socket
+ * filter steers by the first bits and the engine finds the SA by index.  Slot
+ * 0 is never used, so an SPI is never in 0..255 (RFC 4303 2.1).
+ */
+enum { SPI_SLOTS = 1 << 18, SPI_ENGINES = 1 << 6 };
+
+static inline uint32_t spi_make(unsigned engine, unsigned slot, unsigned gen)
+{
+	return (uint32_t)engine << 26 | (uint32_t)slot << 8 | (gen & 0xff);
+}
+
+static inline unsigned spi_engine(uint32_t spi)
+{
+	return spi >> 26;
+}
+
+static inline unsigned spi_slot(uint32_t spi)
+{
+	return spi >> 8 & (SPI_SLOTS - 1);
+}
+
+/* ---- parent ---- */
+enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500 };
+
+struct msg_conf {
+	uint32_t self;			/* the engine's index; 0 for others */
+	struct conf conf;
+};
+
+struct msg_sock {
+	uint32_t kind;			/* enum sock_kind */
+	struct addr at;			/* where it is bound */
+};
+
+struct msg_peer {
+	uint32_t role;			/* enum role at the other end */
+	uint32_t index;			/* which engine, when that is one */
+};
+
+struct msg_table {
+	uint32_t engine;
+	uint32_t rows;
+};
+
+struct msg_users {
+	uint32_t auth;			/* index in conf.auth */
+};
+
+/* ---- SAs ---- */
+enum esp_enc { ESP_ENC_NONE, ESP_ENC_AES_CBC_128, ESP_ENC_AES_CBC_256 };
+enum esp_auth { ESP_AUTH_NONE, ESP_AUTH_HMAC_SHA1_96, ESP_AUTH_HMAC_SHA2_256_128 };
+
+struct msg_spi_new {
+	struct lineage lineage;
+	uint32_t spi;			/* ours, inbound */
+	struct addr local, peer;	/* as IKE sees them now; port 4500 = UDP encapsulation */
+};
+
+struct msg_sa_add {
+	struct lineage lineage;
+	uint32_t spi;
+	uint32_t pair;			/* outbound: the inbound SPI it belongs to; inbound: 0 */
+	uint8_t inbound;
+	uint8_t enc;			/* enum esp_enc */
+	uint8_t auth;			/* enum esp_auth */
+	uint8_t enc_len, auth_len;	/* bytes of key */
+	uint8_t key_enc[32], key_auth[64];
+	uint32_t life_s;		/* hard, from now; 0 = none */
+	struct addr local, peer;
+	char ike_id[64];		/* the peer's IKE identity, escaped */
+};
+
+struct msg_sa_move {
+	struct lineage lineage;
+	uint32_t spi;			/* inbound */
+	struct addr local, peer;
+};
+
+struct msg_sa_del {
+	struct lineage lineage;
+	uint32_t spi;			/* inbound, or the outbound one */
+	uint32_t pair;			/* outbound: its inbound partner */
+	uint8_t inbound;
+};
+
+struct msg_flow {			/* MSG_FLOW_END, MSG_FLOW_KILL */
+	struct lineage lineage;
+};
+
+struct msg_sa_expired {
+	struct lineage lineage;
+	uint32_t spi;			/* inbound */
+};
+
+struct msg_sa_use {
+	uint32_t spi;			/* inbound */
+	uint64_t bytes, packets;	/* opened since SA_ADD */
+	uint64_t last_s;		/* CLOCK_MONOTONIC seconds of the last one */
+};
+
+enum { STRAY_MAX = 4096 };
+
+struct msg_stray {
+	struct addr local, peer;
+	uint32_t len;
+	uint8_t data[STRAY_MAX];	/* the UDP payload with its 4 zero bytes */
+};
+
+/* ---- logins and sessions ---- */
+enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+
+/* A session in one engine; gen tells two users of one slot apart. */
+struct sid {
+	uint32_t slot;			/* its row in the engine's session table */
+	uint32_t gen;
+};
+
+struct msg_auth_req {
+	struct sid sid;
+	uint32_t tunnel;		/* index in conf.tunnel */
+	uint32_t method;		/* enum auth_method */
+	struct addr peer;
+	uint16_t user_len;
+	uint8_t user[256];		/* as the peer sent it */
+	uint8_t ident;			/* CHAP Identifier */
+	uint8_t challenge_len, response_len;
+	uint8_t challenge[64];
+	uint8_t response[64];		/* MS-CHAPv2: the 49-octet Value field, RFC 2759 4 */
+	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
+	char ike_id[64];
+};
+
+enum verdict {
+	VERDICT_OK = 1,
+	VERDICT_DENY,			/* wrong name or password */
+	VERDICT_REFUSE,			/* known, but no session to be had (limit, pool); reason says */
+};
+
+struct msg_verdict {
+	struct sid sid;
+	uint32_t verdict;		/* enum verdict */
+	char reason[64];		/* for the log and the peer; "" with VERDICT_OK */
+	uint32_t ppp_id;
+	char user[128];			/* as the session is known (stripped), escaped */
+	char realm[CONF_NAME_MAX];	/* the authentication's name */
+	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
+	uint32_t ip, ip_local;		/* host order */
+	uint32_t dns[2], nbns[2];
+};
+
+struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL */
+	struct sid sid;
+	uint16_t mtu;			/* UP: what both sides agreed on */
+	char reason[64];		/* DOWN, KILL */
+};
+
+struct msg_session_tun {
+	struct sid sid;
+	char ifname[CONF_IFNAME_MAX];
+};
+
+/* ---- netd ---- */
+struct msg_tun_add {
+	uint32_t tag;			/* comes back in MSG_TUN_DONE */
+	uint32_t unit;			/* pppx<unit> */
+	uint32_t ip_local, ip_peer;
+	uint16_t mtu;
+	char alias[128];		/* ifalias */
+};
+
+struct msg_tun_done {
+	uint32_t tag;
+	int32_t err;			/* 0 or -errno; -EBUSY: the unit is taken */
+	char ifname[CONF_IFNAME_MAX];
+};
+
+struct msg_tun_del {
+	uint32_t unit;
+};
+
+/* ---- counters ---- */
+enum { STATS_MAX = 48 };
+
+struct counter {
+	char name[32];			/* "esp_bad_icv" */
+	uint64_t value;
+};
+
+struct msg_stats {
+	uint32_t n;
+	struct counter c[STATS_MAX];
+};
+
+/* ---- session table: rows in a memfd, written by one engine ---- */
+enum row_state { ROW_FREE, ROW_LOGIN, ROW_UP, ROW_DOWN };
+
+/*
+ * seq is odd while the engine writes; a reader copies the row and takes it
+ * only when seq was even and the same before and after.
+ */
+struct sess_row {
+	uint32_t seq;
+	uint32_t state;			/* enum row_state */
+	struct sid sid;
+	uint32_t ppp_id;
+	uint16_t tunnel_id, session_id;	/* ours */
+	char user[128];
+	char realm[CONF_NAME_MAX];
+	char ifname[CONF_IFNAME_MAX];
+	char host_name[64];		/* L2TP Host Name */
+	uint32_t ip;
+	uint16_t mru;
+	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */
+	struct lineage lineage;
+	int64_t start_wall_s;		/* time(2) */
+	uint64_t start_mono_ms;
+	uint64_t in_bytes, in_packets, in_errors;
+	uint64_t out_bytes, out_packets, out_errors;
+};
+
+/* Copy row to *ret. False when it is free or changed under us too often. */
+bool row_read(const struct sess_row *row, struct sess_row *ret);
+void row_write_begin(struct sess_row *row);
+void row_write_end(struct sess_row *row);
+
+/* ---- control socket ---- */
+enum { CTL_VERSION = 1 };
+
+struct msg_ctl_req {			/* MSG_CTL_LIST, MSG_CTL_CLEAR, MSG_CTL_STATUS */
+	uint32_t version;		/* CTL_VERSION */
+	uint32_t ppp_id;		/* CLEAR */
+};
+
+struct msg_ctl_row {
+	struct sess_row row;
+	uint64_t elapsed_s;
+};
+
+struct msg_ctl_counter {
+	char process[16];		/* "engine0" */
+	struct counter c;
+};
+
+struct msg_ctl_end {
+	int32_t err;			/* 0 or -errno */
+	char text[128];			/* what went wrong, for a person */
+};
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rd, wr, util, addr, and message passing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/msg.h"
+#include "base/rd.h"
+#include "base/rng.h"
+#include "base/wr.h"
+
+static void t_rd(void **st)
+{
+	static const uint8_t in[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct rd r = rd_of(in, sizeof(in)), sub;
+
+	assert_int_equal(rd_u8(&r), 1);
+	assert_int_equal(rd_u16(&r), 0x0203);
+	sub = rd_sub(&r, 2);
+	assert_int_equal(rd_u16(&sub), 0x0405);
+	assert_int_equal(rd_u8(&sub), 0);
+	assert_true(sub.bad);
+	assert_false(r.bad);
+	assert_int_equal(rd_u32(&r), 0);	/* three left */
+	assert_true(r.bad);
+	assert_int_equal(r.n, 0);
+	sub = rd_sub(&r, 1);
+	assert_true(sub.bad);
+}
+
+static void t_wr(void **st)
+{
+	uint8_t buf[8];
+	struct wr w = wr_of(buf, sizeof(buf));
+	size_t at = wr_open16(&w);
+
+	wr_u32(&w, 0xdeadbeef);
+	wr_close16(&w, at, at, 0x8000);
+	assert_memory_equal(buf, "\x80\x06\xde\xad\xbe\xef", 6);
+	wr_u32(&w, 1);
+	assert_true(w.bad);
+	assert_int_equal(w.len, 8);	/* the two bytes that fitted, nothing after */
+}
+
+static void t_text(void **st)
+{
+	char out[32], two[3];
+	uint64_t v = 7;
+
+	str_escape(out, sizeof(out), "a\"\x1b[\n", 5);
+	assert_string_equal(out, "a\\x22\\x1b[\\x0a");
+	str_escape(out, 6, "aa\x01", 3);
+	assert_string_equal(out, "aa");
+	assert_false(str_copy(two, sizeof(two), "abc"));
+	assert_string_equal(two, "ab");
+	assert_false(parse_uint("", 0, 9, &v));
+	assert_false(parse_uint("1x", 0, 9, &v));
+	assert_false(parse_uint("10", 0, 9, &v));
+	assert_false(parse_uint("18446744073709551616", 0, UINT64_MAX, &v));
+	assert_int_equal(v, 7);
+	assert_true(parse_uint("9", 0, 9, &v));
+	assert_int_equal(v, 9);
+}
+
+static void t_addr(void **st)
+{
+	struct addr a, b;
+	char s[ADDR_STRLEN];
+
+	assert_true(addr_parse("192.0.2.1", 4500, &a));
+	assert_string_equal(addr_str(&a, s), "192.0.2.1:4500");
+	assert_int_equal(addr_v4_of(&a), 0xc0000201);
+	b = addr_v4(0xc0000201, 4501);
+	assert_true(addr_ip_eq(&a, &b));
+	assert_false(addr_eq(&a, &b));
+	assert_true(addr_parse("2001:db8::1", 1, &b));
+	assert_string_equal(addr_str(&b, s), "[2001:db8::1]:1");
+	assert_false(addr_parse("192.0.2", 0, &a));
+}
+
+static void t_spi(void **st)
+{
+	uint32_t spi = spi_make(1, 0x2abcd, 0x17);
+
+	assert_int_equal(spi_engine(spi), 1);
+	assert_int_equal(spi_slot(spi), 0x2abcd);
+	assert_true(spi_make(0, 1, 0) >= 256);
+}
+
+static struct msg m;
+
+static void t_chan(void **st)
+{
+	struct chan a, b;
+	int fd[2];
+	struct msg_flow flow = { .lineage = { 1, 2 } };
+
+	assert_int_equal(chan_pair(fd), 0);
+	chan_init(&a, fd[0], ROLE_IKED, ROLE_ENGINE, 0);
+	chan_init(&b, fd[1], ROLE_ENGINE, ROLE_IKED, 0);
+	assert_int_equal(chan_send(&a, MSG_FLOW_END, &flow, sizeof(flow), -1), 0);
+	assert_int_equal(chan_recv(&b, &m), 1);
+	assert_int_equal(m.type, MSG_FLOW_END);
+	assert_true(lineage_eq(&m.b.flow.lineage, &flow.lineage));
+	assert_int_equal(chan_recv(&b, &m), 0);
+	/* Not theirs to send, of another size, with a descriptor: refused. */
+	assert_int_equal(chan_send(&a, MSG_FLOW_KILL, &flow, sizeof(flow), -1), -EINVAL);
+	assert_int_equal(chan_send(&a, MSG_FLOW_END, &flow, sizeof(flow) - 1, -1), -EINVAL);
+	assert_int_equal(chan_send(&a, MSG_FLOW_END, &flow, sizeof(flow), fd[0]), -EINVAL);
+	/* A hostile sender's bytes. */
+	assert_int_equal(write(fd[0], "\xff\xff\xff\xff\0\0\0\0", 8), 8);
+	assert_int_equal(chan_recv(&b, &m), -EBADMSG);
+	/* More than the socket holds: kept, in order, and sent later. */
+	for (uint64_t i = 1; i <= 9000; i++) {
+		flow.lineage.counter = i;
+		assert_int_equal(chan_send(&a, MSG_FLOW_END, &flow, sizeof(flow), -1), 0);
+	}
+	assert_true(chan_waiting(&a));
+	for (uint64_t i = 1; i <= 9000; i++) {
+		int r = chan_recv(&b, &m);
+
+		if (r == 0) {
+			assert_int_equal(chan_flush(&a), 0);
+			r = chan_recv(&b, &m);
+		}
+		assert_int_equal(r, 1);
+		assert_int_equal(m.b.flow.lineage.counter, i);
+	}
+	assert_false(chan_waiting(&a));
+	chan_close(&a);
+	assert_int_equal(chan_recv(&b, &m), -EPIPE);
+	assert_int_equal(chan_send(&b, MSG_FLOW_KILL, &flow, sizeof(flow), -1), -EPIPE);
+	chan_close(&b);
+}
+
+static void t_chan_fd(void **st)
+{
+	struct chan a, b;
+	int fd[2], p[2];
+	struct msg_users u = { .auth = 0 };
+	char c = 0;
+
+	assert_int_equal(chan_pair(fd), 0);
+	assert_int_equal(pipe(p), 0);
+	chan_init(&a, fd[0], ROLE_PARENT, ROLE_MANAGER, 0);
+	chan_init(&b, fd[1], ROLE_MANAGER, ROLE_PARENT, 0);
+	assert_int_equal(chan_send(&a, MSG_USERS, &u, sizeof(u), -1), -EINVAL);
+	assert_int_equal(chan_send(&a, MSG_USERS, &u, sizeof(u), p[0]), 0);
+	assert_int_equal(chan_recv(&b, &m), 1);
+	assert_true(m.fd >= 0);
+	assert_int_equal(write(p[1], "x", 1), 1);
+	assert_int_equal(read(m.fd, &c, 1), 1);
+	assert_int_equal(c, 'x');
+	close(m.fd);
+	close(p[0]);
+	close(p[1]);
+	chan_close(&a);
+	chan_close(&b);
+}
+
+static void t_row(void **st)
+{
+	struct sess_row row = { 0 }, got;
+
+	assert_false(row_read(&row, &got));
+	row_write_begin(&row);
+	row.state = ROW_UP;
+	assert_false(row_read(&row, &got));	/* being written */
+	memset(row.user, 'u', sizeof(row.user));
+	row_write_end(&row);
+	assert_true(row_read(&row, &got));
+	assert_int_equal(strlen(got.user), sizeof(got.user) - 1);
+}
+
+static void t_rng(void **st)
+{
+	struct rng a, b;
+	uint8_t x[40], y[40];
+
+	rng_init_test(&a, 1);
+	rng_init_test(&b, 1);
+	rng_bytes(&a, x, sizeof(x));
+	rng_bytes(&b, y, sizeof(y));
+	assert_memory_equal(x, y, sizeof(x));
+	rng_bytes(&a, y, sizeof(y));
+	assert_memory_not_equal(x, y, sizeof(x));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
+		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan),
+		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
