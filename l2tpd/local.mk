@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+
+noinst_LIBRARIES += libnetd.a
+libnetd_a_SOURCES = l2tpd/netd.h l2tpd/netd.c l2tpd/tundev.h l2tpd/tundev.c
+libnetd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS)
