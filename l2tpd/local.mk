@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+noinst_LIBRARIES += libl2tp.a
+libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c l2tpd/xport.h l2tpd/xport.c \
+	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c
