@@ -3,3 +3,6 @@
 noinst_LIBRARIES += libnetd.a
 libnetd_a_SOURCES = l2tpd/netd.h l2tpd/netd.c l2tpd/tundev.h l2tpd/tundev.c
 libnetd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS)
+noinst_LIBRARIES += libl2tp.a
+libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c l2tpd/xport.h l2tpd/xport.c \
+	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c
