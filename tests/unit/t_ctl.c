@@ -228,6 +228,11 @@ static void t_filter(void **st)
 	assert_false(filter_match(&f, &full.row));
 	f.username = "";
 	assert_false(filter_match(&f, &full.row));
+	/* An IPv6 address is not taken for "no IPv4 address". */
+	f.username = NULL;
+	full.row.ip = 0;
+	assert_true(addr_parse("2001:db8::1", 0, &f.address));
+	assert_false(filter_match(&f, &full.row));
 }
 
 #define BRIEF_HEAD \
