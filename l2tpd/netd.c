@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "base/util.h"
+#include "l2tpd/fw.h"
 #include "l2tpd/tundev.h"
 
 enum {
@@ -36,6 +38,7 @@ enum {
 	TUN_TXQLEN = 500,
 	TUN_MTU_MIN = 576, TUN_MTU_MAX = 1500,
 	DELETE_AFTER_MS = 50,
+	FIREWALL_MS = 10000,		/* for the helper; it needs some 30 */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
 };
 
@@ -87,6 +90,7 @@ struct netd {
 	struct conf next;		/* of the last MSG_CONF, until MSG_START */
 	bool have_next, started, stopping, failed;
 	bool forward_set;		/* ip_forward was 0 before us */
+	bool table_set;			/* there may be a table of ours */
 	uint32_t going_group;
 	unsigned n_going;
 	unsigned unit_end;		/* above every unit in use */
@@ -387,11 +391,57 @@ static void forward_restore(struct netd *n)
 	n->forward_set = false;
 }
 
+/* ---- firewall ---- */
+static int firewall_on(struct netd *n, const struct conf *c)
+{
+	uint16_t local[2], nat[2];
+	struct fwreq r;
+	int err;
+
+	if (c->firewall.off) {
+		/* One may be left of a run that was killed.  Without nftables there is none. */
+		(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
+		n->table_set = false;
+		return 0;
+	}
+	if (fw_local_ports(local) < 0) {
+		local[0] = 32768;	/* the kernel's default */
+		local[1] = 60999;
+	}
+	if (!fw_nat_ports(local[0], local[1], nat) && c->firewall.nat)
+		log_warn("net.ipv4.ip_local_port_range %u-%u leaves no ports for NAT: clients' connections share "
+			 "the host's own ports", local[0], local[1]);
+	if (c->firewall.nat && !if_nametoindex(c->firewall.nat_on))
+		log_warn("nat on %s: there is no such interface yet", c->firewall.nat_on);
+	r = fw_request(c, nat);
+	fw_drop_foreign(&r);
+	err = fw_apply(&r, FIREWALL_MS, LOG_ERR);
+	n->table_set = n->table_set || !err;
+	return err;
+}
+
+static void firewall_off(struct netd *n)
+{
+	int err = n->table_set ? fw_remove(FIREWALL_MS, LOG_ERR) : 0;
+
+	if (err)
+		log_err("the table could not be removed: %s; do it by: nft delete table inet culvert",
+			strerror(-err));
+	n->table_set = false;
+}
+
 /* ---- start and end ---- */
 static bool start(struct netd *n)
 {
 	int err;
 
+	/* The rules first: there is never forwarding without them. */
+	err = firewall_on(n, &n->next);
+	if (err) {
+		log_err("the firewall cannot be set up: %s", strerror(-err));
+		/* With new settings: the old ones stay in force, for the rules and for what is checked here. */
+		return n->started;
+	}
 	n->conf = n->next;
 	n->have_next = false;
 	if (n->started)
@@ -427,6 +477,7 @@ static void undo(struct netd *n)
 			tun_retire(n, u);
 	delete_going(n);
 	forward_restore(n);
+	firewall_off(n);
 }
 
 static void on_term(evutil_socket_t sig, short what, void *arg)

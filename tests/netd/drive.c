@@ -2,7 +2,7 @@
 /*
  * drive: plays parent, manager and engine to the real netd_main(), by lines on
  * standard input; the answers go to standard output, one line each.  For
- * tests/netd/netd.py; needs root.
+ * tests/netd/netd.py; needs root.  Its argument: the directory of the helpers.
  *
  *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof= (then start)
  *	start				"ready", or "exit N"
@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "l2tpd/netd.h"
+#include "l2tpd/paths.h"
 
 enum { UNITS = 65536, WAIT_MS = 20000 };
 
@@ -257,11 +258,14 @@ static void line(char *s)
 	fflush(stdout);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char buf[140000];
 	int p[2], q[2];
 
+	if (argc != 2)
+		return 2;
+	paths_set_dir(argv[1]);
 	memset(tun, 0xff, sizeof(tun));
 	if (chan_pair(p) < 0 || chan_pair(q) < 0 || (netd_pid = fork()) < 0)
 		die("start");
