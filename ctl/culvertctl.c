@@ -110,7 +110,13 @@ static uint32_t client_answer(struct client *c, enum msg_type want)
 
 	while ((n = chan_recv(&c->ch, &c->msg)) == 0)
 		client_wait(c, POLLIN);
+	/*
+	 * Where the server hung up with our request unread, the kernel reports that once (ECONNRESET)
+	 * ahead of what the server had sent before: that is still there, and says why.
+	 */
 	if (n == -EPIPE)
+		n = chan_recv(&c->ch, &c->msg);
+	if (n == -EPIPE || n == 0)
 		die(c, "the server closed the connection");
 	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END))
 		die(c, "the answer makes no sense; are server and culvertctl of one version?");

@@ -768,10 +768,15 @@ static void t_run_broken(void **st)
 	chan_close(&r.ch);
 	run_finish(&r, 1, "", ": the server closed the connection\n");
 
-	run_start(&r, "session|brief");			/* refused, with a reason, and hung up on */
-	run_end(&r, -EBUSY, "too many connections");
-	chan_close(&r.ch);
-	run_finish(&r, 1, "", ": too many connections\n");
+	/* Refused, with a reason, and hung up on: the request unread, or not even sent yet. */
+	for (int unread = 0; unread < 2; unread++) {
+		run_start(&r, "session|brief");
+		if (unread)
+			wait_readable(r.ch.fd);
+		run_end(&r, -EBUSY, "too many connections");
+		chan_close(&r.ch);
+		run_finish(&r, 1, "", ": too many connections\n");
+	}
 
 	run_start(&r, "session|brief");
 	run_request(&r, MSG_CTL_LIST);
