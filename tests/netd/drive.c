@@ -10,9 +10,10 @@
  *	del UNIT			no answer; closes the TUN
  *	stats				"stats NAME=VALUE…"
  *	junk HEX			no answer; the bytes go to netd on the manager's channel
- *	put UNIT HEX			no answer; an IP packet from the session's client
+ *	put UNIT HEX			"put"; an IP packet from the session's client
  *	get UNIT MS			"packet HEX" or "none": what its client would see
  *	pid				"pid N" of netd
+ *	restart				"restarted": netd is killed, a new one started (then start)
  *	shutdown | hangup		"exit N"
  */
 #include <errno.h>
@@ -212,6 +213,40 @@ static void on_get(unsigned unit, int ms)
 	puts("");
 }
 
+/* A netd as the parent starts it: its channel, and the manager's as the first message. */
+static void spawn(void)
+{
+	const struct msg_peer manager_is = { .role = ROLE_MANAGER };
+	int p[2], q[2];
+
+	if (chan_pair(p) < 0 || chan_pair(q) < 0 || (netd_pid = fork()) < 0)
+		die("start");
+	if (netd_pid == 0) {
+		for (int fd = 3; fd < UNITS; fd++)
+			if (fd != p[1])
+				close(fd);
+		signal(SIGPIPE, SIG_DFL);
+		log_init("netd", false);
+		exit(netd_main(p[1]));
+	}
+	close(p[1]);
+	chan_init(&parent, p[0], ROLE_PARENT, ROLE_NETD, 0);
+	chan_init(&manager, q[0], ROLE_MANAGER, ROLE_NETD, 0);
+	send_or_die(&parent, MSG_PEER, &manager_is, sizeof(manager_is), q[1]);
+	close(q[1]);
+}
+
+static void on_restart(void)
+{
+	kill(netd_pid, SIGKILL);
+	if (waitpid(netd_pid, NULL, 0) != netd_pid)
+		die("waitpid");
+	chan_close(&parent);
+	chan_close(&manager);
+	spawn();
+	puts("restarted");
+}
+
 static void line(char *s)
 {
 	static uint8_t bytes[65536];
@@ -242,10 +277,13 @@ static void line(char *s)
 		n = unhex(args + at, bytes, sizeof(bytes));
 		if (write(tun[unit], bytes, n) < 0)
 			die("put");
+		puts("put");
 	} else if (!strcmp(s, "get") && sscanf(args, "%u %d", &unit, &ms) == 2 && unit < UNITS) {
 		on_get(unit, ms);
 	} else if (!strcmp(s, "pid")) {
 		printf("pid %d\n", (int)netd_pid);
+	} else if (!strcmp(s, "restart")) {
+		on_restart();
 	} else if (!strcmp(s, "shutdown")) {
 		send_or_die(&parent, MSG_SHUTDOWN, NULL, 0, -1);
 		say_exit();
@@ -261,27 +299,13 @@ static void line(char *s)
 int main(int argc, char **argv)
 {
 	static char buf[140000];
-	int p[2], q[2];
 
 	if (argc != 2)
 		return 2;
 	paths_set_dir(argv[1]);
 	memset(tun, 0xff, sizeof(tun));
-	if (chan_pair(p) < 0 || chan_pair(q) < 0 || (netd_pid = fork()) < 0)
-		die("start");
-	if (netd_pid == 0) {
-		close(p[0]);
-		close(q[0]);
-		close(q[1]);
-		log_init("netd", false);
-		exit(netd_main(p[1]));
-	}
-	close(p[1]);
 	signal(SIGPIPE, SIG_IGN);
-	chan_init(&parent, p[0], ROLE_PARENT, ROLE_NETD, 0);
-	chan_init(&manager, q[0], ROLE_MANAGER, ROLE_NETD, 0);
-	send_or_die(&parent, MSG_PEER, &(struct msg_peer){ .role = ROLE_MANAGER }, sizeof(struct msg_peer), q[1]);
-	close(q[1]);
+	spawn();
 	while (fgets(buf, sizeof(buf), stdin)) {
 		buf[strcspn(buf, "\n")] = '\0';
 		line(buf);
