@@ -42,8 +42,8 @@ struct fwreq {
 	char nat_on[CONF_IFNAME_MAX];
 	char session_if[CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */
 	uint32_t n_pool, n_server;
-	struct fwreq_range pool[FWREQ_RANGES];	/* what sessions may have for an address, any order */
-	uint32_t server[FWREQ_SERVERS];	/* our ends of the sessions, on no other device of the host */
+	struct fwreq_range pool[FWREQ_RANGES];	/* the sessions' addresses, in any order */
+	uint32_t server[FWREQ_SERVERS];	/* our ends of the sessions, on no other device */
 };
 
 #endif

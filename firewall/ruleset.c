@@ -15,7 +15,7 @@ enum {
 static const uint32_t multicast = 224u << 24;
 
 /* ---- validation ---- */
-/* [a-zA-Z0-9_.-]{1,15}; with star, a last '*' is allowed too: nothing that could end an nft string. */
+/* [a-zA-Z0-9_.-]{1,15}, so nothing that could end an nft string; with star, a last '*' too. */
 static bool name_ok(const char s[static CONF_IFNAME_MAX], bool star)
 {
 	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
@@ -42,7 +42,8 @@ const char *fwreq_check(const struct fwreq *r)
 {
 	if (r->magic != FWREQ_MAGIC)
 		return "not a request of this build";
-	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 || r->mss_clamp > 1)
+	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 ||
+	    r->mss_clamp > 1)
 		return "a flag is neither 0 nor 1";
 	if (r->remove)
 		return NULL;
@@ -158,7 +159,8 @@ static void put_raw(const struct fwreq *r, struct wr *w)
 	put(w, "\tchain raw_in {\n");
 	put(w, "\t\ttype filter hook prerouting priority raw; policy accept;\n");
 	put(w, "\t\tiifname \"%s\" goto from_client\n", r->session_if);
-	put(w, "\t\tfib daddr type local udp dport { %u, %u } notrack\n", r->ike_port[0], r->ike_port[1]);
+	put(w, "\t\tfib daddr type local udp dport { %u, %u } notrack\n", r->ike_port[0],
+	    r->ike_port[1]);
 	put(w, "\t}\n\n");
 	put(w, "\tchain raw_out {\n");
 	put(w, "\t\ttype filter hook output priority raw; policy accept;\n");
@@ -224,14 +226,12 @@ static void put_forward(const struct fwreq *r, struct wr *w)
  */
 static void put_nat(const struct fwreq *r, struct wr *w)
 {
-	const char *with_ports = "tcp, udp";
-
 	put(w, "\n\tchain postrouting {\n");
 	put(w, "\t\ttype nat hook postrouting priority srcnat; policy accept;\n");
 	for (int ports = 1; ports >= 0; ports--) {
 		put(w, "\t\toifname \"%s\" ip saddr @pool ", r->nat_on);
 		if (ports)
-			put(w, "meta l4proto { %s } ", with_ports);
+			put(w, "meta l4proto { tcp, udp } ");
 		if (r->nat_to) {
 			put(w, "snat ip to ");
 			put_ip(w, r->nat_to);

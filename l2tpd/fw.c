@@ -33,14 +33,14 @@ _Static_assert(sizeof(struct fwreq) <= PIPE_BUF, "a request must fit a pipe");
 bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t ret_port[static 2])
 {
 	unsigned below = local_first > NAT_FIRST ? local_first - NAT_FIRST : 0;
-	unsigned above = local_last >= NAT_FIRST ? 65535u - local_last : 0;
+	unsigned next = MAX(local_last + 1u, NAT_FIRST), above = 65536 - next;
 
 	if (MAX(below, above) < NAT_ENOUGH) {
 		ret_port[0] = NAT_FIRST;
 		ret_port[1] = 32767;
 		return false;
 	}
-	ret_port[0] = (uint16_t)(below >= above ? NAT_FIRST : local_last + 1);
+	ret_port[0] = (uint16_t)(below >= above ? NAT_FIRST : next);
 	ret_port[1] = (uint16_t)(below >= above ? local_first - 1 : 65535);
 	return true;
 }
@@ -76,7 +76,7 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		r.nat_to = c->firewall.nat_to;
 		memcpy(r.nat_port, nat_port, sizeof(r.nat_port));
 	}
-	/* The rules are the same for all tunnels: the most permissive source check, the most helpful clamp. */
+	/* One set of rules for all tunnels: no source check if one has none, the clamp if one has it. */
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
 		r.source_check = r.source_check && c->tunnel[i].ingress_filter;
 		r.mss_clamp = r.mss_clamp || c->tunnel[i].tcp_mss_adjust;
@@ -130,8 +130,9 @@ static void helper_exec(const char *path, int in, int out)
 {
 	char *const argv[] = { (char *)(uintptr_t)path, NULL }, *const env[] = { NULL };
 
-	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)
-		execve(path, argv, env);	/* everything else is close-on-exec */
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
+	    dup2(out, STDERR_FILENO) >= 0 && close_range(3, ~0u, 0) == 0)
+		execve(path, argv, env);
 	_exit(127);
 }
 
@@ -219,7 +220,7 @@ static int helper_end(const struct helper *h, bool kill_it)
 int fw_apply(const struct fwreq *r, unsigned timeout_ms, int level)
 {
 	char said[OUTPUT_MAX];
-	struct helper h;
+	struct helper h = { .pid = -1, .in = -1, .out = -1 };
 	int err = helper_start(&h), end;
 
 	if (err)

@@ -23,7 +23,7 @@ MUST_USE bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t r
 /* Pure.  The request for a configuration whose firewall is not off. */
 struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2]);
 
-/* Leave out server addresses that another device of this host has too: they are no secret of the tunnels. */
+/* Leave out server addresses that another device of this host has too: others may speak to those. */
 void fw_drop_foreign(struct fwreq *r);
 
 /* Read ip_local_port_range.  0 or -errno. */

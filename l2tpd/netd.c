@@ -32,7 +32,7 @@
 #include "l2tpd/tundev.h"
 
 enum {
-	UNITS = 65536,			/* pppx0 … pppx65535: as many as a session table has rows */
+	UNITS = 65536,			/* pppx0 … pppx65535: the rows of a session table */
 	SPARE_FDS = 64,
 	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
 	TUN_TXQLEN = 500,
@@ -128,7 +128,8 @@ static void link_send(struct link *l, enum msg_type type, const void *body, size
 }
 
 /* Takes over fd in every case. */
-static void link_open(struct netd *n, struct link *l, int fd, enum role peer, event_callback_fn on_readable)
+static void link_open(struct netd *n, struct link *l, int fd, enum role peer,
+		      event_callback_fn on_readable)
 {
 	l->netd = n;
 	chan_init(&l->chan, fd, ROLE_NETD, peer, 0);
@@ -256,8 +257,8 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 {
 	struct tun *t = &n->tun[m->unit];
 	const struct tundev_setup s = {
-		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mtu = m->mtu, .txqlen = TUN_TXQLEN,
-		.group = TUN_GROUP, .alias = m->alias,
+		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mtu = m->mtu,
+		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias,
 	};
 	unsigned index;
 	int err, fd;
@@ -275,7 +276,8 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 		return err;
 	}
 	*t = (struct tun){
-		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer, .state = TUN_LIVE,
+		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer,
+		.state = TUN_LIVE,
 	};
 	n->unit_end = MAX(n->unit_end, m->unit + 1);
 	return fd;
@@ -409,8 +411,8 @@ static int firewall_on(struct netd *n, const struct conf *c)
 		local[1] = 60999;
 	}
 	if (!fw_nat_ports(local[0], local[1], nat) && c->firewall.nat)
-		log_warn("net.ipv4.ip_local_port_range %u-%u leaves no ports for NAT: clients' connections share "
-			 "the host's own ports", local[0], local[1]);
+		log_warn("net.ipv4.ip_local_port_range %u-%u leaves no ports for NAT: clients' "
+			 "connections share the host's own ports", local[0], local[1]);
 	if (c->firewall.nat && !if_nametoindex(c->firewall.nat_on))
 		log_warn("nat on %s: there is no such interface yet", c->firewall.nat_on);
 	r = fw_request(c, nat);
@@ -425,8 +427,8 @@ static void firewall_off(struct netd *n)
 	int err = n->table_set ? fw_remove(FIREWALL_MS, LOG_ERR) : 0;
 
 	if (err)
-		log_err("the table could not be removed: %s; do it by: nft delete table inet culvert",
-			strerror(-err));
+		log_err("the table could not be removed: %s; do it by: "
+			"nft delete table inet culvert", strerror(-err));
 	n->table_set = false;
 }
 
@@ -439,7 +441,7 @@ static bool start(struct netd *n)
 	err = firewall_on(n, &n->next);
 	if (err) {
 		log_err("the firewall cannot be set up: %s", strerror(-err));
-		/* With new settings: the old ones stay in force, for the rules and for what is checked here. */
+		/* With new settings: the old ones stay in force, here too. */
 		return n->started;
 	}
 	n->conf = n->next;
@@ -448,8 +450,8 @@ static bool start(struct netd *n)
 		return true;
 	err = forward_on(n);
 	if (err) {
-		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's settings)",
-			FORWARD_SYSCTL, strerror(-err));
+		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's "
+			"settings)", FORWARD_SYSCTL, strerror(-err));
 		return false;
 	}
 	err = adopt(n);
@@ -490,7 +492,8 @@ static void count_bad(struct netd *n, const struct link *l)
 {
 	n->count[CNT_BAD_MSG]++;
 	if (log_rate_ok(&n->log_rate, now_ms()))
-		log_warn("from=%s: a message that is not in the table, ignoring it", role_name(l->chan.peer));
+		log_warn("from=%s: a message that is not in the table, ignoring it",
+			 role_name(l->chan.peer));
 }
 
 static void send_stats(struct netd *n, struct link *l)

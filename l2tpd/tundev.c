@@ -89,7 +89,8 @@ static int batch_run(struct rtnl *r, struct batch *b)
 				continue;
 			return -errno;
 		}
-		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, n); h = mnl_nlmsg_next(h, &n)) {
+		for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, n);
+		     h = mnl_nlmsg_next(h, &n)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 
 			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_seq - b->first_seq >= b->n)
@@ -125,7 +126,7 @@ int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index)
 	return 0;
 }
 
-/* Neither a link-local address nor router advertisements on a device whose clients have IPv4 only. */
+/* No link-local address and no router advertisements for clients that have IPv4 only. */
 static void disable_ipv6(const char *ifname)
 {
 	char path[64];
@@ -134,7 +135,7 @@ static void disable_ipv6(const char *ifname)
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;		/* no IPv6, or /proc/sys is read-only; then ADDR_GEN_MODE below has to do */
+		return;		/* no IPv6; or a read-only /proc/sys, and put_no_ipv6() has to do */
 	(void)!write(fd, "1", 1);
 	close(fd);
 }
@@ -205,7 +206,8 @@ int tundev_setup(struct rtnl *r, unsigned index, const char *ifname, const struc
 	return batch_run(r, &b);
 }
 
-int tundev_retire(struct rtnl *r, unsigned index, uint32_t ip_local, uint32_t ip_peer, uint32_t group)
+int tundev_retire(struct rtnl *r, unsigned index, uint32_t ip_local, uint32_t ip_peer,
+		  uint32_t group)
 {
 	struct batch b = { .len = 0 };
 	struct ifinfomsg *i;
@@ -250,7 +252,7 @@ int tundev_delete_group(struct rtnl *r, uint32_t group)
 
 struct listing {
 	uint32_t group;
-	void (*each)(void *ctx, unsigned index, const char *name);
+	tundev_each_fn *each;
 	void *ctx;
 };
 
@@ -265,9 +267,11 @@ static int list_one(const struct nlmsghdr *h, void *data)
 	if (h->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
 	mnl_attr_for_each(a, h, sizeof(*i)) {
-		if (mnl_attr_get_type(a) == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0)
+		uint16_t type = mnl_attr_get_type(a);
+
+		if (type == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0)
 			name = mnl_attr_get_str(a);
-		if (mnl_attr_get_type(a) == IFLA_GROUP && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
+		else if (type == IFLA_GROUP && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
 			group = mnl_attr_get_u32(a);
 	}
 	if (name && group == l->group)
@@ -275,7 +279,7 @@ static int list_one(const struct nlmsghdr *h, void *data)
 	return MNL_CB_OK;
 }
 
-int tundev_list(struct rtnl *r, uint32_t group, void (*each)(void *ctx, unsigned index, const char *name), void *ctx)
+int tundev_list(struct rtnl *r, uint32_t group, tundev_each_fn *each, void *ctx)
 {
 	struct listing l = { .group = group, .each = each, .ctx = ctx };
 	_Alignas(NLMSG_ALIGNTO) char buf[DUMP_BYTES];

@@ -39,21 +39,24 @@ struct tundev_setup {
 };
 
 /* Address a new device, without IPv6, and bring it up. */
-MUST_USE int tundev_setup(struct rtnl *, unsigned index, const char *ifname, const struct tundev_setup *);
+MUST_USE int tundev_setup(struct rtnl *, unsigned index, const char *ifname,
+			  const struct tundev_setup *);
 
 /*
  * Take the address off, with it every route, and move the device to a link
  * group; it exists until the group is deleted.  ip_local 0: whatever addresses
  * it has, by taking the link down (slower).
  */
-MUST_USE int tundev_retire(struct rtnl *, unsigned index, uint32_t ip_local, uint32_t ip_peer, uint32_t group);
+MUST_USE int tundev_retire(struct rtnl *, unsigned index, uint32_t ip_local, uint32_t ip_peer,
+			   uint32_t group);
 
 /* Delete one device, or all of a group at the price of one. */
 MUST_USE int tundev_delete(struct rtnl *, unsigned index);
 MUST_USE int tundev_delete_group(struct rtnl *, uint32_t group);
 
-/* Call each(ctx, index, name) for every device of a link group. */
-MUST_USE int tundev_list(struct rtnl *, uint32_t group, void (*each)(void *ctx, unsigned index, const char *name),
-			 void *ctx);
+typedef void tundev_each_fn(void *ctx, unsigned index, const char *ifname);
+
+/* Call each(ctx, …) for every device of a link group. */
+MUST_USE int tundev_list(struct rtnl *, uint32_t group, tundev_each_fn *each, void *ctx);
 
 #endif

@@ -4,7 +4,7 @@
  * standard input; the answers go to standard output, one line each.  For
  * tests/netd/netd.py; needs root.  Its argument: the directory of the helpers.
  *
- *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof= (then start)
+ *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=
  *	start				"ready", or "exit N"
  *	add UNIT LOCAL PEER MTU ALIAS	"done ERR IFNAME"; keeps the TUN like an engine
  *	del UNIT			no answer; closes the TUN

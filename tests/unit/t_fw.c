@@ -10,14 +10,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fwreq.h"
+#include "base/log.h"
 #include "firewall/ruleset.h"
 #include "l2tpd/fw.h"
+#include "l2tpd/paths.h"
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
@@ -267,7 +272,8 @@ static void t_nat_ports(void **st)
 		{ { 10000, 60000 }, { 60001, 65535 }, true },
 		{ { 14096, 65535 }, { 10000, 14095 }, true },
 		{ { 14095, 65535 }, { 10000, 32767 }, false },
-		{ { 1024, 9999 }, { 10000, 32767 }, false },	/* odd, but harmless: nothing in common */
+		{ { 1024, 9999 }, { 10000, 65535 }, true },
+		{ { 1024, 5000 }, { 10000, 65535 }, true },
 		{ { 61000, 61000 }, { 10000, 60999 }, true },
 	};
 
@@ -281,11 +287,58 @@ static void t_nat_ports(void **st)
 	}
 }
 
+/* ---- running the helper, played by shell scripts ---- */
+static void t_helper(void **st)
+{
+	static const struct {
+		const char *script;
+		unsigned timeout_ms;
+		int want;
+	} rows[] = {
+		{ NULL, 20000, -ENOENT },
+		{ "test $(/usr/bin/wc -c) = $SIZE", 20000, 0 },
+		{ "exit 0", 20000, 0 },				/* without reading */
+		{ "exit 1", 20000, -EIO },
+		{ "test -z \"$SECRET\"", 20000, 0 },		/* no environment */
+		{ "test ! -e /proc/self/fd/77", 20000, 0 },	/* no descriptor of ours */
+		{ "i=0; while test $i -lt 3000; do echo 'line\033'; i=$((i+1)); done", 20000, 0 },
+		{ "kill -9 $$", 20000, -EIO },
+		{ "exec /usr/bin/sleep 600", 50, -ETIMEDOUT },
+		{ "while :; do echo noise; done", 50, -ETIMEDOUT },
+	};
+	char dir[] = "/tmp/t_fw.XXXXXX", path[64];
+	struct fwreq r = request(NULL);
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/culvert-firewall", dir);
+	paths_set_dir(dir);
+	setenv("SECRET", "x", 1);
+	assert_int_equal(dup2(STDERR_FILENO, 77), 77);
+	signal(SIGPIPE, SIG_IGN);
+	log_max = LOG_EMERG;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (rows[i].script) {
+			FILE *f = fopen(path, "w");
+
+			assert_non_null(f);
+			fprintf(f, "#!/bin/sh\nSIZE=%zu\n%s\n", sizeof(r), rows[i].script);
+			assert_int_equal(fclose(f), 0);
+			assert_int_equal(chmod(path, 0700), 0);
+		}
+		if (fw_apply(&r, rows[i].timeout_ms, LOG_DEBUG) != rows[i].want)
+			fail_msg("%s: not %d", rows[i].script, rows[i].want);
+	}
+	close(77);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_golden), cmocka_unit_test(t_remove), cmocka_unit_test(t_size),
 		cmocka_unit_test(t_refused), cmocka_unit_test(t_names), cmocka_unit_test(t_nat_ports),
+		cmocka_unit_test(t_helper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
