@@ -14,3 +14,15 @@ libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_prin
 	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
+
+sbin_PROGRAMS += culvertd
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h l2tpd/steer.c \
+	l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c \
+	l2tpd/engine.h l2tpd/engine.c l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
+	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c l2tpd/auth.h l2tpd/auth.c
+culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+culvertd_LDADD = libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
+	$(EVENT_LIBS) $(MNL_LIBS) $(CRYPTO_LIBS)
+
+noinst_LIBRARIES += libpool.a
+libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c
