@@ -140,3 +140,35 @@ guest_kill()
 {
 	rig_kill KILL "${guest_pid[$1]}"
 }
+
+# vpn_start NAME SERVER PSK USER PASSWORD [IKE ESP]: the VPN client's programs in a guest.
+vpn_start()
+{
+	local share=$rig_dir/$1/share local_address
+	local_address=$(sed -n 's/^ADDRESS=\(.*\)\/.*/\1/p' "$share/guest.conf")
+	{
+		printf 'SERVER=%q\nPSK=%q\nUSER=%q\nPASSWORD=%q\n' "$2" "$3" "$4" "$5"
+		printf 'IKE=%q\nESP=%q\nLOCAL=%q\n' "${6:-aes256-sha1-modp2048}" "${7:-aes256-sha1}" "$local_address"
+	} >"$share/vpn.conf"
+	guest_run "$1" 'bash /mnt/vpn.sh start'
+}
+
+# vpn_up NAME: connects; what vpn.sh prints is kept for vpn_get.
+vpn_up()
+{
+	guest_run "$1" 'bash /mnt/vpn.sh up' >"$rig_dir/$1/vpn"
+	local status=$?
+	cat "$rig_dir/$1/vpn"
+	return $status
+}
+
+# vpn_get NAME FIELD
+vpn_get()
+{
+	sed -n "s/^$2=//p" "$rig_dir/$1/vpn"
+}
+
+vpn_down()
+{
+	guest_run "$1" 'bash /mnt/vpn.sh down'
+}

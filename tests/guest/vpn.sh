@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs inside a guest: Debian's strongSwan, xl2tpd and pppd as an L2TP/IPsec
+# client, the way a user sets them up.
+#
+#   vpn.sh start      the programs, nothing connected yet
+#   vpn.sh up         connects; prints NAME=VALUE lines (times in ms)
+#   vpn.sh down       hangs up
+#
+# /mnt/vpn.conf says whom to call: SERVER PSK USER PASSWORD IKE ESP, and LOCAL.
+set -u
+# shellcheck disable=SC1091
+. /mnt/vpn.conf
+log=/mnt/log
+run=/run/vpn
+
+# within SECONDS COMMAND…: false if it does not come true in that time.
+within()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		read -rt 0.05 <>"$run/never"
+	done
+	return 0
+}
+
+# The moment (ms) of the first line of charon's log that has TEXT after line FROM.
+logged_ms()
+{
+	tail -n "+$(($2 + 1))" "$log/charon" | grep -m1 -F "$1" | sed -E 's/^([0-9]+)\.([0-9]{3}).*/\1\2/'
+}
+
+write_conf()
+{
+	cat >/etc/strongswan.conf <<-END
+	charon {
+		load = random nonce openssl aes sha1 sha2 md5 hmac kdf gmp kernel-netlink socket-default stroke updown
+		install_routes = no
+		filelog {
+			main {
+				path = $log/charon
+				time_format = %s
+				time_add_ms = yes
+				default = 1
+				flush_line = yes
+			}
+		}
+	}
+	END
+	# Its parser wants a section's lines indented.
+	cat >/etc/ipsec.conf <<END
+config setup
+conn vpn
+	keyexchange=ikev1
+	authby=secret
+	type=transport
+	left=$LOCAL
+	leftprotoport=17/1701
+	right=$SERVER
+	rightprotoport=17/1701
+	ike=$IKE!
+	esp=$ESP!
+	keyingtries=1
+	rekey=no
+	auto=add
+END
+	printf '%s : PSK "%s"\n' "$LOCAL %any" "$PSK" >/etc/ipsec.secrets
+	cat >/etc/xl2tpd/xl2tpd.conf <<-END
+	[global]
+	port = 1701
+	[lac vpn]
+	lns = $SERVER
+	pppoptfile = /etc/ppp/options.vpn
+	length bit = yes
+	autodial = no
+	redial = no
+	END
+	cat >/etc/ppp/options <<-END
+	lock
+	END
+	cat >/etc/ppp/options.vpn <<-END
+	name "$USER"
+	password "$PASSWORD"
+	ipcp-accept-local
+	ipcp-accept-remote
+	refuse-eap
+	refuse-pap
+	refuse-chap
+	refuse-mschap
+	noauth
+	noccp
+	noipdefault
+	usepeerdns
+	nodefaultroute
+	mtu 1360
+	mru 1360
+	debug
+	logfile $log/pppd
+	END
+	cat >/etc/ppp/ip-up <<-END
+	#!/bin/bash
+	echo "\${EPOCHREALTIME/./} \$IPLOCAL \$IPREMOTE \${DNS1:-none} \${DNS2:-none}" >$run/up
+	END
+	cat >/etc/ppp/ip-down <<-END
+	#!/bin/bash
+	: >$run/down
+	END
+	chmod 600 /etc/ipsec.secrets /etc/ppp/options.vpn
+	chmod 755 /etc/ppp/ip-up /etc/ppp/ip-down
+}
+
+do_start()
+{
+	mkdir -p $run && mkfifo $run/never && mkfifo $run/up || return 1
+	write_conf
+	# The server stays reachable when the default route moves into the tunnel.
+	# shellcheck disable=SC2046
+	ip route replace $(ip -o route get "$SERVER" | sed 's/ uid .*//; s/ *cache.*//; s/\\//g') || return 1
+	: >$log/charon
+	ipsec start >>$log/starter 2>&1 || return 1
+	within 60 sh -c 'ipsec status | grep -q "^Security Associations"' || return 1
+	within 20 sh -c 'ipsec statusall | grep -q " vpn: "' || return 1
+	xl2tpd -D -c /etc/xl2tpd/xl2tpd.conf -C $run/l2tp-control -p $run/xl2tpd.pid >$log/xl2tpd 2>&1 &
+	within 20 test -p $run/l2tp-control
+}
+
+# Without IPsec xl2tpd would connect in the clear, and happily: no call before
+# charon says that the CHILD_SA, and with it the policy, is in the kernel.
+# Nothing slow stands between that and the call: the time is the server's.
+do_up()
+{
+	local lines called began child up address peer dns1 dns2
+	lines=$(wc -l <$log/charon)
+	rm -f $run/down
+	exec 8<>$run/up
+	if ! /usr/lib/ipsec/stroke up vpn >$log/ipsec-up 2>&1; then
+		cat $log/ipsec-up
+		echo error=ike
+		return 1
+	fi
+	called=$EPOCHREALTIME
+	echo "c vpn" >$run/l2tp-control
+	read -rt "${LIMIT:-45}" up address peer dns1 dns2 <&8
+	began=$(logged_ms "initiating Main Mode" "$lines")
+	child=$(logged_ms "CHILD_SA vpn" "$lines")
+	echo "ike_ms=$((child - began))"
+	if ip xfrm state | grep -q 'encap type espinudp'; then echo encap=udp; else echo encap=none; fi
+	echo "policies=$(ip xfrm policy | grep -c 'proto esp')"
+	if [ -z "$up" ]; then
+		echo error=l2tp
+		return 1
+	fi
+	echo "ppp_ms=$((up / 1000 - child))"
+	echo "call_ms=$(((up - ${called/./}) / 1000))"
+	printf 'address=%s\npeer=%s\ndns1=%s\ndns2=%s\n' "$address" "$peer" "$dns1" "$dns2"
+	sed 's/^nameserver /resolver=/' /etc/ppp/resolv.conf
+	echo "mtu=$(cat /sys/class/net/ppp0/mtu)"
+	# Whatever the test does next can only go through the tunnel.
+	ip route replace default dev ppp0
+}
+
+do_down()
+{
+	echo "d vpn" >$run/l2tp-control
+	within 20 test ! -e /sys/class/net/ppp0 || { echo error=ppp0-stays; return 1; }
+	ipsec down vpn >>$log/ipsec-up 2>&1
+	ip xfrm state flush
+}
+
+case ${1:-} in
+start) do_start ;;
+up) do_up ;;
+down) do_down ;;
+*) echo "vpn.sh start|up|down"; exit 2 ;;
+esac
