@@ -11,3 +11,7 @@ tests_unit_t_l2msg_LDADD = $(L2TP_TEST_LIBS)
 tests_unit_t_xport_SOURCES = tests/unit/t_xport.c tests/unit/l2tp_util.h
 tests_unit_t_xport_CFLAGS = $(L2TP_TEST_CFLAGS)
 tests_unit_t_xport_LDADD = $(L2TP_TEST_LIBS)
+unit_tests += tests/unit/t_tunnel
+tests_unit_t_tunnel_SOURCES = tests/unit/t_tunnel.c tests/unit/l2tp_util.h
+tests_unit_t_tunnel_CFLAGS = $(L2TP_TEST_CFLAGS)
+tests_unit_t_tunnel_LDADD = $(L2TP_TEST_LIBS)
