@@ -370,6 +370,17 @@ static void t_silent(void **st)
 			assert_int_equal(flow.cnt[rows[i].counter], 1);
 		}
 	}
+	/* No header at all, L2F, L2TPv3. */
+	fresh();
+	open_tunnel();
+	for (unsigned i = 0; i < 16; i++) {
+		uint8_t buf[12] = { 0xc8, (uint8_t)i, 0, 12, (uint8_t)(tid >> 8), (uint8_t)tid };
+
+		l2tp_out_init(&out);
+		l2tp_flow_input(&flow, rd_of(buf, i == 2 ? 11 : 12), PORT, now, &out);
+		assert_int_equal(out.n, 0);
+	}
+	assert_int_equal(flow.cnt[L2TP_CNT_MALFORMED], 16);
 	/* The right tunnel from another port is none of ours either (8.1). */
 	fresh();
 	open_tunnel();
@@ -417,9 +428,12 @@ static void t_sccrq_again(void **st)
 	assert_int_equal(ids.n, 1);
 	next(0, M_SCCCN);
 	assert_string_equal(outcome(), "open");
+	now += 100;
 	say(0, 0, 0, 0, M_SCCRQ(0007));
 	assert_string_equal(outcome(), "ack");
 	assert_int_equal(count(&out, L2TP_EFF_SEND), 1);
+	/* It is no sign of life of the tunnel's peer. */
+	assert_int_equal(l2tp_flow_tunnel(&flow, tid)->heard_ms, now - 100);
 	assert_int_equal(ids.n, 1);
 	assert_int_equal(flow.cnt[L2TP_CNT_DUPLICATE], 2);
 	/* After its StopCCN the peer may use its id anew at once. */
@@ -428,6 +442,14 @@ static void t_sccrq_again(void **st)
 	say(tid, 0, (uint16_t)(ns - 1), 1, M_STOPCCN(0007));
 	assert_string_equal(outcome(), "ack");		/* its StopCCN again */
 	ns = 0;
+	open_tunnel();
+	assert_int_equal(ids.n, 2);
+	/* So may one that gave up before it had our SCCRP. */
+	fresh();
+	open_half(M_SCCRQ(0007));
+	say(0, 0, 1, 0, M_STOPCCN(0007));
+	assert_string_equal(outcome(), "end");
+	tid = ns = 0;
 	open_tunnel();
 	assert_int_equal(ids.n, 2);
 }
