@@ -28,6 +28,7 @@ enum {
 	CONF_POOLS = 16,	/* ranges per ipcp */
 	CONF_INTERFACES = 8,
 	CONF_AUTHS = 8,
+	CONF_RADIUS_SERVERS = 4,	/* per list */
 	CONF_BINDS = 16,
 	CONF_ENGINES_MAX = 32,
 };
@@ -101,17 +102,41 @@ struct conf_interface {			/* interface NAME address A ipcp I */
 	uint8_t ipcp;			/* index */
 };
 
-struct conf_auth {			/* authentication NAME type local { … } */
+enum conf_auth_type { CONF_TYPE_LOCAL, CONF_TYPE_RADIUS };
+
+/* authentication-server { … } or accounting-server { … } */
+struct conf_radius {
+	struct {
+		struct addr addr;		/* port 1812 or 1813 when none is written */
+		char secret[CONF_SECRET_MAX];	/* wiped by conf_scrub() */
+	} server[CONF_RADIUS_SERVERS];
+	uint8_t n_server;
+	uint8_t max_tries;			/* 3 */
+	uint8_t max_failovers;			/* 1 */
+	uint16_t timeout_s;			/* 9 */
+};
+
+struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char name[CONF_NAME_MAX];
+	enum conf_auth_type type;	/* CONF_TYPE_RADIUS: every login fails until it is built */
 	char users_file[CONF_PATH_MAX];
 	char username_suffix[CONF_NAME_MAX];
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
 	uint32_t user_max_session;	/* 0 = unlimited */
+	struct conf_radius radius_auth, radius_acct;
 };
 
 struct conf_bind {			/* bind tunnel from T authenticated by A to I */
 	uint8_t tunnel, auth, interface;	/* indices */
+};
+
+/* A tunnel of a kind that is not built yet: left out, and only printed. */
+enum conf_unbuilt_kind { CONF_KIND_PPTP, CONF_KIND_PPPOE };
+
+struct conf_unbuilt {
+	char name[CONF_NAME_MAX];
+	enum conf_unbuilt_kind kind;
 };
 
 struct conf_firewall {			/* firewall { … } */
@@ -135,7 +160,9 @@ struct conf {
 	struct conf_ike ike[CONF_IKES];
 	uint8_t n_ike;
 	struct conf_tunnel tunnel[CONF_TUNNELS];
-	uint8_t n_tunnel;
+	uint8_t n_tunnel;		/* 0 only when every tunnel written is in unbuilt */
+	struct conf_unbuilt unbuilt[CONF_TUNNELS];
+	uint8_t n_unbuilt;
 	struct conf_ipcp ipcp[CONF_IPCPS];
 	uint8_t n_ipcp;
 	struct conf_interface interface[CONF_INTERFACES];

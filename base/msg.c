@@ -95,7 +95,7 @@ static bool check_auth_req(const union msg_body *b)
 	const struct msg_auth_req *m = &b->auth_req;
 
 	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_MSCHAPV2 &&
-	       m->user_len <= sizeof(m->user) && m->challenge_len <= sizeof(m->challenge) &&
+	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id);
 }
@@ -125,7 +125,7 @@ static bool check_tun_add(const union msg_body *b)
 
 static bool check_tun_done(const union msg_body *b)
 {
-	return b->tun_done.err <= 0 && ENDS(b->tun_done.ifname);
+	return b->tun_done.err <= 0 && b->tun_done.err >= -4095 && ENDS(b->tun_done.ifname);
 }
 
 static bool check_tun_del(const union msg_body *b)
@@ -163,7 +163,7 @@ static bool check_ctl_counter(const union msg_body *b)
 
 static bool check_ctl_end(const union msg_body *b)
 {
-	return b->ctl_end.err <= 0 && ENDS(b->ctl_end.text);
+	return b->ctl_end.err <= 0 && b->ctl_end.err >= -4095 && ENDS(b->ctl_end.text);
 }
 
 #define BODY(m) sizeof(((union msg_body *)0)->m)
@@ -408,9 +408,11 @@ int chan_recv(struct chan *c, struct msg *ret)
 	ret->fd = -1;
 	if (c->fd < 0)
 		return -EPIPE;
+	/* A peer that ended with unread messages of ours is told once, before its own last
+	 * messages: those still count. */
 	do {
 		n = recvmsg(c->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -EPIPE;
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&h); cm; cm = CMSG_NXTHDR(&h, cm)) {

@@ -131,7 +131,7 @@ struct msg_conf {
 
 struct msg_sock {
 	uint32_t kind;			/* enum sock_kind */
-	struct addr at;			/* where it is bound */
+	struct addr at;			/* where it is bound, with its port */
 };
 
 struct msg_peer {
@@ -224,7 +224,7 @@ struct msg_auth_req {
 	struct addr peer;
 	uint16_t user_len;
 	uint8_t user[256];		/* as the peer sent it */
-	uint8_t ident;			/* CHAP Identifier */
+	uint16_t mtu;			/* as LCP agreed: the TUN is made while the login goes on */
 	uint8_t challenge_len, response_len;
 	uint8_t challenge[64];
 	uint8_t response[64];		/* MS-CHAPv2: the 49-octet Value field, RFC 2759 4 */
@@ -252,7 +252,6 @@ struct msg_verdict {
 
 struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL */
 	struct sid sid;
-	uint16_t mtu;			/* UP: what both sides agreed on */
 	char reason[64];		/* DOWN, KILL */
 };
 

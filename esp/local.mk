@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+noinst_LIBRARIES += libesp.a
+libesp_a_SOURCES = esp/esp.h esp/esp.c esp/sa.h esp/replay.h esp/replay.c esp/crypto.h \
+	esp/crypto_openssl.c
+libesp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)

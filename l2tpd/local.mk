@@ -1,1 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+
+noinst_LIBRARIES += libnetd.a
+libnetd_a_SOURCES = l2tpd/netd.h l2tpd/netd.c l2tpd/tundev.h l2tpd/tundev.c \
+	l2tpd/fw.h l2tpd/fw.c l2tpd/paths.h l2tpd/paths.c
+libnetd_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+libnetd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS)
+noinst_LIBRARIES += libl2tp.a
+libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c l2tpd/xport.h l2tpd/xport.c \
+	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c
+# Configuration and users file
+noinst_LIBRARIES += libconf.a
+libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_print.c \
+	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c
+BUILT_SOURCES += l2tpd/parse.h
+l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
+
+sbin_PROGRAMS += culvertd
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h l2tpd/steer.c \
+	l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c \
+	l2tpd/engine.h l2tpd/engine.c l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
+	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c l2tpd/auth.h l2tpd/auth.c
+culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+culvertd_LDADD = libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
+	$(EVENT_LIBS) $(MNL_LIBS) $(CRYPTO_LIBS)
+
+noinst_LIBRARIES += libpool.a
+libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c

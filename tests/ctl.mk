@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# It runs the program that was just built, too.
+unit_tests += tests/unit/t_ctl
+tests_unit_t_ctl_SOURCES = tests/unit/t_ctl.c
+tests_unit_t_ctl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_ctl_LDADD = libctl.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_ctl
+tests_fuzz_fuzz_ctl_SOURCES = tests/fuzz/fuzz_ctl.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ctl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_ctl_LDADD = libctl.a libbase.a $(CRYPTO_LIBS)

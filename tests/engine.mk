@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+unit_tests += tests/unit/t_pool
+tests_unit_t_pool_SOURCES = tests/unit/t_pool.c
+tests_unit_t_pool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_pool_LDADD = libpool.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_pair
+tests_unit_t_pair_SOURCES = tests/unit/t_pair.c
+tests_unit_t_pair_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_pair_LDADD = libl2tp.a libppp.a libesp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -140,6 +140,25 @@ static void t_chan(void **st)
 	chan_close(&b);
 }
 
+/* What a peer said before it died is still heard, although it left ours unread. */
+static void t_chan_last_words(void **st)
+{
+	struct msg_flow flow = { .lineage = { 1, 2 } };
+	struct chan a, b;
+	int fd[2];
+
+	assert_int_equal(chan_pair(fd), 0);
+	chan_init(&a, fd[0], ROLE_IKED, ROLE_ENGINE, 0);
+	chan_init(&b, fd[1], ROLE_ENGINE, ROLE_IKED, 0);
+	assert_int_equal(chan_send(&b, MSG_FLOW_KILL, &flow, sizeof(flow), -1), 0);
+	assert_int_equal(chan_send(&a, MSG_FLOW_END, &flow, sizeof(flow), -1), 0);
+	chan_close(&a);
+	assert_int_equal(chan_recv(&b, &m), 1);
+	assert_int_equal(m.type, MSG_FLOW_END);
+	assert_int_equal(chan_recv(&b, &m), -EPIPE);
+	chan_close(&b);
+}
+
 static void t_chan_fd(void **st)
 {
 	struct chan a, b;
@@ -198,7 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
 		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan),
-		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
+		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_chan_last_words), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

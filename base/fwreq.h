@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fwreq: what netd asks the firewall helper for, as one flat value on the
+ * helper's standard input.  Both are of one build.  IPv4 addresses and ports
+ * are in host order; strings end in NUL.
+ */
+#ifndef CULVERT_FWREQ_H
+#define CULVERT_FWREQ_H
+
+#include <stdint.h>
+
+#include "base/conf.h"
+
+enum {
+	FWREQ_MAGIC = 0x63767731,
+	FWREQ_RANGES = CONF_IPCPS * CONF_POOLS,
+	FWREQ_SERVERS = CONF_INTERFACES,
+};
+
+/* What comes in on UDP 1701 of the host. */
+enum fwreq_l2tp {
+	FWREQ_L2TP_DROP,	/* all: ESP is opened in user space, so it cannot have been inside */
+	FWREQ_L2TP_IPSEC,	/* all that the kernel did not decrypt */
+	FWREQ_L2TP_PLAIN,	/* nothing: plain L2TP is wanted */
+};
+
+struct fwreq_range {
+	uint32_t first, last;	/* both included */
+};
+
+struct fwreq {
+	uint32_t magic;			/* FWREQ_MAGIC */
+	uint8_t remove;			/* take the table away; the rest is ignored */
+	uint8_t nat;
+	uint8_t client_to_client;
+	uint8_t source_check;		/* a session may send from its own address only */
+	uint8_t mss_clamp;
+	uint8_t l2tp;			/* enum fwreq_l2tp */
+	uint16_t ike_port[2];
+	uint16_t nat_port[2];		/* first and last port of translated TCP and UDP */
+	uint32_t nat_to;		/* 0: the interface's own address */
+	char nat_on[CONF_IFNAME_MAX];
+	char session_if[CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */
+	uint32_t n_pool, n_server;
+	struct fwreq_range pool[FWREQ_RANGES];	/* the sessions' addresses, in any order */
+	uint32_t server[FWREQ_SERVERS];	/* our ends of the sessions, on no other device */
+};
+
+#endif

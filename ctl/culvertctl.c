@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * culvertctl: asks the running server over its control socket.
+ *
+ * One request, its answer, the next request; what the server sends is checked
+ * against the message table like everything else.  Exit status: 0 done, 1 it
+ * failed or was refused, 2 wrong usage.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/msg.h"
+#include "ctl/args.h"
+#include "ctl/format.h"
+
+#define CTL_SOCKET "/run/culvert/culvert.sock"
+
+enum { EXIT_USAGE = 2 };
+
+/* A server that says nothing for so long hangs. */
+enum { SILENCE_MAX_S = 10 };
+
+struct client {
+	const char *path;
+	struct chan ch;
+	struct msg msg;			/* the last answer */
+};
+
+static void die(const struct client *c, const char *what) __attribute__((noreturn));
+static void die(const struct client *c, const char *what)
+{
+	fflush(stdout);
+	fprintf(stderr, "culvertctl: %s: %s\n", c->path, what);
+	exit(1);
+}
+
+static const char *connect_error(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return "no server listens here; is culvertd running?";
+	case EACCES:
+	case EPERM:
+		return "not permitted; try as root";
+	case EAGAIN:
+	case EINPROGRESS:
+		return "the server does not answer";
+	default:
+		return strerror(err);
+	}
+}
+
+static void client_connect(struct client *c)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = SILENCE_MAX_S };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die(c, strerror(errno));
+	if (!str_copy(sun.sun_path, sizeof(sun.sun_path), c->path))
+		die(c, "path too long for a socket");
+	/* connect(2) waits for as long while the server's queue is full. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
+		die(c, connect_error(errno));
+	chan_init(&c->ch, fd, ROLE_CTL, ROLE_MANAGER, 0);
+}
+
+static void client_wait(struct client *c, short events)
+{
+	struct pollfd p = { .fd = c->ch.fd, .events = events };
+	int n;
+
+	do {
+		n = poll(&p, 1, SILENCE_MAX_S * 1000);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		die(c, strerror(errno));
+	if (n == 0)
+		die(c, "the server does not answer");
+}
+
+static void client_ask(struct client *c, enum msg_type type, uint32_t ppp_id)
+{
+	const struct msg_ctl_req req = { .version = CTL_VERSION, .ppp_id = ppp_id };
+	int err = chan_send(&c->ch, type, &req, sizeof(req), -1);
+
+	while (!err && chan_waiting(&c->ch)) {
+		client_wait(c, POLLOUT);
+		err = chan_flush(&c->ch);
+	}
+	/* A server that refuses us may have said why before it hung up: read on. */
+	if (err && err != -EPIPE)
+		die(c, strerror(-err));
+}
+
+/* The next answer, of type want or MSG_CTL_END. */
+static uint32_t client_answer(struct client *c, enum msg_type want)
+{
+	int n;
+
+	while ((n = chan_recv(&c->ch, &c->msg)) == 0)
+		client_wait(c, POLLIN);
+	/*
+	 * Where the server hung up with our request unread, the kernel reports that once (ECONNRESET)
+	 * ahead of what the server had sent before: that is still there, and says why.
+	 */
+	if (n == -EPIPE)
+		n = chan_recv(&c->ch, &c->msg);
+	if (n == -EPIPE || n == 0)
+		die(c, "the server closed the connection");
+	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END))
+		die(c, "the answer makes no sense; are server and culvertctl of one version?");
+	return c->msg.type;
+}
+
+/* What the end of an answer says went wrong, in buf; NULL when it went well. */
+static const char *client_failure(const struct client *c, char *buf, size_t cap)
+{
+	const struct msg_ctl_end *e = &c->msg.b.ctl_end;
+
+	if (!e->err)
+		return NULL;
+	if (!e->text[0])
+		return e->err > -4096 ? strerror(-e->err) : "failed";
+	return format_text(buf, cap, e->text, sizeof(e->text));
+}
+
+static void check_end(const struct client *c)
+{
+	char buf[4 * sizeof(c->msg.b.ctl_end.text)];
+	const char *why = client_failure(c, buf, sizeof(buf));
+
+	if (why)
+		die(c, why);
+}
+
+static void *grow(const struct client *c, void *p, size_t n, size_t size)
+{
+	/* At every power of two. */
+	if (n & (n - 1))
+		return p;
+	p = reallocarray(p, n ? 2 * n : 1, size);
+	if (!p)
+		die(c, strerror(ENOMEM));
+	return p;
+}
+
+/* The next session that is up, or NULL at the end. */
+static const struct msg_ctl_row *next_session(struct client *c)
+{
+	while (client_answer(c, MSG_CTL_ROW) == MSG_CTL_ROW)
+		if (c->msg.b.ctl_row.row.state == ROW_UP)
+			return &c->msg.b.ctl_row;
+	check_end(c);
+	return NULL;
+}
+
+static bool resolve(const struct addr *a, char *buf, size_t cap)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sa(a, &ss);
+
+	return len && !getnameinfo((const struct sockaddr *)&ss, len, buf, (socklen_t)cap, NULL, 0, NI_NAMEREQD);
+}
+
+static int do_session(struct client *c, const struct ctl_cmd *cmd, bool numeric)
+{
+	struct format f = { .out = stdout, .layout = cmd->verb, .resolve = numeric ? NULL : resolve };
+	const struct msg_ctl_row *row;
+
+	client_ask(c, MSG_CTL_LIST, 0);
+	while ((row = next_session(c)))
+		format_session(&f, row, filter_match(&cmd->filter, &row->row));
+	return 0;
+}
+
+static int do_clear(struct client *c, const struct ctl_cmd *cmd)
+{
+	char buf[4 * sizeof(c->msg.b.ctl_end.text)];
+	const struct msg_ctl_row *row;
+	unsigned n = 0, failed = 0;
+	uint32_t *ids = grow(c, NULL, 0, sizeof(*ids));
+
+	if (filter_is_ppp_id(&cmd->filter)) {
+		ids[n++] = cmd->filter.ppp_id;
+	} else {
+		client_ask(c, MSG_CTL_LIST, 0);
+		while ((row = next_session(c))) {
+			if (!filter_match(&cmd->filter, &row->row))
+				continue;
+			ids = grow(c, ids, n, sizeof(*ids));
+			ids[n++] = row->row.ppp_id;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const char *why;
+
+		client_ask(c, MSG_CTL_CLEAR, ids[i]);
+		client_answer(c, MSG_CTL_END);
+		why = client_failure(c, buf, sizeof(buf));
+		/* One reason is enough; the count is on standard output. */
+		if (why && failed++ == 0)
+			fprintf(stderr, "culvertctl: session %u: %s\n", ids[i], why);
+	}
+	free(ids);
+	format_cleared(stdout, n - failed, failed);
+	return failed > 0;
+}
+
+static int do_status(struct client *c)
+{
+	struct msg_ctl_counter *all = NULL;
+	size_t n = 0;
+
+	client_ask(c, MSG_CTL_STATUS, 0);
+	while (client_answer(c, MSG_CTL_COUNTER) == MSG_CTL_COUNTER) {
+		all = grow(c, all, n, sizeof(*all));
+		all[n++] = c->msg.b.ctl_counter;
+	}
+	check_end(c);
+	format_status(stdout, PACKAGE_STRING, all, n);
+	free(all);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct client c = { .path = CTL_SOCKET };	/* too big for a stack */
+	struct ctl_cmd cmd;
+	bool numeric = false;
+	int opt, status;
+
+	/* "+": an option after the command is an argument of it. */
+	while ((opt = getopt(argc, argv, "+ns:")) != -1) {
+		switch (opt) {
+		case 'n':
+			numeric = true;
+			break;
+		case 's':
+			c.path = optarg;
+			break;
+		default:
+			fputs("usage: culvertctl [-n] [-s socket] command [arg ...]\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (!args_parse(argc - optind, argv + optind, stderr, &cmd))
+		return EXIT_USAGE;
+	client_connect(&c);
+	if (cmd.verb == CTL_CLEAR)
+		status = do_clear(&c, &cmd);
+	else if (cmd.verb == CTL_STATUS)
+		status = do_status(&c);
+	else
+		status = do_session(&c, &cmd, numeric);
+	chan_close(&c.ch);
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("culvertctl: cannot write to standard output\n", stderr);
+		return 1;
+	}
+	return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sa: what an SA is inside; for esp.c and its tests only. */
+#ifndef CULVERT_ESP_SA_H
+#define CULVERT_ESP_SA_H
+
+#include "esp/crypto.h"
+#include "esp/esp.h"
+#include "esp/replay.h"
+
+struct esp_sa {
+	uint32_t spi;
+	uint32_t seq;			/* outbound: the last one sent */
+	bool inbound;
+	uint8_t icv_len;
+	struct esp_key *key;		/* the backend's; owned */
+	struct replay replay;		/* inbound */
+};
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * backend: what charon asks about peers: which proposals, which key, which
+ * child.  It all comes from the `ike` statement that match_ike() picks for the
+ * pair of addresses, since IKEv1 needs the key before the peer has said who it
+ * is (RFC 2409 5.4).
+ */
+#include <config/backend.h>
+#include <credentials/credential_set.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ike-plugin/match.h"
+#include "ike-plugin/plugin.h"
+#include "ike-plugin/suite.h"
+
+enum {
+	/* Longer than any client's own (Windows, Apple 1 h, Android 8 h): the client rekeys. */
+	SA_LIFE_S = 8 * 3600 + 3600,
+	DPD_TRIES = 3,
+};
+
+/* One statement as charon's objects; counted. */
+struct rule {
+	refcount_t ref;
+	ike_cfg_t *ike_cfg;
+	linked_list_t *child;		/* of proposal_t */
+	shared_key_t *psk;
+	char srcid[CONF_NAME_MAX], dstid[CONF_NAME_MAX];
+	uint32_t dpd_s;
+};
+
+struct backend {
+	backend_t backend;
+	credential_set_t creds;
+	rwlock_t *lock;			/* over what follows */
+	struct conf *conf;		/* without secrets */
+	struct rule *rule[CONF_IKES];
+};
+
+static void rule_put(struct rule *r)
+{
+	if (!r || !ref_put(&r->ref))
+		return;
+	DESTROY_IF(r->ike_cfg);
+	if (r->child)
+		r->child->destroy_offset(r->child, offsetof(proposal_t, destroy));
+	DESTROY_IF(r->psk);
+	free(r);
+}
+
+/* True when one of the algorithms that a crypto enumerator yields is alg. */
+static bool listed(enumerator_t *e, uint16_t alg)
+{
+	const char *plugin;
+	int have;		/* an enum in all of them */
+	bool found = FALSE;
+
+	while (!found && e->enumerate(e, &have, &plugin))
+		found = have == alg;
+	e->destroy(e);
+	return found;
+}
+
+/* charon parses and even selects what no plugin can compute, and then fails. */
+static bool supported(proposal_t *p)
+{
+	static const transform_type_t types[] = {
+		ENCRYPTION_ALGORITHM, INTEGRITY_ALGORITHM, PSEUDO_RANDOM_FUNCTION, KEY_EXCHANGE_METHOD,
+	};
+
+	for (unsigned i = 0; i < countof(types); i++) {
+		enumerator_t *e = p->create_enumerator(p, types[i]);
+		uint16_t alg, key_len;
+		bool ok = TRUE;
+
+		while (ok && e->enumerate(e, &alg, &key_len)) {
+			switch (types[i]) {
+			case ENCRYPTION_ALGORITHM:
+				ok = listed(lib->crypto->create_crypter_enumerator(lib->crypto), alg);
+				break;
+			case INTEGRITY_ALGORITHM:
+				ok = listed(lib->crypto->create_signer_enumerator(lib->crypto), alg);
+				break;
+			case PSEUDO_RANDOM_FUNCTION:
+				ok = listed(lib->crypto->create_prf_enumerator(lib->crypto), alg);
+				break;
+			default:
+				ok = alg == KE_NONE || listed(lib->crypto->create_ke_enumerator(lib->crypto), alg);
+				break;
+			}
+		}
+		e->destroy(e);
+		if (!ok)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Add the suites that can be computed to a list; how many. */
+static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, linked_list_t *child)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		proposal_t *p = proposal_create_from_string(proto, s->s[i]);
+
+		/* ESP is our engine's work, not libstrongswan's. */
+		if (!p || (proto == PROTO_IKE && !supported(p))) {
+			log_warn("ike proposal=%s dropped reason=\"strongSwan has no such algorithm here\"", s->s[i]);
+			DESTROY_IF(p);
+			continue;
+		}
+		if (ike_cfg)
+			ike_cfg->add_proposal(ike_cfg, p);
+		else
+			child->insert_last(child, p);
+		n++;
+	}
+	return n;
+}
+
+static struct rule *rule_new(const struct conf *c, unsigned i)
+{
+	const struct conf_ike *k = &c->ike[i];
+	ike_cfg_create_t ike = {
+		.version = IKEV1,
+		.local = "%any", .local_port = charon->socket->get_port(charon->socket, FALSE),
+		.remote = "%any", .remote_port = 500,
+		.no_certreq = TRUE,
+		.fragmentation = FRAGMENTATION_YES,
+	};
+	struct suites *s;
+	struct rule *r;
+	const char *word = "";
+	unsigned n = 0;
+
+	INIT(r,
+		.ref = 1,
+		.ike_cfg = ike_cfg_create(&ike),
+		.child = linked_list_create(),
+		.psk = shared_key_create(SHARED_IKE, chunk_clone(chunk_create((u_char *)k->psk, k->psk_len))),
+		.dpd_s = c->dpd_s,
+	);
+	str_copy(r->srcid, sizeof(r->srcid), k->srcid);
+	str_copy(r->dstid, sizeof(r->dstid), k->dstid);
+	s = malloc(sizeof(*s));
+	if (suite_main(k, c->proposals, s, &word) && (n = add_suites(s, PROTO_IKE, r->ike_cfg, NULL)) &&
+	    suite_quick(k, c->proposals, s, &word))
+		n = add_suites(s, PROTO_ESP, NULL, r->child);
+	else
+		n = 0;
+	free(s);
+	if (!n) {
+		log_err("ike statement=%u ignored reason=\"no usable proposal\" word=%s", i + 1, word);
+		rule_put(r);
+		return NULL;
+	}
+	return r;
+}
+
+void backend_load(struct backend *this, const struct conf *c)
+{
+	struct rule *fresh[CONF_IKES] = { 0 };
+	struct conf *copy = malloc(sizeof(*copy));
+	unsigned n = 0;
+
+	*copy = *c;
+	for (unsigned i = 0; i < c->n_ike; i++) {
+		struct conf_ike *k = &copy->ike[i];
+
+		if (match_usable(k) && (fresh[i] = rule_new(c, i)))
+			n++;
+		else
+			k->psk_len = 0;		/* so that match_ike() passes over it */
+		explicit_bzero(k->psk, sizeof(k->psk));
+	}
+	if (!n)
+		log_err("ike has no usable statement: nobody can connect");
+	this->lock->write_lock(this->lock);
+	for (unsigned i = 0; i < CONF_IKES; i++) {
+		struct rule *old = this->rule[i];
+
+		this->rule[i] = fresh[i];
+		rule_put(old);
+	}
+	free(this->conf);
+	this->conf = copy;
+	this->lock->unlock(this->lock);
+}
+
+/* The rule for a pair of addresses, counted, or NULL. */
+static struct rule *rule_for(struct backend *this, host_t *me, host_t *other)
+{
+	struct addr local, peer;
+	struct rule *r = NULL;
+	int i;
+
+	if (!me || !other)
+		return NULL;
+	local = addr_of_host(me);
+	peer = addr_of_host(other);
+	this->lock->read_lock(this->lock);
+	i = this->conf ? match_ike(this->conf, &local, &peer) : -1;
+	if (i >= 0 && (r = this->rule[i]))
+		ref_get(&r->ref);
+	this->lock->unlock(this->lock);
+	return r;
+}
+
+/* The rule for the IKE_SA that this thread is at. */
+static struct rule *rule_current(struct backend *this)
+{
+	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
+
+	return ike_sa ? rule_for(this, ike_sa->get_my_host(ike_sa), ike_sa->get_other_host(ike_sa)) : NULL;
+}
+
+static void ike_cfg_put(void *p)
+{
+	ike_cfg_t *cfg = p;
+
+	cfg->destroy(cfg);
+}
+
+static void peer_cfg_put(void *p)
+{
+	peer_cfg_t *cfg = p;
+
+	cfg->destroy(cfg);
+}
+
+METHOD(backend_t, create_ike_cfg_enumerator, enumerator_t *, struct backend *this, host_t *me, host_t *other)
+{
+	struct rule *r = rule_for(this, me, other);
+	ike_cfg_t *cfg;
+
+	if (!r)
+		return enumerator_create_empty();
+	cfg = r->ike_cfg->get_ref(r->ike_cfg);
+	rule_put(r);
+	return enumerator_create_single(cfg, ike_cfg_put);
+}
+
+static auth_cfg_t *psk_auth(const char *id)
+{
+	auth_cfg_t *auth = auth_cfg_create();
+
+	auth->add(auth, AUTH_RULE_AUTH_CLASS, AUTH_CLASS_PSK);
+	/* Must be there: charon passes over configurations without a local identity when it looks for the key. */
+	auth->add(auth, AUTH_RULE_IDENTITY, identification_create_from_string((char *)(id[0] ? id : "%any")));
+	return auth;
+}
+
+static peer_cfg_t *peer_cfg_of(struct rule *r, uint64_t lineage)
+{
+	peer_cfg_create_t peer = {
+		.cert_policy = CERT_NEVER_SEND,
+		/* Identities are private addresses that repeat from home to home. */
+		.unique = UNIQUE_NEVER,
+		.keyingtries = 1,
+		.no_mobike = TRUE,
+		.dpd = r->dpd_s,
+		.dpd_timeout = r->dpd_s * DPD_TRIES,
+	};
+	child_cfg_create_t child = {
+		.mode = MODE_TRANSPORT,
+		.lifetime = { .time = { .life = SA_LIFE_S } },
+	};
+	peer_cfg_t *cfg = peer_cfg_create("l2tp", r->ike_cfg->get_ref(r->ike_cfg), &peer);
+	child_cfg_t *l2tp;
+	enumerator_t *e;
+	proposal_t *p;
+	char name[32];
+
+	cfg->add_auth_cfg(cfg, psk_auth(r->srcid), TRUE);
+	cfg->add_auth_cfg(cfg, psk_auth(r->dstid), FALSE);
+
+	/*
+	 * The child is named after the client.  charon takes an SA for the
+	 * successor of another one when their names are equal, and would then
+	 * delete that one's outbound SA: with equal names one client could so
+	 * silence another whose NAT port it got.
+	 */
+	snprintf(name, sizeof(name), "l2tp-%llu", (unsigned long long)lineage);
+	l2tp = child_cfg_create(name, &child);
+	e = r->child->create_enumerator(r->child);
+	while (e->enumerate(e, &p))
+		l2tp->add_proposal(l2tp, p->clone(p, 0));
+	e->destroy(e);
+	/* Any port on our side too: racoon asks for 0.  The engine lets only 1701 pass. */
+	l2tp->add_traffic_selector(l2tp, TRUE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
+	l2tp->add_traffic_selector(l2tp, FALSE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
+	cfg->add_child_cfg(cfg, l2tp);
+	return cfg;
+}
+
+METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, struct backend *this, identification_t *me,
+	identification_t *other)
+{
+	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
+	struct rule *r = rule_current(this);
+	uint64_t lineage = 0;
+	peer_cfg_t *cfg;
+	struct lin *l;
+
+	if (!r)
+		return enumerator_create_empty();
+	culvert->lock->lock(culvert->lock);
+	l = table_lin(culvert->table, ike_sa->get_unique_id(ike_sa));
+	if (l)
+		lineage = l->id.counter;
+	culvert->lock->unlock(culvert->lock);
+	cfg = peer_cfg_of(r, lineage);
+	rule_put(r);
+	return enumerator_create_single(cfg, peer_cfg_put);
+}
+
+METHOD(backend_t, get_peer_cfg_by_name, peer_cfg_t *, struct backend *this, char *name)
+{
+	return NULL;		/* only a responder */
+}
+
+/* What the key's enumerator holds. */
+struct key_enum {
+	enumerator_t public;
+	shared_key_t *key;		/* NULL when it was given out */
+	shared_key_t *ref;
+};
+
+METHOD(enumerator_t, key_enumerate, bool, struct key_enum *this, va_list args)
+{
+	shared_key_t **key;
+	id_match_t *me, *other;
+
+	VA_ARGS_VGET(args, key, me, other);
+	if (!this->key)
+		return FALSE;
+	*key = this->key;
+	if (me)
+		*me = ID_MATCH_ANY;
+	if (other)
+		*other = ID_MATCH_ANY;
+	this->key = NULL;
+	return TRUE;
+}
+
+METHOD(enumerator_t, key_destroy, void, struct key_enum *this)
+{
+	this->ref->destroy(this->ref);
+	free(this);
+}
+
+METHOD(credential_set_t, create_shared_enumerator, enumerator_t *, credential_set_t *set, shared_key_type_t type,
+	identification_t *me, identification_t *other)
+{
+	struct backend *this = CONTAINER_OF(set, struct backend, creds);
+	struct key_enum *e;
+	struct rule *r;
+
+	if (type != SHARED_IKE || !(r = rule_current(this)))
+		return NULL;
+	INIT(e,
+		.public = {
+			.enumerate = enumerator_enumerate_default,
+			.venumerate = _key_enumerate,
+			.destroy = _key_destroy,
+		},
+	);
+	e->key = e->ref = r->psk->get_ref(r->psk);
+	rule_put(r);
+	return &e->public;
+}
+
+struct backend *backend_new(const struct conf *c)
+{
+	struct backend *this;
+
+	INIT(this,
+		.backend = {
+			.create_ike_cfg_enumerator = _create_ike_cfg_enumerator,
+			.create_peer_cfg_enumerator = _create_peer_cfg_enumerator,
+			.get_peer_cfg_by_name = _get_peer_cfg_by_name,
+		},
+		.creds = {
+			.create_private_enumerator = (void *)return_null,
+			.create_cert_enumerator = (void *)return_null,
+			.create_shared_enumerator = _create_shared_enumerator,
+			.create_cdp_enumerator = (void *)return_null,
+			.cache_cert = (void *)nop,
+		},
+		.lock = rwlock_create(RWLOCK_TYPE_DEFAULT),
+	);
+	backend_load(this, c);
+	charon->backends->add_backend(charon->backends, &this->backend);
+	lib->credmgr->add_set(lib->credmgr, &this->creds);
+	return this;
+}
+
+void backend_delete(struct backend *this)
+{
+	if (!this)
+		return;
+	lib->credmgr->remove_set(lib->credmgr, &this->creds);
+	charon->backends->remove_backend(charon->backends, &this->backend);
+	for (unsigned i = 0; i < CONF_IKES; i++)
+		rule_put(this->rule[i]);
+	free(this->conf);
+	this->lock->destroy(this->lock);
+	free(this);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of libstrongswan-culvert.so and what they share. */
+#ifndef CULVERT_PLUGIN_H
+#define CULVERT_PLUGIN_H
+
+#include "ike-plugin/handover.h"
+
+#include <stdatomic.h>
+#include <threading/mutex.h>
+#include <threading/rwlock.h>
+
+#include "ike-plugin/table.h"
+
+/* Counters, as MSG_STATS names them. */
+#define COUNTERS(X)                                                                                \
+	X(ike_up) X(ike_down) X(ike_psk_mismatch) X(ike_proposal_refused) X(ike_child_refused)     \
+	X(ike_no_natt) X(ike_bad_message) X(ike_half_open_timeout) X(ike_natd_faked)               \
+	X(ike_rx) X(ike_rx_stray) X(ike_rx_short) X(ike_rx_junk) X(ike_rx_esp) X(ike_rx_port_500)  \
+	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_tx_failed)                 \
+	X(ike_sa_add) X(ike_sa_del) X(ike_sa_expired) X(ike_sa_moved) X(ike_move_refused)          \
+	X(ike_flow_kill) X(ike_chan_bad) X(ike_chan_full) X(ike_log_dropped)
+
+#define COUNTER_FIELD(n) _Atomic uint64_t n;
+struct counters {
+	COUNTERS(COUNTER_FIELD)
+};
+
+/* The one instance; charon's constructors take no argument. */
+struct culvert {
+	plugin_t plugin;
+	struct handover *h;
+	struct counters count;
+	mutex_t *lock;			/* over table and what hangs on it */
+	struct table *table;
+	struct hub *hub;
+	struct backend *backend;
+	struct events *events;
+	struct natd *natd;
+	struct sock *sock;
+};
+
+extern struct culvert *culvert;
+
+#define COUNT(n) atomic_fetch_add_explicit(&culvert->count.n, 1, memory_order_relaxed)
+
+/* plugin.c: what libstrongswan looks for. */
+plugin_t *culvert_plugin_create(void);
+
+/* abi.c: is the libcharon in memory the one whose headers we were built with? */
+bool abi_check_mediation(void);
+bool abi_check_layout(void);
+
+/* kernel_ipsec.c, kernel_net.c, sock.c: charon calls these constructors. */
+kernel_ipsec_t *culvert_ipsec_create(void);
+kernel_net_t *culvert_net_create(void);
+socket_t *culvert_socket_create(void);
+
+/* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
+void sock_inject(const struct msg_stray *);
+
+/* backend.c: peer configurations and keys from the `ike` statements. */
+struct backend *backend_new(const struct conf *);
+void backend_delete(struct backend *);
+/* Put another configuration in force; IKE_SAs that exist keep theirs. */
+void backend_load(struct backend *, const struct conf *);
+
+/* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500. */
+struct natd *natd_new(void);
+void natd_delete(struct natd *);
+
+/* events.c: counters, the log's lines about failed logins, the end of lineages. */
+struct events *events_new(void);
+void events_delete(struct events *);
+
+/* hub.c: the channels to parent, engines and manager. */
+struct hub *hub_new(struct handover *);
+/* Start its thread; MSG_READY goes out when that runs. */
+void hub_start(struct hub *);
+void hub_delete(struct hub *);
+/* Send to an engine or -EPIPE when it is gone; callable from any thread, never blocks. */
+MUST_USE int hub_engine(struct hub *, unsigned engine, enum msg_type, const void *body, size_t len);
+/* Tell an engine that a lineage has ended, if it has. */
+void hub_end(struct hub *, const struct table_end *);
+
+#endif

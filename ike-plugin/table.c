@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ike-plugin/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* FNV-1a, seeded: good enough against whoever can choose an address but not the seed. */
+static uint64_t hash(const struct table *t, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ t->seed;
+
+	while (n--)
+		h = (h ^ *b++) * UINT64_C(0x100000001b3);
+	return h ^ h >> 32;
+}
+
+static struct list *bucket(const struct table *t, struct list *index, const void *p, size_t n)
+{
+	return &index[hash(t, p, n) % TABLE_BUCKETS];
+}
+
+struct table *table_new(uint64_t epoch, uint64_t seed, unsigned n_engines)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->epoch = epoch;
+	t->seed = seed;
+	t->n_engines = n_engines;
+	for (unsigned i = 0; i < TABLE_BUCKETS; i++) {
+		list_init(&t->by_uid[i]);
+		list_init(&t->by_ip[i]);
+		list_init(&t->by_spi[i]);
+		list_init(&t->by_out[i]);
+	}
+	for (unsigned i = 0; i < n_engines; i++) {
+		t->pool[i] = spi_pool_new(i, (uint32_t)hash(t, &i, sizeof(i)));
+		if (!t->pool[i]) {
+			table_delete(t);
+			return NULL;
+		}
+	}
+	return t;
+}
+
+static void sa_free(struct table *t, struct sa *sa)
+{
+	spi_free(t->pool[spi_engine(sa->spi)], sa->spi);
+	list_del(&sa->by_spi);
+	list_del(&sa->by_out);
+	list_del(&sa->of_lin);
+	sa->lin->n_sa--;
+	t->n_sa--;
+	free(sa);
+}
+
+static void lin_free(struct table *t, struct lin *l)
+{
+	list_del(&l->by_uid);
+	list_del(&l->by_ip);
+	t->n_lin--;
+	free(l);
+}
+
+void table_delete(struct table *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < TABLE_BUCKETS; i++)
+		LIST_EACH(&t->by_uid[i], e) {
+			struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
+
+			LIST_EACH(&l->sas, s)
+				sa_free(t, CONTAINER_OF(s, struct sa, of_lin));
+			lin_free(t, l);
+		}
+	for (unsigned i = 0; i < t->n_engines; i++)
+		free(t->pool[i]);
+	free(t);
+}
+
+struct lin *table_lin(struct table *t, uint32_t uid)
+{
+	struct list *b = bucket(t, t->by_uid, &uid, sizeof(uid));
+	struct lin *l;
+
+	LIST_EACH(b, e) {
+		l = CONTAINER_OF(e, struct lin, by_uid);
+		if (l->uid == uid && !l->ike_gone)
+			return l;
+	}
+	if (!(l = calloc(1, sizeof(*l))))
+		return NULL;
+	l->uid = uid;
+	l->id = (struct lineage){ .epoch = t->epoch, .counter = ++t->counter };
+	list_init(&l->sas);
+	list_init(&l->by_ip);
+	list_push(b, &l->by_uid);
+	t->n_lin++;
+	return l;
+}
+
+struct lin *table_lin_by_id(struct table *t, const struct lineage *id)
+{
+	if (id->epoch != t->epoch)
+		return NULL;
+	/* Rare (a client to be ended), so it has no index of its own. */
+	for (unsigned i = 0; i < TABLE_BUCKETS; i++)
+		LIST_EACH(&t->by_uid[i], e) {
+			struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
+
+			if (lineage_eq(&l->id, id))
+				return l;
+		}
+	return NULL;
+}
+
+static struct list *ip_bucket(struct table *t, const struct addr *a)
+{
+	return bucket(t, t->by_ip, a->ip, sizeof(a->ip));
+}
+
+static bool place(struct table *t, struct lin *l, const struct addr *peer)
+{
+	unsigned want;
+
+	if (l->placed)
+		return t->alive[l->engine];
+	LIST_EACH(ip_bucket(t, peer), e) {
+		const struct lin *other = CONTAINER_OF(e, struct lin, by_ip);
+
+		if (addr_ip_eq(&other->peer, peer) && t->alive[other->engine]) {
+			l->engine = other->engine;
+			l->placed = true;
+			return true;
+		}
+	}
+	want = (unsigned)(hash(t, peer->ip, sizeof(peer->ip)) >> 16) % t->n_engines;
+	for (unsigned i = 0; i < t->n_engines; i++) {
+		unsigned e = (want + i) % t->n_engines;
+
+		if (t->alive[e]) {
+			l->engine = e;
+			l->placed = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct sa *sa_make(struct table *t, struct lin *l, const struct addr *local,
+	const struct addr *peer, uint32_t spi)
+{
+	struct sa *sa = calloc(1, sizeof(*sa));
+
+	if (!sa) {
+		spi_free(t->pool[spi_engine(spi)], spi);
+		return NULL;
+	}
+	sa->lin = l;
+	sa->spi = spi;
+	sa->local = *local;
+	sa->peer = *peer;
+	list_push(bucket(t, t->by_spi, &sa->spi, sizeof(sa->spi)), &sa->by_spi);
+	list_init(&sa->by_out);
+	list_push(&l->sas, &sa->of_lin);
+	l->n_sa++;
+	t->n_sa++;
+	table_lin_move(t, l, peer);
+	return sa;
+}
+
+struct sa *table_sa_new(struct table *t, struct lin *l, const struct addr *local,
+	const struct addr *peer, uint32_t rnd)
+{
+	uint32_t spi;
+
+	if (!place(t, l, peer) || !spi_take(t->pool[l->engine], rnd, &spi))
+		return NULL;
+	return sa_make(t, l, local, peer, spi);
+}
+
+struct sa *table_sa_again(struct table *t, struct lin *l, const struct addr *local,
+	const struct addr *peer, uint32_t spi)
+{
+	if (!l->placed || !t->alive[l->engine] || !spi_retake(t->pool[l->engine], spi))
+		return NULL;
+	return sa_make(t, l, local, peer, spi);
+}
+
+struct sa *table_sa(struct table *t, uint32_t spi)
+{
+	LIST_EACH(bucket(t, t->by_spi, &spi, sizeof(spi)), e) {
+		struct sa *sa = CONTAINER_OF(e, struct sa, by_spi);
+
+		if (sa->spi == spi)
+			return sa;
+	}
+	return NULL;
+}
+
+void table_out_set(struct table *t, struct sa *sa, uint32_t out_spi, const struct addr *peer)
+{
+	list_del(&sa->by_out);
+	sa->out = true;
+	sa->out_spi = out_spi;
+	sa->out_peer = *peer;
+	list_push(bucket(t, t->by_out, &sa->out_spi, sizeof(sa->out_spi)), &sa->by_out);
+}
+
+struct sa *table_sa_by_out(struct table *t, uint32_t out_spi, const struct addr *peer, uint32_t uid)
+{
+	struct sa *best = NULL;
+	int best_rank = -1;
+
+	LIST_EACH(bucket(t, t->by_out, &out_spi, sizeof(out_spi)), e) {
+		struct sa *sa = CONTAINER_OF(e, struct sa, by_out);
+		int rank = sa->in_gone * 2 + (sa->lin->uid == uid && !sa->lin->ike_gone);
+
+		if (sa->out_spi == out_spi && addr_eq(&sa->out_peer, peer) && rank > best_rank) {
+			best = sa;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+void table_out_move(struct table *t, struct sa *sa, const struct addr *peer)
+{
+	(void)t;			/* the index is by SPI alone */
+	sa->out_peer = *peer;
+}
+
+void table_lin_move(struct table *t, struct lin *l, const struct addr *peer)
+{
+	list_del(&l->by_ip);
+	l->peer = *peer;
+	list_push(ip_bucket(t, peer), &l->by_ip);
+}
+
+/* Free what has ended; l may be gone afterwards. */
+static struct table_end lin_check(struct table *t, struct lin *l)
+{
+	struct table_end end = { .lineage = l->id, .engine = l->engine };
+
+	if (l->n_sa)
+		return end;
+	list_del(&l->by_ip);
+	if (!l->ike_gone)
+		return end;
+	end.flow_end = l->announced;
+	lin_free(t, l);
+	return end;
+}
+
+static struct table_end sa_check(struct table *t, struct sa *sa)
+{
+	struct lin *l = sa->lin;
+
+	if (sa->in_gone && !sa->out)
+		sa_free(t, sa);
+	return lin_check(t, l);
+}
+
+struct table_end table_in_del(struct table *t, struct sa *sa)
+{
+	sa->in_gone = true;
+	return sa_check(t, sa);
+}
+
+struct table_end table_out_del(struct table *t, struct sa *sa)
+{
+	sa->out = false;
+	list_del(&sa->by_out);
+	return sa_check(t, sa);
+}
+
+struct table_end table_ike_gone(struct table *t, uint32_t uid)
+{
+	LIST_EACH(bucket(t, t->by_uid, &uid, sizeof(uid)), e) {
+		struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
+
+		if (l->uid == uid && !l->ike_gone) {
+			l->ike_gone = true;
+			return lin_check(t, l);
+		}
+	}
+	return (struct table_end){ 0 };
+}
+
+void table_reserve(struct table *t, uint32_t spi)
+{
+	unsigned e = spi_engine(spi);
+
+	if (e < t->n_engines && spi_slot(spi) && !table_sa(t, spi))
+		(void)spi_retake(t->pool[e], spi);
+}
+
+void table_unreserve(struct table *t, uint32_t spi)
+{
+	unsigned e = spi_engine(spi);
+
+	if (e < t->n_engines && !table_sa(t, spi))
+		spi_free(t->pool[e], spi);
+}

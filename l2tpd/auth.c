@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/auth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/rd.h"
+#include "l2tpd/users.h"
+#include "ppp/mschap.h"
+
+struct auth {
+	const struct conf *conf;
+	struct users *users[CONF_AUTHS];
+};
+
+int auth_new(const struct conf *conf, struct auth **ret)
+{
+	struct auth *a;
+
+	if (!mschap_init())
+		return -ENOTSUP;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->conf = conf;
+	*ret = a;
+	return 0;
+}
+
+void auth_free(struct auth *a)
+{
+	if (!a)
+		return;
+	for (unsigned i = 0; i < CONF_AUTHS; i++)
+		users_free(a->users[i]);
+	free(a);
+}
+
+int auth_load_users(struct auth *a, unsigned index, int fd)
+{
+	struct users *u = NULL;
+	struct conf_msgs msgs = { 0 };
+	int err;
+
+	if (index >= a->conf->n_auth)
+		return -EINVAL;
+	err = users_load_fd(fd, a->conf->auth[index].users_file, &u, &msgs);
+	for (size_t i = 0; i < msgs.n; i++)
+		log_warn("%s", msgs.line[i]);
+	conf_msgs_free(&msgs);
+	if (err < 0) {
+		log_err("users file %s cannot be read (%s): the users that were known stay in force",
+			a->conf->auth[index].users_file, strerror(-err));
+		return err;
+	}
+	if (!users_count(u) && a->users[index] && users_count(a->users[index])) {
+		log_err("users file %s is empty now: the users that were known stay in force",
+			a->conf->auth[index].users_file);
+		users_free(u);
+		return -ENODATA;
+	}
+	users_free(a->users[index]);
+	a->users[index] = u;
+	log_info("users file=\"%s\" realm=%s users=%zu", a->conf->auth[index].users_file,
+		a->conf->auth[index].name, users_count(u));
+	return 0;
+}
+
+/* Does name end in suffix? */
+static bool has_suffix(const uint8_t *name, size_t len, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return n <= len && !memcmp(name + len - n, suffix, n);
+}
+
+/* The bind of the tunnel whose authentication's suffix fits best. False: none. */
+static bool choose_bind(const struct conf *c, unsigned tunnel, const uint8_t *user, size_t len,
+	unsigned *ret_bind)
+{
+	size_t best = 0;
+	bool found = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		const char *suffix = c->auth[c->bind[i].auth].username_suffix;
+
+		if (c->bind[i].tunnel != tunnel || !has_suffix(user, len, suffix))
+			continue;
+		if (!found || strlen(suffix) > best) {
+			best = strlen(suffix);
+			*ret_bind = i;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* RFC 2759 4: the Value field of a Response. */
+static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *user, uint8_t ret_auth[MSCHAP_AUTH])
+{
+	uint8_t hash[MSCHAP_HASH];
+	bool ok;
+
+	if (req->response_len != MSCHAP_VALUE || req->challenge_len != MSCHAP_CHALLENGE)
+		return false;
+	/* The same work for a name that is not known. */
+	ok = mschap_nt_hash(user ? user->password : "", user ? user->password_len : 0, hash) &&
+	     mschap_check(req->response, req->challenge, rd_of(req->user, req->user_len), hash, ret_auth);
+	explicit_bzero(hash, sizeof(hash));
+	return ok;
+}
+
+void auth_judge(struct auth *a, const struct msg_auth_req *req, struct auth_result *ret)
+{
+	const uint8_t *name = req->user, *at;
+	size_t len = req->user_len;
+	const struct conf_auth *ca;
+	const struct user *user;
+	bool ok;
+
+	*ret = (struct auth_result){ .verdict = VERDICT_DENY, .why = "no authentication for this name" };
+	str_escape(ret->user, sizeof(ret->user), name, len);
+	if (!choose_bind(a->conf, req->tunnel, name, len, &ret->bind))
+		return;
+	ret->auth = a->conf->bind[ret->bind].auth;
+	ca = &a->conf->auth[ret->auth];
+
+	if (ca->type != CONF_TYPE_LOCAL) {
+		ret->why = "RADIUS is not built yet";
+		return;
+	}
+	if (ca->strip_nt_domain) {
+		struct rd user_part = mschap_user(rd_of(name, len));
+
+		name = user_part.p;
+		len = user_part.n;
+	}
+	if (ca->strip_atmark_realm && (at = memrchr(name, '@', len)))
+		len = (size_t)(at - name);
+	str_escape(ret->user, sizeof(ret->user), name, len);
+
+	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
+	switch (req->method) {
+	case AUTH_MSCHAPV2:
+		ok = judge_mschapv2(req, user, ret->mschap_auth);
+		break;
+	default:
+		ret->why = "authentication method not offered";
+		return;
+	}
+	if (!ok || !user || !user->password_len) {
+		ret->why = "wrong name or password";
+		return;
+	}
+	ret->verdict = VERDICT_OK;
+	ret->why = "";
+	ret->framed_ip = user->framed_ip;
+}

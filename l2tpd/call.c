@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way of a login: what the L2TP and PPP cores want done, done.
+ *
+ * A core is called, returns, and only then are its effects applied; applying
+ * one may call the other core.  Nothing here keeps a pointer to a session over
+ * a call that may end it: sessions are found again by their ids.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "l2tpd/engine.h"
+#include "l2tpd/msg.h"
+
+static void ppp_effects(struct sess *, struct ppp_out *, uint64_t now);
+
+/* ---- sessions ---- */
+struct sess *call_find(struct flow *f, uint16_t tunnel_id, uint16_t session_id)
+{
+	LIST_EACH(&f->sessions, i) {
+		struct sess *s = CONTAINER_OF(i, struct sess, link);
+
+		if (s->session_id == session_id && s->tunnel_id == tunnel_id)
+			return s;
+	}
+	return NULL;
+}
+
+static const char *host_name(const struct l2tp_flow *l, uint16_t tunnel)
+{
+	const struct l2tp_tunnel *t = l2tp_flow_tunnel(l, tunnel);
+
+	return t ? t->host_name : "";
+}
+
+static struct sess *sess_of(struct engine *e, const struct sid *sid)
+{
+	struct sess *s = sid->slot < e->n_rows ? e->by_slot[sid->slot] : NULL;
+
+	return s && s->sid.gen == sid->gen ? s : NULL;
+}
+
+static void sess_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct sess *s = arg;
+	struct engine *e = s->flow->e;
+	struct ppp_out out;
+	uint64_t now = now_ms();
+
+	s->timer_at = PPP_NEVER;
+	ppp_out_init(&out);
+	ppp_expire(&s->ppp, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
+}
+
+/* Set an event to a core's deadline; at holds what it is set to. */
+static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
+{
+	struct timeval tv;
+	uint64_t wait;
+
+	if (deadline == *at)
+		return;
+	*at = deadline;
+	if (deadline == UINT64_MAX) {
+		event_del(ev);
+		return;
+	}
+	wait = deadline > now ? deadline - now : 0;
+	tv = (struct timeval){ .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
+	event_add(ev, &tv);
+}
+
+static void sess_free(struct sess *s, const char *reason)
+{
+	struct engine *e = s->flow->e;
+
+	data_tun_close(s);
+	if (s->up)
+		log_notice("session down user=\"%s\" ppp_id=%u %s duration_s=%llu in_bytes=%llu in_packets=%llu "
+			"out_bytes=%llu out_packets=%llu reason=\"%s\"", s->user, s->row->ppp_id, s->flow->tag,
+			(unsigned long long)(now_ms() - s->start_ms) / 1000,
+			(unsigned long long)s->row->in_bytes, (unsigned long long)s->row->in_packets,
+			(unsigned long long)s->row->out_bytes, (unsigned long long)s->row->out_packets, reason);
+	else
+		log_info("%s tun=%u call=%u session ended reason=\"%s\"", s->flow->tag, s->tunnel_id,
+			s->session_id, reason);
+	row_write_begin(s->row);
+	memset((uint8_t *)s->row + sizeof(s->row->seq), 0, sizeof(*s->row) - sizeof(s->row->seq));
+	row_write_end(s->row);
+	if (s->known) {
+		struct msg_session m = { .sid = s->sid };
+
+		str_copy(m.reason, sizeof(m.reason), reason);
+		peer_send(&e->manager, MSG_SESSION_DOWN, &m, sizeof(m), -1);
+	}
+	e->by_slot[s->sid.slot] = NULL;
+	e->n_sessions--;
+	list_del(&s->link);
+	event_free(s->timer);
+	explicit_bzero(&s->ppp, sizeof(s->ppp));
+	free(s);
+}
+
+/* A free row, or e->n_rows. */
+static uint32_t slot_take(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->n_rows; i++) {
+		uint32_t slot = (e->next_slot + i) % e->n_rows;
+
+		if (!e->by_slot[slot]) {
+			e->next_slot = slot + 1;
+			return slot;
+		}
+	}
+	return e->n_rows;
+}
+
+/* A call came up: PPP starts at once, so that the peer's first LCP frame is answered. */
+static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now)
+{
+	struct engine *e = f->e;
+	uint32_t slot = slot_take(e);
+	struct l2tp_out lo;
+	struct ppp_out out;
+	struct rng seed;
+	struct sess *s;
+	struct wr w;
+
+	s = slot < e->n_rows ? calloc(1, sizeof(*s)) : NULL;
+	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
+		free(s);
+		log_warn("%s no room for another session", f->tag);
+		l2tp_out_init(&lo);
+		l2tp_session_close(&f->l2tp, eff->tunnel, eff->session, L2TP_CDN_NO_FACILITIES,
+			L2TP_ERR_RESOURCES, now, &lo);
+		for (unsigned i = 0; i < lo.n; i++)
+			if (lo.eff[i].type == L2TP_EFF_SEND)
+				data_send_l2tp(f, lo.eff[i].port, lo.eff[i].data, lo.eff[i].len);
+		return;
+	}
+	s->flow = f;
+	s->sid = (struct sid){ .slot = slot, .gen = ++e->next_gen };
+	s->tunnel_id = eff->tunnel;
+	s->session_id = eff->session;
+	s->peer_tunnel_id = eff->peer_tunnel;
+	s->peer_session_id = eff->peer_session;
+	s->port = eff->port;
+	s->timer_at = PPP_NEVER;
+	s->tun = -1;
+	s->row = &e->rows[slot];
+	s->start_ms = now;
+	e->by_slot[slot] = s;
+	e->n_sessions++;
+	list_push(&f->sessions, &s->link);
+
+	w = wr_of(s->head, sizeof(s->head));
+	wr_u16(&w, 1701);
+	wr_u16(&w, eff->port);
+	wr_u16(&w, 0);			/* length: per packet */
+	wr_u16(&w, 0);			/* checksum: none, RFC 3948 3.1.2 */
+	(void)l2tp_data_header(wr_room(&w, 6), eff->peer_tunnel, eff->peer_session);
+	wr_u16(&w, 0xff03);		/* RFC 1661 6.6: always legal uncompressed */
+	wr_u16(&w, PPP_IP);
+
+	row_write_begin(s->row);
+	s->row->state = ROW_LOGIN;
+	s->row->sid = s->sid;
+	s->row->tunnel_id = s->tunnel_id;
+	s->row->session_id = s->session_id;
+	s->row->lineage = f->lineage;
+	s->row->start_mono_ms = now;
+	row_write_end(s->row);
+
+	rng_init(&seed);
+	ppp_out_init(&out);
+	ppp_init(&s->ppp, &e->ppp_conf[f->tunnel], &seed);
+	ppp_start(&s->ppp, now, &out);
+	ppp_effects(s, &out, now);
+}
+
+/* ---- PPP ---- */
+static void ask(struct sess *s)
+{
+	struct flow *f = s->flow;
+	const struct ppp_auth_req *r = &s->ppp.req;
+	struct msg_auth_req m = {
+		.sid = s->sid, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
+		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
+		.challenge_len = r->challenge_len, .response_len = r->response_len,
+	};
+
+	switch (r->method) {
+	case PPP_AUTH_PAP:
+		m.method = AUTH_PAP;
+		break;
+	case PPP_AUTH_CHAP_MD5:
+		m.method = AUTH_CHAP_MD5;
+		break;
+	default:
+		m.method = AUTH_MSCHAPV2;
+	}
+	memcpy(m.user, r->user, MIN(sizeof(m.user), sizeof(r->user)));
+	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
+	memcpy(m.response, r->response, sizeof(m.response));
+	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
+	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
+	s->judged = true;
+	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
+	explicit_bzero(&m, sizeof(m));
+}
+
+static void sess_up(struct sess *s)
+{
+	struct flow *f = s->flow;
+	struct msg_session m = { .sid = s->sid };
+	char ip[ADDR_STRLEN];
+
+	if (s->up)			/* IPCP was renegotiated */
+		return;
+	s->up = true;
+	row_write_begin(s->row);
+	s->row->state = ROW_UP;
+	s->row->mru = ppp_mtu(&s->ppp);
+	s->row->start_wall_s = time(NULL);
+	s->row->start_mono_ms = now_ms();
+	row_write_end(s->row);
+	log_notice("session up user=\"%s\" ppp_id=%u %s ip=%s mtu=%u host=\"%s\" connect_ms=%llu", s->user,
+		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), ppp_mtu(&s->ppp), s->row->host_name,
+		(unsigned long long)(now_ms() - s->start_ms));
+	peer_send(&f->e->manager, MSG_SESSION_UP, &m, sizeof(m), -1);
+}
+
+static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
+{
+	struct flow *f = s->flow;
+
+	for (unsigned i = 0; i < out->n; i++) {
+		struct ppp_effect *eff = &out->eff[i];
+
+		switch (eff->type) {
+		case PPP_EFF_SEND:
+			data_send_ppp(s, eff->data, eff->len);
+			break;
+		case PPP_EFF_AUTH:
+			ask(s);
+			break;
+		case PPP_EFF_UP:
+			sess_up(s);
+			break;
+		case PPP_EFF_DOWN:
+			break;			/* ppp_may_ip() says no from now on */
+		case PPP_EFF_GONE: {
+			uint16_t tunnel = s->tunnel_id, session = s->session_id;
+			struct l2tp_out lo;
+
+			sess_free(s, s->ppp.reason);
+			l2tp_out_init(&lo);
+			l2tp_session_close(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);
+			for (unsigned k = 0; k < lo.n; k++)
+				if (lo.eff[k].type == L2TP_EFF_SEND)
+					data_send_l2tp(f, lo.eff[k].port, lo.eff[k].data, lo.eff[k].len);
+			arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+			return;			/* s is gone */
+		}
+		}
+	}
+	arm(s->timer, &s->timer_at, ppp_deadline(&s->ppp), now);
+}
+
+void call_ppp(struct sess *s, struct rd frame, uint64_t now)
+{
+	struct ppp_out out;
+
+	ppp_out_init(&out);
+	ppp_input(&s->ppp, frame, now, &out);
+	ppp_effects(s, &out, now);
+}
+
+void call_verdict(struct engine *e, const struct msg_verdict *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+	struct ppp_verdict v = {
+		.ok = m->verdict == VERDICT_OK, .refused = m->verdict == VERDICT_REFUSE,
+		.ip = m->ip, .ip_local = m->ip_local,
+	};
+	struct ppp_out out;
+
+	if (!s) {
+		/* It ended meanwhile; what the manager reserved for it comes back. */
+		struct msg_session down = { .sid = m->sid, .reason = "ended during login" };
+
+		if (m->verdict == VERDICT_OK)
+			peer_send(&e->manager, MSG_SESSION_DOWN, &down, sizeof(down), -1);
+		return;
+	}
+	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
+	memcpy(v.dns, m->dns, sizeof(v.dns));
+	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
+	str_copy(v.reason, sizeof(v.reason), m->reason);
+	if (m->verdict == VERDICT_OK) {
+		s->known = true;
+		s->ip = m->ip;
+		str_copy(s->user, sizeof(s->user), m->user);
+		row_write_begin(s->row);
+		s->row->ppp_id = m->ppp_id;
+		s->row->ip = m->ip;
+		str_copy(s->row->user, sizeof(s->row->user), m->user);
+		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
+		str_copy(s->row->host_name, sizeof(s->row->host_name),
+			host_name(&s->flow->l2tp, s->tunnel_id));
+		if (s->flow->send)
+			s->row->peer = s->flow->send->peer;
+		row_write_end(s->row);
+	}
+	ppp_out_init(&out);
+	ppp_verdict(&s->ppp, &v, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
+}
+
+void call_tun(struct engine *e, const struct msg_session_tun *m, int fd)
+{
+	struct sess *s = sess_of(e, &m->sid);
+
+	if (!s) {
+		close(fd);
+		return;
+	}
+	row_write_begin(s->row);
+	str_copy(s->row->ifname, sizeof(s->row->ifname), m->ifname);
+	row_write_end(s->row);
+	data_tun_open(s, fd);
+}
+
+void call_kill(struct engine *e, const struct msg_session *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+	struct ppp_out out;
+
+	if (!s)
+		return;
+	ppp_out_init(&out);
+	ppp_close(&s->ppp, m->reason, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
+}
+
+/* ---- L2TP ---- */
+static void sess_gone(struct flow *f, uint16_t tunnel, uint16_t session, const char *reason)
+{
+	struct sess *s = call_find(f, tunnel, session);
+
+	if (s)
+		sess_free(s, reason);
+}
+
+static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
+{
+	bool lost = false;
+
+	for (unsigned i = 0; i < out->n; i++) {
+		struct l2tp_effect *eff = &out->eff[i];
+
+		switch (eff->type) {
+		case L2TP_EFF_SEND:
+			data_send_l2tp(f, eff->port, eff->data, eff->len);
+			break;
+		case L2TP_EFF_TUNNEL_UP:
+			log_info("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
+				eff->port, host_name(&f->l2tp, eff->tunnel));
+			break;
+		case L2TP_EFF_TUNNEL_GONE:
+			log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
+				l2tp_reason_str(eff->reason), eff->result, eff->error);
+			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
+			break;
+		case L2TP_EFF_SESSION_UP:
+			sess_new(f, eff, now);
+			break;
+		case L2TP_EFF_SESSION_GONE:
+			sess_gone(f, eff->tunnel, eff->session, l2tp_reason_str(eff->reason));
+			break;
+		}
+	}
+	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+	/* Its client is gone without a word: its IKE_SA goes, too. */
+	if (lost && l2tp_flow_idle(&f->l2tp))
+		flow_kill(f, "client is gone");
+	flow_watch(f);
+}
+
+void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
+	l2tp_effects(f, &out, now);
+}
+
+void call_l2tp_expire(struct flow *f, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_expire(&f->l2tp, now, &out);
+	l2tp_effects(f, &out, now);
+}
+
+void call_close_all(struct flow *f, const char *reason, bool tell)
+{
+	uint64_t now = now_ms();
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_close(&f->l2tp, f->e->stopping ? L2TP_REASON_SHUTDOWN : L2TP_REASON_ADMIN, now, &out);
+	for (unsigned i = 0; tell && i < out.n; i++)
+		if (out.eff[i].type == L2TP_EFF_SEND)
+			data_send_l2tp(f, out.eff[i].port, out.eff[i].data, out.eff[i].len);
+	LIST_EACH(&f->sessions, i)
+		sess_free(CONTAINER_OF(i, struct sess, link), reason);
+	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/child.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+int child_identity(const char *user, uint32_t *ret_uid, uint32_t *ret_gid, bool *ret_fallback)
+{
+	struct passwd *pw = getpwnam(user);
+
+	*ret_fallback = !pw;
+	if (!pw)
+		pw = getpwnam(CHILD_USER_FALLBACK);
+	if (!pw)
+		return -ENOENT;
+	*ret_uid = pw->pw_uid;
+	*ret_gid = pw->pw_gid;
+	return 0;
+}
+
+void child_die_with_parent(int sig)
+{
+	/* The kernel forgets this at a change of uid, so it comes after it. */
+	if (prctl(PR_SET_PDEATHSIG, sig) < 0)
+		fatal("PR_SET_PDEATHSIG: %s", strerror(errno));
+	if (getppid() == 1)
+		_exit(1);
+}
+
+void child_confine(const char *user)
+{
+	static const struct rlimit none;
+	uint32_t uid, gid;
+	bool fallback;
+
+	if (child_identity(user, &uid, &gid, &fallback) < 0)
+		fatal("no account %s and no %s either", user, CHILD_USER_FALLBACK);
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0))
+		fatal("cannot become %s: %s", user, strerror(errno));
+	if (setresuid(0, 0, 0) == 0)
+		fatal("root could be taken back");
+	child_die_with_parent(SIGKILL);
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0)
+		fatal("cannot confine the process: %s", strerror(errno));
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf: from culvert.conf(5) to the typed value of base/conf.h and back.
+ *
+ * The parent calls it, as root, before it starts anything and again at reload.
+ * A load gives a whole, checked configuration or none: the caller keeps its old
+ * one until the new one is there.
+ */
+#ifndef CULVERT_L2TPD_CONF_H
+#define CULVERT_L2TPD_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/conf.h"
+#include "base/util.h"
+
+#define CONF_DEFAULT_PATH "/etc/culvert/culvert.conf"
+#define CONF_DEFAULT_USERS "/etc/culvert/users"
+
+enum {
+	CONF_FILE_MAX = 1 << 20,	/* bytes of one file, and of all macro text that is put in */
+	CONF_LINE_MAX = 65535,		/* bytes of one line */
+	CONF_MSGS_MAX = 64,		/* messages kept; further ones are counted */
+};
+
+/* What a load has to say, in the order found: "FILE:LINE:COL: [warning: ]text". */
+struct conf_msgs {
+	char **line;		/* owned */
+	size_t n;
+	size_t errors, warnings;	/* counts, those not kept too */
+};
+
+/* Zero-initialise a struct conf_msgs; add one line. line 0: the whole file, "FILE: text". */
+void conf_msg_add(struct conf_msgs *, bool warning, const char *file, unsigned line, unsigned col,
+	const char *fmt, ...) PRINTF(6, 7);
+void conf_msgs_print(FILE *, const struct conf_msgs *);
+void conf_msgs_free(struct conf_msgs *);
+
+/* The values that an empty file would have, without the tunnel, ipcp, interface,
+ * authentication and bind that conf_load() adds when a file names none. */
+void conf_default(struct conf *ret);
+
+/*
+ * Read and check the file at path.  0 and *ret, or -1 and *ret untouched; then
+ * msgs holds at least one error.  Warnings come with both.
+ */
+MUST_USE int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs);
+
+/* conf_parse: open no file that the text names. include is refused, a psk file
+ * leaves psk_len 0, modes are not looked at. */
+enum { CONF_NO_FILES = 1 };
+
+/* As conf_load(), from len bytes at text; name is what messages call it. */
+MUST_USE int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,
+	struct conf_msgs *msgs);
+
+/*
+ * The canonical form: every setting with its value, which conf_parse() reads
+ * back to the same struct.  A secret that came from a file is printed as that
+ * file, any other literally: the output is as secret as the input.
+ */
+void conf_print(FILE *, const struct conf *);
+
+/* Wipe the pre-shared keys and RADIUS secrets: for every copy that leaves the parent
+ * for a process that has no business with them. */
+void conf_scrub(struct conf *);
+
+/*
+ * Open a file that holds secrets (users, a pre-shared key) for reading.  Refused
+ * when it is a symbolic link or no regular file, is not owned by root or by the
+ * caller, or is open to group or others.  Returns the descriptor (close-on-exec) or
+ * -errno and, in ret_why, what to do about it, with the exact command.
+ */
+MUST_USE int conf_open_secret(const char *path, char ret_why[static 512]);
+
+/* The keyword table as lines "WORD STATE", for the test that compares it with the manual. */
+void conf_print_keywords(FILE *);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf_print: the canonical form of a configuration, and the keyword table in print. */
+#include <ctype.h>
+#include <string.h>
+
+#include "l2tpd/conf.h"
+#include "l2tpd/conf_parse.h"
+#include "l2tpd/parse.h"
+
+bool conf_is_bare(const char *s)
+{
+	if (!isalpha((unsigned char)*s) && *s != '_')
+		return false;
+	for (const char *c = s; *c; c++) {
+		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-' && *c != '.')
+			return false;
+	}
+	return !kw_is_any(s);
+}
+
+/* A string as the lexer reads it back: a backslash before a quote or blank is part of the
+ * string only when it is put before that backslash's follower once more. */
+static void put_quoted(FILE *f, const char *s, size_t n)
+{
+	putc('"', f);
+	for (size_t i = 0; i < n; i++) {
+		bool blank = s[i] == ' ' || s[i] == '\t';
+
+		if (s[i] == '"' || (blank && i && s[i - 1] == '\\'))
+			putc('\\', f);
+		putc(s[i], f);
+	}
+	/* A backslash at the end would take the quote's meaning: join an empty line after it. */
+	fputs(n && s[n - 1] == '\\' ? "\\\n\"" : "\"", f);
+}
+
+static void put_text(FILE *f, const char *s)
+{
+	put_quoted(f, s, strlen(s));
+}
+
+static void put_name(FILE *f, const char *s)
+{
+	if (conf_is_bare(s))
+		fputs(s, f);
+	else
+		put_text(f, s);
+}
+
+static uint32_t field_num(const char *at, size_t size)
+{
+	uint16_t v16;
+	uint32_t v32;
+
+	if (size == 1)
+		return *(const uint8_t *)at;
+	if (size == 2) {
+		memcpy(&v16, at, 2);
+		return v16;
+	}
+	memcpy(&v32, at, 4);
+	return v32;
+}
+
+/* All options of a statement that the table says all about. */
+static void put_options(FILE *f, unsigned in, const void *base, const char *lead)
+{
+	for (size_t i = 0; i < n_keywords; i++) {
+		const struct keyword *kw = &keywords[i];
+		const char *at = (const char *)base + kw->off;
+
+		if (kw->in != in || !kw->size)
+			continue;
+		if (kw->token == OPT_YESNO) {
+			fprintf(f, "%s%s %s\n", lead, kw->name, *(const bool *)at ? "yes" : "no");
+		} else if (kw->token == OPT_NUM) {
+			fprintf(f, "%s%s %u\n", lead, kw->name, field_num(at, kw->size));
+		} else if (kw->token == OPT_STR && *at) {
+			fprintf(f, "%s%s ", lead, kw->name);
+			put_text(f, at);
+			putc('\n', f);
+		}
+	}
+}
+
+static void put_ip4(FILE *f, uint32_t ip)
+{
+	char buf[ADDR_STRLEN];
+
+	fputs(ip4_str(ip, buf), f);
+}
+
+static void put_addr(FILE *f, const struct addr *a)
+{
+	struct addr bare = *a;
+	char buf[ADDR_STRLEN];
+
+	bare.port = 0;
+	fputs(addr_str(&bare, buf), f);
+}
+
+static void put_suite(FILE *f, const char *phase, const char *auth, const char *enc, const char *group)
+{
+	if (!*auth && !*enc && !*group)
+		return;
+	fprintf(f, " \\\n\t%s", phase);
+	if (*auth)
+		fprintf(f, " auth %s", auth);
+	if (*enc)
+		fprintf(f, " enc %s", enc);
+	if (*group)
+		fprintf(f, " group %s", group);
+}
+
+static void put_ike(FILE *f, const struct conf_ike *k)
+{
+	fprintf(f, "ike passive esp %s from ", k->tunnel_word ? "tunnel" : "transport");
+	if (k->from.family)
+		put_addr(f, &k->from);
+	else
+		fputs("any", f);
+	fputs(" to ", f);
+	if (k->to.family) {
+		putc('"', f);
+		put_addr(f, &k->to);
+		fprintf(f, "/%u\"", k->to_prefix);
+	} else {
+		fputs("any", f);
+	}
+	put_suite(f, "main", k->main_auth, k->main_enc, k->main_group);
+	put_suite(f, "quick", k->quick_auth, k->quick_enc, k->quick_group);
+	if (*k->srcid) {
+		fputs(" \\\n\tsrcid ", f);
+		put_text(f, k->srcid);
+	}
+	if (*k->dstid) {
+		fputs(" \\\n\tdstid ", f);
+		put_text(f, k->dstid);
+	}
+	fputs(" \\\n\tpsk ", f);
+	if (*k->psk_file) {
+		fputs("file ", f);
+		put_text(f, k->psk_file);
+	} else {
+		put_quoted(f, (const char *)k->psk, k->psk_len);
+	}
+	putc('\n', f);
+}
+
+static void put_tunnel(FILE *f, const struct conf_tunnel *t)
+{
+	fputs("tunnel ", f);
+	put_name(f, t->name);
+	fputs(" protocol l2tp {\n", f);
+	for (unsigned i = 0; i < t->n_listen; i++) {
+		fputs("\tlisten on ", f);
+		put_addr(f, &t->listen[i]);
+		putc('\n', f);
+	}
+	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
+		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
+	put_options(f, IN_TUNNEL, t, "\t");
+	fputs("}\n", f);
+}
+
+static void put_servers(FILE *f, const char *what, const uint32_t s[static 2])
+{
+	if (!s[0])
+		return;
+	fprintf(f, "\t%s ", what);
+	put_ip4(f, s[0]);
+	if (s[1]) {
+		putc(' ', f);
+		put_ip4(f, s[1]);
+	}
+	putc('\n', f);
+}
+
+static void put_ipcp(FILE *f, const struct conf_ipcp *i)
+{
+	fputs("ipcp ", f);
+	put_name(f, i->name);
+	fputs(" {\n", f);
+	for (unsigned r = 0; r < i->n_pool; r++) {
+		fputs("\tpool-address \"", f);
+		put_ip4(f, i->pool[r].first);
+		putc('-', f);
+		put_ip4(f, i->pool[r].last);
+		fprintf(f, "\" for %s\n", i->pool[r].static_only ? "static" : "dynamic");
+	}
+	put_servers(f, "dns-servers", i->dns);
+	put_servers(f, "nbns-servers", i->nbns);
+	put_options(f, IN_IPCP, i, "\t");
+	fputs("}\n", f);
+}
+
+static void put_radius(FILE *f, const char *what, const struct conf_radius *r)
+{
+	fprintf(f, "\t%s {\n", what);
+	for (unsigned i = 0; i < r->n_server; i++) {
+		fputs("\t\taddress ", f);
+		put_addr(f, &r->server[i].addr);
+		fprintf(f, " port %u secret ", r->server[i].addr.port);
+		put_text(f, r->server[i].secret);
+		putc('\n', f);
+	}
+	fprintf(f, "\t\ttimeout %u\n\t\tmax-tries %u\n\t\tmax-failovers %u\n\t}\n", r->timeout_s, r->max_tries,
+		r->max_failovers);
+}
+
+static void put_auth(FILE *f, const struct conf_auth *a)
+{
+	fputs("authentication ", f);
+	put_name(f, a->name);
+	fprintf(f, " type %s {\n", a->type == CONF_TYPE_RADIUS ? "radius" : "local");
+	if (a->type == CONF_TYPE_LOCAL) {
+		fputs("\tusers-file ", f);
+		put_text(f, a->users_file);
+		putc('\n', f);
+	}
+	put_options(f, IN_AUTH, a, "\t");
+	if (a->type == CONF_TYPE_RADIUS) {
+		put_radius(f, "authentication-server", &a->radius_auth);
+		put_radius(f, "accounting-server", &a->radius_acct);
+	}
+	fputs("}\n", f);
+}
+
+static void put_firewall(FILE *f, const struct conf_firewall *w)
+{
+	if (!w->present)
+		return;
+	fputs("firewall {\n", f);
+	if (w->off)
+		fputs("\toff\n", f);
+	if (w->nat) {
+		fputs("\tnat on ", f);
+		put_name(f, w->nat_on);
+		if (w->nat_to) {
+			fputs(" to ", f);
+			put_ip4(f, w->nat_to);
+		}
+		putc('\n', f);
+	}
+	put_options(f, IN_FIREWALL, w, "\t");
+	fputs("}\n", f);
+}
+
+void conf_print(FILE *f, const struct conf *c)
+{
+	static const char *const esp[] = { "user", "kernel", "auto" };
+
+	put_options(f, IN_SET, c, "set ");
+	fprintf(f, "set user-max-session %u %s\n", c->user_max_session,
+		c->user_max_policy == CONF_UM_REPLACE ? "replace" : "refuse");
+	fprintf(f, "set esp %s\n", esp[c->esp]);
+	fprintf(f, "set proposals %s\n", c->proposals == CONF_PROP_LEGACY ? "legacy" : "default");
+	for (unsigned i = 0; i < c->n_ike; i++)
+		put_ike(f, &c->ike[i]);
+	for (unsigned i = 0; i < c->n_tunnel; i++)
+		put_tunnel(f, &c->tunnel[i]);
+	for (unsigned i = 0; i < c->n_unbuilt; i++) {
+		fputs("tunnel ", f);
+		put_name(f, c->unbuilt[i].name);
+		fprintf(f, " protocol %s\n", c->unbuilt[i].kind == CONF_KIND_PPTP ? "pptp" : "pppoe");
+	}
+	for (unsigned i = 0; i < c->n_ipcp; i++)
+		put_ipcp(f, &c->ipcp[i]);
+	for (unsigned i = 0; i < c->n_interface; i++) {
+		fprintf(f, "interface %s address ", c->interface[i].name);
+		put_ip4(f, c->interface[i].address);
+		fputs(" ipcp ", f);
+		put_name(f, c->ipcp[c->interface[i].ipcp].name);
+		putc('\n', f);
+	}
+	for (unsigned i = 0; i < c->n_auth; i++)
+		put_auth(f, &c->auth[i]);
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		fputs("bind tunnel from ", f);
+		put_name(f, c->tunnel[c->bind[i].tunnel].name);
+		fputs(" authenticated by ", f);
+		put_name(f, c->auth[c->bind[i].auth].name);
+		fprintf(f, " to %s\n", c->interface[c->bind[i].interface].name);
+	}
+	put_firewall(f, &c->firewall);
+	if (*c->control_socket || *c->control_group) {
+		fputs("control {\n", f);
+		if (*c->control_socket) {
+			fputs("\tsocket ", f);
+			put_text(f, c->control_socket);
+			putc('\n', f);
+		}
+		if (*c->control_group) {
+			fputs("\tgroup ", f);
+			put_text(f, c->control_group);
+			putc('\n', f);
+		}
+		fputs("}\n", f);
+	}
+}
+
+void conf_print_keywords(FILE *f)
+{
+	static const char *const state[] = { "works", "later", "soft", "no-effect" };
+
+	for (size_t i = 0; i < n_keywords; i++)
+		fprintf(f, "%s %s\n", keywords[i].name,
+			keywords[i].only != KW_ANY_VALUE ? "partly" : state[keywords[i].state]);
+}

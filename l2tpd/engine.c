@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "l2tpd/child.h"
+
+enum {
+	USE_S = 5,		/* how often iked hears what was used */
+	LNS_WINDOW = 8,		/* our Receive Window Size */
+};
+
+static void counters(struct engine *e, struct msg_stats *m)
+{
+	struct { const char *name; uint64_t v; } c[] = {
+		{ "flows", e->n_flows }, { "sas", e->n_sas }, { "sessions", e->n_sessions }, { "tunnel_ids", e->ids.n },
+#define X(name) { #name, e->count.name },
+		ENGINE_COUNTERS(X)
+#undef X
+	};
+	_Static_assert(N_ELEMENTS(c) <= STATS_MAX, "MSG_STATS holds all counters");
+
+	memset(m, 0, sizeof(*m));
+	for (unsigned i = 0; i < N_ELEMENTS(c); i++) {
+		str_copy(m->c[i].name, sizeof(m->c[i].name), c[i].name);
+		m->c[i].value = c[i].v;
+	}
+	m->n = N_ELEMENTS(c);
+}
+
+static void manager_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct engine *e = arg;
+	struct msg_stats st;
+
+	switch (m->type) {
+	case MSG_VERDICT:
+		call_verdict(e, &m->b.verdict);
+		break;
+	case MSG_SESSION_TUN:
+		call_tun(e, &m->b.session_tun, m->fd);
+		m->fd = -1;
+		break;
+	case MSG_SESSION_KILL:
+		call_kill(e, &m->b.session);
+		break;
+	case MSG_STATS_REQ:
+		counters(e, &st);
+		peer_send(&e->manager, MSG_STATS, &st, sizeof(st), -1);
+		break;
+	}
+}
+
+static void iked_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct engine *e = arg;
+
+	switch (m->type) {
+	case MSG_SPI_NEW:
+		sa_announce(e, &m->b.spi_new);
+		break;
+	case MSG_SA_ADD:
+		sa_add(e, &m->b.sa_add);
+		break;
+	case MSG_SA_MOVE:
+		sa_move(e, &m->b.sa_move);
+		break;
+	case MSG_SA_DEL:
+		sa_del(e, &m->b.sa_del);
+		break;
+	case MSG_FLOW_END:
+		flow_end(e, &m->b.flow.lineage);
+		break;
+	}
+	data_flush(e);
+}
+
+static void peer_ended(struct peer *p, void *arg)
+{
+	log_warn("%s is gone", role_name(p->c.peer));
+}
+
+static void parent_ended(struct peer *p, void *arg)
+{
+	_exit(1);
+}
+
+static void tell_use(evutil_socket_t fd, short what, void *arg)
+{
+	sa_tell_use(arg);
+}
+
+/* ---- start ---- */
+static void take_conf(struct engine *e, const struct msg_conf *m)
+{
+	char host[64] = "culvert";
+
+	e->self = m->self;
+	e->conf = m->conf;
+	(void)gethostname(host, sizeof(host) - 1);
+	for (unsigned i = 0; i < e->conf.n_tunnel; i++) {
+		const struct conf_tunnel *c = &e->conf.tunnel[i];
+		struct l2tp_conf *l = &e->l2tp_conf[i];
+		struct ppp_conf *p = &e->ppp_conf[i];
+
+		*l = l2tp_conf_default;
+		str_copy(l->host_name, sizeof(l->host_name), c->l2tp_hostname[0] ? c->l2tp_hostname : host);
+		str_copy(l->vendor_name, sizeof(l->vendor_name), c->l2tp_vendor_name);
+		l->rws = LNS_WINDOW;
+		l->hello_interval_ms = c->l2tp_hello_interval_s * 1000u;
+		l->hello_timeout_ms = c->l2tp_hello_timeout_s * 1000u;
+
+		*p = (struct ppp_conf){
+			.authenticator = true, .mru = c->mru,
+			.restart_ms = c->lcp_timeout_s * 1000u, .max_configure = c->lcp_max_configure,
+			.max_terminate = c->lcp_max_terminate, .max_failure = c->lcp_max_nak_loop,
+			.keepalive = c->lcp_keepalive,
+			.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
+			.keepalive_retry_ms = c->lcp_keepalive_retry_interval_s * 1000u,
+			.keepalive_max = c->lcp_keepalive_max_retries,
+			.auth_timeout_ms = 30000,
+		};
+		p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
+			(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
+			(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
+		str_copy(p->name, sizeof(p->name), l->host_name);
+	}
+}
+
+static void take_sock(struct engine *e, struct msg *m)
+{
+	struct engine_sock *s = &e->sock[e->n_sock];
+
+	if (m->b.sock.kind != SOCK_ESP_4500 || e->n_sock >= ENGINE_SOCKS)
+		fatal("a socket that is not an engine's");
+	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at };
+	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
+	if (!s->ev)
+		fatal("out of memory");
+	m->fd = -1;
+	e->n_sock++;
+}
+
+static void take_table(struct engine *e, const struct msg *m)
+{
+	uint32_t n = m->b.table.rows;
+
+	if (m->b.table.engine != e->self || e->rows)
+		fatal("a session table that is not ours");
+	e->rows = mmap(NULL, n * sizeof(*e->rows), PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	e->by_slot = calloc(n, sizeof(*e->by_slot));
+	if (e->rows == MAP_FAILED || !e->by_slot)
+		fatal("cannot map the session table: %s", strerror(errno));
+	e->n_rows = n;
+	e->next_gen = e->rows[0].sid.gen;
+}
+
+static void take_peer(struct engine *e, struct msg *m)
+{
+	struct peer *p = m->b.peer.role == ROLE_IKED ? &e->iked : &e->manager;
+	peer_msg_cb *cb = m->b.peer.role == ROLE_IKED ? iked_msg : manager_msg;
+
+	if ((m->b.peer.role != ROLE_IKED && m->b.peer.role != ROLE_MANAGER) || peer_is_open(p) ||
+	    peer_open(p, e->base, m->fd, ROLE_ENGINE, m->b.peer.role, 0, cb, peer_ended, e) < 0)
+		fatal("cannot take the channel to %s", role_name(m->b.peer.role));
+	m->fd = -1;
+}
+
+static void start(struct engine *e)
+{
+	static const struct timeval use = { .tv_sec = USE_S };
+
+	if (!e->rows || !e->n_sock || !peer_is_open(&e->iked) || !peer_is_open(&e->manager))
+		fatal("started before everything was given");
+	for (unsigned i = 0; i < e->n_sock; i++)
+		event_add(e->sock[i].ev, NULL);
+	e->use_timer = event_new(e->base, -1, EV_PERSIST, tell_use, e);
+	if (!e->use_timer)
+		fatal("out of memory");
+	event_add(e->use_timer, &use);
+	peer_send(&e->parent, MSG_READY, NULL, 0, -1);
+}
+
+static void parent_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct engine *e = arg;
+
+	switch (m->type) {
+	case MSG_CONF:
+		take_conf(e, &m->b.conf);
+		break;
+	case MSG_SOCK:
+		take_sock(e, m);
+		break;
+	case MSG_TABLE:
+		take_table(e, m);
+		break;
+	case MSG_PEER:
+		take_peer(e, m);
+		break;
+	case MSG_START:
+		start(e);
+		break;
+	case MSG_SHUTDOWN:
+		flow_stop_all(e);
+		peer_drain(&e->manager, 1000);
+		peer_drain(&e->iked, 1000);
+		_exit(0);
+	}
+}
+
+void engine_main(void)
+{
+	static struct engine e;
+	struct rng seed;
+
+	child_confine(CHILD_USER);
+	list_init(&e.flows);
+	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
+		list_init(&e.by_lineage[i]);
+	rng_init(&seed);
+	l2tp_ids_init(&e.ids, &seed);
+	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));
+	e.base = event_base_new();
+	if (!e.base || !e.sa ||
+	    peer_open(&e.parent, e.base, CHILD_FD, ROLE_ENGINE, ROLE_PARENT, 0, parent_msg, parent_ended, &e) < 0)
+		fatal("out of memory");
+	data_init(&e);
+	event_base_dispatch(e.base);
+	_exit(1);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * engine: the process that holds sessions.  Shared-nothing and single-threaded:
+ * a client's SAs, tunnels, PPP links and TUNs all live in one engine.
+ *
+ *   engine.c   start, messages from other processes, counters
+ *   sa.c       flows and their SAs
+ *   data.c     the way of packets
+ *   call.c     the way of a login: effects of the L2TP and PPP cores
+ *
+ * Invariant: a packet reaches a tunnel only through an SA of the flow that the
+ * tunnel belongs to; tunnels and sessions are looked up inside the flow, never
+ * across flows.
+ */
+#ifndef CULVERT_ENGINE_H
+#define CULVERT_ENGINE_H
+
+#include <event2/event.h>
+
+#include "base/list.h"
+#include "base/proto.h"
+#include "esp/esp.h"
+#include "l2tpd/flow.h"
+#include "l2tpd/peer.h"
+#include "ppp/ppp.h"
+
+struct engine;
+struct flow;
+
+enum {
+	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
+	HELD_MS = 1000,
+};
+
+/* A packet that came too early. */
+struct held {
+	struct addr peer;
+	size_t len;
+	uint8_t data[];
+};
+
+struct hold {
+	struct held *pkt[HELD_MAX];
+	unsigned n;
+	uint64_t since_ms;
+};
+
+/* A pair of SAs: the slot of the inbound SPI. */
+struct sa {
+	struct list link;		/* in flow.sas, newest last */
+	struct flow *flow;
+	uint32_t spi;			/* inbound, ours */
+	uint32_t spi_out;		/* the peer's; 0 until known */
+	struct esp_sa *in, *out;	/* NULL until their keys are here */
+	struct addr local, peer;	/* outer addresses; peer moves after ICV and replay */
+	int sock;			/* to send from; an index in engine.sock */
+	bool proven;			/* a packet was opened with it */
+	struct hold hold;
+	struct event *life;		/* hard lifetime */
+	uint64_t bytes, packets, last_s, told_packets;
+};
+
+/* One client: one lineage (base/proto.h). */
+struct flow {
+	struct list link;		/* in engine.flows */
+	struct list by_lineage;		/* in engine.by_lineage[] */
+	struct engine *e;
+	struct lineage lineage;
+	char ike_id[64];
+	unsigned tunnel;		/* index in conf.tunnel */
+	struct list sas;
+	struct sa *send;		/* the pair we send on; NULL = none */
+	struct l2tp_flow l2tp;
+	struct list sessions;		/* struct sess */
+	struct event *timer;		/* the L2TP core's deadline */
+	uint64_t timer_at;
+	struct event *idle;		/* no tunnel, or no SA, for too long */
+	bool kill_asked;
+	char tag[96];			/* for the log: flow=N peer=A:P */
+};
+
+/* One PPP link over one L2TP session. */
+struct sess {
+	struct list link;		/* in flow.sessions */
+	struct flow *flow;
+	struct sid sid;
+	uint16_t tunnel_id, session_id;	/* ours */
+	uint16_t peer_tunnel_id, peer_session_id;
+	uint16_t port;			/* the peer's inner UDP port */
+	struct ppp ppp;
+	struct event *timer;		/* the PPP core's deadline */
+	uint64_t timer_at;
+	int tun;			/* -1 until netd made it */
+	struct event *tun_ev;
+	struct hold hold;		/* IP packets that wait for the TUN */
+	struct sess_row *row;
+	bool judged;			/* the manager knows of it: SESSION_DOWN is owed */
+	bool known;			/* it had VERDICT_OK */
+	bool up;
+	char user[128];
+	uint32_t ip;
+	uint64_t start_ms;
+	/* What goes in front of each IP packet to the peer: UDP, L2TP, PPP. */
+	uint8_t head[18];
+};
+
+struct engine_sock {
+	struct engine *e;
+	int fd;
+	struct addr at;
+	struct event *ev;
+};
+
+/* X(name): every counter of an engine, as culvertctl status shows it. */
+#define ENGINE_COUNTERS(X) \
+	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
+	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
+	X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
+	X(ip_spoofed) X(ip_bad) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(endpoint_moved) \
+	X(sa_expired)
+
+struct engine_count {
+#define X(name) uint64_t name;
+	ENGINE_COUNTERS(X)
+#undef X
+};
+
+enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = CONF_TUNNELS * CONF_LISTENS };
+
+struct engine {
+	struct event_base *base;
+	unsigned self;
+	struct conf conf;
+	struct l2tp_conf l2tp_conf[CONF_TUNNELS];
+	struct ppp_conf ppp_conf[CONF_TUNNELS];
+	struct l2tp_ids ids;
+	struct peer parent, manager, iked;
+	struct engine_sock sock[ENGINE_SOCKS];
+	unsigned n_sock;
+	struct sa **sa;			/* SPI_SLOTS */
+	struct list flows;
+	struct list by_lineage[ENGINE_BUCKETS];
+	unsigned n_flows, n_sas, n_sessions;
+	struct sess_row *rows;
+	uint32_t n_rows;
+	struct sess **by_slot;		/* n_rows */
+	uint32_t next_slot, next_gen;
+	struct event *use_timer;
+	struct engine_count count;
+	bool stopping;
+};
+
+/* The process. Never returns but by exiting. */
+void engine_main(void) __attribute__((noreturn));
+
+/* ---- sa.c ---- */
+void sa_announce(struct engine *, const struct msg_spi_new *);
+void sa_add(struct engine *, const struct msg_sa_add *);
+void sa_move(struct engine *, const struct msg_sa_move *);
+void sa_del(struct engine *, const struct msg_sa_del *);
+void flow_end(struct engine *, const struct lineage *);
+
+/* The pair of an inbound SPI, or NULL. */
+struct sa *sa_find(struct engine *, uint32_t spi);
+
+/* A packet of sa passed ICV and replay; newest: no later one did before it. */
+void sa_heard(struct sa *, const struct addr *peer, bool newest, size_t bytes);
+
+/* Tell iked what was used since last time. */
+void sa_tell_use(struct engine *);
+
+/* The flow has lost its client: end everything it has, and its IKE_SA. */
+void flow_kill(struct flow *, const char *reason);
+
+/* Some tunnel or SA of the flow came or went: (re)arm the idle timer. */
+void flow_watch(struct flow *);
+
+/* Send everything that ends every flow; the process is about to exit. */
+void flow_stop_all(struct engine *);
+
+/* ---- data.c ---- */
+void data_init(struct engine *);
+void data_readable(evutil_socket_t fd, short what, void *sock);
+
+/* One ESP packet that was held, at p of len bytes. */
+void data_held(struct sa *, const struct held *);
+
+/* Queue n bytes (an L2TP message) for inner UDP port `port` of the flow's client. */
+void data_send_l2tp(struct flow *, uint16_t port, const uint8_t *msg, size_t n);
+
+/* Queue a PPP frame of a session; bytes from the protocol or the address field on. */
+void data_send_ppp(struct sess *, const uint8_t *frame, size_t n);
+
+/* Everything queued goes out now. */
+void data_flush(struct engine *);
+
+/* Give a session its TUN. fd is taken over. */
+void data_tun_open(struct sess *, int fd);
+void data_tun_close(struct sess *);
+
+void hold_put(struct hold *, const struct addr *peer, const uint8_t *p, size_t n, uint64_t now);
+void hold_free(struct hold *);
+
+/* ---- call.c ---- */
+/* A control message of the flow's client. */
+void call_l2tp(struct flow *, struct rd msg, uint16_t port, uint64_t now);
+void call_l2tp_expire(struct flow *, uint64_t now);
+/* End all tunnels; with tell, StopCCN is sent. */
+void call_close_all(struct flow *, const char *reason, bool tell);
+/* A PPP frame that is not IP. */
+void call_ppp(struct sess *, struct rd frame, uint64_t now);
+void call_verdict(struct engine *, const struct msg_verdict *);
+void call_tun(struct engine *, const struct msg_session_tun *, int fd);
+void call_kill(struct engine *, const struct msg_session *);
+struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/keyword.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/util.h"
+#include "l2tpd/conf_parse.h"
+#include "l2tpd/parse.h"
+
+#define FIELD(type, f) .off = offsetof(struct type, f), .size = sizeof(((struct type *)0)->f)
+
+#define WORD(n, tok, where) { .name = n, .token = tok, .in = where }
+#define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER }
+#define LATER_VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .value = true }
+#define STATEMENT(n, tok, inside) { .name = n, .token = tok, .in = IN_TOP, .opens = inside }
+#define YESNO(n, where, type, f) { .name = n, .token = OPT_YESNO, .in = where, FIELD(type, f) }
+#define NUM(n, where, type, f, lo, hi) \
+	{ .name = n, .token = OPT_NUM, .in = where, FIELD(type, f), .min = lo, .max = hi }
+#define STR(n, where, type, f) { .name = n, .token = OPT_STR, .in = where, FIELD(type, f) }
+/* A switch that can only stay off (on) until the rest is built. */
+#define STAYS_OFF(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_NO }
+#define STAYS_ON(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_YES }
+#define LATER_YESNO(n, where) LATER(n, OPT_YESNO, where)
+#define LATER_NUM(n, where) { .name = n, .token = OPT_NUM, .in = where, .state = KW_LATER, .max = UINT32_MAX }
+#define LATER_STR(n, where) LATER(n, OPT_STR, where)
+
+/* The order is the order of conf_print(). */
+const struct keyword keywords[] = {
+	STATEMENT("set", SET, IN_SET),
+	STATEMENT("radius", RADIUS, IN_RADIUS),
+	STATEMENT("ike", IKE, IN_IKE),
+	STATEMENT("tunnel", TUNNEL, IN_TUNNEL),
+	STATEMENT("ipcp", IPCP, IN_IPCP),
+	{ .name = "ipv6cp", .token = IPV6CP, .in = IN_TOP, .state = KW_LATER, .opens = IN_NOTHING },
+	STATEMENT("interface", INTERFACE, IN_INTERFACE),
+	STATEMENT("authentication", AUTHENTICATION, IN_AUTH),
+	STATEMENT("bind", BIND, IN_BIND),
+	STATEMENT("firewall", FIREWALL, IN_FIREWALL),
+	{ .name = "profile", .token = PROFILE, .in = IN_TOP, .state = KW_LATER, .opens = IN_PROFILE },
+	STATEMENT("control", CONTROL, IN_CONTROL),
+	STATEMENT("include", INCLUDE, IN_NOTHING),
+
+	WORD("yes", YES, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+	WORD("no", NO, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+
+	/* set */
+	NUM("max-session", IN_SET, conf, max_session, 0, UINT32_MAX),
+	WORD("user-max-session", USER_MAX_SESSION, IN_SET),
+	WORD("refuse", REFUSE, IN_SET),
+	WORD("replace", REPLACE, IN_SET),
+	WORD("esp", ESP, IN_SET | IN_IKE),
+	WORD("user", USER, IN_SET),
+	LATER_VALUE("kernel", KERNEL, IN_SET),
+	LATER_VALUE("auto", AUTO, IN_SET),
+	WORD("proposals", PROPOSALS, IN_SET),
+	WORD("default", DEFAULT, IN_SET),
+	WORD("legacy", LEGACY, IN_SET),
+	STAYS_OFF("raw-esp", IN_SET),
+	NUM("engines", IN_SET, conf, engines, 1, CONF_ENGINES_MAX),
+	NUM("dpd", IN_SET, conf, dpd_s, 0, 3600),
+	STR("server-name", IN_SET, conf, server_name),
+
+	/* radius, the statement */
+	LATER("nas-id", NAS_ID, IN_RADIUS),
+	LATER("dae", DAE, IN_RADIUS),
+	WORD("client", CLIENT, IN_RADIUS),
+
+	/* ike */
+	WORD("passive", PASSIVE, IN_IKE),
+	WORD("transport", TRANSPORT, IN_IKE),
+	{ .name = "tunnel", .token = TUNNEL, .in = IN_IKE | IN_BIND },
+	WORD("proto", PROTO, IN_IKE),
+	WORD("udp", UDP, IN_IKE),
+	WORD("from", FROM, IN_IKE | IN_BIND | IN_FIREWALL),
+	WORD("to", TO, IN_IKE | IN_BIND | IN_FIREWALL),
+	WORD("any", ANY, IN_IKE | IN_FIREWALL),
+	WORD("main", MAIN, IN_IKE),
+	WORD("quick", QUICK, IN_IKE),
+	WORD("auth", AUTH, IN_IKE),
+	WORD("enc", ENC, IN_IKE),
+	WORD("group", GROUP, IN_IKE | IN_CONTROL),
+	WORD("srcid", SRCID, IN_IKE),
+	WORD("dstid", DSTID, IN_IKE),
+	LATER("xauth", XAUTH, IN_IKE),
+	WORD("psk", PSK, IN_IKE),
+	WORD("file", SECRET_FILE, IN_IKE),
+
+	/* tunnel */
+	WORD("protocol", PROTOCOL, IN_TUNNEL),
+	WORD("l2tp", L2TP, IN_TUNNEL),
+	{ .name = "pptp", .token = PPTP, .in = IN_TUNNEL, .state = KW_SOFT },
+	{ .name = "pppoe", .token = PPPOE, .in = IN_TUNNEL, .state = KW_SOFT },
+	WORD("listen", LISTEN, IN_TUNNEL | IN_RADIUS),
+	WORD("on", ON, IN_TUNNEL | IN_RADIUS | IN_FIREWALL),
+	WORD("port", PORT, IN_TUNNEL | IN_RADIUS | IN_IKE | IN_AUTH | IN_FIREWALL),
+	{ .name = "interface", .token = INTERFACE, .in = IN_TUNNEL },
+	STR("l2tp-hostname", IN_TUNNEL, conf_tunnel, l2tp_hostname),
+	STR("l2tp-vendor-name", IN_TUNNEL, conf_tunnel, l2tp_vendor_name),
+	NUM("l2tp-hello-interval", IN_TUNNEL, conf_tunnel, l2tp_hello_interval_s, 1, UINT16_MAX),
+	NUM("l2tp-hello-timeout", IN_TUNNEL, conf_tunnel, l2tp_hello_timeout_s, 1, UINT16_MAX),
+	STAYS_OFF("l2tp-accept-dialin", IN_TUNNEL),
+	STAYS_ON("l2tp-lcp-renegotiation", IN_TUNNEL),
+	STAYS_OFF("l2tp-force-lcp-renegotiation", IN_TUNNEL),
+	{ .name = "l2tp-data-use-seq", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_NO,
+	  FIELD(conf_tunnel, l2tp_data_use_seq) },
+	{ .name = "l2tp-require-ipsec", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
+	  FIELD(conf_tunnel, l2tp_require_ipsec) },
+	LATER_STR("pptp-hostname", IN_TUNNEL),
+	LATER_STR("pptp-vendor-name", IN_TUNNEL),
+	LATER_NUM("pptp-echo-interval", IN_TUNNEL),
+	LATER_NUM("pptp-echo-timeout", IN_TUNNEL),
+	LATER_STR("pppoe-service-name", IN_TUNNEL),
+	LATER_YESNO("pppoe-accept-any-service", IN_TUNNEL),
+	LATER_STR("pppoe-ac-name", IN_TUNNEL),
+	/* RFC 791: 576 octets is what every host can take. */
+	NUM("mru", IN_TUNNEL, conf_tunnel, mru, 576, 1500),
+	YESNO("lcp-keepalive", IN_TUNNEL, conf_tunnel, lcp_keepalive),
+	NUM("lcp-keepalive-interval", IN_TUNNEL, conf_tunnel, lcp_keepalive_interval_s, 1, UINT16_MAX),
+	NUM("lcp-keepalive-retry-interval", IN_TUNNEL, conf_tunnel, lcp_keepalive_retry_interval_s, 1, UINT16_MAX),
+	NUM("lcp-keepalive-max-retries", IN_TUNNEL, conf_tunnel, lcp_keepalive_max_retries, 1, UINT8_MAX),
+	NUM("lcp-timeout", IN_TUNNEL, conf_tunnel, lcp_timeout_s, 1, 60),
+	NUM("lcp-max-configure", IN_TUNNEL, conf_tunnel, lcp_max_configure, 1, UINT8_MAX),
+	NUM("lcp-max-terminate", IN_TUNNEL, conf_tunnel, lcp_max_terminate, 1, UINT8_MAX),
+	NUM("lcp-max-nak-loop", IN_TUNNEL, conf_tunnel, lcp_max_nak_loop, 1, UINT8_MAX),
+	LATER_NUM("ccp-timeout", IN_TUNNEL),
+	LATER_NUM("ccp-max-configure", IN_TUNNEL),
+	LATER_NUM("ccp-max-terminate", IN_TUNNEL),
+	LATER_NUM("ccp-max-nak-loop", IN_TUNNEL),
+	LATER_NUM("ipcp-timeout", IN_TUNNEL),
+	LATER_NUM("ipcp-max-configure", IN_TUNNEL),
+	LATER_NUM("ipcp-max-terminate", IN_TUNNEL),
+	LATER_NUM("ipcp-max-nak-loop", IN_TUNNEL),
+	WORD("authentication-method", AUTHENTICATION_METHOD, IN_TUNNEL),
+	LATER_VALUE("pap", PAP, IN_TUNNEL),
+	LATER_VALUE("chap", CHAP, IN_TUNNEL),
+	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
+	LATER_STR("chap-name", IN_TUNNEL),
+	WORD("mppe", MPPE, IN_TUNNEL),
+	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
+	LATER("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
+	LATER("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
+	LATER_VALUE("stateless", STATELESS, IN_TUNNEL),
+	LATER_VALUE("stateful", STATEFUL, IN_TUNNEL),
+	/* 0 is the only value until sessions are watched for traffic. */
+	{ .name = "idle-timeout", .token = OPT_NUM, .in = IN_TUNNEL, .only = KW_ONLY_NO,
+	  FIELD(conf_tunnel, idle_timeout_s), .max = UINT32_MAX },
+	YESNO("tcp-mss-adjust", IN_TUNNEL, conf_tunnel, tcp_mss_adjust),
+	{ .name = "ingress-filter", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
+	  FIELD(conf_tunnel, ingress_filter) },
+	STAYS_OFF("callnum-check", IN_TUNNEL),
+	{ .name = "pipex", .token = OPT_YESNO, .in = IN_TUNNEL, .state = KW_NO_EFFECT },
+	LATER("debug-dump-pktin", DEBUG_DUMP, IN_TUNNEL),
+	LATER("debug-dump-pktout", DEBUG_DUMP, IN_TUNNEL),
+	WORD("ip", DUMP_WORD, IN_TUNNEL),
+	WORD("lcp", DUMP_WORD, IN_TUNNEL),
+	WORD("eap", DUMP_WORD, IN_TUNNEL),
+	WORD("ccp", DUMP_WORD, IN_TUNNEL),
+	WORD("ipcp", DUMP_WORD, IN_TUNNEL),
+	STAYS_OFF("l2tp-ctrl-in-pktdump", IN_TUNNEL),
+	STAYS_OFF("l2tp-ctrl-out-pktdump", IN_TUNNEL),
+	STAYS_OFF("l2tp-data-in-pktdump", IN_TUNNEL),
+	STAYS_OFF("l2tp-data-out-pktdump", IN_TUNNEL),
+	LATER_YESNO("pptp-ctrl-in-pktdump", IN_TUNNEL),
+	LATER_YESNO("pptp-ctrl-out-pktdump", IN_TUNNEL),
+	LATER_YESNO("pptp-data-in-pktdump", IN_TUNNEL),
+	LATER_YESNO("pptp-data-out-pktdump", IN_TUNNEL),
+	LATER_YESNO("pppoe-desc-in-pktdump", IN_TUNNEL),
+	LATER_YESNO("pppoe-desc-out-pktdump", IN_TUNNEL),
+	LATER_YESNO("pppoe-session-in-pktdump", IN_TUNNEL),
+	LATER_YESNO("pppoe-session-out-pktdump", IN_TUNNEL),
+
+	/* ipcp */
+	WORD("pool-address", POOL_ADDRESS, IN_IPCP),
+	WORD("for", FOR, IN_IPCP),
+	WORD("dynamic", DYNAMIC, IN_IPCP),
+	WORD("static", STATIC, IN_IPCP),
+	WORD("dns-servers", DNS_SERVERS, IN_IPCP),
+	LATER_VALUE("resolver", RESOLVER, IN_IPCP),
+	WORD("nbns-servers", NBNS_SERVERS, IN_IPCP),
+	{ .name = "allow-user-selected-address", .token = OPT_YESNO, .in = IN_IPCP, .only = KW_ONLY_NO,
+	  FIELD(conf_ipcp, allow_user_selected_address) },
+	LATER_NUM("max-session", IN_IPCP),
+
+	/* interface */
+	WORD("address", ADDRESS, IN_INTERFACE | IN_AUTH),
+	{ .name = "ipcp", .token = IPCP, .in = IN_INTERFACE },
+
+	/* authentication */
+	WORD("type", TYPE, IN_AUTH),
+	WORD("local", LOCAL, IN_AUTH),
+	{ .name = "radius", .token = RADIUS, .in = IN_AUTH, .state = KW_SOFT },
+	WORD("users-file", USERS_FILE, IN_AUTH),
+	STR("username-suffix", IN_AUTH, conf_auth, username_suffix),
+	LATER_STR("username-prefix", IN_AUTH),
+	STAYS_OFF("eap-capable", IN_AUTH),
+	YESNO("strip-nt-domain", IN_AUTH, conf_auth, strip_nt_domain),
+	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
+	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),
+	WORD("authentication-server", AUTHENTICATION_SERVER, IN_AUTH),
+	WORD("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
+	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
+	WORD("timeout", TIMEOUT, IN_AUTH),
+	WORD("max-tries", MAX_TRIES, IN_AUTH),
+	WORD("max-failovers", MAX_FAILOVERS, IN_AUTH),
+
+	/* bind */
+	WORD("authenticated", AUTHENTICATED, IN_BIND),
+	WORD("by", BY, IN_BIND),
+
+	/* firewall */
+	WORD("nat", NAT, IN_FIREWALL),
+	WORD("off", OFF, IN_FIREWALL),
+	YESNO("client-to-client", IN_FIREWALL, conf_firewall, client_to_client),
+	LATER("pass", PASS, IN_FIREWALL),
+	LATER("block", BLOCK, IN_FIREWALL),
+	LATER_STR("allow", IN_FIREWALL),
+	LATER_YESNO("cooperate", IN_FIREWALL),
+	LATER("filter", FILTER, IN_FIREWALL),
+
+	/* profile */
+	LATER_STR("name", IN_PROFILE),
+	LATER_STR("server", IN_PROFILE),
+	LATER_YESNO("send-all", IN_PROFILE),
+	LATER("sign", SIGN, IN_PROFILE),
+	WORD("cert", CERT, IN_PROFILE),
+	WORD("key", KEY, IN_PROFILE),
+
+	/* control */
+	WORD("socket", SOCKET, IN_CONTROL),
+};
+
+_Static_assert(N_ELEMENTS(keywords) <= CONF_SEEN_MAX, "conf_parse.seen has a place for every row");
+const size_t n_keywords = N_ELEMENTS(keywords);
+
+const struct keyword *kw_find(const char *word, unsigned in)
+{
+	for (size_t i = 0; i < n_keywords; i++) {
+		if ((keywords[i].in & in) && !strcmp(keywords[i].name, word))
+			return &keywords[i];
+	}
+	return NULL;
+}
+
+bool kw_is_any(const char *word)
+{
+	return kw_find(word, ~0u) != NULL;
+}
+
+unsigned kw_distance(const char *a, const char *b, unsigned max)
+{
+	enum { LONGEST = 40 };
+	/* Three rows are enough; a swap looks two back. */
+	unsigned row[3][LONGEST + 1];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n > LONGEST || m > LONGEST || (n > m ? n - m : m - n) > max)
+		return max + 1;
+	for (size_t j = 0; j <= m; j++)
+		row[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned *now = row[i % 3], *up = row[(i - 1) % 3], *up2 = row[(i + 1) % 3];
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned d = up[j - 1] + (a[i - 1] != b[j - 1]);
+
+			d = MIN(d, up[j] + 1);
+			d = MIN(d, now[j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d = MIN(d, up2[j - 2] + 1);
+			now[j] = d;
+		}
+	}
+	return MIN(row[n % 3][m], max + 1);
+}
+
+void kw_suggest(const char *word, const char *cand, const char **best, unsigned *best_dist)
+{
+	/* One slip in a short word, more in a long one. */
+	unsigned max = (unsigned)MIN(strlen(cand) / 3, 4u), d;
+
+	/* A part of a long word, left out, is the other way to get it wrong: "keepalive". */
+	if (strlen(word) >= 5 && (strstr(cand, word) || strstr(word, cand)))
+		d = MAX(max, 1u);
+	else if ((d = kw_distance(word, cand, MAX(max, 1u))) > MAX(max, 1u))
+		return;
+	if (d < *best_dist) {
+		*best_dist = d;
+		*best = cand;
+	}
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * l2tp: numbers and types of L2TPv2 (RFC 2661), shared by the pure core:
+ *
+ *   avp.c      AVPs in and out (4.1), and the table of all of them (4.4)
+ *   msg.c      headers (3.1), and a whole control message to a struct and back
+ *   xport.c    reliable delivery (5.8): Ns/Nr, window, retransmission; nothing else
+ *   tunnel.c   one control connection (7.2)
+ *   session.c  one incoming call in it (7.4)
+ *   flow.c     the tunnels of one client, and which of them a message is for
+ *
+ * The core is pure: bytes, the time and the owner's wishes go in, effects come
+ * out.  The owner calls one function of flow.h, works through l2tp_out, then
+ * asks l2tp_flow_deadline() when to call l2tp_flow_expire() next.
+ *
+ * Terms: tunnel and session ids without a prefix are ours, those that the
+ * peer puts into headers; peer_… are the peer's, those that we put there.
+ */
+#ifndef CULVERT_L2TP_H
+#define CULVERT_L2TP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "base/wr.h"
+
+enum l2tp_msg_type {	/* RFC 2661 3.2 */
+	L2TP_SCCRQ = 1, L2TP_SCCRP = 2, L2TP_SCCCN = 3, L2TP_STOPCCN = 4, L2TP_HELLO = 6,
+	L2TP_OCRQ = 7, L2TP_OCRP = 8, L2TP_OCCN = 9, L2TP_ICRQ = 10, L2TP_ICRP = 11,
+	L2TP_ICCN = 12, L2TP_CDN = 14, L2TP_WEN = 15, L2TP_SLI = 16,
+	L2TP_MSG_TYPES = 17,
+};
+
+enum l2tp_stop_result {	/* RFC 2661 4.4.2: Result Codes of StopCCN */
+	L2TP_STOP_GENERAL = 1,		/* general request to clear */
+	L2TP_STOP_ERROR = 2,		/* the Error Code says what */
+	L2TP_STOP_EXISTS = 3,
+	L2TP_STOP_AUTH = 4,
+	L2TP_STOP_VERSION = 5,		/* the Error Code is the highest version supported */
+	L2TP_STOP_SHUTDOWN = 6,
+	L2TP_STOP_FSM = 7,
+};
+
+enum l2tp_cdn_result {	/* RFC 2661 4.4.2: Result Codes of CDN */
+	L2TP_CDN_CARRIER = 1,		/* loss of carrier */
+	L2TP_CDN_ERROR = 2,		/* the Error Code says what */
+	L2TP_CDN_ADMIN = 3,
+	L2TP_CDN_NO_FACILITIES = 4,	/* for now */
+	L2TP_CDN_NEVER_FACILITIES = 5,	/* for ever */
+	L2TP_CDN_DESTINATION = 6,
+	L2TP_CDN_TIMEOUT = 10,		/* not established in time */
+};
+
+enum l2tp_error {	/* RFC 2661 4.4.2: general Error Codes */
+	L2TP_ERR_NONE = 0,
+	L2TP_ERR_NO_TUNNEL = 1,
+	L2TP_ERR_LENGTH = 2,
+	L2TP_ERR_VALUE = 3,
+	L2TP_ERR_RESOURCES = 4,
+	L2TP_ERR_SESSION_ID = 5,
+	L2TP_ERR_VENDOR = 6,
+	L2TP_ERR_TRY_ANOTHER = 7,
+	L2TP_ERR_UNKNOWN_AVP = 8,	/* an unrecognised AVP with the M bit */
+};
+
+/* Why a tunnel or a session went. */
+enum l2tp_reason {
+	L2TP_REASON_NONE,
+	L2TP_REASON_PEER,		/* StopCCN or CDN came; its codes are in the effect */
+	L2TP_REASON_ADMIN,		/* the owner closed it */
+	L2TP_REASON_SHUTDOWN,		/* the owner ends altogether */
+	L2TP_REASON_IDLE,		/* no call in it for idle_timeout_ms */
+	L2TP_REASON_HELLO,		/* a HELLO was not answered, and nothing else came */
+	L2TP_REASON_NO_ACK,		/* a control message was retransmitted in vain */
+	L2TP_REASON_SETUP,		/* not established within setup_timeout_ms */
+	L2TP_REASON_SUPERSEDED,		/* half open, and its client opened another one */
+	L2TP_REASON_REFUSED,		/* a limit, or a request that we do not serve */
+	L2TP_REASON_PROTOCOL,		/* a malformed message, or one that its state forbids */
+	L2TP_REASON_TIE,		/* lost the tie-breaker (4.4.3) */
+	L2TP_REASON_TUNNEL,		/* session: its tunnel went */
+	L2TP_REASONS,
+};
+
+/* For logs: "hello timeout". */
+const char *l2tp_reason_str(enum l2tp_reason);
+
+/* "SCCRQ"; "?" for a type that RFC 2661 does not have. */
+const char *l2tp_msg_name(unsigned type);
+
+enum {
+	L2TP_TUNNELS_MAX = 4,		/* most that l2tp_conf.max_tunnels can ask for */
+	L2TP_LINGER_MAX = 4,		/* closed tunnels of a flow that still acknowledge */
+	L2TP_SESSIONS_MAX = 8,		/* most that l2tp_conf.max_sessions can ask for */
+	L2TP_NAME_MAX = 64,
+	L2TP_DATAGRAM_MAX = 272,	/* the longest control message that we send */
+};
+
+/* Settings; borrowed while the flow lives, and valid for all flows of a tunnel statement. */
+struct l2tp_conf {
+	char host_name[L2TP_NAME_MAX];		/* Host Name AVP, not empty */
+	char vendor_name[L2TP_NAME_MAX];	/* Vendor Name AVP; "" = left out */
+	uint16_t rws;			/* Receive Window Size that we announce, from 1: 8 */
+	uint32_t hello_interval_ms;	/* silence before a HELLO: 60000; 0 = never */
+	uint32_t hello_timeout_ms;	/* a HELLO unanswered for so long ends the tunnel: 30000 */
+	uint32_t retransmit_ms;		/* first interval: 1000; it doubles up to 8 s (5.8) */
+	uint8_t retransmit_max;		/* retransmissions before a peer counts as gone: 5 */
+	uint32_t setup_timeout_ms;	/* tunnel without SCCCN, call without ICCN: 30000 */
+	uint32_t idle_timeout_ms;	/* tunnel without a call: 16000 */
+	uint8_t max_tunnels;		/* per flow: 2 */
+	uint8_t max_sessions;		/* per tunnel: 4 */
+};
+
+/* The values above; the names are empty. */
+extern const struct l2tp_conf l2tp_conf_default;
+
+/*
+ * The tunnel ids of one engine, so that an id is in one tunnel only whatever
+ * its flow.  Plain data, 8 KB; owned by the engine, shared by its flows.
+ */
+struct l2tp_ids {
+	struct rng rng;
+	uint32_t n;			/* taken */
+	uint64_t bits[65536 / 64];
+};
+
+/* seed is copied. */
+void l2tp_ids_init(struct l2tp_ids *, const struct rng *seed);
+
+/* A random free id, or 0 when all are taken (9.1: ids should not be guessable). */
+uint16_t l2tp_ids_take(struct l2tp_ids *);
+
+void l2tp_ids_release(struct l2tp_ids *, uint16_t id);
+
+enum l2tp_effect_type {
+	L2TP_EFF_SEND,		/* data, len: a control message from its header on, to the peer's `port` */
+	L2TP_EFF_TUNNEL_UP,	/* tunnel, peer_tunnel, port */
+	L2TP_EFF_TUNNEL_GONE,	/* tunnel, reason, result, error; also for one that never was up */
+	L2TP_EFF_SESSION_UP,	/* all ids, port: PPP starts now. PPP frames may come earlier, if they
+				 * overtook the ICCN: the owner drops them */
+	L2TP_EFF_SESSION_GONE,	/* tunnel, session, reason, result, error; for every session that was
+				 * up or was dialled, always before its tunnel's TUNNEL_GONE */
+};
+
+struct l2tp_effect {
+	enum l2tp_effect_type type;
+	enum l2tp_reason reason;
+	uint16_t tunnel, session;
+	uint16_t peer_tunnel, peer_session;
+	uint16_t port;			/* the peer's UDP port */
+	uint16_t result, error;		/* Result and Error Code, sent or received; 0 = none */
+	const uint8_t *data;		/* into l2tp_out.buf */
+	size_t len;
+};
+
+enum {
+	/* All tunnels of a flow and their calls go in one call at most, and one tunnel comes. */
+	L2TP_EFFECTS_STATE = (L2TP_TUNNELS_MAX + 1) * (L2TP_SESSIONS_MAX + 1) + 4,
+	L2TP_EFFECTS_SEND = 32,
+	L2TP_EFFECTS_MAX = L2TP_EFFECTS_STATE + L2TP_EFFECTS_SEND,
+};
+
+/*
+ * Filled by each call of flow.h; the owner calls l2tp_out_init() before each.
+ * When more is to be sent than fits, l2tp_flow_deadline() is 0 afterwards.
+ */
+struct l2tp_out {
+	unsigned n, n_send;
+	struct l2tp_effect eff[L2TP_EFFECTS_MAX];
+	struct wr w;			/* over buf */
+	uint8_t buf[L2TP_EFFECTS_SEND * L2TP_DATAGRAM_MAX];
+};
+
+void l2tp_out_init(struct l2tp_out *);
+
+/* What a flow counts. */
+enum l2tp_counter {
+	L2TP_CNT_MALFORMED,		/* header: not L2TPv2, lengths that lie; dropped */
+	L2TP_CNT_UNKNOWN_TUNNEL,	/* no such tunnel, or not from its port; dropped */
+	L2TP_CNT_UNKNOWN_SESSION,	/* acknowledged, otherwise ignored */
+	L2TP_CNT_DUPLICATE,		/* acknowledged again */
+	L2TP_CNT_WINDOW,		/* Ns too far ahead, Nr never sent; dropped */
+	L2TP_CNT_BAD,			/* AVPs that end a tunnel or a call */
+	L2TP_CNT_ILLEGAL,		/* a message that its state forbids */
+	L2TP_CNT_REFUSED,		/* over a limit */
+	L2TP_CNT_RESENT,
+	L2TP_COUNTERS,
+};
+
+/* "l2tp-malformed" */
+const char *l2tp_counter_name(enum l2tp_counter);
+
+#endif

@@ -1,0 +1,733 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * netd: see netd.h.  Single-threaded; the kernel's network requests block it,
+ * which is why they are not made in a process that has packets to move.
+ *
+ * Deleting a device costs 15-20 ms, one or many alike, and the last close of
+ * a TUN's descriptor deletes it.  So netd keeps a duplicate of every
+ * descriptor that it gives away, takes the address and routes off at once
+ * (12 µs), and deletes the devices in groups a moment later.
+ */
+#include "l2tpd/netd.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/msg.h"
+#include "base/util.h"
+#include "l2tpd/fw.h"
+#include "l2tpd/tundev.h"
+
+enum {
+	UNITS = 65536,			/* pppx0 … pppx65535: the rows of a session table */
+	SPARE_FDS = 64,
+	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
+	TUN_TXQLEN = 500,
+	TUN_MTU_MIN = 576, TUN_MTU_MAX = 1500,
+	DELETE_AFTER_MS = 50,
+	FIREWALL_MS = 10000,		/* for the helper; it needs some 30 */
+	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
+};
+
+#define FORWARD_SYSCTL "/proc/sys/net/ipv4/ip_forward"
+
+enum tun_state {
+	TUN_NONE,
+	TUN_LIVE,
+	TUN_ADOPTED,			/* made by a netd before this one; no descriptor here */
+	TUN_GOING,			/* without address, in the group that is deleted next */
+};
+
+struct tun {
+	int fd;				/* -1, or our duplicate */
+	unsigned index;
+	uint32_t ip_local, ip_peer;
+	enum tun_state state;
+};
+
+enum netd_counter {
+	CNT_TUNS,			/* now */
+	CNT_TUN_ADDED, CNT_TUN_FAILED, CNT_TUN_REFUSED, CNT_TUN_DELETED, CNT_DELETE_GROUPS,
+	CNT_BAD_MSG, CNT_SEND_FAILED,
+	CNT_N,
+};
+
+static const char *const counter_names[CNT_N] = {
+	[CNT_TUNS] = "tuns", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
+	[CNT_TUN_REFUSED] = "tun_refused", [CNT_TUN_DELETED] = "tun_deleted",
+	[CNT_DELETE_GROUPS] = "tun_delete_groups", [CNT_BAD_MSG] = "bad_msg",
+	[CNT_SEND_FAILED] = "send_failed",
+};
+
+struct netd;
+
+/* A channel and its events. */
+struct link {
+	struct netd *netd;
+	struct chan chan;
+	struct event *rd, *wr;
+};
+
+struct netd {
+	struct event_base *base;
+	struct event *term, *delete;
+	struct link parent, manager;
+	struct rtnl rtnl;
+	struct conf conf;		/* in force */
+	struct conf next;		/* of the last MSG_CONF, until MSG_START */
+	bool have_next, started, stopping, failed;
+	bool forward_set;		/* ip_forward was 0 before us */
+	bool table_set;			/* there may be a table of ours */
+	uint32_t going_group;
+	unsigned n_going;
+	unsigned unit_end;		/* above every unit in use */
+	uint64_t count[CNT_N];
+	struct log_rate log_rate;
+	struct tun tun[UNITS];
+};
+
+/* ---- channels ---- */
+static void link_close(struct link *l)
+{
+	if (l->rd)
+		event_free(l->rd);
+	if (l->wr)
+		event_free(l->wr);
+	l->rd = l->wr = NULL;
+	chan_close(&l->chan);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+
+	/* A dead peer shows on the read side too. */
+	if (chan_flush(&l->chan) == 0 && chan_waiting(&l->chan))
+		event_add(l->wr, NULL);
+}
+
+static void link_send(struct link *l, enum msg_type type, const void *body, size_t len, int fd)
+{
+	if (chan_send(&l->chan, type, body, len, fd) < 0)
+		l->netd->count[CNT_SEND_FAILED]++;
+	else if (chan_waiting(&l->chan))
+		event_add(l->wr, NULL);
+}
+
+/* Takes over fd in every case. */
+static void link_open(struct netd *n, struct link *l, int fd, enum role peer,
+		      event_callback_fn on_readable)
+{
+	l->netd = n;
+	chan_init(&l->chan, fd, ROLE_NETD, peer, 0);
+	l->rd = event_new(n->base, fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->wr = event_new(n->base, fd, EV_WRITE, on_writable, l);
+	if (!l->rd || !l->wr || event_add(l->rd, NULL) < 0)
+		link_close(l);
+}
+
+/* ---- TUN devices ---- */
+static void tun_gone(struct netd *n, struct tun *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	*t = (struct tun){ .fd = -1 };
+	n->count[CNT_TUN_DELETED]++;
+	while (n->unit_end && n->tun[n->unit_end - 1].state == TUN_NONE)
+		n->unit_end--;
+}
+
+static bool delete_failed(int err)
+{
+	return err && err != -ENODEV;	/* somebody else was faster */
+}
+
+/* Delete every device that is going; afterwards their units are free. */
+static void delete_going(struct netd *n)
+{
+	unsigned end = n->unit_end;
+	int err;
+
+	event_del(n->delete);
+	if (!n->n_going)
+		return;
+	err = tundev_delete_group(&n->rtnl, n->going_group);
+	n->count[CNT_DELETE_GROUPS]++;
+	for (unsigned u = 0; u < end; u++) {
+		struct tun *t = &n->tun[u];
+		int e = 0;
+
+		if (t->state != TUN_GOING)
+			continue;
+		if (err)	/* one by one: slow, but a single odd device does not keep the others */
+			e = tundev_delete(&n->rtnl, t->index);
+		if (delete_failed(e))
+			log_err("tun=pppx%u: deleting it failed: %s", u, strerror(-e));
+		tun_gone(n, t);
+	}
+	n->n_going = 0;
+}
+
+static void on_delete(evutil_socket_t fd, short what, void *arg)
+{
+	delete_going(arg);
+}
+
+/* Out of service now, deleted with the next group. */
+static void tun_retire(struct netd *n, unsigned unit)
+{
+	static const struct timeval wait = { .tv_usec = DELETE_AFTER_MS * 1000 };
+	struct tun *t = &n->tun[unit];
+	int err;
+
+	n->count[CNT_TUNS]--;
+	err = tundev_retire(&n->rtnl, t->index, t->ip_local, t->ip_peer, n->going_group);
+	if (err) {
+		/* It is not in the group (or not there at all): the sure way. */
+		err = tundev_delete(&n->rtnl, t->index);
+		if (delete_failed(err))
+			log_err("tun=pppx%u: deleting it failed: %s", unit, strerror(-err));
+		tun_gone(n, t);
+		return;
+	}
+	t->state = TUN_GOING;
+	if (!n->n_going++)
+		event_add(n->delete, &wait);
+}
+
+static bool in_service(const struct tun *t)
+{
+	return t->state == TUN_LIVE || t->state == TUN_ADOPTED;
+}
+
+/* Only addresses that the configuration gives to session interfaces. */
+static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer)
+{
+	for (unsigned i = 0; i < c->n_interface; i++) {
+		const struct conf_interface *f = &c->interface[i];
+		const struct conf_ipcp *p;
+
+		if (f->address != ip_local || f->ipcp >= c->n_ipcp || ip_peer == f->address)
+			continue;
+		p = &c->ipcp[f->ipcp];
+		for (unsigned k = 0; k < p->n_pool && k < CONF_POOLS; k++)
+			if (ip_peer >= p->pool[k].first && ip_peer <= p->pool[k].last)
+				return true;
+	}
+	return false;
+}
+
+static bool text_ok(const char *s)
+{
+	for (; *s; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			return false;
+	return true;
+}
+
+/* What the message table cannot know. 0 or -errno for MSG_TUN_DONE. */
+static int tun_add_check(const struct netd *n, const struct msg_tun_add *m)
+{
+	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
+	    !addresses_ok(&n->conf, m->ip_local, m->ip_peer))
+		return -EINVAL;
+	if (n->tun[m->unit].state == TUN_LIVE)
+		return -EBUSY;
+	for (unsigned u = 0; u < n->unit_end; u++)
+		if (n->tun[u].state == TUN_LIVE && n->tun[u].ip_peer == m->ip_peer)
+			return -EADDRINUSE;
+	return 0;
+}
+
+/* On success the TUN's descriptor, which stays ours, else -errno. */
+static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifname)
+{
+	struct tun *t = &n->tun[m->unit];
+	const struct tundev_setup s = {
+		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mtu = m->mtu,
+		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias,
+	};
+	unsigned index;
+	int err, fd;
+
+	if (t->state == TUN_ADOPTED)	/* its session ended while no netd ran */
+		tun_retire(n, m->unit);
+	if (t->state == TUN_GOING)
+		delete_going(n);
+	err = tundev_create(ifname, &fd, &index);
+	if (err)
+		return err;
+	err = tundev_setup(&n->rtnl, index, ifname, &s);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*t = (struct tun){
+		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer,
+		.state = TUN_LIVE,
+	};
+	n->unit_end = MAX(n->unit_end, m->unit + 1);
+	return fd;
+}
+
+static void on_tun_add(struct netd *n, struct link *l, const struct msg_tun_add *m)
+{
+	struct msg_tun_done done = { .tag = m->tag };
+	int fd = tun_add_check(n, m);
+
+	snprintf(done.ifname, sizeof(done.ifname), "pppx%u", m->unit);
+	if (fd < 0) {
+		n->count[CNT_TUN_REFUSED]++;
+	} else {
+		fd = tun_add(n, m, done.ifname);
+		n->count[fd < 0 ? CNT_TUN_FAILED : CNT_TUN_ADDED]++;
+		n->count[CNT_TUNS] += fd >= 0;
+	}
+	if (fd < 0) {
+		done.err = fd;
+		if (log_rate_ok(&n->log_rate, now_ms()))
+			log_warn("tun=%s: no device: %s", done.ifname, strerror(-fd));
+	}
+	link_send(l, MSG_TUN_DONE, &done, sizeof(done), fd < 0 ? -1 : fd);
+}
+
+static void on_tun_del(struct netd *n, const struct msg_tun_del *m)
+{
+	if (m->unit < UNITS && in_service(&n->tun[m->unit]))
+		tun_retire(n, m->unit);
+	else
+		n->count[CNT_TUN_REFUSED]++;
+}
+
+static void adopt_one(void *ctx, unsigned index, const char *name)
+{
+	struct netd *n = ctx;
+	char same[CONF_IFNAME_MAX];
+	uint64_t unit;
+
+	if (strncmp(name, "pppx", 4) || !parse_uint(name + 4, 0, UNITS - 1, &unit))
+		return;
+	snprintf(same, sizeof(same), "pppx%u", (unsigned)unit);
+	if (strcmp(name, same))
+		return;
+	n->tun[unit] = (struct tun){ .fd = -1, .index = index, .state = TUN_ADOPTED };
+	n->unit_end = MAX(n->unit_end, (unsigned)unit + 1);
+	n->count[CNT_TUNS]++;
+}
+
+/* A netd that died left its devices to the engines that hold their descriptors. */
+static int adopt(struct netd *n)
+{
+	int err = tundev_list(&n->rtnl, TUN_GROUP, adopt_one, n);
+
+	if (!err && n->count[CNT_TUNS])
+		log_notice("took over tuns=%u", (unsigned)n->count[CNT_TUNS]);
+	return err;
+}
+
+/* ---- forwarding ---- */
+static int sysctl_read(const char *path, char ret[static 32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, ret, 31);
+	if (n < 0)
+		err = -errno;
+	close(fd);
+	if (err)
+		return err;
+	ret[n] = '\0';
+	return 0;
+}
+
+static int sysctl_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int forward_on(struct netd *n)
+{
+	char was[32];
+	int err = sysctl_read(FORWARD_SYSCTL, was);
+
+	/* Already on: leave it alone, and a read-only /proc/sys is no obstacle. */
+	if (err || was[0] != '0')
+		return err;
+	err = sysctl_write(FORWARD_SYSCTL, "1");
+	n->forward_set = !err;
+	return err;
+}
+
+static void forward_restore(struct netd *n)
+{
+	int err;
+
+	if (!n->forward_set)
+		return;
+	err = sysctl_write(FORWARD_SYSCTL, "0");
+	if (err)
+		log_err("%s could not be set back to 0: %s", FORWARD_SYSCTL, strerror(-err));
+	n->forward_set = false;
+}
+
+/* ---- firewall ---- */
+static int firewall_on(struct netd *n, const struct conf *c)
+{
+	uint16_t local[2], nat[2];
+	struct fwreq r;
+	int err;
+
+	if (c->firewall.off) {
+		/* One may be left of a run that was killed.  Without nftables there is none. */
+		(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
+		n->table_set = false;
+		return 0;
+	}
+	if (fw_local_ports(local) < 0) {
+		local[0] = 32768;	/* the kernel's default */
+		local[1] = 60999;
+	}
+	if (!fw_nat_ports(local[0], local[1], nat) && c->firewall.nat)
+		log_warn("net.ipv4.ip_local_port_range %u-%u leaves no ports for NAT: clients' "
+			 "connections share the host's own ports", local[0], local[1]);
+	if (c->firewall.nat && !if_nametoindex(c->firewall.nat_on))
+		log_warn("nat on %s: there is no such interface yet", c->firewall.nat_on);
+	r = fw_request(c, nat);
+	fw_drop_foreign(&r);
+	err = fw_apply(&r, FIREWALL_MS, LOG_ERR);
+	n->table_set = n->table_set || !err;
+	return err;
+}
+
+static void firewall_off(struct netd *n)
+{
+	int err = n->table_set ? fw_remove(FIREWALL_MS, LOG_ERR) : 0;
+
+	if (err)
+		log_err("the table could not be removed: %s; do it by: "
+			"nft delete table inet culvert", strerror(-err));
+	n->table_set = false;
+}
+
+/* ---- start and end ---- */
+static bool start(struct netd *n)
+{
+	int err;
+
+	/* The rules first: there is never forwarding without them. */
+	err = firewall_on(n, &n->next);
+	if (err) {
+		log_err("the firewall cannot be set up: %s", strerror(-err));
+		/* With new settings: the old ones stay in force, here too. */
+		return n->started;
+	}
+	n->conf = n->next;
+	n->have_next = false;
+	if (n->started)
+		return true;
+	err = forward_on(n);
+	if (err) {
+		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's "
+			"settings)", FORWARD_SYSCTL, strerror(-err));
+		return false;
+	}
+	err = adopt(n);
+	if (err) {
+		log_err("the list of network devices cannot be read: %s", strerror(-err));
+		return false;
+	}
+	n->started = true;
+	return true;
+}
+
+static void stop(struct netd *n)
+{
+	n->stopping = true;
+	event_base_loopbreak(n->base);
+}
+
+/* Devices first: without them nothing is forwarded while the rules go. */
+static void undo(struct netd *n)
+{
+	unsigned end = n->unit_end;
+
+	for (unsigned u = 0; u < end; u++)
+		if (in_service(&n->tun[u]))
+			tun_retire(n, u);
+	delete_going(n);
+	forward_restore(n);
+	firewall_off(n);
+}
+
+static void on_term(evutil_socket_t sig, short what, void *arg)
+{
+	stop(arg);
+}
+
+/* ---- messages ---- */
+static void count_bad(struct netd *n, const struct link *l)
+{
+	n->count[CNT_BAD_MSG]++;
+	if (log_rate_ok(&n->log_rate, now_ms()))
+		log_warn("from=%s: a message that is not in the table, ignoring it",
+			 role_name(l->chan.peer));
+}
+
+static void send_stats(struct netd *n, struct link *l)
+{
+	static struct msg_stats s;
+
+	s.n = CNT_N;
+	for (unsigned i = 0; i < CNT_N; i++) {
+		str_copy(s.c[i].name, sizeof(s.c[i].name), counter_names[i]);
+		s.c[i].value = n->count[i];
+	}
+	link_send(l, MSG_STATS, &s, sizeof(s), -1);
+}
+
+static void on_manager(evutil_socket_t fd, short what, void *arg)
+{
+	static struct msg m;
+	struct link *l = arg;
+	struct netd *n = l->netd;
+
+	for (unsigned i = 0; i < MSGS_PER_WAKE; i++) {
+		int r = chan_recv(&l->chan, &m);
+
+		if (r == 0)
+			return;
+		if (r == -EBADMSG) {
+			count_bad(n, l);
+			continue;
+		}
+		if (r < 0) {		/* its successor comes with MSG_PEER */
+			link_close(l);
+			return;
+		}
+		switch (m.type) {
+		case MSG_TUN_ADD:
+			on_tun_add(n, l, &m.b.tun_add);
+			break;
+		case MSG_TUN_DEL:
+			on_tun_del(n, &m.b.tun_del);
+			break;
+		case MSG_STATS_REQ:
+			send_stats(n, l);
+			break;
+		default:
+			count_bad(n, l);
+		}
+	}
+}
+
+static void on_peer(struct netd *n, const struct link *from, const struct msg_peer *p, int fd)
+{
+	if (p->role != ROLE_MANAGER) {
+		close(fd);
+		count_bad(n, from);
+		return;
+	}
+	link_close(&n->manager);
+	link_open(n, &n->manager, fd, ROLE_MANAGER, on_manager);
+	/* Before MSG_START there is no configuration to check its requests against. */
+	if (!n->started && n->manager.rd)
+		event_del(n->manager.rd);
+}
+
+static void on_start(struct netd *n, struct link *l)
+{
+	if (!n->have_next) {
+		count_bad(n, l);
+		return;
+	}
+	if (!start(n)) {
+		n->failed = true;
+		stop(n);
+		return;
+	}
+	if (n->manager.rd)
+		event_add(n->manager.rd, NULL);
+	link_send(l, MSG_READY, NULL, 0, -1);
+}
+
+static void on_parent(evutil_socket_t fd, short what, void *arg)
+{
+	static struct msg m;
+	struct link *l = arg;
+	struct netd *n = l->netd;
+
+	for (unsigned i = 0; i < MSGS_PER_WAKE && !n->stopping; i++) {
+		int r = chan_recv(&l->chan, &m);
+
+		if (r == 0)
+			return;
+		if (r == -EBADMSG) {
+			count_bad(n, l);
+			continue;
+		}
+		if (r < 0) {
+			log_notice("the parent is gone");
+			stop(n);
+			return;
+		}
+		switch (m.type) {
+		case MSG_CONF:
+			n->next = m.b.conf.conf;
+			n->have_next = true;
+			break;
+		case MSG_PEER:
+			on_peer(n, l, &m.b.peer, m.fd);
+			break;
+		case MSG_START:
+			on_start(n, l);
+			break;
+		case MSG_SHUTDOWN:
+			stop(n);
+			break;
+		default:
+			count_bad(n, l);
+		}
+	}
+}
+
+/* ---- privileges ---- */
+static int keep_one_cap(unsigned cap)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = {
+		{ .effective = 1u << cap, .permitted = 1u << cap },
+	};
+
+	/* Fails without CAP_SETPCAP; no_new_privs already keeps the others from coming back. */
+	for (unsigned c = 0; c < 64; c++)
+		if (c != cap)
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+}
+
+static int limits(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct rlimit fds = { .rlim_cur = UNITS + SPARE_FDS, .rlim_max = UNITS + SPARE_FDS };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return -errno;
+	if (setrlimit(RLIMIT_NOFILE, &fds) == 0)
+		return 0;
+	/* As many as we may have: TUN_ADD says EMFILE beyond. */
+	if (getrlimit(RLIMIT_NOFILE, &fds) < 0)
+		return -errno;
+	fds.rlim_cur = fds.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &fds) < 0 ? -errno : 0;
+}
+
+/* The parent may have died before PDEATHSIG was armed: then it is not whom the channel names. */
+static bool parent_lives(int parent_fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return getsockopt(parent_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid == getppid();
+}
+
+static int confine(int parent_fd)
+{
+	int err = limits();
+
+	if (err)
+		return err;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	err = keep_one_cap(CAP_NET_ADMIN);
+	if (err)
+		return err;
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0)
+		return -errno;
+	return parent_lives(parent_fd) ? 0 : -ESRCH;
+}
+
+static int loop(struct netd *n, int parent_fd)
+{
+	n->term = evsignal_new(n->base, SIGTERM, on_term, n);
+	n->delete = evtimer_new(n->base, on_delete, n);
+	if (!n->term || !n->delete || event_add(n->term, NULL) < 0)
+		return -ENOMEM;
+	link_open(n, &n->parent, parent_fd, ROLE_PARENT, on_parent);
+	if (!n->parent.rd)
+		return -ENOMEM;
+	return event_base_dispatch(n->base) < 0 ? -EIO : 0;
+}
+
+static void netd_free(struct netd *n)
+{
+	link_close(&n->manager);
+	link_close(&n->parent);
+	if (n->term)
+		event_free(n->term);
+	if (n->delete)
+		event_free(n->delete);
+	if (n->base)
+		event_base_free(n->base);
+	rtnl_close(&n->rtnl);
+	free(n);
+}
+
+int netd_main(int parent_fd)
+{
+	struct netd *n = calloc(1, sizeof(*n));
+	int err, status;
+
+	if (!n)
+		fatal("out of memory");
+	for (unsigned u = 0; u < UNITS; u++)
+		n->tun[u].fd = -1;
+	n->parent.chan.fd = n->manager.chan.fd = -1;
+	list_init(&n->parent.chan.out);
+	list_init(&n->manager.chan.out);
+	/* Nobody else's group: deleting it deletes whatever is in it. */
+	random_bytes(&n->going_group, sizeof(n->going_group));
+	n->going_group |= 1u << 31;
+
+	signal(SIGINT, SIG_IGN);	/* ^C in the foreground: the parent decides */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	err = confine(parent_fd);
+	if (err)
+		fatal("privileges cannot be dropped: %s", strerror(-err));
+	err = rtnl_open(&n->rtnl);
+	if (err)
+		fatal("no rtnetlink socket: %s", strerror(-err));
+	n->base = event_base_new();
+	err = n->base ? loop(n, parent_fd) : -ENOMEM;
+	if (err)
+		log_err("the event loop failed: %s", strerror(-err));
+	if (n->delete)
+		undo(n);
+	status = err || n->failed ? 1 : 0;
+	netd_free(n);
+	return status;
+}

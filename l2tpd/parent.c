@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "l2tpd/child.h"
+#include "l2tpd/conf.h"
+#include "l2tpd/paths.h"
+#include "l2tpd/steer.h"
+
+enum {
+	STEERS_MAX = CONF_TUNNELS * CONF_LISTENS,
+	CHILDREN_MAX = CONF_ENGINES_MAX + 3,
+	ROWS_DEFAULT = 16384,		/* per engine, when max-session is not set */
+	USERS_POLL_S = 2,		/* how soon a changed users file is seen */
+	READY_S = 30,			/* all children ready within this time */
+	STOP_S = 5,			/* sessions end orderly within this time */
+};
+
+struct child_proc {
+	enum role role;
+	unsigned index;
+	char name[16];
+	pid_t pid;			/* 0 = not running */
+	struct peer peer;
+	bool ready;
+};
+
+struct parent {
+	struct event_base *base;
+	struct conf *conf;
+	const struct parent_opts *opts;
+	int lock_fd, listen_fd;
+	char ctl_path[PATH_MAX];
+	struct steer steer[STEERS_MAX];
+	unsigned n_steer;
+	int table_fd[CONF_ENGINES_MAX];
+	uint32_t rows;
+	struct child_proc child[CHILDREN_MAX];
+	unsigned n_child;
+	struct timespec users_mtime[CONF_AUTHS];
+	ino_t users_ino[CONF_AUTHS];
+	struct event *timer, *users_timer;
+	unsigned phase;			/* of stopping: 0 = running */
+	int status;
+};
+
+static struct child_proc *child_of(struct parent *p, enum role role, unsigned index)
+{
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (p->child[i].role == role && p->child[i].index == index)
+			return &p->child[i];
+	return NULL;
+}
+
+/* ---- what must be there before the first child ---- */
+
+/* One server per run directory; the lock's holder is named. */
+static bool take_lock(struct parent *p)
+{
+	char path[PATH_MAX], pid[32];
+	int n;
+
+	if (mkdir(p->opts->run_dir, 0755) < 0 && errno != EEXIST) {
+		log_err("run directory %s cannot be made: %s", p->opts->run_dir, strerror(errno));
+		return false;
+	}
+	snprintf(path, sizeof(path), "%s/culvertd.pid", p->opts->run_dir);
+	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (p->lock_fd < 0) {
+		log_err("%s: %s", path, strerror(errno));
+		return false;
+	}
+	if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		n = (int)read(p->lock_fd, pid, sizeof(pid) - 1);
+		pid[n > 0 ? strcspn((pid[n] = '\0', pid), "\n") : 0] = '\0';
+		log_err("another culvertd is running from %s (pid %s)", p->opts->run_dir, pid);
+		return false;
+	}
+	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(p->lock_fd, 0) < 0 || write(p->lock_fd, pid, (size_t)n) != n)
+		log_warn("%s: %s, ignoring", path, strerror(errno));
+	return true;
+}
+
+static bool listen_control(struct parent *p)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct group *gr = NULL;
+	mode_t old;
+	int r;
+
+	if (p->conf->control_socket[0])
+		str_copy(p->ctl_path, sizeof(p->ctl_path), p->conf->control_socket);
+	else
+		snprintf(p->ctl_path, sizeof(p->ctl_path), "%s/culvert.sock", p->opts->run_dir);
+	if (!str_copy(un.sun_path, sizeof(un.sun_path), p->ctl_path)) {
+		log_err("control socket %s: the path is too long", p->ctl_path);
+		return false;
+	}
+	if (p->conf->control_group[0] && !(gr = getgrnam(p->conf->control_group))) {
+		log_err("control group %s does not exist", p->conf->control_group);
+		return false;
+	}
+	p->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* The lock is ours, so a socket that is there is a dead server's. */
+	unlink(p->ctl_path);
+	old = umask(0117);
+	r = p->listen_fd < 0 ? -1 : bind(p->listen_fd, (struct sockaddr *)&un, sizeof(un));
+	umask(old);
+	if (r < 0 || (gr && chown(p->ctl_path, 0, gr->gr_gid) < 0) || listen(p->listen_fd, 32) < 0) {
+		log_err("control socket %s: %s", p->ctl_path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+/* Every address that a tunnel listens on, once. */
+static bool open_sockets(struct parent *p)
+{
+	for (unsigned t = 0; t < p->conf->n_tunnel; t++) {
+		const struct conf_tunnel *ct = &p->conf->tunnel[t];
+
+		for (unsigned i = 0; i < ct->n_listen; i++) {
+			struct addr at = ct->listen[i];
+			char where[ADDR_STRLEN];
+			uint16_t port;
+			bool have = false;
+			int err;
+
+			at.port = 0;
+			for (unsigned k = 0; k < p->n_steer; k++)
+				have |= addr_ip_eq(&p->steer[k].at, &at);
+			if (have)
+				continue;
+			err = steer_open(&p->steer[p->n_steer], &at, p->conf->engines, &port);
+			if (err == -EADDRINUSE) {
+				log_err("UDP port %u of %s is taken by another program: stop it "
+					"(ss -ulpn 'sport = :%u' names it)", port, addr_str(&at, where), port);
+				return false;
+			}
+			if (err < 0) {
+				log_err("listen on %s: %s", addr_str(&at, where), strerror(-err));
+				return false;
+			}
+			p->n_steer++;
+		}
+	}
+	return true;
+}
+
+static bool make_tables(struct parent *p)
+{
+	p->rows = p->conf->max_session ? MIN(p->conf->max_session, 65536) : ROWS_DEFAULT;
+	for (unsigned i = 0; i < p->conf->engines; i++) {
+		p->table_fd[i] = memfd_create("culvert-sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (p->table_fd[i] < 0 || ftruncate(p->table_fd[i], (off_t)(p->rows * sizeof(struct sess_row))) < 0 ||
+		    fcntl(p->table_fd[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+			log_err("session table: %s", strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- children ---- */
+static void stop(struct parent *p, int status);
+
+static void all_ready(struct parent *p)
+{
+	char list[512] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (!p->child[i].ready)
+			return;
+	event_del(p->timer);
+	for (unsigned i = 0; i < p->n_steer; i++) {
+		char a[ADDR_STRLEN];
+
+		n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", addr_str(&p->steer[i].at, a));
+		if (n >= sizeof(list))
+			break;
+	}
+	log_notice("ready listen=%s engines=%u control=%s", list + 1, p->conf->engines, p->ctl_path);
+}
+
+static void child_msg(struct peer *peer, struct msg *msg, void *arg)
+{
+	struct parent *p = arg;
+	struct child_proc *c = CONTAINER_OF(peer, struct child_proc, peer);
+
+	if (msg->type == MSG_READY && !c->ready) {
+		c->ready = true;
+		all_ready(p);
+	}
+}
+
+static bool spawn(struct parent *p, enum role role, unsigned index)
+{
+	struct child_proc *c = &p->child[p->n_child];
+	char exe[CONF_PATH_MAX], idx[12], uid[12], gid[12];
+	const char *argv[12];
+	unsigned n = 0;
+	int fd[2], err;
+	pid_t pid;
+
+	*c = (struct child_proc){ .role = role, .index = index };
+	if (role == ROLE_ENGINE)
+		snprintf(c->name, sizeof(c->name), "engine%u", index);
+	else
+		str_copy(c->name, sizeof(c->name), role_name(role));
+	if (role == ROLE_IKED) {
+		uint32_t u, g;
+		bool fallback;
+
+		if (child_identity("_culvert-ike", &u, &g, &fallback) < 0 ||
+		    paths_helper("culvert-iked", exe) < 0) {
+			log_err("culvert-iked is not installed, nor built beside culvertd");
+			return false;
+		}
+		snprintf(uid, sizeof(uid), "%u", u);
+		snprintf(gid, sizeof(gid), "%u", g);
+		argv[n++] = exe;
+		argv[n++] = "-u";
+		argv[n++] = uid;
+		argv[n++] = "-g";
+		argv[n++] = gid;
+	} else {
+		snprintf(idx, sizeof(idx), "%u", index);
+		str_copy(exe, sizeof(exe), "/proc/self/exe");
+		argv[n++] = "culvertd";
+		argv[n++] = "-P";
+		argv[n++] = role_name(role);
+		argv[n++] = "-I";
+		argv[n++] = idx;
+	}
+	if (p->opts->verbose)
+		argv[n++] = "-v";
+	if (!p->opts->foreground)
+		argv[n++] = "-S";
+	argv[n] = NULL;
+	err = chan_pair(fd);
+	if (err < 0) {
+		log_err("socketpair: %s", strerror(-err));
+		return false;
+	}
+	pid = fork();
+	if (pid < 0) {
+		log_err("fork: %s", strerror(errno));
+		close(fd[0]);
+		close(fd[1]);
+		return false;
+	}
+	if (pid == 0) {
+		/* dup2 clears close-on-exec; every other descriptor has it. */
+		if (fd[1] == CHILD_FD ? fcntl(CHILD_FD, F_SETFD, 0) < 0 : dup2(fd[1], CHILD_FD) < 0)
+			_exit(127);
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execv(exe, (char *const *)(uintptr_t)argv);
+		fprintf(stderr, "culvertd: %s: %s\n", exe, strerror(errno));
+		_exit(127);
+	}
+	close(fd[1]);
+	c->pid = pid;
+	if (peer_open(&c->peer, p->base, fd[0], ROLE_PARENT, role, index, child_msg, NULL, p) < 0)
+		return false;
+	p->n_child++;
+	return true;
+}
+
+/* Give two children a channel to each other. */
+static bool connect_children(struct child_proc *a, struct child_proc *b)
+{
+	struct msg_peer to_a = { .role = b->role, .index = b->index };
+	struct msg_peer to_b = { .role = a->role, .index = a->index };
+	int fd[2];
+	bool ok;
+
+	if (chan_pair(fd) < 0)
+		return false;
+	ok = peer_send(&a->peer, MSG_PEER, &to_a, sizeof(to_a), fd[0]) &&
+	     peer_send(&b->peer, MSG_PEER, &to_b, sizeof(to_b), fd[1]);
+	close(fd[0]);
+	close(fd[1]);
+	return ok;
+}
+
+static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at, int fd)
+{
+	struct msg_sock m = { .kind = kind, .at = *at };
+
+	m.at.port = kind == SOCK_IKE_500 ? STEER_IKE_PORT : STEER_NATT_PORT;
+	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
+}
+
+static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, bool writable)
+{
+	struct msg_table m = { .engine = engine, .rows = p->rows };
+	char path[64];
+	int fd = p->table_fd[engine];
+	bool ok;
+
+	if (!writable) {
+		/* Opened anew for reading only, so that it cannot be mapped for writing. */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return false;
+	}
+	ok = peer_send(&c->peer, MSG_TABLE, &m, sizeof(m), fd);
+	if (!writable)
+		close(fd);
+	return ok;
+}
+
+/* Hand the users files that changed since last time to the manager. */
+static void send_users(struct parent *p, bool all)
+{
+	struct child_proc *m = child_of(p, ROLE_MANAGER, 0);
+
+	for (unsigned i = 0; i < p->conf->n_auth; i++) {
+		const char *path = p->conf->auth[i].users_file;
+		struct msg_users u = { .auth = i };
+		char why[512];
+		struct stat st;
+		int fd;
+
+		if (!path[0])
+			continue;
+		fd = conf_open_secret(path, why);
+		if (fd < 0 || fstat(fd, &st) < 0) {
+			/* Once, not at every look. */
+			if (p->users_ino[i] || all)
+				log_err("%s: the users that were known stay in force", fd < 0 ? why : strerror(errno));
+			p->users_ino[i] = 0;
+			if (fd >= 0)
+				close(fd);
+			continue;
+		}
+		if (all || st.st_ino != p->users_ino[i] || st.st_mtim.tv_sec != p->users_mtime[i].tv_sec ||
+		    st.st_mtim.tv_nsec != p->users_mtime[i].tv_nsec) {
+			p->users_ino[i] = st.st_ino;
+			p->users_mtime[i] = st.st_mtim;
+			peer_send(&m->peer, MSG_USERS, &u, sizeof(u), fd);
+		}
+		close(fd);
+	}
+}
+
+static void users_poll(evutil_socket_t fd, short what, void *arg)
+{
+	if (!((struct parent *)arg)->phase)
+		send_users(arg, false);
+}
+
+static bool send_conf(struct parent *p, struct child_proc *c)
+{
+	static struct msg_conf m;
+	bool ok;
+
+	m.self = c->role == ROLE_ENGINE ? c->index : 0;
+	m.conf = *p->conf;
+	if (c->role != ROLE_IKED)
+		conf_scrub(&m.conf);
+	ok = peer_send(&c->peer, MSG_CONF, &m, sizeof(m), -1);
+	explicit_bzero(&m, sizeof(m));
+	return ok;
+}
+
+static bool start_children(struct parent *p)
+{
+	struct child_proc *netd, *manager, *iked;
+	bool ok = spawn(p, ROLE_NETD, 0) && spawn(p, ROLE_MANAGER, 0);
+
+	for (unsigned i = 0; ok && i < p->conf->engines; i++)
+		ok = spawn(p, ROLE_ENGINE, i);
+	if (!ok || !spawn(p, ROLE_IKED, 0))
+		return false;
+	netd = child_of(p, ROLE_NETD, 0);
+	manager = child_of(p, ROLE_MANAGER, 0);
+	iked = child_of(p, ROLE_IKED, 0);
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (!send_conf(p, &p->child[i]))
+			return false;
+	ok = connect_children(netd, manager) && connect_children(iked, manager);
+	for (unsigned i = 0; ok && i < p->conf->engines; i++) {
+		struct child_proc *e = child_of(p, ROLE_ENGINE, i);
+
+		ok = connect_children(e, manager) && connect_children(e, iked) && send_table(p, e, i, true) &&
+		     send_table(p, manager, i, false);
+		for (unsigned k = 0; ok && k < p->n_steer; k++)
+			ok = send_sock(e, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + i]);
+	}
+	for (unsigned k = 0; ok && k < p->n_steer; k++)
+		ok = send_sock(iked, SOCK_IKE_500, &p->steer[k].at, p->steer[k].ike_500) &&
+		     send_sock(iked, SOCK_IKE_4500, &p->steer[k].at, p->steer[k].group[0]);
+	if (!ok || !peer_send(&manager->peer, MSG_LISTEN, NULL, 0, p->listen_fd))
+		return false;
+	send_users(p, true);
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (!peer_send(&p->child[i].peer, MSG_START, NULL, 0, -1))
+			return false;
+	return true;
+}
+
+/* ---- the end ---- */
+
+/*
+ * Orderly: engines end their sessions (CDN, StopCCN) and iked its SAs
+ * (DELETE); then the manager, whose last words are netd's; then netd, which
+ * undoes its work.  A child that does not end in time is killed.
+ */
+static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_NETD };
+
+static unsigned running(const struct parent *p, enum role role)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_child; i++)
+		n += p->child[i].role == role && p->child[i].pid > 0;
+	return n;
+}
+
+static void stop_step(struct parent *p)
+{
+	static const struct timeval wait = { .tv_sec = STOP_S };
+
+	while (p->phase <= N_ELEMENTS(stop_order) && !running(p, stop_order[p->phase - 1])) {
+		if (++p->phase > N_ELEMENTS(stop_order)) {
+			event_base_loopbreak(p->base);
+			return;
+		}
+		for (unsigned i = 0; i < p->n_child; i++)
+			if (p->child[i].role == stop_order[p->phase - 1] && p->child[i].pid > 0)
+				peer_send(&p->child[i].peer, MSG_SHUTDOWN, NULL, 0, -1);
+	}
+	event_add(p->timer, &wait);
+}
+
+static void stop(struct parent *p, int status)
+{
+	if (p->phase)
+		return;
+	p->status = status;
+	p->phase = 1;
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (p->child[i].role == stop_order[0] && p->child[i].pid > 0)
+			peer_send(&p->child[i].peer, MSG_SHUTDOWN, NULL, 0, -1);
+	stop_step(p);
+}
+
+static void timed_out(evutil_socket_t fd, short what, void *arg)
+{
+	struct parent *p = arg;
+
+	if (!p->phase) {
+		for (unsigned i = 0; i < p->n_child; i++)
+			if (!p->child[i].ready)
+				log_err("%s did not become ready", p->child[i].name);
+		stop(p, 1);
+		return;
+	}
+	for (unsigned i = 0; i < p->n_child; i++) {
+		struct child_proc *c = &p->child[i];
+
+		if (c->role == stop_order[p->phase - 1] && c->pid > 0) {
+			log_warn("%s did not end in %d s, killing it", c->name, STOP_S);
+			kill(c->pid, SIGKILL);
+		}
+	}
+}
+
+static void child_died(struct parent *p, struct child_proc *c, int status)
+{
+	c->pid = 0;
+	peer_close(&c->peer);
+	if (p->phase) {
+		stop_step(p);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		log_err("%s was killed by signal %d: ending", c->name, WTERMSIG(status));
+	else
+		log_err("%s ended with status %d: ending", c->name, WEXITSTATUS(status));
+	stop(p, 1);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct parent *p = arg;
+	int status;
+	pid_t pid;
+
+	switch (sig) {
+	case SIGCHLD:
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			for (unsigned i = 0; i < p->n_child; i++)
+				if (p->child[i].pid == pid)
+					child_died(p, &p->child[i], status);
+		break;
+	case SIGHUP:
+		log_notice("SIGHUP: users files are read again; other changes need a restart for now");
+		send_users(p, true);
+		break;
+	default:
+		log_notice("%s: ending", sig == SIGINT ? "SIGINT" : "SIGTERM");
+		stop(p, 0);
+	}
+}
+
+int parent_main(struct conf *conf, const struct parent_opts *opts)
+{
+	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
+	static const struct timeval ready = { .tv_sec = READY_S }, users = { .tv_sec = USERS_POLL_S };
+	static const struct rlimit none;
+	static struct parent p;
+	struct event *ev[N_ELEMENTS(signals)];
+	bool fallback;
+	uint32_t uid, gid;
+
+	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .status = 1 };
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 || mlock(conf, sizeof(*conf)) < 0)
+		log_warn("secrets are not locked in memory: %s", strerror(errno));
+	p.base = event_base_new();
+	if (!p.base)
+		fatal("out of memory");
+	if (!take_lock(&p) || !open_sockets(&p) || !listen_control(&p) || !make_tables(&p))
+		goto out;
+	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)
+		log_notice("no account %s: processes without privileges run as %s", CHILD_USER, CHILD_USER_FALLBACK);
+	for (unsigned i = 0; i < N_ELEMENTS(signals); i++) {
+		ev[i] = evsignal_new(p.base, signals[i], on_signal, &p);
+		if (!ev[i] || event_add(ev[i], NULL) < 0)
+			fatal("out of memory");
+	}
+	p.timer = evtimer_new(p.base, timed_out, &p);
+	p.users_timer = event_new(p.base, -1, EV_PERSIST, users_poll, &p);
+	if (!p.timer || !p.users_timer)
+		fatal("out of memory");
+	event_add(p.timer, &ready);
+	event_add(p.users_timer, &users);
+	p.status = 0;
+	if (!start_children(&p))
+		stop(&p, 1);
+	/* A loop that was broken before it ran would run. */
+	if (p.phase <= N_ELEMENTS(stop_order))
+		event_base_dispatch(p.base);
+	unlink(p.ctl_path);
+out:
+	for (unsigned i = 0; i < p.n_steer; i++)
+		steer_close(&p.steer[i]);
+	explicit_bzero(conf, sizeof(*conf));
+	if (p.lock_fd >= 0 && p.ctl_path[0]) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/culvertd.pid", opts->run_dir);
+		unlink(path);
+	}
+	return p.status;
+}

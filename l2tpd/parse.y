@@ -1,0 +1,1732 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The grammar of culvert.conf(5), and its lexer.
+ *
+ * Plain options (a yes/no, a number, a string for one field) are one rule
+ * each; keyword.c says which field and what range.  Everything is put into
+ * p->c at once, names are resolved and limits compared by conf_check() when
+ * the whole text was read.  A line with an error is passed over, so that one run
+ * reports many.
+ */
+%define api.pure full
+%define api.prefix {conf_yy}
+%define api.location.type {struct conf_pos}
+%define parse.error custom
+%define parse.lac full
+%locations
+%expect 0
+%param {struct conf_parse *p}
+
+%code requires {
+#include "l2tpd/conf_parse.h"
+}
+
+%union {
+	char *s;			/* owned */
+	const struct keyword *kw;
+	uint32_t n;
+}
+
+%{
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/util.h"
+#include "l2tpd/conf_parse.h"
+
+#define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = (n) ? YYRHSLOC(rhs, 1) : YYRHSLOC(rhs, 0))
+
+static void text_free(char *s);
+%}
+
+%code {
+static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p);
+static void conf_yyerror(const YYLTYPE *loc, struct conf_parse *p, const char *msg);
+
+static void seen(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw);
+static void opt_yesno(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, bool yes);
+static void opt_num(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s);
+static void opt_str(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s);
+static void put_str(struct conf_parse *p, struct conf_pos pos, const char *what, char *dst, size_t cap,
+	const char *s);
+static void put_path(struct conf_parse *p, struct conf_pos pos, const char *what, char *dst, const char *s);
+static uint32_t number(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s,
+	uint32_t min, uint32_t max);
+static uint32_t ip4(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s);
+static struct addr address(struct conf_parse *p, struct conf_pos pos, const char *s);
+static void later(struct conf_parse *p, struct conf_pos pos, const char *what);
+static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto);
+static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port);
+static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name);
+static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool static_only);
+static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
+	char *const s[static 3]);
+static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
+	const char *addr, const char *ipcp);
+static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
+static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
+static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port, struct conf_pos secret_pos, const char *secret);
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
+	const char *interface_name);
+static void ike_begin(struct conf_parse *p, struct conf_pos pos);
+static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bool to);
+static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s);
+static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
+	char *main_dst, char *quick_dst, const char *s);
+static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
+static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
+	const char *to);
+static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value);
+static char *join(char *a, char *b);
+static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
+}
+
+%token <s> STRING "a word or string" NUMBER "a number"
+%token NEWLINE "end of line"
+%token <kw> OPT_YESNO OPT_NUM OPT_STR
+%token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
+%token YES NO
+%token <kw> USER_MAX_SESSION
+%token REFUSE REPLACE ESP USER KERNEL AUTO PROPOSALS DEFAULT LEGACY
+%token NAS_ID DAE CLIENT
+%token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC GROUP SRCID DSTID XAUTH PSK SECRET_FILE
+%token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
+%token AUTHENTICATION_METHOD PAP CHAP MSCHAPV2 MPPE REQUIRED MPPE_KEY_LENGTH MPPE_KEY_STATE
+%token STATELESS STATEFUL DEBUG_DUMP DUMP_WORD
+%token POOL_ADDRESS FOR DYNAMIC STATIC DNS_SERVERS RESOLVER NBNS_SERVERS
+%token ADDRESS TYPE LOCAL
+%token USERS_FILE AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET TIMEOUT MAX_TRIES MAX_FAILOVERS
+%token AUTHENTICATED BY
+%token NAT OFF PASS BLOCK FILTER
+%token SIGN CERT KEY
+%token SOCKET
+
+%type <s> text macro_value opt_port
+%type <n> yesno proto auth_type auth_methods auth_method policy pool_for
+
+%destructor { text_free($$); } <s>
+
+%%
+
+file:	  %empty
+	| file NEWLINE
+	| file statement NEWLINE	{ p->n_statements++; }
+	| file STRING '=' macro_value NEWLINE {
+		macro_set(p, @2, $2, $4);
+		text_free($2);
+		text_free($4);
+	}
+	| file INCLUDE text NEWLINE {
+		include(p, @3, $3);
+		text_free($3);
+	}
+	| file error NEWLINE {
+		/* The rest of a block whose first line was wrong would only make noise. */
+		p->drop_block = p->depth > 0;
+		yyerrok;
+	}
+	;
+
+statement: set
+	| radius
+	| ike
+	| tunnel
+	| ipcp
+	| ipv6cp
+	| interface
+	| auth
+	| bind
+	| firewall
+	| profile
+	| control
+	;
+
+/* A word, number or string where a name or value is wanted. */
+text:	  STRING
+	| NUMBER
+	;
+
+macro_value: text
+	| macro_value text	{ $$ = join($1, $2); }
+	;
+
+yesno:	  YES	{ $$ = 1; }
+	| NO	{ $$ = 0; }
+	;
+
+/* An option that keyword.c says all about. */
+plain:	  OPT_YESNO yesno	{ opt_yesno(p, @1, $1, @2, $2); }
+	| OPT_NUM text		{ opt_num(p, @1, $1, @2, $2); text_free($2); }
+	| OPT_STR text		{ opt_str(p, @1, $1, @2, $2); text_free($2); }
+	;
+
+opt_port: %empty	{ $$ = NULL; }
+	| PORT text	{ @$ = @2; $$ = $2; }
+	;
+
+set:	  SET plain
+	| SET USER_MAX_SESSION text policy {
+		seen(p, @2, $2);
+		p->c->user_max_session = number(p, @3, $2->name, $3, 0, UINT32_MAX);
+		p->c->user_max_policy = $4;
+		text_free($3);
+	}
+	| SET ESP USER		{ p->c->esp = CONF_ESP_USER; }
+	| SET ESP KERNEL	{ p->c->esp = CONF_ESP_KERNEL; }
+	| SET ESP AUTO		{ p->c->esp = CONF_ESP_AUTO; }
+	| SET PROPOSALS DEFAULT	{ p->c->proposals = CONF_PROP_DEFAULT; }
+	| SET PROPOSALS LEGACY	{ p->c->proposals = CONF_PROP_LEGACY; }
+	;
+
+policy:	  %empty	{ $$ = CONF_UM_REFUSE; }
+	| REFUSE	{ $$ = CONF_UM_REFUSE; }
+	| REPLACE	{ $$ = CONF_UM_REPLACE; }
+	;
+
+radius:	  RADIUS NAS_ID text			{ text_free($3); }
+	| RADIUS DAE LISTEN ON text opt_port	{ text_free($5); text_free($6); }
+	| RADIUS DAE CLIENT text SECRET text	{ text_free($4); text_free($6); }
+	;
+
+/* As in OpenBSD's ipsec.conf(5). */
+ike:	  IKE PASSIVE ESP { ike_begin(p, @1); } ike_mode ike_proto
+	  FROM ike_from ike_port TO ike_to ike_port ike_opts ike_psk
+	;
+
+ike_mode: TRANSPORT
+	| TUNNEL	{ p->ike->tunnel_word = true; }
+	;
+
+ike_proto: %empty
+	| PROTO UDP
+	;
+
+ike_from: ANY
+	| text	{ ike_net(p, @1, $1, false); text_free($1); }
+	;
+
+ike_to:	  ANY
+	| text	{ ike_net(p, @1, $1, true); text_free($1); }
+	;
+
+ike_port: %empty
+	| PORT text	{ ike_port(p, @2, $2); text_free($2); }
+	;
+
+ike_opts: %empty
+	| ike_opts ike_opt
+	;
+
+ike_opt:  MAIN { p->suite_quick = false; } algs
+	| QUICK { p->suite_quick = true; } algs
+	| SRCID text {
+		put_str(p, @2, "srcid", p->ike->srcid, sizeof(p->ike->srcid), $2);
+		text_free($2);
+	}
+	| DSTID text {
+		put_str(p, @2, "dstid", p->ike->dstid, sizeof(p->ike->dstid), $2);
+		text_free($2);
+	}
+	| XAUTH	{ p->ike->xauth = true; }
+	;
+
+algs:	  alg
+	| algs alg
+	;
+
+alg:	  AUTH text {
+		ike_alg(p, @2, "auth", conf_auths, p->ike->main_auth, p->ike->quick_auth, $2);
+		text_free($2);
+	}
+	| ENC text {
+		ike_alg(p, @2, "enc", conf_encs, p->ike->main_enc, p->ike->quick_enc, $2);
+		text_free($2);
+	}
+	| GROUP text {
+		ike_alg(p, @2, "group", conf_groups, p->ike->main_group, p->ike->quick_group, $2);
+		text_free($2);
+	}
+	;
+
+ike_psk:  PSK text			{ ike_psk(p, @2, $2, false); text_free($2); }
+	| PSK SECRET_FILE text		{ ike_psk(p, @3, $3, true); text_free($3); }
+	;
+
+tunnel:	  TUNNEL text PROTOCOL proto {
+		tunnel_begin(p, @2, $2, $4);
+		text_free($2);
+	  } tunnel_block	{ p->unbuilt = false; }
+	;
+
+proto:	  L2TP	{ $$ = PROTO_L2TP; }
+	| PPTP	{ $$ = PROTO_PPTP; }
+	| PPPOE	{ $$ = PROTO_PPPOE; }
+	;
+
+tunnel_block: %empty
+	| '{' tunnel_opts '}'
+	| '{' tunnel_opts error '}'	{ yyerrok; }
+	;
+
+tunnel_opts: %empty
+	| tunnel_opts NEWLINE
+	| tunnel_opts tunnel_opt
+	| tunnel_opts error NEWLINE	{ yyerrok; }
+	;
+
+tunnel_opt: plain
+	| LISTEN ON text opt_port {
+		tunnel_listen(p, @3, $3, @4, $4);
+		text_free($3);
+		text_free($4);
+	}
+	| LISTEN ON INTERFACE text {
+		if (p->proto != PROTO_PPPOE)
+			conf_error(p, @3, "listen on interface is for a tunnel of protocol pppoe; expected an address");
+		text_free($4);
+	}
+	| AUTHENTICATION_METHOD auth_methods {
+		if (!p->unbuilt)
+			p->tunnel->auth_methods = (uint8_t)$2;
+	}
+	| MPPE YES		{ later(p, @2, "mppe yes"); }
+	| MPPE NO
+	| MPPE REQUIRED
+	| MPPE_KEY_LENGTH numbers
+	| MPPE_KEY_STATE key_states
+	| DEBUG_DUMP dump_words
+	;
+
+auth_methods: auth_method
+	| auth_methods auth_method	{ $$ = $1 | $2; }
+	;
+
+auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
+	| CHAP		{ $$ = CONF_AUTH_CHAP; }
+	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
+	;
+
+numbers:  NUMBER		{ text_free($1); }
+	| numbers NUMBER	{ text_free($2); }
+	;
+
+key_states: key_state
+	| key_states key_state
+	;
+
+key_state: STATELESS
+	| STATEFUL
+	;
+
+dump_words: dump_word
+	| dump_words dump_word
+	;
+
+dump_word: DUMP_WORD
+	| PAP
+	| CHAP
+	;
+
+ipcp:	  IPCP text { ipcp_begin(p, @2, $2); text_free($2); } ipcp_block
+	;
+
+ipcp_block: '{' ipcp_opts '}'
+	| '{' ipcp_opts error '}'	{ yyerrok; }
+	;
+
+ipcp_opts: %empty
+	| ipcp_opts NEWLINE
+	| ipcp_opts ipcp_opt
+	| ipcp_opts error NEWLINE	{ yyerrok; }
+	;
+
+ipcp_opt: plain
+	| POOL_ADDRESS text pool_for	{ pool(p, @2, $2, $3); text_free($2); }
+	| DNS_SERVERS RESOLVER
+	| DNS_SERVERS text {
+		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[3]){ $2 });
+		text_free($2);
+	}
+	| DNS_SERVERS text text {
+		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[3]){ $2, $3 });
+		text_free($2);
+		text_free($3);
+	}
+	| NBNS_SERVERS text {
+		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[3]){ $2 });
+		text_free($2);
+	}
+	| NBNS_SERVERS text text {
+		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[3]){ $2, $3 });
+		text_free($2);
+		text_free($3);
+	}
+	;
+
+pool_for: %empty	{ $$ = false; }
+	| FOR DYNAMIC	{ $$ = false; }
+	| FOR STATIC	{ $$ = true; }
+	;
+
+ipv6cp:	  IPV6CP text '{' { p->skip_block = true; } '}'	{ text_free($2); }
+	;
+
+interface: INTERFACE text ADDRESS text IPCP text {
+		interface(p, @2, $2, @4, $4, $6);
+		text_free($2);
+		text_free($4);
+		text_free($6);
+	}
+	;
+
+auth:	  AUTHENTICATION text TYPE auth_type { auth_begin(p, @2, $2, $4); text_free($2); } auth_block
+	;
+
+auth_type: LOCAL	{ $$ = CONF_TYPE_LOCAL; }
+	| RADIUS	{ $$ = CONF_TYPE_RADIUS; }
+	;
+
+auth_block: '{' auth_opts '}'
+	| '{' auth_opts error '}'	{ yyerrok; }
+	;
+
+auth_opts: %empty
+	| auth_opts NEWLINE
+	| auth_opts auth_opt
+	| auth_opts error NEWLINE	{ yyerrok; }
+	;
+
+auth_opt: plain
+	| USERS_FILE text {
+		if (p->auth->type != CONF_TYPE_LOCAL)
+			conf_error(p, @1, "users-file belongs in an authentication of type local");
+		put_path(p, @2, "users-file", p->auth->users_file, $2);
+		p->at_users[p->auth - p->c->auth] = @2;
+		text_free($2);
+	}
+	| AUTHENTICATION_SERVER { radius_begin(p, @1, false); } server_block
+	| ACCOUNTING_SERVER { radius_begin(p, @1, true); } server_block
+	;
+
+server_block: '{' server_opts '}'
+	| '{' server_opts error '}'	{ yyerrok; }
+	;
+
+server_opts: %empty
+	| server_opts NEWLINE
+	| server_opts server_opt
+	| server_opts error NEWLINE	{ yyerrok; }
+	;
+
+server_opt: ADDRESS text opt_port SECRET text {
+		radius_server(p, @2, $2, @3, $3, @5, $5);
+		text_free($2);
+		text_free($3);
+		text_free($5);
+	}
+	| TIMEOUT text {
+		p->radius->timeout_s = (uint16_t)number(p, @2, "timeout", $2, 1, 300);
+		text_free($2);
+	}
+	| MAX_TRIES text {
+		p->radius->max_tries = (uint8_t)number(p, @2, "max-tries", $2, 1, UINT8_MAX);
+		text_free($2);
+	}
+	| MAX_FAILOVERS text {
+		p->radius->max_failovers = (uint8_t)number(p, @2, "max-failovers", $2, 0, UINT8_MAX);
+		text_free($2);
+	}
+	;
+
+bind:	  BIND TUNNEL FROM text AUTHENTICATED BY text TO text {
+		bind_names(p, @1, $4, $7, $9);
+		text_free($4);
+		text_free($7);
+		text_free($9);
+	}
+	;
+
+firewall: FIREWALL { p->c->firewall.present = true; } firewall_block
+	;
+
+firewall_block: '{' firewall_opts '}'
+	| '{' firewall_opts error '}'	{ yyerrok; }
+	;
+
+firewall_opts: %empty
+	| firewall_opts NEWLINE
+	| firewall_opts firewall_opt
+	| firewall_opts error NEWLINE	{ yyerrok; }
+	;
+
+firewall_opt: plain
+	| NAT ON text			{ nat(p, @3, $3, @3, NULL); text_free($3); }
+	| NAT ON text TO text		{ nat(p, @3, $3, @5, $5); text_free($3); text_free($5); }
+	| OFF				{ p->c->firewall.off = true; }
+	| rule
+	| FILTER text '{' { p->skip_block = true; } '}'	{ text_free($2); }
+	;
+
+/* Words of the rules that are refused by their first one. */
+rule:	  verdict rule_from TO rule_nets rule_port
+	;
+
+verdict:  PASS
+	| BLOCK
+	;
+
+rule_from: %empty
+	| FROM rule_net
+	;
+
+rule_nets: rule_net
+	| rule_nets rule_net
+	;
+
+rule_net: ANY
+	| text	{ text_free($1); }
+	;
+
+rule_port: %empty
+	| PORT rule_ports
+	;
+
+rule_ports: text		{ text_free($1); }
+	| rule_ports text	{ text_free($2); }
+	;
+
+profile:  PROFILE '{' profile_opts '}'
+	| PROFILE '{' profile_opts error '}'	{ yyerrok; }
+	;
+
+profile_opts: %empty
+	| profile_opts NEWLINE
+	| profile_opts profile_opt
+	| profile_opts error NEWLINE	{ yyerrok; }
+	;
+
+profile_opt: plain
+	| SIGN CERT text KEY text	{ text_free($3); text_free($5); }
+	;
+
+control:  CONTROL '{' control_opts '}'
+	| CONTROL '{' control_opts error '}'	{ yyerrok; }
+	;
+
+control_opts: %empty
+	| control_opts NEWLINE
+	| control_opts control_opt
+	| control_opts error NEWLINE	{ yyerrok; }
+	;
+
+control_opt: SOCKET text {
+		put_path(p, @2, "socket", p->c->control_socket, $2);
+		text_free($2);
+	}
+	| GROUP text {
+		put_str(p, @2, "group", p->c->control_group, sizeof(p->c->control_group), $2);
+		text_free($2);
+	}
+	;
+
+%%
+
+/* Any text may be a secret. */
+static void text_free(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+static char *text_dup(const char *s, size_t n)
+{
+	char *d = malloc(n + 1);
+
+	if (!d)
+		abort();	/* a start-up as short of memory as this cannot go on */
+	memcpy(d, s, n);
+	d[n] = '\0';
+	return d;
+}
+
+static char *join(char *a, char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	char *s = malloc(n + m + 2);
+
+	if (!s)
+		abort();
+	memcpy(s, a, n);
+	s[n] = ' ';
+	memcpy(s + n + 1, b, m + 1);
+	text_free(a);
+	text_free(b);
+	return s;
+}
+
+/* ---- lexer ---- */
+
+static int peek(const struct conf_parse *p)
+{
+	const struct conf_input *in = p->in;
+
+	return in->at < in->len ? (unsigned char)in->buf[in->at] : EOF;
+}
+
+static int peek2(const struct conf_parse *p)
+{
+	const struct conf_input *in = p->in;
+
+	return in->at + 1 < in->len ? (unsigned char)in->buf[in->at + 1] : EOF;
+}
+
+static int get(struct conf_parse *p)
+{
+	struct conf_input *in = p->in;
+	int c = peek(p);
+
+	if (c == EOF)
+		return EOF;
+	in->at++;
+	if (in->macro)
+		return c;
+	if (c == '\n') {
+		in->pos.line++;
+		in->pos.col = 1;
+	} else {
+		in->pos.col++;
+	}
+	return c;
+}
+
+static bool is_word(int c)
+{
+	return c != EOF && (c >= 0x80 || (c > ' ' && c != 0x7f && !strchr("(){}<>!=#,\"'\\", c)));
+}
+
+/* What a bare word may begin with; '-' so that "-1" is a bad number and not a bad character. */
+static bool is_word_start(int c)
+{
+	return is_word(c) && (isalnum(c) || c >= 0x80 || strchr(":_*/.-+%@~[", c));
+}
+
+static void show(struct conf_parse *p, const char *s, size_t n)
+{
+	if (p->hush)
+		(void)str_copy(p->word, sizeof(p->word), "");
+	else
+		str_escape(p->word, sizeof(p->word), s, n);
+}
+
+static void lex_error(struct conf_parse *p, struct conf_pos pos, const char *what)
+{
+	conf_error(p, pos, "%s", what);
+}
+
+/* A quoted string, the opening quote not read yet. Inside, a backslash takes the meaning from
+ * the quote, a blank or the end of the line; before anything else it is itself. */
+static int lex_string(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
+{
+	size_t n = 0, cap = 64;
+	char *s = malloc(cap);
+	int quote = get(p), c;
+
+	if (!s)
+		abort();
+	for (;;) {
+		c = peek(p);
+		if (c == EOF || c == '\n') {
+			explicit_bzero(s, n);
+			free(s);
+			lex_error(p, pos, "the string that begins here is not closed on its line");
+			return CONF_YYerror;
+		}
+		get(p);
+		if (c == quote)
+			break;
+		if (c == '\\' && peek(p) == '\n') {
+			get(p);
+			continue;
+		}
+		if (c == '\\' && (peek(p) == quote || peek(p) == ' ' || peek(p) == '\t'))
+			c = get(p);
+		if (n + 1 >= cap) {
+			/* Not realloc(): it would leave a copy of a secret behind. */
+			char *bigger = malloc(cap * 2);
+
+			if (!bigger)
+				abort();
+			memcpy(bigger, s, n);
+			explicit_bzero(s, n);
+			free(s);
+			s = bigger;
+			cap *= 2;
+		}
+		s[n++] = (char)c;
+	}
+	s[n] = '\0';
+	/* What is quoted may be a secret, so it is never shown. */
+	(void)str_copy(p->word, sizeof(p->word), "");
+	val->s = s;
+	return STRING;
+}
+
+/* Read over the rest of the innermost block; the brace that closes it comes next. */
+static void lex_skip_block(struct conf_parse *p)
+{
+	unsigned deep = 0;
+	int c;
+
+	while ((c = peek(p)) != EOF) {
+		if (c == '}' && deep == 0)
+			return;
+		get(p);
+		if (c == '{') {
+			deep++;
+		} else if (c == '}') {
+			deep--;
+		} else if (c == '#') {
+			while ((c = peek(p)) != EOF && c != '\n')
+				get(p);
+		} else if (c == '"' || c == '\'') {
+			int q = c;
+
+			while ((c = peek(p)) != EOF && c != '\n') {
+				get(p);
+				if (c == q)
+					break;
+				if (c == '\\' && peek(p) != EOF)
+					get(p);
+			}
+		}
+	}
+}
+
+/* $NAME: its value is read next, as if it stood here. */
+static bool lex_macro(struct conf_parse *p, struct conf_pos pos)
+{
+	const char *best = NULL;
+	unsigned dist = UINT_MAX;
+	char name[CONF_NAME_MAX];
+	size_t n = 0;
+	int c;
+
+	while ((c = peek(p)) != EOF && (isalnum(c) || c == '_')) {
+		get(p);
+		if (n + 1 < sizeof(name))
+			name[n++] = (char)c;
+	}
+	name[n] = '\0';
+	if (n == 0) {
+		lex_error(p, pos, "expected a macro's name after $");
+		return false;
+	}
+	for (const struct conf_macro *m = p->macros; m; m = m->next) {
+		size_t len = strlen(m->value);
+		struct conf_input *in;
+
+		if (strcmp(m->name, name)) {
+			kw_suggest(name, m->name, &best, &dist);
+			continue;
+		}
+		p->macro_bytes += len;
+		if (p->macro_bytes > CONF_FILE_MAX) {
+			conf_error(p, pos, "macros put in more than %d bytes", CONF_FILE_MAX);
+			p->fatal = true;
+			return false;
+		}
+		in = calloc(1, sizeof(*in));
+		if (!in)
+			abort();
+		in->buf = text_dup(m->value, len);
+		in->len = len;
+		in->pos = pos;
+		in->macro = true;
+		in->file = p->in->file;
+		in->depth = p->in->depth;
+		in->parent = p->in;
+		p->in = in;
+		return true;
+	}
+	conf_error(p, pos, "macro $%s is not set%s%s%s", name, best ? "; did you mean $" : "", best ? best : "",
+		best ? "?" : "");
+	return false;
+}
+
+/* Say it once when a keyword is not built yet or means nothing here. */
+static void judge_keyword(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw)
+{
+	bool value = kw->value && p->opt;
+	char what[80];
+
+	if (p->unbuilt || p->quiet_line || p->quiet_stmt)
+		return;
+	if (kw->in == IN_TUNNEL && p->proto == PROTO_L2TP && kw->state == KW_LATER &&
+	    (!strncmp(kw->name, "pptp-", 5) || !strncmp(kw->name, "pppoe-", 6))) {
+		conf_error(p, pos, "%s belongs in a tunnel of protocol %.*s", kw->name,
+			(int)strcspn(kw->name, "-"), kw->name);
+		p->quiet_line = true;
+		return;
+	}
+	if (kw->state == KW_NO_EFFECT)
+		conf_warn(p, pos, "%s means nothing here and is ignored", kw->name);
+	if (kw->state != KW_LATER)
+		return;
+	snprintf(what, sizeof(what), "%s%s%s", value ? p->opt->name : "", value ? " " : "", kw->name);
+	later(p, pos, what);
+	p->quiet_line = true;
+	if (kw->in & IN_TOP)
+		p->quiet_stmt = true;
+}
+
+static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
+{
+	const char *s = p->in->buf + p->in->at;
+	const struct keyword *kw = NULL;
+	size_t n = 0;
+	bool digits = true;
+	char word[CONF_NAME_MAX];
+
+	while (is_word(peek(p))) {
+		digits = digits && isdigit(peek(p));
+		get(p);
+		n++;
+	}
+	show(p, s, n);
+	if (peek(p) == '"' || peek(p) == '\'') {
+		lex_error(p, pos, "a quote inside a word: put all of it in quotes");
+		return CONF_YYerror;
+	}
+	if (n < sizeof(word) && p->where != IN_NOTHING) {
+		memcpy(word, s, n);
+		word[n] = '\0';
+		kw = kw_find(word, p->where);
+		/* A secret is never a keyword, whatever it spells. */
+		if (p->hush && kw && !(p->last == PSK && kw->token == SECRET_FILE))
+			kw = NULL;
+		explicit_bzero(word, n);
+	}
+	if (p->at_start && p->depth == 0) {
+		p->at_start = false;
+		p->where = kw ? kw->opens : IN_NOTHING;
+		if (!kw) {
+			memcpy(p->first, p->word, sizeof(p->first));
+			p->first_pos = pos;
+		}
+	}
+	if (!kw) {
+		val->s = text_dup(s, n);
+		return digits ? NUMBER : STRING;
+	}
+	/* On a line of dumps it is one of the protocols, not the option. */
+	if (kw->token == MPPE && p->opt && p->opt->token == DEBUG_DUMP)
+		return DUMP_WORD;
+	judge_keyword(p, pos, kw);
+	val->kw = kw;
+	/* What comes next may be its value, and is named with it. */
+	if (!(kw->in & IN_TOP) && !kw->value && kw->token != DUMP_WORD)
+		p->opt = kw;
+	return kw->token;
+}
+
+static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
+{
+	int c;
+
+	for (;;) {
+		if (p->fatal || !p->in)
+			return CONF_YYEOF;
+		if (p->include) {
+			char *path = p->include;
+
+			p->include = NULL;
+			if (!conf_push_file(p, path, p->include_pos))
+				p->fatal = true;
+			free(path);
+			continue;
+		}
+		/* A block does not end in a macro that stands in it. */
+		while ((p->drop_block || p->skip_block) && p->in->macro)
+			conf_pop(p);
+		if (p->drop_block) {
+			p->drop_block = false;
+			for (; p->depth; p->depth--) {
+				lex_skip_block(p);
+				get(p);
+			}
+			p->where = IN_NOTHING;
+			continue;
+		}
+		if (p->skip_block) {
+			p->skip_block = false;
+			lex_skip_block(p);
+		}
+		c = peek(p);
+		*loc = p->in->pos;
+		if (c == EOF) {
+			if (p->in->macro) {
+				conf_pop(p);
+				continue;
+			}
+			if (!p->in->ended) {
+				p->in->ended = true;
+				return NEWLINE;
+			}
+			if (p->in->parent && p->depth) {
+				conf_error(p, p->opened, "the block that begins here is not closed at the end of the file");
+				p->fatal = true;
+				continue;
+			}
+			if (!p->in->parent)
+				return CONF_YYEOF;
+			conf_pop(p);
+			continue;
+		}
+		if (c == ' ' || c == '\t') {
+			get(p);
+			continue;
+		}
+		if (c == '\\') {
+			if (peek2(p) != '\n') {
+				get(p);
+				lex_error(p, *loc, "a backslash may stand only at the end of a line or in a string; "
+					"nothing may follow it, not even a blank");
+				return CONF_YYerror;
+			}
+			get(p);
+			get(p);
+			continue;
+		}
+		if (c == '#') {
+			while ((c = peek(p)) != EOF && c != '\n') {
+				get(p);
+				/* A continued comment goes on. */
+				if (c == '\\' && peek(p) == '\n')
+					get(p);
+			}
+			continue;
+		}
+		if (c == '$' && !p->in->macro) {
+			get(p);
+			if (!lex_macro(p, *loc))
+				return CONF_YYerror;
+			continue;
+		}
+		break;
+	}
+	if (c == '"' || c == '\'') {
+		if (p->at_start && p->depth == 0) {
+			p->at_start = false;
+			p->where = IN_NOTHING;
+			p->first[0] = '\0';
+			p->first_pos = *loc;
+		}
+		return lex_string(p, val, *loc);
+	}
+	if (is_word_start(c))
+		return lex_word(p, val, *loc);
+	get(p);
+	if (c == '\n')
+		return NEWLINE;
+	if (c == '{') {
+		if (p->depth++ == 0)
+			p->opened = *loc;
+	} else if (c == '}') {
+		if (p->depth)
+			p->depth--;
+		p->opt = NULL;
+		p->quiet_line = false;
+	} else if (c != '=') {
+		char text[64], shown[8];
+		char ch = (char)c;
+
+		str_escape(shown, sizeof(shown), &ch, 1);
+		snprintf(text, sizeof(text), "'%s' may stand only in a quoted string", shown);
+		lex_error(p, *loc, text);
+		return CONF_YYerror;
+	}
+	p->word[0] = (char)c;
+	p->word[1] = '\0';
+	return c;
+}
+
+static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
+{
+	int tok = lex(p, val, loc);
+
+	if (tok == NEWLINE) {
+		p->opt = NULL;
+		p->hush = false;
+		p->quiet_line = false;
+		if (p->depth == 0) {
+			p->where = IN_TOP;
+			p->at_start = true;
+			p->quiet_stmt = false;
+			p->first[0] = '\0';
+		}
+	} else if (tok == PSK || tok == SECRET) {
+		p->hush = true;
+	} else if (tok == SECRET_FILE || tok == '}') {
+		p->hush = false;
+	}
+	p->last = tok;
+	return tok;
+}
+
+/* ---- errors ---- */
+
+static const char *where_name(const struct conf_parse *p)
+{
+	switch (p->where) {
+	case IN_TOP:
+		return "statement";
+	case IN_SET:
+		return "setting";
+	case IN_TUNNEL:
+		return "tunnel option";
+	case IN_IPCP:
+		return "ipcp option";
+	case IN_AUTH:
+		return "authentication option";
+	case IN_FIREWALL:
+		return "firewall option";
+	case IN_PROFILE:
+		return "profile option";
+	case IN_CONTROL:
+		return "control option";
+	default:
+		return "word";
+	}
+}
+
+static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
+{
+	enum { SHOWN = 6 };
+	yysymbol_kind_t want[YYNTOKENS], got = yypcontext_token(ctx);
+	struct conf_pos pos = *yypcontext_location(ctx);
+	int n = yypcontext_expected_tokens(ctx, want, YYNTOKENS);
+	const char *list[SHOWN + 4], *best = NULL;
+	unsigned dist = UINT_MAX, n_list = 0, n_kw = 0;
+	bool assign = false, text = false, bare = got == YYSYMBOL_STRING && p->word[0];
+	char what[80], msg[400];
+
+	if (got == YYSYMBOL_YYerror || p->fatal)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		assign = assign || want[i] == YYTRANSLATE('=');
+		text = text || want[i] == YYSYMBOL_STRING;
+	}
+	if (assign && n == 1) {
+		/* The word before was taken for a macro's name, since it is no keyword. */
+		unsigned word_dist = UINT_MAX;
+
+		for (size_t i = 0; i < n_keywords; i++) {
+			if (keywords[i].in & IN_TOP)
+				kw_suggest(p->first, keywords[i].name, &best, &word_dist);
+		}
+		conf_error(p, p->first_pos, "unknown statement%s%s%s%s%s%s", p->first[0] ? " \"" : "", p->first,
+			p->first[0] ? "\"" : "", best ? "; did you mean \"" : ", and no = follows to set a macro",
+			best ? best : "", best ? "\"?" : "");
+		return 0;
+	}
+	/* Keywords that may stand here. */
+	for (size_t k = 0; k < n_keywords; k++) {
+		const struct keyword *kw = &keywords[k];
+
+		if (!(kw->in & p->where))
+			continue;
+		for (int i = 0; i < n; i++) {
+			if (want[i] != YYTRANSLATE(kw->token))
+				continue;
+			if (bare)
+				kw_suggest(p->word, kw->name, &best, &dist);
+			if (n_kw++ < SHOWN)
+				list[n_list++] = kw->name;
+			break;
+		}
+	}
+	if (n_kw > SHOWN) {
+		list[0] = p->where == IN_TOP ? "a statement" : "one of its options";
+		n_list = 1;
+	}
+	for (int i = 0; i < n && n_list < N_ELEMENTS(list); i++) {
+		if (want[i] == YYSYMBOL_STRING)
+			list[n_list++] = "a word or string";
+		else if (want[i] == YYSYMBOL_NUMBER && !text)
+			list[n_list++] = "a number";
+		else if (want[i] == YYSYMBOL_NEWLINE && n_kw <= SHOWN)
+			list[n_list++] = "the end of the line";
+		else if (want[i] == YYTRANSLATE('{'))
+			list[n_list++] = "{";
+		else if (want[i] == YYTRANSLATE('}') && n_kw <= SHOWN)
+			list[n_list++] = "}";
+	}
+	if (got == YYSYMBOL_YYEOF && p->depth) {
+		conf_error(p, p->opened, "the block that begins here is not closed at the end of the file");
+		return 0;
+	}
+	if (got == YYSYMBOL_NEWLINE)
+		(void)str_copy(what, sizeof(what), "the line ends too early");
+	else if (got == YYSYMBOL_YYEOF)
+		(void)str_copy(what, sizeof(what), "the file ends too early");
+	else if (!p->word[0])
+		(void)str_copy(what, sizeof(what), "unexpected string");
+	else if (bare && best)
+		snprintf(what, sizeof(what), "unknown %s \"%s\"", where_name(p), p->word);
+	else
+		snprintf(what, sizeof(what), "unexpected \"%s\"", p->word);
+	(void)str_copy(msg, sizeof(msg), what);
+	if (bare && best) {
+		snprintf(msg + strlen(msg), sizeof(msg) - strlen(msg), "; did you mean \"%s\"?", best);
+	} else if (n_list) {
+		size_t at = strlen(msg);
+
+		for (unsigned i = 0; i < n_list && at < sizeof(msg); i++)
+			at += (size_t)snprintf(msg + at, sizeof(msg) - at, "%s%s",
+				i == 0 ? "; expected " : i + 1 == n_list ? " or " : ", ", list[i]);
+		/* A keyword where a name stands. */
+		if (text && got != YYSYMBOL_NEWLINE && got != YYSYMBOL_YYEOF && kw_is_any(p->word) && at < sizeof(msg))
+			snprintf(msg + at, sizeof(msg) - at, "; quote \"%s\" to use it as a name", p->word);
+	}
+	conf_error(p, pos, "%s", msg);
+	return 0;
+}
+
+/* Bison's own: only memory exhaustion gets here. */
+static void conf_yyerror(const YYLTYPE *loc, struct conf_parse *p, const char *msg)
+{
+	conf_error(p, *loc, "%s", msg);
+}
+
+/* ---- values ---- */
+
+static void later(struct conf_parse *p, struct conf_pos pos, const char *what)
+{
+	if (!p->unbuilt && !p->quiet_line && !p->quiet_stmt)
+		conf_error(p, pos, "%s is not built yet", what);
+}
+
+/* Note the option; the last of several counts, as npppd does it. */
+static void seen(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw)
+{
+	struct conf_pos *at = &p->seen[kw - keywords];
+
+	if (at->line && !p->unbuilt)
+		conf_warn(p, pos, "%s was set already at %s:%u:%u; this one counts", kw->name, at->file, at->line,
+			at->col);
+	*at = pos;
+}
+
+static void seen_begin(struct conf_parse *p)
+{
+	for (size_t i = 0; i < n_keywords; i++) {
+		if (!(keywords[i].in & (IN_SET | IN_FIREWALL)))
+			p->seen[i].line = 0;
+	}
+}
+
+/* The struct that the option's field is in. */
+static char *opt_field(struct conf_parse *p, const struct keyword *kw)
+{
+	void *base = kw->in == IN_SET	       ? (void *)p->c
+		     : kw->in == IN_TUNNEL   ? (void *)p->tunnel
+		     : kw->in == IN_IPCP     ? (void *)p->ipcp
+		     : kw->in == IN_AUTH     ? (void *)p->auth
+		     : kw->in == IN_FIREWALL ? (void *)&p->c->firewall
+					     : NULL;
+
+	return kw->size && base && !(kw->in == IN_TUNNEL && p->unbuilt) ? (char *)base + kw->off : NULL;
+}
+
+static void opt_yesno(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, bool yes)
+{
+	char *field = opt_field(p, kw);
+	char what[80];
+
+	seen(p, pos, kw);
+	if ((kw->only == KW_ONLY_NO && yes) || (kw->only == KW_ONLY_YES && !yes)) {
+		snprintf(what, sizeof(what), "%s %s", kw->name, yes ? "yes" : "no");
+		later(p, val_pos, what);
+	}
+	if (field)
+		*(bool *)field = yes;
+}
+
+static uint32_t number(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s,
+	uint32_t min, uint32_t max)
+{
+	uint64_t v = 0;
+	char shown[48];
+
+	if (parse_uint(s, min, max, &v))
+		return (uint32_t)v;
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	conf_error(p, pos, "%s is \"%s\"; expected a number from %u to %u", what, shown, min, max);
+	return min;
+}
+
+static void opt_num(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s)
+{
+	uint32_t v = number(p, val_pos, kw->name, s, kw->min, kw->max);
+	char *field = opt_field(p, kw);
+	char what[80];
+
+	seen(p, pos, kw);
+	if (kw->only == KW_ONLY_NO && v) {
+		snprintf(what, sizeof(what), "%s other than 0", kw->name);
+		later(p, val_pos, what);
+	}
+	if (!field)
+		return;
+	if (kw->size == 1) {
+		*(uint8_t *)field = (uint8_t)v;
+	} else if (kw->size == 2) {
+		uint16_t v16 = (uint16_t)v;
+
+		memcpy(field, &v16, 2);
+	} else {
+		memcpy(field, &v, 4);
+	}
+}
+
+static void put_str(struct conf_parse *p, struct conf_pos pos, const char *what, char *dst, size_t cap,
+	const char *s)
+{
+	if (strlen(s) >= cap) {
+		conf_error(p, pos, "%s is %zu bytes long; at most %zu fit", what, strlen(s), cap - 1);
+		return;
+	}
+	/* All of dst, so that equal configurations are equal as bytes. */
+	memset(dst, 0, cap);
+	memcpy(dst, s, strlen(s));
+}
+
+static void opt_str(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s)
+{
+	char *field = opt_field(p, kw);
+
+	seen(p, pos, kw);
+	if (field)
+		put_str(p, val_pos, kw->name, field, kw->size, s);
+}
+
+/* A path that does not begin with / is one beside the file that names it. */
+static void put_path(struct conf_parse *p, struct conf_pos pos, const char *what, char *dst, const char *s)
+{
+	const char *slash = *s != '/' && pos.file ? strrchr(pos.file, '/') : NULL;
+	char full[2 * CONF_PATH_MAX];
+	int n;
+
+	if (!*s) {
+		conf_error(p, pos, "%s is empty; expected a path", what);
+		return;
+	}
+	if (slash)
+		n = snprintf(full, sizeof(full), "%.*s/%s", (int)(slash - pos.file), pos.file, s);
+	else
+		n = snprintf(full, sizeof(full), "%s", s);
+	if (n < 0 || (size_t)n >= sizeof(full)) {
+		conf_error(p, pos, "%s is too long; at most %d bytes fit", what, CONF_PATH_MAX - 1);
+		return;
+	}
+	put_str(p, pos, what, dst, CONF_PATH_MAX, full);
+}
+
+static uint32_t ip4(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s)
+{
+	struct addr a;
+	char shown[48];
+
+	if (addr_parse(s, 0, &a) && a.family == 4)
+		return addr_v4_of(&a);
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	conf_error(p, pos, "%s is \"%s\"; expected an IPv4 address", what, shown);
+	return 0;
+}
+
+static struct addr address(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	struct addr a = { 0 };
+	char shown[48];
+
+	if (!addr_parse(s, 0, &a)) {
+		a = (struct addr){ 0 };
+		str_escape(shown, sizeof(shown), s, strlen(s));
+		conf_error(p, pos, "\"%s\" is no address; expected a numeric one such as 192.0.2.1", shown);
+	}
+	return a;
+}
+
+/* The next element of a list of objects, cleared; the last one again (and an error) when it is full. */
+#define NEXT(p, pos, what, list, count) next(p, pos, what, &(count), N_ELEMENTS(list))
+
+static unsigned next(struct conf_parse *p, struct conf_pos pos, const char *what, uint8_t *n, size_t max)
+{
+	if (*n >= max) {
+		conf_error(p, pos, "too many %s; at most %zu", what, max);
+		return (unsigned)max - 1;
+	}
+	return (*n)++;
+}
+
+static void name_check(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name)
+{
+	if (!*name)
+		conf_error(p, pos, "the name of the %s is empty", what);
+}
+
+static void twice(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	struct conf_pos first)
+{
+	char shown[CONF_NAME_MAX];
+
+	str_escape(shown, sizeof(shown), name, strlen(name));
+	conf_error(p, pos, "%s %s is there already, at %s:%u:%u", what, shown, first.file, first.line, first.col);
+}
+
+/* A literal secret stands in that file: conf_check() looks at who may read it. */
+static void mark_secret(struct conf_parse *p, struct conf_pos pos)
+{
+	for (unsigned i = 0; i < p->n_files; i++) {
+		if (p->files[i].name == pos.file)
+			p->files[i].has_secret = true;
+	}
+}
+
+/* ---- statements ---- */
+
+static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto)
+{
+	struct conf *c = p->c;
+
+	seen_begin(p);
+	p->proto = proto;
+	name_check(p, pos, "tunnel", name);
+	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		if (!strcmp(c->tunnel[i].name, name))
+			twice(p, pos, "tunnel", name, p->at_tunnel[i]);
+	}
+	for (unsigned i = 0; i < c->n_unbuilt; i++) {
+		if (!strcmp(c->unbuilt[i].name, name))
+			twice(p, pos, "tunnel", name, p->at_unbuilt[i]);
+	}
+	if (proto != PROTO_L2TP) {
+		unsigned i = NEXT(p, pos, "tunnels", c->unbuilt, c->n_unbuilt);
+
+		p->unbuilt = true;
+		p->at_unbuilt[i] = pos;
+		c->unbuilt[i].kind = proto == PROTO_PPTP ? CONF_KIND_PPTP : CONF_KIND_PPPOE;
+		put_str(p, pos, "the tunnel's name", c->unbuilt[i].name, CONF_NAME_MAX, name);
+		conf_warn(p, pos, "protocol %s is not built yet: this tunnel and its binds are left out",
+			proto == PROTO_PPTP ? "pptp" : "pppoe");
+		return;
+	}
+	unsigned i = NEXT(p, pos, "tunnels", c->tunnel, c->n_tunnel);
+
+	p->unbuilt = false;
+	p->tunnel = &c->tunnel[i];
+	memcpy(p->tunnel, &conf_tunnel_default, sizeof(*p->tunnel));
+	p->at_tunnel[i] = pos;
+	put_str(p, pos, "the tunnel's name", p->tunnel->name, CONF_NAME_MAX, name);
+}
+
+static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port)
+{
+	struct addr a = address(p, pos, addr);
+	uint32_t n = port ? number(p, port_pos, "port", port, 1, UINT16_MAX) : 0;
+
+	if (p->unbuilt || !a.family)
+		return;
+	if (port && n != 1701)
+		later(p, port_pos, "a port other than 1701 (inside ESP it is always that one)");
+	for (unsigned i = 0; i < p->tunnel->n_listen; i++) {
+		if (addr_ip_eq(&p->tunnel->listen[i], &a)) {
+			conf_error(p, pos, "listen on %s stands twice in this tunnel", addr);
+			return;
+		}
+	}
+	p->tunnel->listen[NEXT(p, pos, "listen addresses", p->tunnel->listen, p->tunnel->n_listen)] = a;
+}
+
+static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name)
+{
+	struct conf *c = p->c;
+
+	seen_begin(p);
+	name_check(p, pos, "ipcp", name);
+	for (unsigned i = 0; i < c->n_ipcp; i++) {
+		if (!strcmp(c->ipcp[i].name, name))
+			twice(p, pos, "ipcp", name, p->at_ipcp[i]);
+	}
+	unsigned i = NEXT(p, pos, "ipcp blocks", c->ipcp, c->n_ipcp);
+
+	p->ipcp = &c->ipcp[i];
+	memcpy(p->ipcp, &conf_ipcp_default, sizeof(*p->ipcp));
+	p->at_ipcp[i] = pos;
+	put_str(p, pos, "the ipcp's name", p->ipcp->name, CONF_NAME_MAX, name);
+}
+
+/* "A-B", "A/N" or "A". */
+static bool pool_range(const char *s, uint32_t *ret_first, uint32_t *ret_last, bool *ret_host_bits)
+{
+	char one[ADDR_STRLEN];
+	size_t n = strcspn(s, "-/");
+	struct addr a, b;
+	uint64_t bits;
+
+	*ret_host_bits = false;
+	if (n >= sizeof(one))
+		return false;
+	memcpy(one, s, n);
+	one[n] = '\0';
+	if (!addr_parse(one, 0, &a) || a.family != 4)
+		return false;
+	*ret_first = *ret_last = addr_v4_of(&a);
+	if (!s[n])
+		return true;
+	if (s[n] == '-') {
+		if (!addr_parse(s + n + 1, 0, &b) || b.family != 4)
+			return false;
+		*ret_last = addr_v4_of(&b);
+		return true;
+	}
+	if (!parse_uint(s + n + 1, 1, 32, &bits))
+		return false;
+	uint32_t host = bits == 32 ? 0 : UINT32_MAX >> bits;
+
+	*ret_host_bits = *ret_first & host;
+	*ret_last = *ret_first | host;
+	/* A network's own address and its broadcast address are nobody's. */
+	if (bits <= 30) {
+		(*ret_first)++;
+		(*ret_last)--;
+	}
+	return true;
+}
+
+static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool static_only)
+{
+	enum { POOL_MAX = 1 << 20 };
+	uint32_t first, last;
+	bool host_bits;
+	char shown[64];
+
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	if (!pool_range(s, &first, &last, &host_bits)) {
+		conf_error(p, pos, "pool-address is \"%s\"; expected \"FIRST-LAST\" or \"NETWORK/BITS\"", shown);
+		return;
+	}
+	if (host_bits) {
+		conf_error(p, pos, "pool-address %s: there are bits set after the network's", shown);
+		return;
+	}
+	if (first > last) {
+		conf_error(p, pos, "pool-address %s ends before it begins", shown);
+		return;
+	}
+	if (last - first >= POOL_MAX) {
+		conf_error(p, pos, "pool-address %s has more than %d addresses", shown, POOL_MAX);
+		return;
+	}
+	/* RFC 6890: "this network", loopback; RFC 5771 and above: no host has such an address. */
+	if (first >> 24 == 0 || last >> 24 >= 224 || (first >> 24 <= 127 && last >> 24 >= 127)) {
+		conf_error(p, pos, "pool-address %s holds addresses that no host may have", shown);
+		return;
+	}
+	unsigned i = NEXT(p, pos, "pool-address lines in one ipcp", p->ipcp->pool, p->ipcp->n_pool);
+
+	p->ipcp->pool[i].first = first;
+	p->ipcp->pool[i].last = last;
+	p->ipcp->pool[i].static_only = static_only;
+	p->at_pool[p->ipcp - p->c->ipcp][i] = pos;
+}
+
+static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
+	char *const s[static 3])
+{
+	list[0] = list[1] = 0;
+	for (unsigned i = 0; i < 2 && s[i]; i++) {
+		list[i] = ip4(p, pos, what, s[i]);
+		if (s[i] && !list[i])
+			conf_error(p, pos, "%s must be addresses of servers", what);
+	}
+	if (list == p->ipcp->dns)
+		p->at_dns[p->ipcp - p->c->ipcp][0] = p->at_dns[p->ipcp - p->c->ipcp][1] = pos;
+}
+
+static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
+	const char *addr, const char *ipcp)
+{
+	struct conf *c = p->c;
+	struct conf_interface *f;
+	size_t prefix = !strncmp(name, "pppx", 4) ? 4 : !strncmp(name, "tun", 3) ? 3 : 0;
+	uint64_t unit;
+	char shown[48];
+
+	str_escape(shown, sizeof(shown), name, strlen(name));
+	for (unsigned i = 0; i < c->n_interface; i++) {
+		if (!strcmp(c->interface[i].name, name))
+			twice(p, pos, "interface", name, p->at_interface[i]);
+	}
+	if (!prefix || !parse_uint(name + prefix, 0, 999999, &unit)) {
+		conf_error(p, pos, "interface is \"%s\"; expected pppx and a number, such as pppx0", shown);
+		return;
+	}
+	if (prefix == 3)
+		later(p, pos, "interface tunN (one device for all sessions)");
+	unsigned i = NEXT(p, pos, "interfaces", c->interface, c->n_interface);
+
+	f = &c->interface[i];
+	p->at_interface[i] = pos;
+	put_str(p, pos, "the interface's name", f->name, sizeof(f->name), name);
+	f->per_session = prefix == 4;
+	f->address = ip4(p, addr_pos, "address", addr);
+	if (f->address && (f->address >> 24 == 0 || f->address >> 24 == 127 || f->address >> 24 >= 224))
+		conf_error(p, addr_pos, "no interface may have the address %s", addr);
+	put_str(p, pos, "the ipcp's name", p->interface_ipcp[i], CONF_NAME_MAX, ipcp);
+}
+
+static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type)
+{
+	struct conf *c = p->c;
+
+	seen_begin(p);
+	name_check(p, pos, "authentication", name);
+	for (unsigned i = 0; i < c->n_auth; i++) {
+		if (!strcmp(c->auth[i].name, name))
+			twice(p, pos, "authentication", name, p->at_auth[i]);
+	}
+	unsigned i = NEXT(p, pos, "authentication blocks", c->auth, c->n_auth);
+
+	p->auth = &c->auth[i];
+	memcpy(p->auth, &conf_auth_default, sizeof(*p->auth));
+	p->auth->type = type;
+	p->at_auth[i] = p->at_users[i] = pos;
+	put_str(p, pos, "the authentication's name", p->auth->name, CONF_NAME_MAX, name);
+	if (type == CONF_TYPE_RADIUS) {
+		memset(p->auth->users_file, 0, sizeof(p->auth->users_file));
+		conf_warn(p, pos, "type radius is not built yet: every login by it will fail");
+	}
+}
+
+static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
+{
+	if (p->auth->type != CONF_TYPE_RADIUS)
+		conf_error(p, pos, "%s belongs in an authentication of type radius",
+			acct ? "accounting-server" : "authentication-server");
+	p->radius = acct ? &p->auth->radius_acct : &p->auth->radius_auth;
+	p->radius_port = acct ? 1813 : 1812;	/* RFC 2866 3, RFC 2865 3 */
+}
+
+static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port, struct conf_pos secret_pos, const char *secret)
+{
+	struct addr a = address(p, pos, addr);
+
+	a.port = port ? (uint16_t)number(p, port_pos, "port", port, 1, UINT16_MAX) : p->radius_port;
+	if (!*secret)
+		conf_error(p, secret_pos, "secret is empty");
+	unsigned i = NEXT(p, pos, "servers", p->radius->server, p->radius->n_server);
+
+	p->radius->server[i].addr = a;
+	put_str(p, secret_pos, "secret", p->radius->server[i].secret, CONF_SECRET_MAX, secret);
+	mark_secret(p, pos);
+}
+
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
+	const char *interface_name)
+{
+	const char *name[3] = { tunnel, auth, interface_name };
+	unsigned i = NEXT(p, pos, "binds", p->c->bind, p->c->n_bind);
+
+	p->bound = true;
+	p->at_bind[i] = pos;
+	for (unsigned k = 0; k < 3; k++)
+		put_str(p, pos, "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+}
+
+static void ike_begin(struct conf_parse *p, struct conf_pos pos)
+{
+	unsigned i = NEXT(p, pos, "ike statements", p->c->ike, p->c->n_ike);
+
+	p->ike = &p->c->ike[i];
+	explicit_bzero(p->ike, sizeof(*p->ike));
+	p->at_ike[i] = pos;
+}
+
+static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bool to)
+{
+	size_t n = strcspn(s, "/");
+	char one[ADDR_STRLEN], shown[64];
+	struct addr a;
+	uint64_t bits = 0;
+	bool ok = n < sizeof(one);
+
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	if (ok) {
+		memcpy(one, s, n);
+		one[n] = '\0';
+		ok = addr_parse(one, 0, &a);
+	}
+	if (ok) {
+		uint64_t all = a.family == 4 ? 32 : 128;
+
+		bits = all;
+		ok = !s[n] || parse_uint(s + n + 1, 0, all, &bits);
+		if (ok && !to && bits && bits != all)
+			ok = false;
+	}
+	if (!ok) {
+		conf_error(p, pos, "%s is \"%s\"; expected %s", to ? "to" : "from", shown,
+			to ? "any, an address or a NETWORK/BITS" : "any or an address of this host");
+		return;
+	}
+	/* "Any" in numbers. */
+	if (addr_is_any(&a) && (bits == 0 || !s[n]))
+		return;
+	for (size_t b = bits; b < (a.family == 4 ? 32u : 128u); b++) {
+		if (a.ip[b / 8] & (0x80 >> b % 8)) {
+			conf_error(p, pos, "%s %s: there are bits set after the network's", to ? "to" : "from", shown);
+			return;
+		}
+	}
+	if (!to) {
+		p->ike->from = a;
+		return;
+	}
+	p->ike->to = a;
+	p->ike->to_prefix = (uint8_t)bits;
+}
+
+static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	/* Written in most files for L2TP; it says what is so anyway. */
+	if (strcmp(s, "1701") && strcmp(s, "l2tp"))
+		conf_error(p, pos, "expected port 1701: nothing but L2TP is served");
+}
+
+static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
+	char *main_dst, char *quick_dst, const char *s)
+{
+	char *dst = p->suite_quick ? quick_dst : main_dst;
+	const char *phase = p->suite_quick ? "quick" : "main", *best = NULL;
+	unsigned dist = UINT_MAX;
+	char shown[48];
+
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	if (*dst)
+		conf_error(p, pos, "%s %s is there already: %s", phase, what, dst);
+	for (const struct conf_alg *a = algs; a->name; a++) {
+		if (!(p->suite_quick ? a->in_quick : a->in_main))
+			continue;
+		if (!strcmp(a->name, s)) {
+			if (p->suite_quick && a->quick_later) {
+				conf_error(p, pos, "quick %s %s is not built yet", what, s);
+				return;
+			}
+			memset(dst, 0, sizeof(p->ike->main_enc));
+			memcpy(dst, s, strlen(s));
+			return;
+		}
+		kw_suggest(s, a->name, &best, &dist);
+	}
+	if (!best)
+		best = algs == conf_auths ? "hmac-sha2-256" : algs == conf_encs ? "aes" : "modp2048";
+	conf_error(p, pos, "unknown %s %s \"%s\"; did you mean \"%s\"?", phase, what, shown, best);
+}
+
+static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+{
+	unsigned i = (unsigned)(p->ike - p->c->ike);
+	size_t n = strlen(s);
+
+	if (file) {
+		put_path(p, pos, "psk file", p->ike->psk_file, s);
+		if (!(p->flags & CONF_NO_FILES) && p->ike->psk_file[0])
+			conf_read_psk(p, i, pos);
+		return;
+	}
+	mark_secret(p, pos);
+	if (n == 0 || n > CONF_SECRET_MAX) {
+		conf_error(p, pos, "psk is %zu bytes long; expected 1 to %d", n, CONF_SECRET_MAX);
+		return;
+	}
+	memcpy(p->ike->psk, s, n);
+	p->ike->psk_len = (uint16_t)n;
+	conf_judge_psk(p, p->ike, pos);
+}
+
+static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
+	const char *to)
+{
+	struct conf_firewall *f = &p->c->firewall;
+
+	if (f->nat)
+		conf_error(p, pos, "a second nat line is not built yet");
+	if (!*ifname || strlen(ifname) >= sizeof(f->nat_on) || strpbrk(ifname, "/ \t\"") || !conf_is_bare(ifname))
+		conf_error(p, pos, "expected the name of a network interface, such as eth0");
+	else
+		put_str(p, pos, "interface", f->nat_on, sizeof(f->nat_on), ifname);
+	f->nat = true;
+	f->nat_to = to ? ip4(p, to_pos, "nat to", to) : 0;
+}
+
+static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value)
+{
+	struct conf_macro *m;
+
+	for (const char *c = name; *c; c++) {
+		if (!isalnum((unsigned char)*c) && *c != '_') {
+			conf_error(p, pos, "a macro's name is made of letters, digits and _");
+			return;
+		}
+	}
+	if (strlen(name) >= CONF_NAME_MAX || !*name) {
+		conf_error(p, pos, "a macro's name is 1 to %d bytes long", CONF_NAME_MAX - 1);
+		return;
+	}
+	for (m = p->macros; m; m = m->next) {
+		if (!strcmp(m->name, name))
+			break;
+	}
+	if (m) {
+		text_free(m->value);
+	} else {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			abort();
+		m->name = text_dup(name, strlen(name));
+		m->next = p->macros;
+		p->macros = m;
+	}
+	m->value = text_dup(value, strlen(value));
+}
+
+static void include(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	char path[CONF_PATH_MAX] = "";
+
+	if (p->flags & CONF_NO_FILES) {
+		conf_error(p, pos, "include has no place in a text that is not a file");
+		return;
+	}
+	put_path(p, pos, "include", path, s);
+	if (!path[0])
+		return;
+	p->include = text_dup(path, strlen(path));
+	p->include_pos = pos;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Flows and their SAs: what iked says, turned into what data.c looks up. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "l2tpd/engine.h"
+
+enum {
+	FLOW_IDLE_S = 60,	/* without a tunnel: it never dialled, or hung up and kept its SAs */
+	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
+};
+
+static void flow_free(struct flow *f);
+static void flow_idle(evutil_socket_t fd, short what, void *arg);
+static void flow_timer(evutil_socket_t fd, short what, void *arg);
+
+/* ---- flows ---- */
+static struct flow *flow_find(struct engine *e, const struct lineage *l)
+{
+	LIST_EACH(&e->by_lineage[l->counter % ENGINE_BUCKETS], i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, by_lineage);
+
+		if (lineage_eq(&f->lineage, l))
+			return f;
+	}
+	return NULL;
+}
+
+/* The tunnel statement whose `listen on` fits best: the address itself before "any". */
+static unsigned tunnel_of(const struct engine *e, const struct addr *local)
+{
+	unsigned any = 0;
+
+	for (unsigned t = 0; t < e->conf.n_tunnel; t++) {
+		for (unsigned i = 0; i < e->conf.tunnel[t].n_listen; i++) {
+			const struct addr *at = &e->conf.tunnel[t].listen[i];
+
+			if (addr_ip_eq(at, local))
+				return t;
+			if (addr_is_any(at) && at->family == local->family)
+				any = t;
+		}
+	}
+	return any;
+}
+
+static int sock_of(const struct engine *e, const struct addr *local)
+{
+	int any = -1;
+
+	for (unsigned i = 0; i < e->n_sock; i++) {
+		if (addr_ip_eq(&e->sock[i].at, local))
+			return (int)i;
+		if (addr_is_any(&e->sock[i].at) && e->sock[i].at.family == local->family)
+			any = (int)i;
+	}
+	return any;
+}
+
+static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
+	const struct addr *peer)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+	char a[ADDR_STRLEN];
+	struct rng seed;
+
+	if (!f)
+		return NULL;
+	f->e = e;
+	f->lineage = *l;
+	f->tunnel = tunnel_of(e, local);
+	list_init(&f->sas);
+	list_init(&f->sessions);
+	rng_init(&seed);
+	l2tp_flow_init(&f->l2tp, &e->l2tp_conf[f->tunnel], &e->ids, &seed);
+	f->timer_at = UINT64_MAX;
+	f->timer = evtimer_new(e->base, flow_timer, f);
+	f->idle = evtimer_new(e->base, flow_idle, f);
+	list_push(&e->flows, &f->link);
+	list_push(&e->by_lineage[l->counter % ENGINE_BUCKETS], &f->by_lineage);
+	e->n_flows++;
+	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
+	if (!f->timer || !f->idle) {
+		flow_free(f);
+		return NULL;
+	}
+	flow_watch(f);
+	return f;
+}
+
+void flow_watch(struct flow *f)
+{
+	struct timeval tv = { .tv_sec = list_empty(&f->sas) ? FLOW_NO_SA_S : FLOW_IDLE_S };
+
+	if (!list_empty(&f->sas) && !l2tp_flow_idle(&f->l2tp))
+		event_del(f->idle);
+	else if (!evtimer_pending(f->idle, NULL) || list_empty(&f->sas))
+		event_add(f->idle, &tv);
+}
+
+void flow_kill(struct flow *f, const char *reason)
+{
+	struct msg_flow m = { .lineage = f->lineage };
+
+	call_close_all(f, reason, true);
+	if (f->kill_asked)
+		return;
+	f->kill_asked = true;
+	/* iked ends the IKE_SA; its SA_DEL and FLOW_END take the rest away. */
+	peer_send(&f->e->iked, MSG_FLOW_KILL, &m, sizeof(m), -1);
+}
+
+static void flow_idle(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *f = arg;
+	struct engine *e = f->e;
+
+	if (list_empty(&f->sas)) {
+		log_info("%s has no SA left, ending", f->tag);
+		call_close_all(f, "SA deleted", false);
+		flow_free(f);
+	} else {
+		log_info("%s has had no tunnel for %d s, ending its IKE_SA", f->tag, FLOW_IDLE_S);
+		flow_kill(f, "no tunnel");
+	}
+	data_flush(e);
+}
+
+static void flow_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *f = arg;
+	struct engine *e = f->e;
+
+	f->timer_at = UINT64_MAX;
+	call_l2tp_expire(f, now_ms());
+	data_flush(e);
+}
+
+/* ---- SAs ---- */
+struct sa *sa_find(struct engine *e, uint32_t spi)
+{
+	struct sa *s = spi_engine(spi) == e->self ? e->sa[spi_slot(spi)] : NULL;
+
+	return s && s->spi == spi ? s : NULL;
+}
+
+static void sa_free(struct sa *s)
+{
+	struct flow *f = s->flow;
+	struct engine *e = f->e;
+
+	e->sa[spi_slot(s->spi)] = NULL;
+	e->n_sas--;
+	list_del(&s->link);
+	if (f->send == s) {
+		f->send = NULL;
+		/* The newest that has keys in both directions. */
+		LIST_EACH(&f->sas, i) {
+			struct sa *o = CONTAINER_OF(i, struct sa, link);
+
+			if (o->out)
+				f->send = o;
+		}
+	}
+	if (s->life)
+		event_free(s->life);
+	esp_sa_free(s->in);
+	esp_sa_free(s->out);
+	hold_free(&s->hold);
+	free(s);
+}
+
+static void flow_free(struct flow *f)
+{
+	struct engine *e = f->e;
+
+	LIST_EACH(&f->sas, i)
+		sa_free(CONTAINER_OF(i, struct sa, link));
+	l2tp_flow_free(&f->l2tp);
+	if (f->timer)
+		event_free(f->timer);
+	if (f->idle)
+		event_free(f->idle);
+	list_del(&f->link);
+	list_del(&f->by_lineage);
+	e->n_flows--;
+	free(f);
+}
+
+void sa_announce(struct engine *e, const struct msg_spi_new *m)
+{
+	unsigned slot = spi_slot(m->spi);
+	struct flow *f = flow_find(e, &m->lineage);
+	struct sa *s;
+
+	if (spi_engine(m->spi) != e->self || e->sa[slot]) {
+		log_err("spi=%08x is announced but not free, ignoring", m->spi);
+		return;
+	}
+	if (!f && !(f = flow_new(e, &m->lineage, &m->local, &m->peer)))
+		return;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return;
+	s->flow = f;
+	s->spi = m->spi;
+	s->local = m->local;
+	s->peer = m->peer;
+	s->sock = sock_of(e, &m->local);
+	list_push(&f->sas, &s->link);
+	e->sa[slot] = s;
+	e->n_sas++;
+	flow_watch(f);
+}
+
+static void sa_life(evutil_socket_t fd, short what, void *arg)
+{
+	struct sa *s = arg;
+	struct flow *f = s->flow;
+	struct msg_sa_expired m = { .lineage = f->lineage, .spi = s->spi };
+
+	f->e->count.sa_expired++;
+	peer_send(&f->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
+	sa_free(s);
+	flow_watch(f);
+}
+
+void sa_add(struct engine *e, const struct msg_sa_add *m)
+{
+	struct sa *s = sa_find(e, m->inbound ? m->spi : m->pair);
+	struct esp_keys keys = {
+		.enc = m->enc == ESP_ENC_AES_CBC_128 ? ESP_AES_CBC_128 : ESP_AES_CBC_256,
+		.auth = m->auth == ESP_AUTH_HMAC_SHA1_96 ? ESP_HMAC_SHA1_96 : ESP_HMAC_SHA2_256_128,
+		.enc_key = m->key_enc, .enc_len = m->enc_len, .auth_key = m->key_auth, .auth_len = m->auth_len,
+	};
+	struct timeval life = { .tv_sec = m->life_s };
+	struct esp_sa **at;
+	struct flow *f;
+
+	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage)) {
+		log_err("spi=%08x gets keys but was not announced for this client, ignoring", m->spi);
+		return;
+	}
+	f = s->flow;
+	at = m->inbound ? &s->in : &s->out;
+	if (*at || esp_sa_new(m->spi, &keys, m->inbound, at) < 0) {
+		log_err("%s spi=%08x keys refused", f->tag, m->spi);
+		return;
+	}
+	s->local = m->local;
+	str_copy(f->ike_id, sizeof(f->ike_id), m->ike_id);
+	if (m->inbound) {
+		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
+			event_add(s->life, &life);
+		s->peer = m->peer;
+	} else {
+		s->spi_out = m->spi;
+		/* A rekeyed pair is sent on once the peer used it (it has the keys then);
+		 * the first one at once. */
+		if (!f->send || s->proven)
+			f->send = s;
+		log_info("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
+	}
+	if (s->in && s->out && s->hold.n) {
+		struct hold h = s->hold;
+
+		s->hold = (struct hold){ 0 };
+		for (unsigned i = 0; i < h.n; i++)
+			if (now_ms() - h.since_ms <= HELD_MS)
+				data_held(s, h.pkt[i]);
+		hold_free(&h);
+		data_flush(e);
+	}
+}
+
+void sa_move(struct engine *e, const struct msg_sa_move *m)
+{
+	struct sa *s = sa_find(e, m->spi);
+
+	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage))
+		return;
+	s->local = m->local;
+	s->peer = m->peer;
+	s->sock = sock_of(e, &m->local);
+}
+
+void sa_del(struct engine *e, const struct msg_sa_del *m)
+{
+	struct sa *s = sa_find(e, m->inbound ? m->spi : m->pair);
+	struct flow *f;
+
+	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage))
+		return;
+	f = s->flow;
+	if (!m->inbound) {
+		/* charon drops the old outbound SA at a rekey at once; we do too, but
+		 * only when there is another to send on. */
+		struct sa *other = NULL;
+
+		LIST_EACH(&f->sas, i) {
+			struct sa *o = CONTAINER_OF(i, struct sa, link);
+
+			if (o != s && o->out)
+				other = o;
+		}
+		if (f->send == s && other)
+			f->send = other;
+		if (f->send != s) {
+			esp_sa_free(s->out);
+			s->out = NULL;
+		}
+		return;
+	}
+	sa_free(s);
+	flow_watch(f);
+}
+
+void flow_end(struct engine *e, const struct lineage *l)
+{
+	struct flow *f = flow_find(e, l);
+
+	if (!f)
+		return;
+	call_close_all(f, "IKE_SA ended", false);
+	flow_free(f);
+}
+
+void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
+{
+	struct flow *f = s->flow;
+
+	s->bytes += bytes;
+	s->packets++;
+	if (!s->proven) {
+		s->proven = true;
+		if (s->out)
+			f->send = s;
+	}
+	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
+	if (newest && !addr_eq(&s->peer, peer)) {
+		struct msg_sa_move m = { .lineage = f->lineage, .spi = s->spi, .local = s->local, .peer = *peer };
+		char was[ADDR_STRLEN], is[ADDR_STRLEN];
+
+		log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->peer, was), addr_str(peer, is));
+		s->peer = *peer;
+		f->e->count.endpoint_moved++;
+		peer_send(&f->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
+	}
+}
+
+void sa_tell_use(struct engine *e)
+{
+	uint64_t now_s = now_ms() / 1000;
+
+	LIST_EACH(&e->flows, i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, link);
+
+		LIST_EACH(&f->sas, k) {
+			struct sa *s = CONTAINER_OF(k, struct sa, link);
+			struct msg_sa_use m = { .spi = s->spi, .bytes = s->bytes, .packets = s->packets, .last_s = now_s };
+
+			if (s->packets == s->told_packets)
+				continue;
+			s->told_packets = s->packets;
+			s->last_s = now_s;
+			peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
+		}
+	}
+}
+
+void flow_stop_all(struct engine *e)
+{
+	e->stopping = true;
+	LIST_EACH(&e->flows, i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, link);
+
+		call_close_all(f, "the server ends", true);
+		data_flush(e);
+	}
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "l2tpd/steer.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+
+enum { RCVBUF = 8 << 20, SNDBUF = 8 << 20 };
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+static int udp_open(const struct addr *at, uint16_t port, bool group, int *ret_fd)
+{
+	static const int one = 1, rcv = RCVBUF, snd = SNDBUF;
+	struct addr a = *at;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	bool v6 = at->family == 6;
+	int err, fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	a.port = port;
+	len = addr_to_sa(&a, &ss);
+	if ((v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    (group && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
+	    setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&ss, len) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	/* Best effort: FORCE needs CAP_NET_ADMIN in the initial namespace's owner. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+	*ret_fd = fd;
+	return 0;
+}
+
+/* The program is given the UDP payload; its result is a member of the group. */
+static int attach(int fd, unsigned engines)
+{
+	struct sock_filter prog[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 4, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 26),
+		/* An SPI of no engine: engine 0 counts it as unknown. */
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, engines, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog fprog = { .len = N_ELEMENTS(prog), .filter = prog };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &fprog, sizeof(fprog)) < 0 ? -errno : 0;
+}
+
+int steer_open(struct steer *s, const struct addr *at, unsigned engines, uint16_t *ret_port)
+{
+	static const int one = 1;
+	int probe, err;
+
+	*s = (struct steer){ .at = *at, .ike_500 = -1 };
+	*ret_port = STEER_IKE_PORT;
+	err = udp_open(at, STEER_IKE_PORT, false, &s->ike_500);
+	if (err < 0)
+		return err;
+	/* Another program of root's with SO_REUSEPORT would let us join its group unnoticed. */
+	*ret_port = STEER_NATT_PORT;
+	err = udp_open(at, STEER_NATT_PORT, false, &probe);
+	if (err == 0)
+		close(probe);
+	for (unsigned i = 0; err == 0 && i < 1 + engines; i++) {
+		err = udp_open(at, STEER_NATT_PORT, true, &s->group[i]);
+		if (err == 0)
+			s->n_group++;
+		if (err == 0 && i > 0 && setsockopt(s->group[i], SOL_UDP, UDP_GRO, &one, sizeof(one)) < 0)
+			err = -errno;
+	}
+	if (err == 0)
+		err = attach(s->group[0], engines);
+	if (err < 0)
+		steer_close(s);
+	return err;
+}
+
+void steer_close(struct steer *s)
+{
+	if (s->ike_500 >= 0)
+		close(s->ike_500);
+	s->ike_500 = -1;
+	while (s->n_group)
+		close(s->group[--s->n_group]);
+}

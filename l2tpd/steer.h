@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * steer: the UDP sockets of one local address, and which process a datagram
+ * goes to.
+ *
+ * UDP 500 is iked's.  UDP 4500 is a SO_REUSEPORT group: member 0 is iked's,
+ * member 1 + E engine E's.  A socket filter on the first word of the payload
+ * chooses: 0 (the non-ESP marker, RFC 3948 2.2) and anything shorter than a
+ * word (keepalives) is iked's, else the word is an SPI and names its engine.
+ * Members are never closed while the server runs: the kernel would renumber
+ * them.
+ */
+#ifndef CULVERT_STEER_H
+#define CULVERT_STEER_H
+
+#include "base/proto.h"
+#include "base/util.h"
+
+enum { STEER_IKE_PORT = 500, STEER_NATT_PORT = 4500 };
+
+struct steer {
+	struct addr at;				/* port 0 */
+	int ike_500;				/* -1 where not open */
+	int group[1 + CONF_ENGINES_MAX];	/* [0] iked's */
+	unsigned n_group;
+};
+
+/*
+ * Bind everything for address `at`.  0 or -errno; -EADDRINUSE when another
+ * program has one of the ports (*ret_port says which).
+ */
+MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
+void steer_close(struct steer *);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tundev: TUN devices by /dev/net/tun and rtnetlink, for netd.
+ *
+ * Every function needs CAP_NET_ADMIN, returns 0 or -errno and blocks only as
+ * long as the kernel works on the request itself.
+ */
+#ifndef CULVERT_TUNDEV_H
+#define CULVERT_TUNDEV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+struct mnl_socket;
+
+/* A rtnetlink socket. */
+struct rtnl {
+	struct mnl_socket *nl;
+	uint32_t seq;
+};
+
+MUST_USE int rtnl_open(struct rtnl *ret);
+void rtnl_close(struct rtnl *);
+
+/*
+ * A new TUN of that name: no packet information, no virtio header, gone with
+ * its last descriptor.  -EBUSY when any device of that name exists.
+ */
+MUST_USE int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index);
+
+struct tundev_setup {
+	uint32_t ip_local, ip_peer;	/* host order; the peer gets a /32 route */
+	uint16_t mtu;
+	uint32_t txqlen;		/* packets */
+	uint32_t group;			/* link group */
+	const char *alias;		/* ifalias */
+};
+
+/* Address a new device, without IPv6, and bring it up. */
+MUST_USE int tundev_setup(struct rtnl *, unsigned index, const char *ifname,
+			  const struct tundev_setup *);
+
+/*
+ * Take the address off, with it every route, and move the device to a link
+ * group; it exists until the group is deleted.  ip_local 0: whatever addresses
+ * it has, by taking the link down (slower).
+ */
+MUST_USE int tundev_retire(struct rtnl *, unsigned index, uint32_t ip_local, uint32_t ip_peer,
+			   uint32_t group);
+
+/* Delete one device, or all of a group at the price of one. */
+MUST_USE int tundev_delete(struct rtnl *, unsigned index);
+MUST_USE int tundev_delete_group(struct rtnl *, uint32_t group);
+
+typedef void tundev_each_fn(void *ctx, unsigned index, const char *ifname);
+
+/* Call each(ctx, …) for every device of a link group. */
+MUST_USE int tundev_list(struct rtnl *, uint32_t group, tundev_each_fn *each, void *ctx);
+
+#endif

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* users: one pass over the text, all strings in one block of memory that is wiped at the end. */
+#include "l2tpd/users.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "l2tpd/keyword.h"
+
+struct users {
+	struct user *v;
+	size_t n, cap;
+	/* Strings: no value is longer than what it was written as, so the text's size is enough. */
+	char *arena;
+	size_t arena_len, arena_cap;
+	uint32_t *slot;		/* open addressing; index + 1, 0 = empty */
+	size_t n_slot;		/* a power of two, at least twice n */
+};
+
+/* Where a row stands: its lines joined, and where each of its bytes came from. */
+struct row {
+	char text[USERS_ROW_MAX];
+	size_t len;
+	unsigned line;		/* of its first byte */
+};
+
+struct loader {
+	struct users *u;
+	const char *path;
+	struct conf_msgs *msgs;
+};
+
+/* FNV-1a: the table's names come from our own file, so no one can make it degenerate. */
+static uint32_t name_hash(const uint8_t *p, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h;
+}
+
+static const struct user *find(const struct users *u, const uint8_t *name, size_t len)
+{
+	size_t mask = u->n_slot - 1;
+
+	if (!u->n_slot)
+		return NULL;
+	for (size_t i = name_hash(name, len) & mask; u->slot[i]; i = (i + 1) & mask) {
+		const struct user *w = &u->v[u->slot[i] - 1];
+
+		if (w->name_len == len && !memcmp(w->name, name, len))
+			return w;
+	}
+	return NULL;
+}
+
+static void slot_put(struct users *u, size_t at)
+{
+	size_t mask = u->n_slot - 1;
+	size_t i = name_hash((const uint8_t *)u->v[at].name, u->v[at].name_len) & mask;
+
+	while (u->slot[i])
+		i = (i + 1) & mask;
+	u->slot[i] = (uint32_t)at + 1;
+}
+
+/* Room for one more user. */
+static bool grow(struct users *u)
+{
+	if (u->n == u->cap) {
+		size_t cap = u->cap ? u->cap * 2 : 64;
+		struct user *v = realloc(u->v, cap * sizeof(*v));
+
+		if (!v)
+			return false;
+		u->v = v;
+		u->cap = cap;
+	}
+	if (2 * (u->n + 1) > u->n_slot) {
+		size_t n = u->n_slot ? u->n_slot * 2 : 128;
+		uint32_t *slot = calloc(n, sizeof(*slot));
+
+		if (!slot)
+			return false;
+		free(u->slot);
+		u->slot = slot;
+		u->n_slot = n;
+		for (size_t i = 0; i < u->n; i++)
+			slot_put(u, i);
+	}
+	return true;
+}
+
+static const char *keep(struct users *u, const char *s, size_t n)
+{
+	char *at = u->arena + u->arena_len;
+
+	memcpy(at, s, n);
+	at[n] = '\0';
+	u->arena_len += n + 1;
+	return at;
+}
+
+/*
+ * A value's escapes, as getcap(3) has them.  Returns its length in out, or -1
+ * and why.  in ends before the colon that closes the field.
+ */
+static int unescape(const char *in, size_t n, char *out, size_t cap, const char **why)
+{
+	size_t o = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)in[i];
+
+		if (c == '^') {
+			if (++i == n) {
+				*why = "a ^ at the end of a value: write \\^ for the character";
+				return -1;
+			}
+			c = (unsigned char)in[i] & 037;
+		} else if (c == '\\') {
+			if (++i == n) {
+				*why = "a backslash at the end of a value: write \\\\ for the character, \\072 for a colon";
+				return -1;
+			}
+			c = (unsigned char)in[i];
+			if (c >= '0' && c <= '7') {
+				unsigned v = 0;
+
+				for (unsigned d = 0; d < 3 && i < n && in[i] >= '0' && in[i] <= '7'; d++)
+					v = v * 8 + (unsigned)(in[i++] - '0');
+				i--;
+				if (v > 255) {
+					*why = "an octal escape beyond \\377";
+					return -1;
+				}
+				c = (unsigned char)v;
+			} else {
+				static const char from[] = "bBtTnNfFrReEcC", to[] = "\b\b\t\t\n\n\f\f\r\r\033\033::";
+				const char *k = strchr(from, c);
+
+				if (k)
+					c = (unsigned char)to[k - from];
+			}
+		}
+		if (c == '\0') {
+			*why = "a NUL in a value";
+			return -1;
+		}
+		if (o + 1 >= cap) {
+			*why = "a value is too long";
+			return -1;
+		}
+		out[o++] = (char)c;
+	}
+	out[o] = '\0';
+	return (int)o;
+}
+
+/* A field's value: what follows name=, or NULL when it is another field. */
+static const char *field_is(const char *f, size_t n, const char *name, size_t *ret_len)
+{
+	size_t len = strlen(name);
+
+	if (n <= len || memcmp(f, name, len) || f[len] != '=')
+		return NULL;
+	*ret_len = n - len - 1;
+	return f + len + 1;
+}
+
+static bool ip4_of(const char *s, uint32_t *ret)
+{
+	struct addr a;
+
+	if (!addr_parse(s, 0, &a) || a.family != 4)
+		return false;
+	*ret = addr_v4_of(&a);
+	return true;
+}
+
+static void say(const struct loader *l, unsigned line, const char *name, size_t name_len, const char *what)
+{
+	char shown[64];
+
+	str_escape(shown, sizeof(shown), name, name_len);
+	conf_msg_add(l->msgs, true, l->path, line, 1, "%s%s%s", shown, *shown ? ": " : "", what);
+}
+
+/* A field that we do not know: kept out of the way, but a slip of the pen must be seen. */
+static void say_unknown(const struct loader *l, const struct row *r, size_t name_len, const char *f, size_t n)
+{
+	static const char *const fields[] = { "password", "framed-ip-address", "framed-ip-network", "calling-number" };
+	const char *best = NULL;
+	unsigned dist = UINT_MAX;
+	char word[32], what[120];
+
+	/* Up to the value: that may be a secret. */
+	str_escape(word, sizeof(word), f, MIN(n, strcspn(f, "=#@:")));
+	for (size_t i = 0; i < N_ELEMENTS(fields); i++)
+		kw_suggest(word, fields[i], &best, &dist);
+	snprintf(what, sizeof(what), "field %s is unknown and ignored%s%s%s", word, best ? "; did you mean " : "",
+		best ? best : "", best ? "?" : "");
+	say(l, r->line, r->text, name_len, what);
+}
+
+/* The fields after the name. NULL and *w, whose strings point into value[], or why the row is bad. */
+static const char *row_fields(const struct loader *l, const struct row *r, size_t name_len, struct user *w,
+	char password[static USERS_PASSWORD_MAX + 1], char number[static USERS_NAME_MAX + 1])
+{
+	const char *why = NULL, *at = r->text + name_len, *end = r->text + r->len;
+	bool have_password = false, have_ip = false, have_net = false, have_number = false;
+	char ip[ADDR_STRLEN];
+
+	w->framed_netmask = UINT32_MAX;
+	number[0] = '\0';
+	while (at < end) {
+		const char *f = at + 1, *stop, *v;	/* after the colon */
+		size_t n, len;
+		int got;
+
+		stop = memchr(f, ':', (size_t)(end - f));
+		if (!stop)
+			stop = end;
+		at = stop;
+		while (f < stop && (*f == ' ' || *f == '\t'))
+			f++;
+		n = (size_t)(stop - f);
+		if (!n)
+			continue;
+		/* The first of several counts, as in getcap(3). */
+		if ((v = field_is(f, n, "password", &len))) {
+			if (have_password)
+				continue;
+			got = unescape(v, len, password, USERS_PASSWORD_MAX + 1, &why);
+			if (got < 0)
+				return why;
+			if (got == 0)
+				return "the password is empty";
+			w->password_len = (uint16_t)got;
+			have_password = true;
+		} else if ((v = field_is(f, n, "framed-ip-address", &len))) {
+			if (have_ip)
+				continue;
+			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_ip) || !w->framed_ip)
+				return "framed-ip-address is no IPv4 address";
+			have_ip = true;
+		} else if ((v = field_is(f, n, "framed-ip-network", &len))) {
+			if (have_net)
+				continue;
+			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
+			    (~w->framed_netmask & (~w->framed_netmask + 1)))
+				return "framed-ip-network is no netmask such as 255.255.255.255";
+			have_net = true;
+		} else if ((v = field_is(f, n, "calling-number", &len))) {
+			if (have_number)
+				continue;
+			if (unescape(v, len, number, USERS_NAME_MAX + 1, &why) < 0)
+				return why;
+			have_number = true;
+		} else {
+			say_unknown(l, r, name_len, f, n);
+		}
+	}
+	return have_password ? NULL : "there is no password";
+}
+
+/* Why the row is left out, or NULL. Short of memory: *ret_err. */
+static const char *row_take(const struct loader *l, const struct row *r, int *ret_err)
+{
+	char password[USERS_PASSWORD_MAX + 1], number[USERS_NAME_MAX + 1];
+	struct users *u = l->u;
+	struct user w = { 0 };
+	const char *colon = memchr(r->text, ':', r->len), *why;
+	size_t n = colon ? (size_t)(colon - r->text) : r->len;
+
+	if (!colon)
+		return "expected NAME:password=…:";
+	if (n == 0)
+		return "a row begins with the user's name";
+	if (n > USERS_NAME_MAX)
+		return "the name has more than 127 bytes";
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)r->text[i];
+
+		if (c < ' ' || c == 0x7f)
+			return "a control character in the name";
+		/* getcap(3) would see a second name there. */
+		if (c == '|')
+			return "a name may not hold |";
+	}
+	if (r->text[0] == ' ' || r->text[n - 1] == ' ')
+		return "a blank at an end of the name";
+	if (find(u, (const uint8_t *)r->text, n))
+		return "this user is there already; the first row counts";
+	if (u->n >= USERS_MAX)
+		return "too many users";
+	why = row_fields(l, r, n, &w, password, number);
+	if (!why && !grow(u))
+		*ret_err = -ENOMEM;
+	if (!why && !*ret_err) {
+		w.name = keep(u, r->text, n);
+		w.name_len = (uint16_t)n;
+		w.password = keep(u, password, w.password_len);
+		w.calling_number = keep(u, number, strlen(number));
+		u->v[u->n] = w;
+		slot_put(u, u->n++);
+	}
+	explicit_bzero(password, sizeof(password));
+	return why;
+}
+
+int users_load(const void *text, size_t n, const char *path, struct users **ret, struct conf_msgs *msgs)
+{
+	struct loader l = { .path = path, .msgs = msgs };
+	const char *at = text, *end = at + n;
+	struct row *r = calloc(1, sizeof(*r));
+	unsigned line = 0;
+	int err = 0;
+
+	l.u = calloc(1, sizeof(*l.u));
+	if (n > USERS_FILE_MAX)
+		err = -E2BIG;
+	/* Each row gives at most its own bytes and three NULs for at least two of its own ("a:"). */
+	else if (!l.u || !r || !(l.u->arena = malloc(l.u->arena_cap = 3 * n + 4)))
+		err = -ENOMEM;
+	while (!err && at < end) {
+		const char *why = NULL;
+		bool more = true;
+
+		r->len = 0;
+		r->line = line + 1;
+		/* Lines that end in a backslash go on. */
+		while (more && at < end) {
+			const char *nl = memchr(at, '\n', (size_t)(end - at));
+			size_t len = (size_t)((nl ? nl : end) - at);
+
+			line++;
+			more = len && at[len - 1] == '\\' && !(r->len == 0 && at[0] == '#');
+			len -= more;
+			if (!why && r->len + len >= sizeof(r->text)) {
+				why = "the row is too long";
+				len = MIN(len, sizeof(r->text) - 1 - r->len);
+			} else if (why) {
+				len = 0;
+			}
+			memcpy(r->text + r->len, at, len);
+			r->len += len;
+			at = nl ? nl + 1 : end;
+		}
+		r->text[r->len] = '\0';
+		if (r->len == 0 || r->text[0] == '#' || strspn(r->text, " \t") == r->len)
+			continue;
+		if (memchr(r->text, '\0', r->len))
+			why = "a NUL byte";
+		else if (memchr(r->text, '\r', r->len))
+			why = "a carriage return: lines must end as on Unix";
+		if (!why)
+			why = row_take(&l, r, &err);
+		if (why) {
+			size_t name_len = strcspn(r->text, ":|");
+
+			/* A row without a colon may be nothing but a password. */
+			say(&l, r->line, r->text, name_len < r->len ? name_len : 0, why);
+		}
+	}
+	if (r)
+		explicit_bzero(r, sizeof(*r));
+	free(r);
+	if (err) {
+		users_free(l.u);
+		return err;
+	}
+	*ret = l.u;
+	return 0;
+}
+
+int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs *msgs)
+{
+	size_t n = 0, cap = 1 << 16;
+	char *buf = malloc(cap);
+	int err = buf ? 0 : -ENOMEM;
+
+	while (!err) {
+		ssize_t got = pread(fd, buf + n, cap - n, (off_t)n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			err = -errno;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		if (n > USERS_FILE_MAX) {
+			err = -E2BIG;
+		} else if (n == cap) {
+			char *bigger = malloc(cap * 2);
+
+			if (!bigger) {
+				err = -ENOMEM;
+				break;
+			}
+			memcpy(bigger, buf, n);
+			explicit_bzero(buf, n);
+			free(buf);
+			buf = bigger;
+			cap *= 2;
+		}
+	}
+	if (!err)
+		err = users_load(buf, n, path, ret, msgs);
+	if (buf)
+		explicit_bzero(buf, n);
+	free(buf);
+	return err;
+}
+
+const struct user *users_find(const struct users *u, const uint8_t *name, size_t len)
+{
+	return find(u, name, len);
+}
+
+size_t users_count(const struct users *u)
+{
+	return u->n;
+}
+
+const struct user *users_at(const struct users *u, size_t i)
+{
+	return &u->v[i];
+}
+
+void users_free(struct users *u)
+{
+	if (!u)
+		return;
+	if (u->arena)
+		explicit_bzero(u->arena, u->arena_cap);
+	free(u->arena);
+	free(u->v);
+	free(u->slot);
+	free(u);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocols of a link and when each may speak.  What has no row is answered
+ * with Protocol-Reject once LCP is open, its packets unread; what has one but
+ * comes in the wrong phase is dropped, unread as well.
+ */
+#include <stddef.h>
+
+#include "ppp/auth.h"
+
+#define IN(phase) (1u << (phase))
+
+static const struct ppp_proto pap_proto = {
+	.name = "PAP", .num = PPP_PAP, .phases = IN(PPP_AUTHENTICATE) | IN(PPP_NETWORK),
+	.input = pap_input,
+};
+
+/* Into the network phase: RFC 1994 4.1, a Response may come again when its answer was lost. */
+static const struct ppp_proto chap_proto = {
+	.name = "CHAP", .num = PPP_CHAP, .phases = IN(PPP_AUTHENTICATE) | IN(PPP_NETWORK),
+	.input = chap_input,
+};
+
+/* Rows without a phase: known for what they are, never agreed to here.  An
+ * authentication protocol out of place is dropped, not rejected: RFC 1661 3.5. */
+static const struct ppp_proto eap_proto = { .name = "EAP", .num = PPP_EAP };
+/* The owner's; one that comes here came too early. */
+static const struct ppp_proto ip_proto = { .name = "IP", .num = PPP_IP };
+
+static const struct ppp_proto *const protos[] = {
+	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ip_proto,
+};
+
+const struct ppp_proto *proto_find(uint16_t num)
+{
+	for (unsigned i = 0; i < N_ELEMENTS(protos); i++)
+		if (protos[i]->num == num)
+			return protos[i];
+	return NULL;
+}

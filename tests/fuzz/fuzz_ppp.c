@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A PPP link with a hostile other side.  Byte 0: role, methods offered, and how
+ * far a good peer has brought the link before; then records: one byte of
+ * length, one of time (units of 250 ms) or, where the length is 0, of an order
+ * (a verdict, a close, …), then the frame.
+ *
+ * Must hold at all times: IP passes through a server only after a verdict that
+ * said yes, for this very negotiation of LCP; nothing follows GONE; no effect
+ * finds ppp_out full; and a link left alone is gone in bounded time.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ppp/auth.h"
+#include "ppp/fsm.h"
+#include "ppp/mschap.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct world {
+	struct ppp p;
+	struct ppp_conf c;
+	struct ppp_out out;
+	uint64_t now_ms;
+	bool asked, allowed, up, gone;
+};
+
+static void must(bool what)
+{
+	if (!what)
+		abort();
+}
+
+static void drain(struct world *w)
+{
+	must(!w->gone || w->out.n == 0);
+	for (unsigned i = 0; i < w->out.n; i++) {
+		const struct ppp_effect *e = &w->out.eff[i];
+
+		switch (e->type) {
+		case PPP_EFF_SEND:
+			must(e->len >= 8 && e->len <= PPP_FRAME_MAX + 8 && e->data[0] == 0xff);
+			break;
+		case PPP_EFF_AUTH:
+			must(w->c.authenticator && w->p.req.user_len < PPP_NAME_MAX &&
+			     w->p.req.response_len <= sizeof(w->p.req.response));
+			w->asked = true;
+			w->allowed = false;
+			break;
+		case PPP_EFF_UP:
+			must(!w->up && (w->allowed || !w->c.authenticator));
+			w->up = true;
+			break;
+		case PPP_EFF_DOWN:
+			must(w->up);
+			w->up = false;
+			break;
+		case PPP_EFF_GONE:
+			must(!w->up && i == w->out.n - 1);
+			w->gone = true;
+			break;
+		}
+	}
+	if (w->p.fsm[PPP_FSM_LCP].state != FSM_OPENED)
+		w->allowed = false;
+	must(ppp_may_ip(&w->p) == w->up);
+	must(!w->up || w->allowed || !w->c.authenticator);
+	must(w->p.lost == 0);
+	must(ppp_mtu(&w->p) >= PPP_MRU_MIN && ppp_mtu(&w->p) <= PPP_MRU_DEFAULT);
+	must(!w->gone || ppp_deadline(&w->p) == PPP_NEVER);
+	ppp_out_init(&w->out);
+}
+
+static void order(struct world *w, uint8_t what)
+{
+	struct ppp_verdict v = { .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 } };
+
+	switch (what & 7) {
+	case 0:
+	case 1:
+	case 2:
+		v.ok = (what & 7) == 0;
+		v.refused = (what & 7) == 2;
+		if (w->asked && v.ok)
+			w->allowed = true;
+		w->asked = false;
+		ppp_verdict(&w->p, &v, w->now_ms, &w->out);
+		break;
+	case 3:
+		ppp_close(&w->p, "fuzz", w->now_ms, &w->out);
+		break;
+	case 4:
+		ppp_lower_down(&w->p, "fuzz", w->now_ms, &w->out);
+		break;
+	case 5:
+		ppp_heard(&w->p, w->now_ms);
+		break;
+	default:
+		w->now_ms += (what >> 3) * 1000u;
+		ppp_expire(&w->p, w->now_ms, &w->out);
+	}
+	drain(w);
+}
+
+static void frame(struct world *w, const void *p, size_t n)
+{
+	uint8_t *copy = malloc(n ? n : 1);
+
+	if (n)
+		memcpy(copy, p, n);
+	ppp_input(&w->p, rd_of(copy, n), w->now_ms, &w->out);
+	free(copy);
+	drain(w);
+}
+
+/* Our own last Configure-Request comes back as an Ack. */
+static void ack(struct world *w, const struct ppp_proto *pr)
+{
+	uint8_t buf[64];
+	struct wr f = wr_of(buf, sizeof(buf));
+	size_t at;
+
+	wr_u16(&f, pr->num);
+	wr_u8(&f, CONFIGURE_ACK);
+	wr_u8(&f, w->p.fsm[pr->fsm].id);
+	at = wr_open16(&f);
+	opt_ask(&w->p, pr, &f);
+	wr_close16(&f, at, at - 2, 0);
+	frame(w, buf, f.len);
+}
+
+static void advance(struct world *w, unsigned steps)
+{
+	static const uint8_t empty[] = { 0xc0, 0x21, 1, 1, 0, 4 };
+	static const uint8_t ask_auth[] = { 0xc0, 0x21, 1, 1, 0, 9, 3, 5, 0xc2, 0x23, 5 };
+	static const uint8_t pap[] = { 0xc0, 0x23, 1, 1, 0, 8, 1, 'u', 1, 'p' };
+	static const uint8_t addr[] = { 0x80, 0x21, 1, 1, 0, 10, 3, 6, 10, 0, 0, 2 };
+	uint8_t chap[64] = { 0xc2, 0x23, 2, 0, 0, 54, 49 };
+
+	if (steps > 0) {
+		frame(w, w->c.authenticator || steps & 1 ? empty : ask_auth,
+			w->c.authenticator || steps & 1 ? sizeof(empty) : sizeof(ask_auth));
+		ack(w, &lcp_proto);
+	}
+	if (steps > 1 && w->c.authenticator) {
+		chap[3] = w->p.req.ident;
+		chap[6] = w->p.auth.method == PPP_AUTH_MSCHAPV2 ? 49 : 16;
+		frame(w, chap, 2 + 54);
+		frame(w, pap, sizeof(pap));
+	}
+	if (steps > 2)
+		order(w, 0);
+	if (steps > 3) {
+		ack(w, &ipcp_proto);
+		frame(w, addr, sizeof(addr));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct world w;
+	struct rd r = rd_of(data, size);
+	struct rng seed;
+	uint8_t how = rd_u8(&r);
+
+	if (r.bad || !mschap_init())
+		return 0;
+	w = (struct world){ .now_ms = 5, .c = {
+		.authenticator = !(how & 0x80), .auth = 1 + (how >> 4 & 7) % 7, .mru = 1360, .name = "s",
+		.user = "u", .password = "p", .want_dns = true, .restart_ms = 3000, .max_configure = 10,
+		.max_terminate = 2, .max_failure = 5, .keepalive = true, .keepalive_interval_ms = 20000,
+		.keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
+	} };
+	rng_init_test(&seed, 1);
+	ppp_init(&w.p, &w.c, &seed);
+	ppp_out_init(&w.out);
+	ppp_start(&w.p, w.now_ms, &w.out);
+	drain(&w);
+	advance(&w, (how & 7) % 5);
+	while (r.n >= 2) {
+		uint8_t n = rd_u8(&r);
+		uint8_t t = rd_u8(&r);
+
+		if (!n) {
+			order(&w, t);
+			continue;
+		}
+		w.now_ms += t * 250u;
+		ppp_expire(&w.p, w.now_ms, &w.out);
+		drain(&w);
+		frame(&w, r.p, MIN(n, r.n));
+		rd_skip(&r, MIN(n, r.n));
+	}
+	/* Alone from here on. */
+	for (int calls = 0; !w.gone && ppp_deadline(&w.p) != PPP_NEVER; calls++) {
+		must(calls < 200);
+		w.now_ms = MAX(w.now_ms, ppp_deadline(&w.p));
+		ppp_expire(&w.p, w.now_ms, &w.out);
+		drain(&w);
+	}
+	must(w.gone || w.up);
+	return 0;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * drive: plays parent, manager and engine to the real netd_main(), by lines on
+ * standard input; the answers go to standard output, one line each.  For
+ * tests/netd/netd.py; needs root.  Its argument: the directory of the helpers.
+ *
+ *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=
+ *	start				"ready", or "exit N"
+ *	add UNIT LOCAL PEER MTU ALIAS	"done ERR IFNAME"; keeps the TUN like an engine
+ *	del UNIT			no answer; closes the TUN
+ *	stats				"stats NAME=VALUE…"
+ *	junk HEX			no answer; the bytes go to netd on the manager's channel
+ *	put UNIT HEX			"put"; an IP packet from the session's client
+ *	get UNIT MS			"packet HEX" or "none": what its client would see
+ *	pid				"pid N" of netd
+ *	restart				"restarted": netd is killed, a new one started (then start)
+ *	shutdown | hangup		"exit N"
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/msg.h"
+#include "l2tpd/netd.h"
+#include "l2tpd/paths.h"
+
+enum { UNITS = 65536, WAIT_MS = 20000 };
+
+static struct chan parent, manager;
+static struct msg m;
+static int tun[UNITS];
+static pid_t netd_pid;
+static struct msg_conf conf;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "drive: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static bool wait_fd(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* The next message; false at the end of the channel or of patience. */
+static bool next(struct chan *c)
+{
+	for (;;) {
+		int r;
+
+		if (chan_flush(c) < 0)
+			return false;
+		r = chan_recv(c, &m);
+		if (r == 1)
+			return true;
+		if (r < 0 && r != -EBADMSG)
+			return false;
+		if (r == 0 && !wait_fd(c->fd, WAIT_MS))
+			return false;
+	}
+}
+
+static void send_or_die(struct chan *c, enum msg_type type, const void *body, size_t len, int fd)
+{
+	if (chan_send(c, type, body, len, fd) < 0)
+		die(msg_name(type));
+}
+
+static void say_exit(void)
+{
+	int status;
+
+	if (waitpid(netd_pid, &status, 0) != netd_pid)
+		die("waitpid");
+	printf("exit %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	fflush(stdout);
+	exit(0);
+}
+
+static uint32_t ip4(const char *s)
+{
+	struct addr a;
+
+	return addr_parse(s, 0, &a) ? addr_v4_of(&a) : 0;
+}
+
+static void on_conf(char *args)
+{
+	struct conf *c = &conf.conf;
+
+	memset(&conf, 0, sizeof(conf));
+	c->engines = 1;
+	c->n_interface = c->n_ipcp = c->n_tunnel = 1;
+	c->interface[0].per_session = true;
+	str_copy(c->interface[0].name, sizeof(c->interface[0].name), "pppx0");
+	c->tunnel[0].ingress_filter = c->tunnel[0].tcp_mss_adjust = c->tunnel[0].l2tp_require_ipsec = true;
+	for (char *k = strtok(args, " "); k; k = strtok(NULL, " ")) {
+		char *v = strchr(k, '=');
+
+		if (!v)
+			die(k);
+		*v++ = '\0';
+		if (!strcmp(k, "address")) {
+			c->interface[0].address = ip4(v);
+		} else if (!strcmp(k, "pool")) {
+			struct conf_pool *p = &c->ipcp[0].pool[c->ipcp[0].n_pool++];
+			char *dash = strchr(v, '-');
+
+			*dash++ = '\0';
+			p->first = ip4(v);
+			p->last = ip4(dash);
+		} else if (!strcmp(k, "nat_on")) {
+			c->firewall.nat = c->firewall.present = true;
+			str_copy(c->firewall.nat_on, sizeof(c->firewall.nat_on), v);
+		} else if (!strcmp(k, "nat_to")) {
+			c->firewall.nat_to = ip4(v);
+		} else if (!strcmp(k, "off")) {
+			c->firewall.off = c->firewall.present = atoi(v);
+		} else if (!strcmp(k, "c2c")) {
+			c->firewall.client_to_client = atoi(v);
+		} else if (!strcmp(k, "spoof")) {
+			c->tunnel[0].ingress_filter = !atoi(v);
+		} else {
+			die(k);
+		}
+	}
+}
+
+static void on_start(void)
+{
+	send_or_die(&parent, MSG_CONF, &conf, sizeof(conf), -1);
+	send_or_die(&parent, MSG_START, NULL, 0, -1);
+	if (!next(&parent) || m.type != MSG_READY)
+		say_exit();
+	puts("ready");
+}
+
+static void on_add(const char *args)
+{
+	struct msg_tun_add a = { .tag = 7 };
+	char local[64], peer[64];
+	unsigned mtu;
+
+	if (sscanf(args, "%u %63s %63s %u %127s", &a.unit, local, peer, &mtu, a.alias) != 5)
+		die("add");
+	a.tag = a.unit ^ 0x55;
+	a.mtu = (uint16_t)mtu;
+	a.ip_local = ip4(local);
+	a.ip_peer = ip4(peer);
+	send_or_die(&manager, MSG_TUN_ADD, &a, sizeof(a), -1);
+	if (!next(&manager) || m.type != MSG_TUN_DONE || m.b.tun_done.tag != a.tag)
+		die("no TUN_DONE");
+	if ((m.b.tun_done.err == 0) != (m.fd >= 0))
+		die("TUN_DONE: error and descriptor disagree");
+	if (m.fd >= 0)
+		tun[a.unit] = m.fd;
+	printf("done %d %s\n", m.b.tun_done.err, m.b.tun_done.ifname);
+}
+
+static void on_del(unsigned unit)
+{
+	struct msg_tun_del d = { .unit = unit };
+
+	send_or_die(&manager, MSG_TUN_DEL, &d, sizeof(d), -1);
+	if (unit < UNITS && tun[unit] >= 0) {
+		close(tun[unit]);
+		tun[unit] = -1;
+	}
+}
+
+static void on_stats(void)
+{
+	send_or_die(&manager, MSG_STATS_REQ, NULL, 0, -1);
+	if (!next(&manager) || m.type != MSG_STATS)
+		die("no STATS");
+	fputs("stats", stdout);
+	for (unsigned i = 0; i < m.b.stats.n; i++)
+		printf(" %s=%llu", m.b.stats.c[i].name, (unsigned long long)m.b.stats.c[i].value);
+	puts("");
+}
+
+static size_t unhex(const char *s, uint8_t *ret, size_t cap)
+{
+	size_t n = 0;
+	unsigned v;
+
+	for (; n < cap && sscanf(s, "%2x", &v) == 1; s += 2)
+		ret[n++] = (uint8_t)v;
+	return n;
+}
+
+static void on_get(unsigned unit, int ms)
+{
+	uint8_t buf[2048];
+	ssize_t n;
+
+	if (!wait_fd(tun[unit], ms) || (n = read(tun[unit], buf, sizeof(buf))) < 0) {
+		puts("none");
+		return;
+	}
+	fputs("packet ", stdout);
+	for (ssize_t i = 0; i < n; i++)
+		printf("%02x", buf[i]);
+	puts("");
+}
+
+/* A netd as the parent starts it: its channel, and the manager's as the first message. */
+static void spawn(void)
+{
+	const struct msg_peer manager_is = { .role = ROLE_MANAGER };
+	int p[2], q[2];
+
+	if (chan_pair(p) < 0 || chan_pair(q) < 0 || (netd_pid = fork()) < 0)
+		die("start");
+	if (netd_pid == 0) {
+		for (int fd = 3; fd < UNITS; fd++)
+			if (fd != p[1])
+				close(fd);
+		signal(SIGPIPE, SIG_DFL);
+		log_init("netd", false);
+		exit(netd_main(p[1]));
+	}
+	close(p[1]);
+	chan_init(&parent, p[0], ROLE_PARENT, ROLE_NETD, 0);
+	chan_init(&manager, q[0], ROLE_MANAGER, ROLE_NETD, 0);
+	send_or_die(&parent, MSG_PEER, &manager_is, sizeof(manager_is), q[1]);
+	close(q[1]);
+}
+
+static void on_restart(void)
+{
+	kill(netd_pid, SIGKILL);
+	if (waitpid(netd_pid, NULL, 0) != netd_pid)
+		die("waitpid");
+	chan_close(&parent);
+	chan_close(&manager);
+	spawn();
+	puts("restarted");
+}
+
+static void line(char *s)
+{
+	static uint8_t bytes[65536];
+	char *args = strchr(s, ' ');
+	unsigned unit;
+	int ms, at = 0;
+	size_t n;
+
+	if (args)
+		*args++ = '\0';
+	else
+		args = s + strlen(s);
+	if (!strcmp(s, "conf")) {
+		on_conf(args);
+	} else if (!strcmp(s, "start")) {
+		on_start();
+	} else if (!strcmp(s, "add")) {
+		on_add(args);
+	} else if (!strcmp(s, "del")) {
+		on_del((unsigned)strtoul(args, NULL, 10));
+	} else if (!strcmp(s, "stats")) {
+		on_stats();
+	} else if (!strcmp(s, "junk")) {
+		n = unhex(args, bytes, sizeof(bytes));
+		if (write(manager.fd, bytes, n) < 0)
+			die("junk");
+	} else if (!strcmp(s, "put") && sscanf(args, "%u %n", &unit, &at) == 1 && unit < UNITS) {
+		n = unhex(args + at, bytes, sizeof(bytes));
+		if (write(tun[unit], bytes, n) < 0)
+			die("put");
+		puts("put");
+	} else if (!strcmp(s, "get") && sscanf(args, "%u %d", &unit, &ms) == 2 && unit < UNITS) {
+		on_get(unit, ms);
+	} else if (!strcmp(s, "pid")) {
+		printf("pid %d\n", (int)netd_pid);
+	} else if (!strcmp(s, "restart")) {
+		on_restart();
+	} else if (!strcmp(s, "shutdown")) {
+		send_or_die(&parent, MSG_SHUTDOWN, NULL, 0, -1);
+		say_exit();
+	} else if (!strcmp(s, "hangup")) {
+		chan_close(&parent);
+		say_exit();
+	} else {
+		die(s);
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	static char buf[140000];
+
+	if (argc != 2)
+		return 2;
+	paths_set_dir(argv[1]);
+	memset(tun, 0xff, sizeof(tun));
+	signal(SIGPIPE, SIG_IGN);
+	spawn();
+	while (fgets(buf, sizeof(buf), stdin)) {
+		buf[strcspn(buf, "\n")] = '\0';
+		line(buf);
+	}
+	return 0;
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes esp_kat.h: ESP packets with fixed keys and IVs, and what must become of them.
+
+Shares nothing with esp/: AES is written out below from FIPS 197 (and checked
+against its appendix C), HMAC from RFC 2104, the SHAs are the ones inside the
+interpreter, not OpenSSL's.   python3 esp_kat.py > esp_kat.h
+"""
+import struct
+
+import _sha1
+try:
+    from _sha256 import sha256
+except ImportError:
+    from _sha2 import sha256
+
+
+def xtime(a):
+    return (a << 1 ^ (0x11b if a & 0x80 else 0)) & 0xff
+
+
+def gmul(a, b):
+    r = 0
+    while b:
+        if b & 1:
+            r ^= a
+        a, b = xtime(a), b >> 1
+    return r
+
+
+def sbox_of(x):
+    inv = next((y for y in range(256) if gmul(x, y) == 1), 0)
+    r = 0x63
+    for k in range(5):
+        r ^= (inv << k | inv >> (8 - k)) & 0xff
+    return r
+
+
+SBOX = [sbox_of(x) for x in range(256)]
+
+
+def expand(key):
+    nk = len(key) // 4
+    w = [list(key[4 * i:4 * i + 4]) for i in range(nk)]
+    rcon = 1
+    for i in range(nk, 4 * (nk + 7)):
+        t = list(w[-1])
+        if i % nk == 0:
+            t = [SBOX[b] for b in t[1:] + t[:1]]
+            t[0] ^= rcon
+            rcon = xtime(rcon)
+        elif nk > 6 and i % nk == 4:
+            t = [SBOX[b] for b in t]
+        w.append([a ^ b for a, b in zip(w[i - nk], t)])
+    return [sum(w[i:i + 4], []) for i in range(0, len(w), 4)]
+
+
+def aes(key, block):
+    rk = expand(key)
+    s = [a ^ b for a, b in zip(block, rk[0])]
+    for n, k in enumerate(rk[1:], 1):
+        s = [SBOX[s[(i + 4 * (i % 4)) % 16]] for i in range(16)]
+        if n < len(rk) - 1:
+            m = []
+            for c in range(0, 16, 4):
+                a = s[c:c + 4]
+                m += [xtime(a[i]) ^ xtime(a[(i + 1) % 4]) ^ a[(i + 1) % 4] ^ a[(i + 2) % 4] ^ a[(i + 3) % 4]
+                      for i in range(4)]
+            s = m
+        s = [a ^ b for a, b in zip(s, k)]
+    return bytes(s)
+
+
+def cbc(key, iv, data):
+    out = b""
+    for i in range(0, len(data), 16):
+        iv = aes(key, [a ^ b for a, b in zip(data[i:i + 16], iv)])
+        out += iv
+    return out
+
+
+def hmac(h, key, data):
+    key = key.ljust(64, b"\0")
+    return h(bytes(b ^ 0x5c for b in key) + h(bytes(b ^ 0x36 for b in key) + data).digest()).digest()
+
+
+fips = bytes(0x11 * i for i in range(16))
+assert aes(bytes(range(16)), fips).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
+assert aes(bytes(range(32)), fips).hex() == "8ea2b7ca516745bfeafc49904b496089"
+
+AUTH = {"ESP_HMAC_SHA1_96": (_sha1.sha1, 20, 12), "ESP_HMAC_SHA2_256_128": (sha256, 32, 16)}
+ENC = {"ESP_AES_CBC_128": 16, "ESP_AES_CBC_256": 32}
+
+
+def monotonic(n):
+    return bytes(i & 0xff for i in range(1, n + 1))
+
+
+def row(name, enc, auth, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17):
+    h, alen, icv = AUTH[auth]
+    ekey = bytes(0xe0 ^ 7 * i & 0xff for i in range(ENC[enc]))
+    akey = bytes(0x1a + 5 * i & 0xff for i in range(alen))
+    iv = bytes((seq * 29 + 113 * i) & 0xff for i in range(16))
+    payload = bytes((i * 3 + n) & 0xff for i in range(n))
+    if pad is None:
+        pad = monotonic(-(n + 2) % 16)
+    if padlen is None:
+        padlen = len(pad)
+    plain = payload + pad + bytes([padlen, nxt])
+    assert len(plain) % 16 == 0, name
+    pkt = struct.pack(">II", 0x04000100, seq) + iv + cbc(ekey, iv, plain)
+    pkt += hmac(h, akey, pkt)[:icv]
+
+    def c(b):
+        return '"' + "".join("\\x%02x" % x for x in b) + '"'
+
+    def lines(b):
+        return "\n".join("\t  " + c(b[i:i + 20]) for i in range(0, len(b), 20)) or '\t  ""'
+    print("\t{ \"%s\", %s, %s, %uu, %s, %u, %u, %u,\n%s,\n%s,\n%s,\n%s },"
+          % (name, enc, auth, seq, verdict, nxt, len(payload), len(pkt),
+             lines(ekey), lines(akey), lines(payload), lines(pkt)))
+
+
+print("""/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Made by esp_kat.py; do not edit. */
+static const struct kat {
+	const char *name;
+	uint8_t enc, auth;
+	uint32_t seq;
+	enum esp_verdict verdict;
+	uint8_t next_header;
+	size_t payload_len, packet_len;
+	const char *enc_key, *auth_key, *payload, *packet;
+} kats[] = {""")
+for enc in ENC:
+    for auth in AUTH:
+        for seq, n in ((1, 0), (2, 13), (3, 14), (0xfffffffe, 15), (5, 61)):
+            row("%u bytes" % n, enc, auth, seq, n)
+E128, S1, S2 = "ESP_AES_CBC_128", "ESP_HMAC_SHA1_96", "ESP_HMAC_SHA2_256_128"
+row("dummy packet, RFC 4303 2.6", E128, S1, 9, 30, nxt=59)
+row("255 bytes of padding, RFC 4303 2.4 allows it", E128, S1, 10, 15, pad=monotonic(255))
+row("padding only", E128, S2, 11, 0, pad=monotonic(30))
+row("zero padding", E128, S1, 12, 4, pad=bytes(10), verdict="ESP_BAD_PAD")
+row("padding counts from 0", E128, S1, 13, 4, pad=bytes(range(10)), verdict="ESP_BAD_PAD")
+row("last padding byte wrong", E128, S2, 14, 4, pad=monotonic(9) + b"\x0b", verdict="ESP_BAD_PAD")
+row("first padding byte wrong", E128, S2, 15, 4, pad=b"\0" + monotonic(10)[1:], verdict="ESP_BAD_PAD")
+row("Pad Length one too long", E128, S1, 16, 0, pad=monotonic(14), padlen=15, verdict="ESP_BAD_PAD")
+row("Pad Length 255 in 16 bytes", E128, S1, 17, 0, pad=monotonic(14), padlen=255, verdict="ESP_BAD_PAD")
+row("Pad Length reaches into the payload", E128, S2, 18, 14, pad=b"", padlen=1, verdict="ESP_BAD_PAD")
+print("};")

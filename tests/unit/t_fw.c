@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The firewall: configuration → request → text.  The text of each row is
+ * tests/fw/NAME.nft; CULVERT_GOLDEN=write makes the files anew, to be read
+ * before they are committed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fwreq.h"
+#include "base/log.h"
+#include "firewall/ruleset.h"
+#include "l2tpd/fw.h"
+#include "l2tpd/paths.h"
+
+#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+static char text[RULESET_MAX];
+
+/* One tunnel, one interface with one pool, no firewall block. */
+static struct conf conf_of(void)
+{
+	struct conf c = { .engines = 2, .n_tunnel = 1, .n_ipcp = 1, .n_interface = 1 };
+
+	c.tunnel[0].ingress_filter = c.tunnel[0].tcp_mss_adjust = c.tunnel[0].l2tp_require_ipsec = true;
+	c.tunnel[0].n_listen = 1;
+	c.ipcp[0].n_pool = 1;
+	c.ipcp[0].pool[0] = (struct conf_pool){ IP(192, 168, 87, 10), IP(192, 168, 87, 209), false };
+	c.interface[0] = (struct conf_interface){ "pppx0", true, IP(192, 168, 87, 1), 0 };
+	return c;
+}
+
+static void set_nat(struct conf *c)
+{
+	c->firewall.present = c->firewall.nat = true;
+	memcpy(c->firewall.nat_on, "eth0", 5);
+}
+
+static void set_snat(struct conf *c)
+{
+	set_nat(c);
+	memcpy(c->firewall.nat_on, "wan-0.7_x", 10);
+	c->firewall.nat_to = IP(203, 0, 113, 5);
+}
+
+static void set_open(struct conf *c)
+{
+	c->firewall.present = c->firewall.client_to_client = true;
+	c->tunnel[0].ingress_filter = c->tunnel[0].tcp_mss_adjust = false;
+	c->tunnel[0].l2tp_require_ipsec = false;
+}
+
+static void set_kernel(struct conf *c)
+{
+	c->esp = CONF_ESP_KERNEL;
+}
+
+/* Ranges out of order, one inside another, touching, single; two interfaces. */
+static void set_pools(struct conf *c)
+{
+	c->n_ipcp = c->n_interface = 2;
+	c->interface[1] = (struct conf_interface){ "pppx1", true, IP(10, 0, 0, 1), 1 };
+	c->ipcp[1].n_pool = 5;
+	c->ipcp[1].pool[0] = (struct conf_pool){ IP(10, 0, 1, 0), IP(10, 0, 1, 255), false };
+	c->ipcp[1].pool[1] = (struct conf_pool){ IP(10, 0, 0, 2), IP(10, 0, 0, 2), true };
+	c->ipcp[1].pool[2] = (struct conf_pool){ IP(10, 0, 1, 7), IP(10, 0, 1, 8), true };
+	c->ipcp[1].pool[3] = (struct conf_pool){ IP(10, 0, 2, 0), IP(10, 0, 2, 9), false };
+	c->ipcp[1].pool[4] = (struct conf_pool){ IP(172, 16, 0, 9), IP(172, 16, 0, 9), false };
+}
+
+static void set_no_pool(struct conf *c)
+{
+	c->n_ipcp = c->n_interface = 0;
+}
+
+static const struct {
+	const char *name;
+	void (*set)(struct conf *);
+} golden[] = {
+	{ "plain", NULL },
+	{ "nat", set_nat },
+	{ "snat", set_snat },
+	{ "open", set_open },
+	{ "kernel", set_kernel },
+	{ "pools", set_pools },
+	{ "no-pool", set_no_pool },
+};
+
+static struct fwreq request(void (*set)(struct conf *))
+{
+	static const uint16_t ports[2] = { 10000, 32767 };
+	struct conf c = conf_of();
+
+	if (set)
+		set(&c);
+	return fw_request(&c, ports);
+}
+
+static void build(const struct fwreq *r)
+{
+	struct wr w = wr_of(text, sizeof(text));
+
+	ruleset_build(r, &w);
+	wr_u8(&w, 0);
+	assert_false(w.bad);
+}
+
+static FILE *golden_open(const char *name, const char *mode)
+{
+	const char *top = getenv("top_srcdir");
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/tests/fw/%s.nft", top ? top : ".", name);
+	return fopen(path, mode);
+}
+
+static void golden_check(const char *name)
+{
+	static char want[RULESET_MAX];
+	const char *mode = getenv("CULVERT_GOLDEN");
+	FILE *f;
+
+	if (mode && !strcmp(mode, "write")) {
+		f = golden_open(name, "w");
+		assert_non_null(f);
+		assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+		return;
+	}
+	f = golden_open(name, "r");
+	if (!f)
+		fail_msg("tests/fw/%s.nft is missing", name);
+	want[fread(want, 1, sizeof(want) - 1, f)] = '\0';
+	fclose(f);
+	if (strcmp(text, want))
+		fail_msg("not what tests/fw/%s.nft says:\n%s", name, text);
+}
+
+static void t_golden(void **st)
+{
+	for (size_t i = 0; i < N_ELEMENTS(golden); i++) {
+		struct fwreq r = request(golden[i].set);
+
+		assert_null(fwreq_check(&r));
+		build(&r);
+		golden_check(golden[i].name);
+	}
+}
+
+static void t_remove(void **st)
+{
+	struct fwreq r = { .magic = FWREQ_MAGIC, .remove = 1 };
+
+	assert_null(fwreq_check(&r));
+	build(&r);
+	golden_check("remove");
+}
+
+/* The fullest request fits with room to spare; a small buffer is not overrun. */
+static void t_size(void **st)
+{
+	struct fwreq r = request(set_snat);
+	struct wr w;
+	char small[700];
+
+	r.n_pool = FWREQ_RANGES;
+	for (uint32_t i = 0; i < FWREQ_RANGES; i++)
+		r.pool[i] = (struct fwreq_range){ IP(198, 218, 100 + i, 100), IP(198, 218, 100 + i, 254) };
+	assert_null(fwreq_check(&r));
+	build(&r);
+	assert_true(strlen(text) < RULESET_MAX / 2);
+	w = wr_of(small, sizeof(small));
+	ruleset_build(&r, &w);
+	assert_true(w.bad);
+}
+
+/* ---- what fwreq_check() refuses; every row from a good NAT request ---- */
+#define BAD(name, change) static void bad_##name(struct fwreq *r) { change; }
+BAD(magic, r->magic++)
+BAD(flag_nat, r->nat = 2)
+BAD(flag_remove, r->remove = 255)
+BAD(flag_c2c, r->client_to_client = 7)
+BAD(flag_source, r->source_check = 2)
+BAD(flag_mss, r->mss_clamp = 2)
+BAD(l2tp, r->l2tp = FWREQ_L2TP_PLAIN + 1)
+BAD(ike_port, r->ike_port[1] = 0)
+BAD(if_empty, r->nat_on[0] = '\0')
+BAD(if_no_end, memset(r->nat_on, 'a', sizeof(r->nat_on)))
+BAD(if_quote, memcpy(r->nat_on, "e\"", 3))
+BAD(if_newline, memcpy(r->nat_on, "e\nflush", 8))
+BAD(if_space, memcpy(r->nat_on, "e th", 5))
+BAD(if_slash, memcpy(r->nat_on, "a/b", 4))
+BAD(if_star, memcpy(r->nat_on, "eth*", 5))
+BAD(if_high, memcpy(r->nat_on, "\xc3\xa4", 3))
+BAD(if_dot, memcpy(r->nat_on, ".", 2))
+BAD(if_dots, memcpy(r->nat_on, "..", 3))
+BAD(session_star, memcpy(r->session_if, "*", 2))
+BAD(session_mid_star, memcpy(r->session_if, "p*x", 4))
+BAD(session_two_stars, memcpy(r->session_if, "p**", 4))
+BAD(session_empty, r->session_if[0] = '\0')
+BAD(pool_n, r->n_pool = FWREQ_RANGES + 1)
+BAD(pool_n_huge, r->n_pool = UINT32_MAX)
+BAD(pool_order, r->pool[0].last = r->pool[0].first - 1)
+BAD(pool_zero, r->pool[0].first = IP(0, 255, 255, 255))
+BAD(pool_multicast, r->pool[0].last = IP(224, 0, 0, 0))
+BAD(pool_over_loopback, (r->pool[0].first = IP(126, 0, 0, 0), r->pool[0].last = IP(128, 0, 0, 0)))
+BAD(pool_in_loopback, (r->pool[0].first = IP(127, 0, 0, 1), r->pool[0].last = IP(127, 0, 0, 1)))
+BAD(server_n, r->n_server = FWREQ_SERVERS + 1)
+BAD(server_zero, r->server[0] = 0)
+BAD(nat_to, r->nat_to = IP(255, 255, 255, 255))
+BAD(nat_port_order, r->nat_port[0] = r->nat_port[1] + 1)
+BAD(nat_port_low, r->nat_port[0] = 1023)
+
+#define ROW(name) { #name, bad_##name }
+static const struct {
+	const char *name;
+	void (*spoil)(struct fwreq *);
+} bad[] = {
+	ROW(magic), ROW(flag_nat), ROW(flag_remove), ROW(flag_c2c), ROW(flag_source), ROW(flag_mss), ROW(l2tp),
+	ROW(ike_port), ROW(if_empty), ROW(if_no_end), ROW(if_quote), ROW(if_newline), ROW(if_space),
+	ROW(if_slash), ROW(if_star), ROW(if_high), ROW(if_dot), ROW(if_dots), ROW(session_star),
+	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(pool_n), ROW(pool_n_huge),
+	ROW(pool_order), ROW(pool_zero), ROW(pool_multicast), ROW(pool_over_loopback), ROW(pool_in_loopback),
+	ROW(server_n), ROW(server_zero), ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
+};
+
+static void t_refused(void **st)
+{
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		struct fwreq r = request(set_snat);
+
+		assert_null(fwreq_check(&r));
+		bad[i].spoil(&r);
+		if (!fwreq_check(&r))
+			fail_msg("%s: not refused", bad[i].name);
+	}
+}
+
+/* Names that are good. */
+static void t_names(void **st)
+{
+	static const char *const good[] = { "e", "eth0", "wlp0s20f3", "br-lan.100", "A_b", "abcdefghijklmno", "a.." };
+
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		struct fwreq r = request(set_nat);
+
+		memcpy(r.nat_on, good[i], strlen(good[i]) + 1);
+		if (fwreq_check(&r))
+			fail_msg("%s: refused", good[i]);
+	}
+}
+
+static void t_nat_ports(void **st)
+{
+	static const struct {
+		uint16_t local[2], want[2];
+		bool apart;
+	} rows[] = {
+		{ { 32768, 60999 }, { 10000, 32767 }, true },	/* Linux's default */
+		{ { 1024, 65535 }, { 10000, 32767 }, false },
+		{ { 1024, 50000 }, { 50001, 65535 }, true },
+		{ { 10000, 60000 }, { 60001, 65535 }, true },
+		{ { 14096, 65535 }, { 10000, 14095 }, true },
+		{ { 14095, 65535 }, { 10000, 32767 }, false },
+		{ { 1024, 9999 }, { 10000, 65535 }, true },
+		{ { 1024, 5000 }, { 10000, 65535 }, true },
+		{ { 61000, 61000 }, { 10000, 60999 }, true },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		uint16_t got[2];
+		bool apart = fw_nat_ports(rows[i].local[0], rows[i].local[1], got);
+
+		assert_int_equal(got[0], rows[i].want[0]);
+		assert_int_equal(got[1], rows[i].want[1]);
+		assert_int_equal(apart, rows[i].apart);
+	}
+}
+
+/* ---- running the helper, played by shell scripts ---- */
+static void t_helper(void **st)
+{
+	static const struct {
+		const char *script;
+		unsigned timeout_ms;
+		int want;
+	} rows[] = {
+		{ NULL, 20000, -ENOENT },
+		{ "test $(/usr/bin/wc -c) = $SIZE", 20000, 0 },
+		{ "exit 0", 20000, 0 },				/* without reading */
+		{ "exit 1", 20000, -EIO },
+		{ "test -z \"$SECRET\"", 20000, 0 },		/* no environment */
+		{ "test ! -e /proc/self/fd/77", 20000, 0 },	/* no descriptor of ours */
+		{ "i=0; while test $i -lt 3000; do echo 'line\033'; i=$((i+1)); done", 20000, 0 },
+		{ "kill -9 $$", 20000, -EIO },
+		{ "exec /usr/bin/sleep 600", 50, -ETIMEDOUT },
+		{ "while :; do echo noise; done", 50, -ETIMEDOUT },
+	};
+	char dir[] = "/tmp/t_fw.XXXXXX", path[64];
+	struct fwreq r = request(NULL);
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/culvert-firewall", dir);
+	paths_set_dir(dir);
+	setenv("SECRET", "x", 1);
+	assert_int_equal(dup2(STDERR_FILENO, 77), 77);
+	signal(SIGPIPE, SIG_IGN);
+	log_max = LOG_EMERG;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (rows[i].script) {
+			FILE *f = fopen(path, "w");
+
+			assert_non_null(f);
+			fprintf(f, "#!/bin/sh\nSIZE=%zu\n%s\n", sizeof(r), rows[i].script);
+			assert_int_equal(fclose(f), 0);
+			assert_int_equal(chmod(path, 0700), 0);
+		}
+		if (fw_apply(&r, rows[i].timeout_ms, LOG_DEBUG) != rows[i].want)
+			fail_msg("%s: not %d", rows[i].script, rows[i].want);
+	}
+	close(77);
+	unlink(path);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_golden), cmocka_unit_test(t_remove), cmocka_unit_test(t_size),
+		cmocka_unit_test(t_refused), cmocka_unit_test(t_names), cmocka_unit_test(t_nat_ports),
+		cmocka_unit_test(t_helper),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

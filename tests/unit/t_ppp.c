@@ -1,0 +1,1266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The PPP core.  Rows of "in this situation this frame has this effect", octet
+ * for octet; then pairs of cores that talk to each other over a wire that
+ * loses, repeats and delays; then peers that do not want to come to an end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ppp/auth.h"
+#include "ppp/fsm.h"
+#include "ppp/mschap.h"
+#include "ppp/ppp.h"
+
+static const struct ppp_conf lns_conf = {
+	.authenticator = true, .auth = PPP_AUTH_MSCHAPV2, .mru = 1360, .name = "lns",
+	.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+	.keepalive = true, .keepalive_interval_ms = 300000, .keepalive_retry_ms = 60000,
+	.keepalive_max = 3, .auth_timeout_ms = 30000,
+};
+
+static const struct ppp_conf client_conf = {
+	.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = 1400,
+	.user = "joe", .password = "secret", .want_dns = true,
+	.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+	.auth_timeout_ms = 30000,
+};
+
+static const struct ppp_verdict yes = {
+	.ok = true, .ip = 0x0a000019, .ip_local = 0x0a000001, .dns = { 0x01010101, 0x08080808 },
+};
+
+/* One core, and what a call of it did, as text. */
+struct one {
+	struct ppp p;
+	struct ppp_conf c;
+	struct ppp_out out;
+	uint64_t now_ms;
+	uint8_t last[PPP_FRAME_MAX];	/* the last frame sent */
+	size_t last_n;
+	char text[16384];
+};
+
+/* What must hold of any effects of any call. */
+static void check_effects(const struct ppp *p, const struct ppp_out *o)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		if (o->eff[i].type == PPP_EFF_GONE) {
+			assert_int_equal(i, o->n - 1);
+			assert_true(p->gone);
+			assert_true(p->reason[0]);
+			assert_int_equal(ppp_deadline(p), PPP_NEVER);
+		}
+	}
+	assert_int_equal(p->lost, 0);
+	assert_false(ppp_may_ip(p) && p->conf->authenticator && p->auth.state != AUTH_DONE);
+}
+
+/* Effects as "hex | hex | UP". */
+static const char *took(struct one *o)
+{
+	static const char *const words[] = {
+		[PPP_EFF_AUTH] = "AUTH", [PPP_EFF_UP] = "UP", [PPP_EFF_DOWN] = "DOWN",
+		[PPP_EFF_GONE] = "GONE",
+	};
+	size_t n = 0;
+
+	check_effects(&o->p, &o->out);
+	o->text[0] = '\0';
+	for (unsigned i = 0; i < o->out.n; i++) {
+		const struct ppp_effect *e = &o->out.eff[i];
+
+		if (i)
+			n += (size_t)sprintf(o->text + n, "|");
+		if (e->type != PPP_EFF_SEND) {
+			n += (size_t)sprintf(o->text + n, "%s", words[e->type]);
+			continue;
+		}
+		for (size_t k = 0; k < e->len; k++)
+			n += (size_t)sprintf(o->text + n, "%02x", e->data[k]);
+		memcpy(o->last, e->data, e->len);
+		o->last_n = e->len;
+	}
+	ppp_out_init(&o->out);
+	return o->text;
+}
+
+/* Hex digits, blanks anywhere, to octets. */
+static size_t unhex(const char *s, uint8_t *out)
+{
+	size_t n = 0;
+	int hi = -1;
+
+	for (; *s; s++) {
+		int v = *s >= '0' && *s <= '9' ? *s - '0' : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10 : -1;
+
+		if (v < 0)
+			continue;
+		if (hi >= 0)
+			out[n++] = (uint8_t)(hi << 4 | v);
+		hi = hi < 0 ? v : -1;
+	}
+	return n;
+}
+
+/* Equal but for blanks in want, where '.' is any digit, and text in quotes stands for its octets. */
+static bool alike(const char *want, const char *got)
+{
+	bool quoted = false;
+	char hex[3];
+
+	for (;; want++) {
+		if (*want == '\'') {
+			quoted = !quoted;
+			continue;
+		}
+		if (quoted) {
+			sprintf(hex, "%02x", (unsigned char)*want);
+			if (strncmp(hex, got, 2) != 0)
+				return false;
+			got += 2;
+			continue;
+		}
+		if (*want == ' ')
+			continue;
+		if (*want == '\0' || *got == '\0')
+			return *want == *got;
+		if (*want != '.' && *want != *got)
+			return false;
+		got++;
+	}
+}
+
+static void input(struct one *o, const void *p, size_t n)
+{
+	/* Of its own size, so that a sanitizer sees one octet past it. */
+	uint8_t *copy = malloc(n ? n : 1);
+
+	memcpy(copy, p, n);
+	ppp_input(&o->p, rd_of(copy, n), o->now_ms, &o->out);
+	free(copy);
+}
+
+static const char *feed(struct one *o, const char *hex)
+{
+	uint8_t buf[4096];
+
+	input(o, buf, unhex(hex, buf));
+	return took(o);
+}
+
+/* The frame just sent comes back with another code: an Ack of a request. */
+static const char *echo_back(struct one *o, uint8_t code)
+{
+	uint8_t buf[PPP_FRAME_MAX];
+
+	memcpy(buf, o->last, o->last_n);
+	buf[4] = code;
+	input(o, buf, o->last_n);
+	return took(o);
+}
+
+static const char *expire(struct one *o, uint64_t after_ms)
+{
+	o->now_ms += after_ms;
+	ppp_expire(&o->p, o->now_ms, &o->out);
+	return took(o);
+}
+
+static const char *verdict(struct one *o, const struct ppp_verdict *v)
+{
+	ppp_verdict(&o->p, v, o->now_ms, &o->out);
+	return took(o);
+}
+
+#define Z8 "0000000000000000"
+#define Z48 Z8 Z8 Z8 Z8 Z8 Z8
+#define VALUE49 Z48 "00"
+/* What the LNS below sends. */
+#define LCP_REQ "ff03c021 01 01 0013 0104 0550 0305 c22381 0506 11223345"
+#define CHALLENGE41 "ff03c223 01 41 0018 10 ................................ 6c6e73"
+#define RESPONSE41 "c223 02 41 0039 31 " VALUE49 " 6a6f65"
+#define SUCCESS41 "ff03c223 03 41 002e 533d" "30303030303030303030303030303030303030303030303030303030303030303030303030303030"
+#define IPCP_REQ "ff038021 01 01 000a 0306 0a000001"
+#define TERM(id, len, text) "ff03c021 05 " id " " len " '" text "'"
+
+/* Situations, each reached from the one before. */
+enum at { MET, AUTHENTICATING, JUDGED, NETWORK, UP };
+
+static void lns_new(struct one *o, const struct ppp_conf *c)
+{
+	struct rng seed;
+
+	*o = (struct one){ .c = *c, .now_ms = 1000 };
+	rng_init_test(&seed, 1);
+	ppp_init(&o->p, &o->c, &seed);
+	o->p.magic = 0x11223345;
+	o->p.auth.ident = 0x40;
+	ppp_out_init(&o->out);
+}
+
+static void want(const char *w, const char *got)
+{
+	if (!alike(w, got))
+		fail_msg("want %s\n got %s", w, got);
+}
+
+static void lns_at(struct one *o, const struct ppp_conf *c, enum at at)
+{
+	lns_new(o, c);
+	ppp_start(&o->p, o->now_ms, &o->out);
+	want(LCP_REQ, took(o));
+	/* The peer is here now, so the request goes out once more; then its Ack. An empty
+	 * request is fine. */
+	want(LCP_REQ "| ff03c021 02 77 0004", feed(o, "ff03 c021 01 77 0004"));
+	if (at == MET)
+		return;
+	want(CHALLENGE41, feed(o, "c021 02 01 0013 0104 0550 0305 c22381 0506 11223345"));
+	if (at == AUTHENTICATING)
+		return;
+	want("AUTH", feed(o, RESPONSE41));
+	if (at == JUDGED)
+		return;
+	want(SUCCESS41 "|" IPCP_REQ, verdict(o, &yes));
+	if (at == NETWORK)
+		return;
+	want("", feed(o, "8021 02 01 000a 0306 0a000001"));
+	want("ff038021 02 50 000a 0306 0a000019 | UP", feed(o, "8021 01 50 000a 0306 0a000019"));
+}
+
+static const struct {
+	const char *what;
+	enum at at;
+	const char *in, *out;
+} rows[] = {
+	/* Frames. */
+	{ "nothing", MET, "", "" },
+	{ "address alone", MET, "ff03", "" },
+	{ "half a protocol", MET, "ff03 c0", "" },
+	{ "even protocol", MET, "ff03 c020 01 05 0004", "" },
+	{ "no control field", MET, "ff04 c021 01 05 0004", "" },
+	{ "no address and control", MET, "c021 01 05 0004", "ff03c021 02 05 0004" },
+	{ "LCP header cut", MET, "c021 01 05 00", "" },
+	{ "Length below header", MET, "c021 01 05 0003", "" },
+	{ "Length past the end", MET, "c021 01 05 0005", "" },
+	{ "padding is not looked at", MET, "c021 01 05 0004 0101", "ff03c021 02 05 0004" },
+
+	/* LCP options. */
+	{ "all that we take", MET,
+		"c021 01 07 0018 0104 0578 0206 00000000 0506 aabbccdd 0702 0802",
+		"ff03c021 02 07 0018 0104 0578 0206 00000000 0506 aabbccdd 0702 0802" },
+	{ "macOS", MET, "c021 01 01 0014 0206 00000000 0506 aabbccdd 0702 0802",
+		"ff03c021 02 01 0014 0206 00000000 0506 aabbccdd 0702 0802" },
+	{ "Windows: callback, MRRU, endpoint are rejected, the rest waits", MET,
+		"c021 01 00 0022 0104 0578 0506 aabbccdd 0d03 06 1104 05dc 1309 03 020202020202 0702 0802",
+		"ff03c021 04 00 0014 0d03 06 1104 05dc 1309 03 020202020202" },
+	{ "we do not authenticate to a client", MET, "c021 01 05 0009 0305 c22381",
+		"ff03c021 04 05 0009 0305 c22381" },
+	{ "quality protocol", MET, "c021 01 05 000c 0408 c025 00000000", "ff03c021 04 05 000c 0408 c025 00000000" },
+	{ "MRU 0", MET, "c021 01 05 0008 0104 0000", "ff03c021 03 05 0008 0104 0550" },
+	{ "MRU 499", MET, "c021 01 05 0008 0104 01f3", "ff03c021 03 05 0008 0104 0550" },
+	{ "MRU 500", MET, "c021 01 05 0008 0104 01f4", "ff03c021 02 05 0008 0104 01f4" },
+	{ "MRU 65535", MET, "c021 01 05 0008 0104 ffff", "ff03c021 02 05 0008 0104 ffff" },
+	{ "MRU of three octets", MET, "c021 01 05 0007 0103 05", "ff03c021 03 05 0008 0104 0550" },
+	{ "PFC with a value", MET, "c021 01 05 0008 0704 0000", "ff03c021 03 05 0006 0702" },
+	{ "ACCM without", MET, "c021 01 05 0006 0202", "ff03c021 03 05 000a 0206 00000000" },
+	{ "Magic-Number 0", MET, "c021 01 05 000a 0506 00000000", "ff03c021 03 05 000a 0506 ........" },
+	{ "our Magic-Number", MET, "c021 01 05 000a 0506 11223345", "ff03c021 03 05 000a 0506 ........" },
+	{ "the same option twice", MET, "c021 01 05 000c 0104 0578 0104 0578", "ff03c021 04 05 0008 0104 0578" },
+	{ "Nak and Reject: Reject goes first", MET, "c021 01 05 000b 0104 0000 0d03 06", "ff03c021 04 05 0007 0d03 06" },
+	{ "option of length 0", MET, "c021 01 05 0006 0100", "" },
+	{ "option of length 1", MET, "c021 01 05 0006 0101", "" },
+	{ "option past the end", MET, "c021 01 05 0007 0104 05", "" },
+	{ "type without length", MET, "c021 01 05 0005 01", "" },
+	{ "a good option before a broken one", MET, "c021 01 05 000a 0104 0578 0d00", "" },
+
+	/* Answers to our request. */
+	{ "Ack, wrong Identifier", MET, "c021 02 02 0013 0104 0550 0305 c22381 0506 11223345", "" },
+	{ "Ack with another MRU", MET, "c021 02 01 0013 0104 0551 0305 c22381 0506 11223345", "" },
+	{ "Ack without authentication", MET, "c021 02 01 000e 0104 0550 0506 11223345", "" },
+	{ "Ack with one more", MET, "c021 02 01 0015 0104 0550 0305 c22381 0506 11223345 0702", "" },
+	{ "empty Ack", MET, "c021 02 01 0004", "" },
+	{ "Ack", MET, "c021 02 01 0013 0104 0550 0305 c22381 0506 11223345", CHALLENGE41 },
+	{ "Nak of MRU: less is fine", MET, "c021 03 01 0008 0104 0500",
+		"ff03c021 01 02 0013 0104 0500 0305 c22381 0506 11223345" },
+	{ "Nak of MRU: more is not", MET, "c021 03 01 0008 0104 05dc",
+		"ff03c021 01 02 0013 0104 0550 0305 c22381 0506 11223345" },
+	{ "Nak of what we did not ask", MET, "c021 03 01 0006 0702",
+		"ff03c021 01 02 0013 0104 0550 0305 c22381 0506 11223345" },
+	{ "Nak of Magic-Number", MET, "c021 03 01 000a 0506 99999999",
+		"ff03c021 01 02 0013 0104 0550 0305 c22381 0506 ........" },
+	{ "Nak, broken", MET, "c021 03 01 0008 0104 05", "" },
+	{ "Nak of authentication: none in common", MET, "c021 03 01 0008 0304 c023",
+		TERM("02", "0023", "no common authentication method") },
+	{ "Reject of authentication", MET, "c021 04 01 0009 0305 c22381",
+		TERM("02", "0029", "the peer will not authenticate itself") },
+	{ "Reject of MRU", MET, "c021 04 01 0008 0104 0550", "ff03c021 01 02 000f 0305 c22381 0506 11223345" },
+	{ "Reject of MRU and magic", MET, "c021 04 01 000e 0104 0550 0506 11223345",
+		"ff03c021 01 02 0009 0305 c22381" },
+	{ "Reject in another order", MET, "c021 04 01 000e 0506 11223345 0104 0550", "" },
+	{ "Reject of another value", MET, "c021 04 01 0008 0104 0551", "" },
+	{ "Reject of what we did not ask", MET, "c021 04 01 0006 0702", "" },
+	{ "empty Reject", MET, "c021 04 01 0004", "" },
+
+	/* Other codes, LCP not open. */
+	{ "Terminate-Request", MET, "c021 05 09 0004", "ff03c021 06 09 0004" },
+	{ "Terminate-Ack", MET, "c021 06 09 0004", "" },
+	{ "unknown code", MET, "c021 63 09 0006 abcd", "ff03c021 07 01 000a 63090006abcd" },
+	{ "Echo-Request too early", MET, "c021 09 01 0008 00000000", "" },
+	{ "Protocol-Reject too early", MET, "c021 08 01 0006 c021", "" },
+	{ "Code-Reject of Configure-Request", MET, "c021 07 01 0008 01010004", "GONE" },
+	{ "Code-Reject of Echo-Request", MET, "c021 07 01 0008 09010004", "" },
+	{ "empty Code-Reject", MET, "c021 07 01 0004", "" },
+	{ "CHAP too early", MET, RESPONSE41, "" },
+	{ "PAP too early", MET, "c023 01 01 0006 0000", "" },
+	{ "IPCP too early", MET, "8021 01 01 0004", "" },
+	{ "CCP too early", MET, "80fd 01 01 0004", "" },
+	{ "IP too early", MET, "0021 45", "" },
+	{ "unknown protocol too early", MET, "8235 01 01 0004", "" },
+
+	/* LCP open, nobody authenticated. */
+	{ "Echo-Request", AUTHENTICATING, "c021 09 01 000a aabbccdd 1234", "ff03c021 0a 01 000a 11223345 1234" },
+	{ "Echo-Request without magic", AUTHENTICATING, "c021 09 01 0006 aabb", "" },
+	{ "Echo-Request of our own", AUTHENTICATING, "c021 09 01 0008 11223345", "" },
+	{ "Echo-Reply", AUTHENTICATING, "c021 0a 01 0008 00000000", "" },
+	{ "Discard-Request", AUTHENTICATING, "c021 0b 01 0008 00000000", "" },
+	{ "Identification", AUTHENTICATING, "c021 0c 03 0012 aabbccdd 4d53524153 56352e3230", "" },
+	{ "Time-Remaining", AUTHENTICATING, "c021 0d 03 000c aabbccdd 00000010", "" },
+	{ "IPV6CP", AUTHENTICATING, "8057 01 01 000e 010a 0000000000000001",
+		"ff03c021 08 01 0014 8057 0101000e010a0000000000000001" },
+	{ "ACSCP", AUTHENTICATING, "8235 01 01 0004", "ff03c021 08 01 000a 8235 01010004" },
+	{ "IPCP", AUTHENTICATING, "8021 01 01 0004", "" },
+	{ "IP", AUTHENTICATING, "0021 4500", "" },
+	{ "IP, compressed", AUTHENTICATING, "21 4500", "" },
+	{ "PAP, not agreed", AUTHENTICATING, "c023 01 01 000a 036a6f65 0178", "" },
+	{ "EAP, not agreed", AUTHENTICATING, "c227 02 01 0009 01 6a6f6521", "" },
+	{ "EAP of any length", AUTHENTICATING, "c227 02 01 ffff 0d80ffffffff", "" },
+	{ "Response", AUTHENTICATING, RESPONSE41, "AUTH" },
+	{ "Response without a name", AUTHENTICATING, "c223 02 41 0036 31 " VALUE49, "AUTH" },
+	{ "Response with NULs for a name", AUTHENTICATING, "c223 02 41 0038 31 " VALUE49 " 0000", "AUTH" },
+	{ "Response, wrong Identifier", AUTHENTICATING, "c223 02 40 0039 31 " VALUE49 " 6a6f65", "" },
+	{ "Response, value of 48", AUTHENTICATING, "c223 02 41 0038 30 " Z48 " 6a6f65", "" },
+	{ "Response, value of 50", AUTHENTICATING, "c223 02 41 003a 32 " VALUE49 "00 6a6f65", "" },
+	{ "Response, value of 16", AUTHENTICATING, "c223 02 41 0018 10 " Z8 Z8 " 6a6f65", "" },
+	{ "Response, value of 0", AUTHENTICATING, "c223 02 41 0005 00", "" },
+	{ "Response, value of 255", AUTHENTICATING, "c223 02 41 0039 ff " VALUE49 " 6a6f65", "" },
+	{ "Response, empty", AUTHENTICATING, "c223 02 41 0004", "" },
+	{ "Response, Length 0", AUTHENTICATING, "c223 02 41 0000", "" },
+	{ "Challenge to us", AUTHENTICATING, "c223 01 05 0015 10 " Z8 Z8, "" },
+	{ "Success to us", AUTHENTICATING, "c223 03 41 0004", "" },
+	{ "Protocol-Reject of CHAP", AUTHENTICATING, "c021 08 01 0006 c223",
+		TERM("02", "0030", "the peer rejects the authentication protocol") },
+	{ "Protocol-Reject of LCP", AUTHENTICATING, "c021 08 01 0006 c021",
+		TERM("02", "0018", "the peer rejects LCP") },
+	{ "Protocol-Reject of one octet", AUTHENTICATING, "c021 08 01 0005 c0", "" },
+	{ "Protocol-Reject of CCP", AUTHENTICATING, "c021 08 01 0006 80fd", "" },
+	{ "the Ack again", AUTHENTICATING, "c021 02 01 0013 0104 0550 0305 c22381 0506 11223345", "" },
+	{ "Terminate-Request, open", AUTHENTICATING, "c021 05 09 0004", "ff03c021 06 09 0004" },
+	{ "negotiated anew", AUTHENTICATING, "c021 01 78 0004",
+		"ff03c021 01 02 0013 0104 0550 0305 c22381 0506 11223345 | ff03c021 02 78 0004" },
+
+	/* Somebody thinks about it. */
+	{ "a second Response", JUDGED, RESPONSE41, "" },
+	{ "IPCP before the verdict", JUDGED, "8021 01 01 0004", "" },
+
+	/* IPCP. */
+	{ "the Response again", NETWORK, RESPONSE41, SUCCESS41 },
+	{ "another Response", NETWORK, "c223 02 41 0038 31 " Z48 "01 6a6f", SUCCESS41 },
+	{ "an old Response", NETWORK, "c223 02 40 0039 31 " VALUE49 " 6a6f65", "" },
+	{ "first request: ours again, and an address", NETWORK, "8021 01 01 000a 0306 00000000",
+		IPCP_REQ "| ff038021 03 01 000a 0306 0a000019" },
+	{ "address and DNS", NETWORK, "8021 01 01 0016 0306 00000000 8106 00000000 8306 00000000",
+		IPCP_REQ "| ff038021 03 01 0016 0306 0a000019 8106 01010101 8306 08080808" },
+	{ "VJ and NBNS", NETWORK, "8021 01 01 001c 0306 00000000 0206 002d0f01 8206 00000000 8406 00000000",
+		IPCP_REQ "| ff038021 04 01 0016 0206 002d0f01 8206 00000000 8406 00000000" },
+	{ "somebody else's address", NETWORK, "8021 01 01 000a 0306 0a000001",
+		IPCP_REQ "| ff038021 03 01 000a 0306 0a000019" },
+	{ "broadcast", NETWORK, "8021 01 01 000a 0306 ffffffff",
+		IPCP_REQ "| ff038021 03 01 000a 0306 0a000019" },
+	{ "own DNS", NETWORK, "8021 01 01 0010 0306 0a000019 8106 09090909",
+		IPCP_REQ "| ff038021 03 01 000a 8106 01010101" },
+	{ "the old way of both addresses", NETWORK, "8021 01 01 000e 010a 0a000019 0a000001",
+		IPCP_REQ "| ff038021 04 01 000e 010a 0a000019 0a000001" },
+	{ "no address: it is told once", NETWORK, "8021 01 01 0004",
+		IPCP_REQ "| ff038021 03 01 000a 0306 0a000019" },
+	{ "Nak of ours: it stays", NETWORK, "8021 03 01 000a 0306 0a000002",
+		"ff038021 01 02 000a 0306 0a000001" },
+	{ "Reject of ours", NETWORK, "8021 04 01 000a 0306 0a000001", "ff038021 01 02 0004" },
+	{ "IPCP Echo-Request is none", NETWORK, "8021 09 01 0008 00000000",
+		"ff038021 07 01 000c 0901000800000000" },
+	{ "IP before IPCP", NETWORK, "0021 4500", "" },
+	{ "IPCP is rejected", NETWORK, "c021 08 01 0006 8021",
+		TERM("02", "0017", "the peer rejects IP") },
+
+	/* All of it. */
+	{ "CCP", UP, "80fd 01 01 000a 1206 01000060", "ff03c021 08 01 0010 80fd 0101000a120601000060" },
+	{ "MPLSCP", UP, "8281 01 01 0004", "ff03c021 08 01 000a 8281 01010004" },
+	{ "IPCP Terminate-Request", UP, "8021 05 01 0004", "DOWN | ff038021 06 01 0004" },
+	{ "LCP Terminate-Request", UP, "c021 05 01 0004", "DOWN | ff03c021 06 01 0004" },
+	{ "IPCP anew", UP, "8021 01 51 000a 0306 0a000019",
+		"DOWN | " "ff038021 01 02 000a 0306 0a000001" "| ff038021 02 51 000a 0306 0a000019" },
+	{ "IPCP anew, another address", UP, "8021 01 51 000a 0306 0a00001a",
+		"DOWN | " "ff038021 01 02 000a 0306 0a000001" "| ff038021 03 51 000a 0306 0a000019" },
+	{ "IPCP: the Ack again", UP, "8021 02 01 000a 0306 0a000001", "" },
+	{ "LCP anew", UP, "c021 01 78 0004",
+		"DOWN | " "ff03c021 01 02 0013 0104 0550 0305 c22381 0506 11223345 | ff03c021 02 78 0004" },
+	{ "Protocol-Reject of IP", UP, "c021 08 01 0006 0021",
+		"DOWN | ff038021 05 02 0017 'the peer rejects IP'" },
+};
+
+static void t_rows(void **st)
+{
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const char *got;
+
+		lns_at(&o, &lns_conf, rows[i].at);
+		got = feed(&o, rows[i].in);
+		if (!alike(rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", rows[i].what, rows[i].out, got);
+	}
+}
+
+/* Every frame of the table, cut short and with each octet changed: whatever it
+ * does, nobody gets in who was not let in. */
+static void t_mangled(void **st)
+{
+	static const uint8_t masks[] = { 0x01, 0x80, 0xff };
+	static struct one base, o;
+	uint8_t buf[512];
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		size_t n = unhex(rows[i].in, buf);
+
+		lns_at(&base, &lns_conf, rows[i].at);
+		for (size_t k = 0; k < n; k++) {
+			o = base;
+			o.p.conf = &o.c;
+			ppp_out_init(&o.out);
+			input(&o, buf, k);
+			took(&o);
+			assert_int_equal(ppp_may_ip(&o.p) && rows[i].at != UP, 0);
+			for (size_t m = 0; m < N_ELEMENTS(masks); m++) {
+				o = base;
+				o.p.conf = &o.c;
+				ppp_out_init(&o.out);
+				buf[k] ^= masks[m];
+				input(&o, buf, n);
+				buf[k] ^= masks[m];
+				took(&o);
+				assert_int_equal(ppp_may_ip(&o.p) && rows[i].at != UP, 0);
+			}
+		}
+	}
+}
+
+static void t_frame(void **st)
+{
+	static const struct {
+		const char *in;
+		bool ok;
+		uint16_t proto;
+		size_t left;
+	} frames[] = {
+		{ "ff030021 45", true, 0x0021, 1 }, { "ff0321 45", true, 0x0021, 1 },
+		{ "0021 45", true, 0x0021, 1 }, { "21 45", true, 0x0021, 1 }, { "c021", true, 0xc021, 0 },
+		{ "21", true, 0x0021, 0 }, { "", false, 0, 0 }, { "ff", true, 0x00ff, 0 },
+		{ "ff03", false, 0, 0 }, { "ff0300", false, 0, 0 }, { "ff030020", false, 0, 0 },
+		{ "c020", false, 0, 0 }, { "ff04c021", false, 0, 0 }, { "00", false, 0, 0 },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(frames); i++) {
+		uint8_t buf[16];
+		struct rd r = rd_of(buf, unhex(frames[i].in, buf));
+		uint16_t proto = 0;
+
+		if (ppp_frame(&r, &proto) != frames[i].ok || proto != frames[i].proto ||
+		    (frames[i].ok && r.n != frames[i].left))
+			fail_msg("frame %s: %04x, %zu left", frames[i].in, proto, r.n);
+	}
+}
+
+/* An answer is never longer than the peer takes, nor than what was asked. */
+static void t_lengths(void **st)
+{
+	static const struct {
+		size_t echo;	/* LCP packet length */
+		bool answered;
+	} echoes[] = { { 8, true }, { 1499, true }, { 1500, true }, { 1501, false }, { 1596, false }, { 1700, false } };
+	static struct one o;
+	uint8_t buf[2000] = { 0xc0, 0x21, ECHO_REQUEST, 1 };
+
+	lns_at(&o, &lns_conf, UP);
+	for (size_t i = 0; i < N_ELEMENTS(echoes); i++) {
+		buf[4] = (uint8_t)(echoes[i].echo >> 8);
+		buf[5] = (uint8_t)echoes[i].echo;
+		input(&o, buf, 2 + echoes[i].echo);
+		assert_int_equal(o.out.n, echoes[i].answered);
+		if (o.out.n)
+			assert_int_equal(o.out.eff[0].len, 4 + echoes[i].echo);
+		took(&o);
+	}
+	/* A Protocol-Reject and a Code-Reject are cut to the peer's MRU. */
+	o.p.peer_mru = 500;
+	buf[0] = 0x80;
+	buf[1] = 0xfd;
+	input(&o, buf, 1500);
+	assert_int_equal(o.out.n, 1);
+	assert_int_equal(o.out.eff[0].len, 4 + 500);
+	took(&o);
+	unhex("c021 63 01 05dc", buf);
+	input(&o, buf, 1502);
+	assert_int_equal(o.out.n, 1);
+	assert_int_equal(o.out.eff[0].len, 4 + 500);
+	took(&o);
+	/* A name one too long. */
+	lns_at(&o, &lns_conf, AUTHENTICATING);
+	memset(buf, 'n', sizeof(buf));
+	unhex("c223 02 41 0136 31", buf);
+	input(&o, buf, 2 + 0x136);
+	assert_string_equal(took(&o), "");
+	unhex("c223 02 41 0135 31", buf);
+	input(&o, buf, 2 + 0x135);
+	assert_string_equal(took(&o), "AUTH");
+	assert_int_equal(o.p.req.user_len, 255);
+}
+
+/* No more answers a second than fixed, to what may be asked without end. */
+static void t_flood(void **st)
+{
+	static const char *const floods[] = {
+		"c021 09 01 0008 00000000", "80fd 01 01 0004", "c021 63 01 0004", RESPONSE41,
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(floods); i++) {
+		unsigned answers = 0;
+
+		lns_at(&o, &lns_conf, UP);
+		o.now_ms += 10000;
+		for (int k = 0; k < 1000; k++)
+			answers += feed(&o, floods[i])[0] != '\0';
+		assert_int_equal(answers, 64);
+		o.now_ms += 1000;
+		assert_string_not_equal(feed(&o, floods[i]), "");
+		assert_true(ppp_may_ip(&o.p));
+	}
+}
+
+static void t_mtu(void **st)
+{
+	static const struct { const char *in; uint16_t mtu; } mrus[] = {
+		{ "c021 01 05 0004", 1360 }, { "c021 01 05 0008 0104 ffff", 1360 },
+		{ "c021 01 05 0008 0104 0500", 1280 }, { "c021 01 05 0008 0104 01f4", 500 },
+		{ "c021 01 05 0008 0104 0000", 1360 },
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(mrus); i++) {
+		lns_at(&o, &lns_conf, MET);
+		feed(&o, mrus[i].in);
+		assert_int_equal(ppp_mtu(&o.p), mrus[i].mtu);
+	}
+	/* Whatever the settings say. */
+	o.c.mru = 9000;
+	o.p.peer_mru = 65535;
+	assert_int_equal(ppp_mtu(&o.p), 1500);
+}
+
+static void t_verdicts(void **st)
+{
+	static struct one o;
+	struct ppp_verdict no = { .ok = false }, refused = { .refused = true, .reason = "limit" };
+	struct ppp_verdict none = { .ok = true };
+
+	/* RFC 2759 6, and then LCP ends by itself. */
+	lns_at(&o, &lns_conf, JUDGED);
+	want("ff03c223 04 41 0034 453d36393120523d3020433d"
+	     "................................................................" "20563d33",
+		verdict(&o, &no));
+	assert_string_equal(verdict(&o, &yes), "");
+	/* A different Response to the same Challenge learns nothing new. */
+	want("ff03c223 04 41 0034 453d36393120523d3020433d"
+	     "................................................................" "20563d33",
+		feed(&o, RESPONSE41));
+	assert_int_equal(ppp_deadline(&o.p), o.now_ms + 1000);
+	want(TERM("02", "0019", "authentication failed"), expire(&o, 1000));
+	want(TERM("03", "0019", "authentication failed"), expire(&o, 3000));
+	want("GONE", expire(&o, 3000));
+	assert_string_equal(o.p.reason, "authentication failed");
+	/* After the end nothing happens. */
+	assert_string_equal(feed(&o, "c021 01 05 0004"), "");
+	assert_string_equal(expire(&o, 100000), "");
+
+	/* The peer hangs up first. */
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &no);
+	want("ff03c021 06 07 0004", feed(&o, "c021 05 07 0004"));
+	want("GONE", expire(&o, 3000));
+	assert_string_equal(o.p.reason, "authentication failed");
+
+	/* Known, but not let in. */
+	lns_at(&o, &lns_conf, JUDGED);
+	want(SUCCESS41 "|" TERM("02", "0009", "limit"), verdict(&o, &refused));
+	want("GONE", feed(&o, "c021 06 02 0004"));
+	assert_string_equal(o.p.reason, "limit");
+
+	lns_at(&o, &lns_conf, JUDGED);
+	want(SUCCESS41 "|" TERM("02", "0016", "no address to give"), verdict(&o, &none));
+
+	/* Unasked, and late. */
+	lns_at(&o, &lns_conf, AUTHENTICATING);
+	assert_string_equal(verdict(&o, &yes), "");
+	assert_false(ppp_may_ip(&o.p));
+	lns_at(&o, &lns_conf, JUDGED);
+	feed(&o, "c021 01 78 0004");	/* LCP begins anew meanwhile */
+	assert_string_equal(verdict(&o, &yes), "");
+	/* The next Challenge is another. */
+	want("ff03c223 01 42 0018 10 ................................ 6c6e73",
+		feed(&o, "c021 02 02 0013 0104 0550 0305 c22381 0506 11223345"));
+	assert_string_equal(feed(&o, RESPONSE41), "");
+	lns_at(&o, &lns_conf, JUDGED);
+	want("", expire(&o, 29999));
+	assert_string_not_equal(expire(&o, 1), "");
+	assert_string_equal(o.p.reason, "no authentication in time");
+}
+
+/* The authenticator's methods: the strongest first, the next after a Nak. */
+static void t_methods(void **st)
+{
+	static struct one o;
+	struct ppp_conf c = lns_conf;
+
+	c.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5;
+	lns_at(&o, &c, MET);
+	want("ff03c021 01 02 0012 0104 0550 0304 c023 0506 11223345", feed(&o, "c021 03 01 0008 0304 c023"));
+	/* Not that either: what is left is asked for, MS-CHAPv2 not again. */
+	want("ff03c021 01 03 0013 0104 0550 0305 c22305 0506 11223345", feed(&o, "c021 03 02 0009 0305 c22381"));
+	want(TERM("04", "0023", "no common authentication method"),
+		feed(&o, "c021 03 03 0009 0305 c22381"));
+
+	/* PAP is agreed: CHAP is not listened to; password and name of length 0 are the verdict's. */
+	lns_at(&o, &c, MET);
+	feed(&o, "c021 03 01 0008 0304 c023");
+	assert_string_equal(echo_back(&o, CONFIGURE_ACK), "");
+	assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
+	assert_string_equal(feed(&o, RESPONSE41), "");
+	assert_string_equal(feed(&o, "c023 01 09 0008 03 6a6f"), "");		/* name past the end */
+	assert_string_equal(feed(&o, "c023 01 09 000a 03 6a6f65 02 78"), "");	/* password, too */
+	assert_string_equal(feed(&o, "c023 01 09 0005 00"), "");
+	assert_string_equal(feed(&o, "c023 01 09 0003 00"), "");
+	assert_string_equal(feed(&o, "c023 02 09 0005 00"), "");		/* an Ack, to us */
+	assert_string_equal(feed(&o, "c023 01 09 000a 03 6a6f65 01 78"), "AUTH");
+	assert_int_equal(o.p.req.method, PPP_AUTH_PAP);
+	assert_int_equal(o.p.req.user_len, 3);
+	assert_int_equal(o.p.req.response_len, 1);
+	assert_int_equal(o.p.req.response[0], 'x');
+	want("ff03c023 02 09 0005 00 |" IPCP_REQ, verdict(&o, &yes));
+	assert_int_equal(o.p.req.response[0], 0);
+	want("ff03c023 02 0a 0005 00", feed(&o, "c023 01 0a 000a 03 6a6f65 01 78"));
+
+	c.auth = 0;
+	lns_new(&o, &c);
+	ppp_start(&o.p, o.now_ms, &o.out);
+	assert_string_equal(took(&o), "GONE");
+}
+
+/* Silence, at any point, ends by itself; each row in how long and with what. */
+static void t_silence(void **st)
+{
+	static const struct { enum at at; uint64_t within_ms; const char *reason; } silences[] = {
+		{ MET, 30000, "no answer to LCP" },
+		{ AUTHENTICATING, 40000, "no authentication in time" },
+		{ JUDGED, 40000, "no authentication in time" },
+		{ NETWORK, 40000, "no answer to IPCP" },
+		{ UP, 300000 + 3 * 60000, "keepalive" },
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(silences); i++) {
+		uint64_t begin, due;
+		int calls = 0;
+
+		lns_at(&o, &lns_conf, silences[i].at);
+		begin = o.now_ms;
+		while (!o.p.gone) {
+			due = ppp_deadline(&o.p);
+			assert_true(due != PPP_NEVER);
+			assert_true(due >= o.now_ms);
+			/* Too early does nothing. */
+			if (due > o.now_ms)
+				assert_string_equal(expire(&o, due - 1 - o.now_ms), "");
+			expire(&o, due - o.now_ms);
+			assert_true(++calls < 100);
+		}
+		assert_string_equal(o.p.reason, silences[i].reason);
+		if (o.now_ms - begin > silences[i].within_ms)
+			fail_msg("row %zu: after %u ms", i, (unsigned)(o.now_ms - begin));
+	}
+}
+
+static void t_keepalive(void **st)
+{
+	static struct one o;
+
+	lns_at(&o, &lns_conf, UP);
+	want("ff03c021 09 01 0008 11223345", expire(&o, 300000));
+	want("ff03c021 09 02 0008 11223345", expire(&o, 60000));
+	/* An answer, and any IP frame, begin it anew. */
+	assert_string_equal(feed(&o, "c021 0a 02 0008 00000000"), "");
+	assert_int_equal(ppp_deadline(&o.p), o.now_ms + 300000);
+	expire(&o, 300000);
+	ppp_heard(&o.p, o.now_ms += 100);
+	assert_int_equal(ppp_deadline(&o.p), o.now_ms + 300000);
+	want("ff03c021 09 04 0008 11223345", expire(&o, 300000));
+	expire(&o, 60000);
+	expire(&o, 60000);
+	want("DOWN | GONE", expire(&o, 60000));
+	/* A peer that does not know Echo is left alone. */
+	lns_at(&o, &lns_conf, UP);
+	feed(&o, "c021 07 01 000c 09010008 11223345");
+	assert_int_equal(ppp_deadline(&o.p), PPP_NEVER);
+	assert_true(ppp_may_ip(&o.p));
+}
+
+static void t_close(void **st)
+{
+	static struct one o;
+
+	lns_at(&o, &lns_conf, UP);
+	ppp_close(&o.p, "admin", o.now_ms, &o.out);
+	want("DOWN |" TERM("02", "0009", "admin"), took(&o));
+	ppp_close(&o.p, "again", o.now_ms, &o.out);
+	assert_string_equal(took(&o), "");
+	/* Nothing opens it again. */
+	assert_string_equal(feed(&o, "c021 01 78 0004"), "");
+	assert_string_equal(feed(&o, "8021 01 78 0004"), "");
+	want(TERM("03", "0009", "admin"), expire(&o, 3000));
+	want("GONE", feed(&o, "c021 06 03 0004"));
+	assert_string_equal(o.p.reason, "admin");
+
+	lns_at(&o, &lns_conf, UP);
+	ppp_lower_down(&o.p, "tunnel gone", o.now_ms, &o.out);
+	want("DOWN | GONE", took(&o));
+	ppp_lower_down(&o.p, "twice", o.now_ms, &o.out);
+	assert_string_equal(took(&o), "");
+	assert_string_equal(o.p.reason, "tunnel gone");
+
+	lns_new(&o, &lns_conf);
+	assert_string_equal(feed(&o, "c021 01 01 0004"), "");	/* not started */
+	ppp_close(&o.p, "never", o.now_ms, &o.out);
+	want("GONE", took(&o));
+}
+
+/* A peer whose IPCP request has no address is told once, then let be. */
+static void t_no_address(void **st)
+{
+	static struct one o;
+
+	lns_at(&o, &lns_conf, NETWORK);
+	want(IPCP_REQ "| ff038021 03 01 000a 0306 0a000019", feed(&o, "8021 01 01 0004"));
+	want("ff038021 02 02 0004", feed(&o, "8021 01 02 0004"));
+	want("UP", feed(&o, "8021 02 01 000a 0306 0a000001"));
+	assert_int_equal(o.p.ip_remote, 0x0a000019);
+}
+
+/* The Nak that is repeated becomes a Reject (RFC 1661 4.6). */
+static void t_max_failure(void **st)
+{
+	static struct one o;
+
+	lns_at(&o, &lns_conf, MET);
+	for (int i = 0; i < 5; i++)
+		want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
+	want("ff03c021 04 05 0008 0104 0001", feed(&o, "c021 01 05 0008 0104 0001"));
+	want("ff03c021 02 05 0004", feed(&o, "c021 01 05 0004"));
+	want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
+}
+
+/* Peers that answer everything and agree to nothing. Each must be gone in a minute, and in few frames. */
+static void t_endless(void **st)
+{
+	static struct one o;
+
+	/* It asks for the impossible for ever. */
+	lns_at(&o, &lns_conf, MET);
+	for (int i = 0; i < 100 && o.p.phase != PPP_TERMINATE; i++)
+		feed(&o, "c021 01 05 0008 0104 0001");
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+	assert_string_equal(o.p.reason, "options do not converge");
+
+	/* It naks whatever we ask. */
+	lns_at(&o, &lns_conf, MET);
+	for (int i = 0; i < 100 && o.p.phase != PPP_TERMINATE; i++) {
+		uint8_t nak[] = { 0xc0, 0x21, 3, o.p.fsm[PPP_FSM_LCP].id, 0, 4 };
+
+		input(&o, nak, sizeof(nak));
+		took(&o);
+	}
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+
+	/* It acks ours, and refuses to be acked, slowly. */
+	lns_at(&o, &lns_conf, NETWORK);
+	while (!o.p.gone && o.now_ms < 200000) {
+		uint64_t due = ppp_deadline(&o.p);
+		uint8_t ack[] = { 0x80, 0x21, 2, o.p.fsm[PPP_FSM_IPCP].id, 0, 10, 3, 6, 10, 0, 0, 1 };
+
+		if (o.p.phase == PPP_NETWORK)
+			input(&o, ack, sizeof(ack));
+		took(&o);
+		expire(&o, due > o.now_ms ? due - o.now_ms : 0);
+	}
+	assert_true(o.p.gone);
+	assert_true(o.now_ms < 61000);
+
+	/* It negotiates anew again and again. */
+	lns_at(&o, &lns_conf, UP);
+	for (int i = 0; i < 100 && o.p.phase == PPP_NETWORK; i++) {
+		uint8_t ack[] = { 0x80, 0x21, 2, 0, 0, 10, 3, 6, 10, 0, 0, 1 };
+
+		feed(&o, "8021 01 51 000a 0306 0a000019");
+		ack[3] = o.p.fsm[PPP_FSM_IPCP].id;
+		input(&o, ack, sizeof(ack));
+		took(&o);
+	}
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+	assert_string_equal(o.p.reason, "renegotiates too often");
+
+}
+
+/* A link that is connected to itself, in either role (RFC 1661 6.4). */
+static void t_loopback(void **st)
+{
+	static const struct { const struct ppp_conf *c; const char *reason; } sides[] = {
+		{ &lns_conf, "the peer will not authenticate itself" },
+		{ &client_conf, "the link is looped back" },
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(sides); i++) {
+		struct ppp_out back;
+		int frames = 0;
+
+		lns_new(&o, sides[i].c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		while (o.out.n && !o.p.gone) {
+			back = o.out;
+			took(&o);
+			for (unsigned k = 0; k < back.n; k++) {
+				assert_int_equal(back.eff[k].type, PPP_EFF_SEND);
+				ppp_input(&o.p, rd_of(back.buf + (back.eff[k].data - o.out.buf), back.eff[k].len),
+					o.now_ms, &o.out);
+				assert_true(++frames < 100);
+			}
+		}
+		took(&o);
+		assert_true(o.p.gone);
+		assert_string_equal(o.p.reason, sides[i].reason);
+	}
+}
+
+/* ---- two cores ---- */
+
+enum { A, B };		/* the server, the client */
+
+struct flight {
+	uint64_t at_ms;
+	unsigned order;
+	int to;
+	size_t n;
+	uint8_t data[PPP_FRAME_MAX];
+};
+
+struct pair {
+	struct ppp p[2];
+	struct ppp_conf c[2];
+	uint64_t start_ms[2];
+	bool started[2];
+	uint64_t now_ms, delay_ms;
+	uint64_t lose[2], twice[2];	/* bit n: the n-th frame that the side sends */
+	uint64_t cut_ms;		/* nothing passes from then on */
+	const char *password;		/* the server's idea of it */
+	bool refuse;
+	unsigned sent[2], ups[2], downs[2], gone[2], auths;
+	uint64_t up_ms[2];
+	struct flight air[64];
+	unsigned n_air, order;
+};
+
+static void judge(struct pair *w, struct ppp_verdict *v)
+{
+	const struct ppp_auth_req *r = &w->p[A].req;
+	struct rd user = rd_of(r->user, r->user_len);
+	size_t n = strlen(w->password);
+	uint8_t hash[16];
+
+	*v = yes;
+	v->ok = user.n == 3 && !memcmp(user.p, "joe", 3);
+	if (r->method == PPP_AUTH_MSCHAPV2) {
+		assert_int_equal(r->response_len, MSCHAP_VALUE);
+		assert_true(mschap_nt_hash(w->password, n, hash));
+		v->ok &= mschap_check(r->response, r->challenge, user, hash, v->mschap_auth);
+	} else if (r->method == PPP_AUTH_CHAP_MD5) {
+		assert_true(chap_md5(r->ident, w->password, n, rd_of(r->challenge, r->challenge_len), hash));
+		v->ok &= r->response_len == 16 && !memcmp(hash, r->response, 16);
+	} else {
+		v->ok &= r->response_len == n && !memcmp(r->response, w->password, n);
+	}
+	if (v->ok && w->refuse) {
+		v->ok = false;
+		v->refused = true;
+		strcpy(v->reason, "too many sessions");
+	}
+}
+
+static void fly(struct pair *w, int from, const struct ppp_effect *e)
+{
+	uint64_t bit = w->sent[from] < 64 ? 1ull << w->sent[from] : 0;
+
+	w->sent[from]++;
+	if (w->lose[from] & bit || w->now_ms >= w->cut_ms)
+		return;
+	for (int i = 0; i < (w->twice[from] & bit ? 2 : 1); i++) {
+		struct flight *f = &w->air[w->n_air++];
+
+		assert_true(w->n_air < N_ELEMENTS(w->air));
+		f->at_ms = w->now_ms + w->delay_ms;
+		f->order = w->order++;
+		f->to = !from;
+		f->n = e->len;
+		memcpy(f->data, e->data, e->len);
+	}
+}
+
+static void apply(struct pair *w, int side, struct ppp_out *o)
+{
+	bool ask = false;
+
+	check_effects(&w->p[side], o);
+	for (unsigned i = 0; i < o->n; i++) {
+		switch (o->eff[i].type) {
+		case PPP_EFF_SEND:
+			fly(w, side, &o->eff[i]);
+			break;
+		case PPP_EFF_AUTH:
+			assert_int_equal(side, A);
+			w->auths++;
+			ask = true;
+			break;
+		case PPP_EFF_UP:
+			w->ups[side]++;
+			w->up_ms[side] = w->now_ms;
+			assert_int_equal(w->ups[side], w->downs[side] + 1);
+			break;
+		case PPP_EFF_DOWN:
+			w->downs[side]++;
+			assert_int_equal(w->ups[side], w->downs[side]);
+			break;
+		case PPP_EFF_GONE:
+			w->gone[side]++;
+			assert_int_equal(w->gone[side], 1);
+			break;
+		}
+	}
+	ppp_out_init(o);
+	if (ask) {
+		struct ppp_verdict v;
+
+		judge(w, &v);
+		ppp_verdict(&w->p[side], &v, w->now_ms, o);
+		apply(w, side, o);
+	}
+}
+
+static void pair_init(struct pair *w)
+{
+	*w = (struct pair){
+		.c = { lns_conf, client_conf }, .now_ms = 1, .cut_ms = UINT64_MAX, .password = "secret",
+	};
+}
+
+static int next_flight(const struct pair *w)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < w->n_air; i++)
+		if (best < 0 || w->air[i].at_ms < w->air[best].at_ms ||
+		    (w->air[i].at_ms == w->air[best].at_ms && w->air[i].order < w->air[best].order))
+			best = (int)i;
+	return best;
+}
+
+/* Until nothing is left to happen before until_ms. */
+static void pair_run(struct pair *w, uint64_t until_ms)
+{
+	struct ppp_out o;
+
+	ppp_out_init(&o);
+	for (unsigned steps = 0;; steps++) {
+		int f = next_flight(w), who = -1;
+		uint64_t due = f >= 0 ? w->air[f].at_ms : PPP_NEVER;
+
+		assert_true(steps < 100000);
+		for (int s = A; s <= B; s++) {
+			uint64_t at = w->started[s] ? ppp_deadline(&w->p[s]) : w->start_ms[s];
+
+			if (at < due) {
+				due = at;
+				who = s;
+			}
+		}
+		if (due == PPP_NEVER || due > until_ms) {
+			w->now_ms = until_ms;
+			return;
+		}
+		w->now_ms = MAX(due, w->now_ms);
+		if (who >= 0 && !w->started[who]) {
+			struct rng seed;
+
+			rng_init_test(&seed, (uint64_t)who + 1);
+			ppp_init(&w->p[who], &w->c[who], &seed);
+			w->started[who] = true;
+			ppp_start(&w->p[who], w->now_ms, &o);
+			apply(w, who, &o);
+		} else if (who >= 0) {
+			ppp_expire(&w->p[who], w->now_ms, &o);
+			apply(w, who, &o);
+		} else {
+			struct flight fl = w->air[f];
+
+			w->air[f] = w->air[--w->n_air];
+			if (!w->started[fl.to])
+				continue;
+			ppp_input(&w->p[fl.to], rd_of(fl.data, fl.n), w->now_ms, &o);
+			apply(w, fl.to, &o);
+		}
+	}
+}
+
+static bool both_up(const struct pair *w)
+{
+	const struct ppp *a = &w->p[A], *b = &w->p[B];
+
+	return w->started[A] && w->started[B] && ppp_may_ip(a) && ppp_may_ip(b) &&
+	       a->ip_remote == b->ip_local && a->ip_local == b->ip_remote && b->ip_local == yes.ip &&
+	       (!b->conf->want_dns || (b->dns[0] == yes.dns[0] && b->dns[1] == yes.dns[1])) &&
+	       ppp_mtu(a) == 1360 && ppp_mtu(b) == 1360;
+}
+
+static void t_pair(void **st)
+{
+	static const struct { uint64_t a_ms, b_ms, delay_ms; } starts[] = {
+		{ 10, 10, 0 }, { 10, 10, 50 }, { 10, 20, 0 }, { 10, 2000, 5 }, { 10, 9990, 5 },
+		{ 10, 20000, 0 }, { 30, 10, 0 }, { 2000, 10, 5 }, { 10, 11, 100 },
+	};
+	static const uint8_t methods[] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP };
+	static struct pair w;
+
+	for (size_t i = 0; i < N_ELEMENTS(starts); i++) {
+		for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
+			uint64_t late = MAX(starts[i].a_ms, starts[i].b_ms);
+
+			pair_init(&w);
+			w.start_ms[A] = starts[i].a_ms;
+			w.start_ms[B] = starts[i].b_ms;
+			w.delay_ms = starts[i].delay_ms;
+			/* Both orders of who finds out what the other cannot do. */
+			w.c[A].auth = m == 1 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 : methods[m];
+			w.c[B].auth = methods[m];
+			pair_run(&w, late + 25000);
+			if (!both_up(&w))
+				fail_msg("start %zu, method %s: %s / %s", i, ppp_auth_name(methods[m]),
+					w.p[A].reason, w.p[B].reason);
+			assert_int_equal(w.p[A].auth.method, methods[m]);
+			assert_int_equal(w.auths, 1);
+			/* Nobody waited for a timer, unless the server came second: then the
+			 * client's own first request is what is lost, and what is repeated
+			 * when the server's arrives. */
+			if (w.up_ms[A] - late > 12 * starts[i].delay_ms)
+				fail_msg("start %zu took %u ms", i, (unsigned)(w.up_ms[A] - late));
+			assert_int_equal(w.ups[A], 1);
+			assert_int_equal(w.ups[B], 1);
+		}
+	}
+}
+
+/* Any one frame, and any two, of either side lost or doubled: it only takes longer. */
+static void t_pair_loss(void **st)
+{
+	static struct pair w;
+
+	for (int i = 0; i < 14; i++) {
+		for (int k = i; k < 28; k++) {
+			for (int how = 0; how < 2; how++) {
+				uint64_t *bits;
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				bits = how ? w.twice : w.lose;
+				bits[A] |= 1ull << i;
+				bits[k >= 14] |= 1ull << k % 14;
+				pair_run(&w, 60000);
+				if (!both_up(&w))
+					fail_msg("%s A%d and %c%d: %s / %s", how ? "doubled" : "lost", i,
+						k >= 14 ? 'B' : 'A', k % 14, w.p[A].reason, w.p[B].reason);
+				if (how)
+					assert_true(w.up_ms[A] < 1000);
+			}
+		}
+	}
+}
+
+static void t_pair_end(void **st)
+{
+	static struct pair w;
+
+	/* Wrong password, by each method. */
+	for (int m = 0; m < 3; m++) {
+		pair_init(&w);
+		w.c[A].auth = w.c[B].auth = (uint8_t)(1u << m);
+		w.password = "secre";
+		pair_run(&w, 30000);
+		assert_int_equal(w.gone[A] + w.gone[B], 2);
+		assert_int_equal(w.ups[A] + w.ups[B], 0);
+		assert_string_equal(w.p[A].reason, "authentication failed");
+		assert_memory_equal(w.p[B].reason, "authentication failed", 21);
+		assert_int_equal(w.auths, 1);
+	}
+
+	/* A server that does not know the password cannot pass for ours. */
+	pair_init(&w);
+	pair_run(&w, 0);
+	w.c[B].auth = PPP_AUTH_MSCHAPV2;
+	w.password = "secret";
+	w.refuse = true;
+	pair_run(&w, 30000);
+	assert_string_equal(w.p[A].reason, "too many sessions");
+	assert_int_equal(w.ups[A] + w.ups[B], 0);
+	assert_int_equal(w.gone[A] + w.gone[B], 2);
+
+	/* No common method. */
+	pair_init(&w);
+	w.c[B].auth = PPP_AUTH_PAP;
+	pair_run(&w, 70000);
+	assert_string_equal(w.p[A].reason, "no common authentication method");
+	assert_int_equal(w.gone[A] + w.gone[B], 2);
+
+	/* The client hangs up. */
+	pair_init(&w);
+	pair_run(&w, 1000);
+	assert_true(both_up(&w));
+	{
+		struct ppp_out o;
+
+		ppp_out_init(&o);
+		ppp_close(&w.p[B], "bye", w.now_ms, &o);
+		apply(&w, B, &o);
+	}
+	pair_run(&w, 30000);
+	assert_int_equal(w.gone[A] + w.gone[B], 2);
+	assert_int_equal(w.downs[A] + w.downs[B], 2);
+	assert_string_equal(w.p[A].reason, "terminated by the peer");
+	assert_string_equal(w.p[B].reason, "bye");
+
+	/* The client vanishes. */
+	pair_init(&w);
+	w.cut_ms = 1000;
+	pair_run(&w, 1000);
+	assert_true(both_up(&w));
+	pair_run(&w, 1000000);
+	assert_string_equal(w.p[A].reason, "keepalive");
+	assert_int_equal(w.downs[A], 1);
+
+	/* And while the link lives, echoes keep it for a day. */
+	pair_init(&w);
+	pair_run(&w, 86400000);
+	assert_true(both_up(&w));
+	assert_int_equal(w.downs[A], 0);
+}
+
+/* A Success without the proof of RFC 2759 5, or with a wrong one, ends it for the client. */
+static void t_client_proof(void **st)
+{
+	static const struct { const char *msg; bool ok; } msgs[] = {
+		{ "", false }, { "S=", false }, { "S=00", false },
+		{ "S=0000000000000000000000000000000000000000", false },
+		{ "@", true }, { "@ M=hello", true }, { " @", false },
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(msgs); i++) {
+		uint8_t buf[128];
+		struct wr w = wr_of(buf, sizeof(buf));
+		size_t at;
+
+		lns_new(&o, &client_conf);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		feed(&o, "c021 01 01 0009 0305 c22381");
+		assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
+		want("ff03c223 02 07 0039 31 " "................................" Z8
+		     "................................................ 00 6a6f65",
+			feed(&o, "c223 01 07 0015 10 000102030405060708090a0b0c0d0e0f"));
+		/* Not answered yet: IPCP is not listened to, nor a wrong Identifier. */
+		assert_string_equal(feed(&o, "8021 01 01 000a 0306 0a000001"), "");
+		assert_string_equal(feed(&o, "c223 03 08 0004"), "");
+		/* The Challenge again has the same Response. */
+		at = o.last_n;
+		memcpy(buf, o.last, at);
+		feed(&o, "c223 01 07 0015 10 000102030405060708090a0b0c0d0e0f");
+		assert_int_equal(o.last_n, at);
+		assert_memory_equal(o.last, buf, at);
+
+		wr_u16(&w, PPP_CHAP);
+		wr_u16(&w, 0x0307);
+		at = wr_open16(&w);
+		for (const char *s = msgs[i].msg; *s; s++) {
+			char proof[64];
+			int n = 0;
+
+			if (*s != '@') {
+				wr_u8(&w, (uint8_t)*s);
+				continue;
+			}
+			n += sprintf(proof, "S=");
+			for (int k = 0; k < 20; k++)
+				n += sprintf(proof + n, "%02X", o.p.auth.proof[k]);
+			wr_bytes(&w, proof, (size_t)n);
+		}
+		wr_close16(&w, at, at - 2, 0);
+		input(&o, buf, w.len);
+		took(&o);
+		assert_int_equal(o.p.phase, msgs[i].ok ? PPP_NETWORK : PPP_TERMINATE);
+	}
+}
+
+static int init(void **st)
+{
+	return mschap_init() ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_frame), cmocka_unit_test(t_rows), cmocka_unit_test(t_mangled),
+		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
+		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
+		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
+		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
+		cmocka_unit_test(t_client_proof),
+		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
+	};
+
+	return cmocka_run_group_tests(tests, init, NULL);
+}
