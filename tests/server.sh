@@ -107,6 +107,14 @@ server_up_or_dead()
 	ctl status >/dev/null || not rig_alive "$server_pid"
 }
 
+# connect GUEST USER: the whole way, with the times it took.
+connect()
+{
+	check "$1: strongSwan and xl2tpd run" vpn_start "$1" "$OUTER" "$PSK" "$2" "$(password_of "$2")" || return 1
+	check "$1: connects" vpn_up "$1" || return 1
+	note "$1: IKE $(vpn_get "$1" ike_ms) ms, L2TP+PPP $(vpn_get "$1" ppp_ms) ms"
+}
+
 # ctl ARGUMENT…: culvertctl at this server.
 ctl()
 {
@@ -145,6 +153,14 @@ capture_start()
 capture_count()
 {
 	tcpdump -n -r "$rig_dir/$1.pcap" "$2" 2>/dev/null | wc -l
+}
+
+# capture_none TAG FILTER: false, and shows some, if there are any.
+capture_none()
+{
+	tcpdump -n -r "$rig_dir/$1.pcap" "$2" 2>/dev/null | head -n 5 >"$rig_dir/caught"
+	cat "$rig_dir/caught"
+	[ ! -s "$rig_dir/caught" ]
 }
 
 # logged TEXT: the server said so.
