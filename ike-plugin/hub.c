@@ -46,7 +46,7 @@ static int sent(struct hub *this, int err, const struct chan *c, enum msg_type t
 		(void)!write(this->wake, &one, sizeof(one));
 	if (err && err != -EPIPE) {
 		COUNT(ike_chan_full);
-		if (log_rate_ok(&rate, now_ms()))
+		if (rate_ok(&rate))
 			log_err("chan peer=%s%u msg=%s lost err=%s", role_name(c->peer), c->index, msg_name(type),
 				strerror(-err));
 	}
