@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/proto.h"
+#include "l2tpd/auth.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
 #include "l2tpd/engine.h"
@@ -36,6 +37,8 @@ static void child(const char *role, unsigned index, bool to_syslog)
 		engine_main();
 	if (!strcmp(role, role_name(ROLE_MANAGER)))
 		manager_main();
+	if (!strcmp(role, role_name(ROLE_AUTH)))
+		auth_main();
 	if (!strcmp(role, role_name(ROLE_NETD)))
 		exit(netd_main(CHILD_FD));
 	exit(usage());
@@ -51,7 +54,7 @@ int main(int argc, char **argv)
 	uint64_t index = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "df:nr:vP:I:S")) != -1) {
+	while ((c = getopt(argc, argv, "df:nr:svP:I:")) != -1) {
 		switch (c) {
 		case 'd':
 			o.foreground = true;
@@ -76,7 +79,7 @@ int main(int argc, char **argv)
 			if (!parse_uint(optarg, 0, CONF_ENGINES_MAX - 1, &index))
 				return usage();
 			break;
-		case 'S':
+		case 's':
 			to_syslog = true;
 			break;
 		default:
