@@ -300,7 +300,7 @@ static bool charon_up(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: culvert-iked [-v] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
+	fprintf(stderr, "usage: culvert-iked [-Sv] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
 	exit(2);
 }
 
@@ -308,12 +308,15 @@ int main(int argc, char **argv)
 {
 	uint64_t uid = 0, gid = 0;
 	const char *dir = NULL;
-	bool drop = false;
+	bool drop = false, to_syslog = false;
 	sigset_t set;
 	int c, sig;
 
-	while ((c = getopt(argc, argv, "vd:u:g:")) != -1) {
+	while ((c = getopt(argc, argv, "Svd:u:g:")) != -1) {
 		switch (c) {
+		case 'S':
+			to_syslog = true;
+			break;
 		case 'v':
 			verbose++;
 			break;
@@ -335,7 +338,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc || drop != (gid != 0))
 		usage();
-	log_init("iked", false);
+	log_init("iked", to_syslog);
 	if (verbose)
 		log_max = LOG_DEBUG;
 	if (fcntl(PARENT_FD, F_GETFD) < 0)
