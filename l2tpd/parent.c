@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
+#include "l2tpd/daemon.h"
+#include "l2tpd/notify.h"
 #include "l2tpd/paths.h"
 #include "l2tpd/steer.h"
 
@@ -224,6 +226,8 @@ static void all_ready(struct parent *p)
 			break;
 	}
 	log_notice("ready listen=%s engines=%u control=%s", list + 1, p->conf->engines, p->ctl_path);
+	notify_send("READY=1\nSTATUS=Serving on%s with %u engines", list, p->conf->engines);
+	daemon_ready();
 }
 
 static void child_msg(struct peer *peer, struct msg *msg, void *arg)
@@ -592,6 +596,7 @@ static void stop(struct parent *p, int status)
 		return;
 	p->status = status;
 	p->phase = 1;
+	notify_send("STOPPING=1\nSTATUS=%s", status ? "A process failed: ending" : "Ending");
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (p->child[i].role == stop_order[0] && p->child[i].pid > 0)
 			peer_send(&p->child[i].peer, MSG_SHUTDOWN, NULL, 0, -1);
