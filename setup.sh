@@ -219,8 +219,8 @@ do_build()
 	# One set-up at a time in one checkout.
 	exec 9>"$deps/lock" && flock 9
 	strongswan_source
-	# make itself sees to it later that generated files follow their sources.
-	if [ ! -x configure ] || [ ! -e Makefile.in ]; then
+	# make would follow most changes by itself, but adds no new helper files.
+	if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am ./*/*.mk -newer Makefile.in 2>&1)" ]; then
 		as_owner mkdir -p m4
 		as_owner autoreconf -fi || die "autoreconf failed"
 	fi
