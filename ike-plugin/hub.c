@@ -36,28 +36,6 @@ static void engine_alive(unsigned i, bool alive)
 	culvert->lock->unlock(culvert->lock);
 }
 
-/* Take one channel; fd is ours from now on. */
-static void peer_take(struct hub *this, const struct msg_peer *who, int fd)
-{
-	struct chan *c = NULL;
-
-	if (who->role == ROLE_ENGINE && who->index < culvert->table->n_engines)
-		c = &this->engine[who->index];
-	else if (who->role == ROLE_MANAGER)
-		c = &this->manager;
-	if (!c) {
-		log_err("chan role=%s index=%u refused", role_name(who->role), who->index);
-		close(fd);
-		return;
-	}
-	this->lock->lock(this->lock);
-	chan_close(c);
-	chan_init(c, fd, ROLE_IKED, who->role, who->index);
-	this->lock->unlock(this->lock);
-	if (who->role == ROLE_ENGINE)
-		engine_alive(who->index, true);
-}
-
 /* An error of chan_send(), told once a second at most. */
 static int sent(struct hub *this, int err, const struct chan *c, enum msg_type type)
 {
@@ -68,7 +46,7 @@ static int sent(struct hub *this, int err, const struct chan *c, enum msg_type t
 		(void)!write(this->wake, &one, sizeof(one));
 	if (err && err != -EPIPE) {
 		COUNT(ike_chan_full);
-		if (log_rate_ok(&rate, now_ms()))
+		if (rate_ok(&rate))
 			log_err("chan peer=%s%u msg=%s lost err=%s", role_name(c->peer), c->index, msg_name(type),
 				strerror(-err));
 	}
@@ -138,13 +116,6 @@ static job_requeue_t move_job(struct spi_job *job)
 	return JOB_REQUEUE_NONE;
 }
 
-/* charon's unique id, as a job's data. */
-static job_requeue_t kill_job(void *uid)
-{
-	charon->controller->terminate_ike(charon->controller, (uint32_t)(uintptr_t)uid, FALSE, NULL, NULL, 0);
-	return JOB_REQUEUE_NONE;
-}
-
 static void job_queue(callback_job_cb_t fn, void *data, callback_job_cleanup_t cleanup)
 {
 	lib->processor->queue_job(lib->processor, (job_t *)callback_job_create(fn, data, cleanup, NULL));
@@ -161,19 +132,96 @@ static void sa_expire(uint32_t spi, const struct addr *local)
 	dst->destroy(dst);
 }
 
-/* End a client: its IKE_SA, or, where that is gone, the SAs that another one holds for it. */
-static void lin_kill(struct lin *l)
+/*
+ * End a client: its IKE_SA, and then whatever SAs of it are left, since
+ * another IKE_SA may have adopted them.
+ */
+static job_requeue_t kill_job(struct lineage *id)
 {
+	struct { uint32_t spi; struct addr local; } left[16];
+	bool ike = false;
+	uint32_t uid = 0;
+	unsigned n = 0;
+	struct lin *l;
+
+	culvert->lock->lock(culvert->lock);
+	l = table_lin_by_id(culvert->table, id);
+	if (l && !l->ike_gone) {
+		ike = true;
+		uid = l->uid;
+	}
+	culvert->lock->unlock(culvert->lock);
+	if (ike)
+		charon->controller->terminate_ike(charon->controller, uid, FALSE, NULL, NULL, 0);
+
+	culvert->lock->lock(culvert->lock);
+	l = table_lin_by_id(culvert->table, id);
+	if (l)
+		LIST_EACH(&l->sas, e) {
+			struct sa *sa = CONTAINER_OF(e, struct sa, of_lin);
+
+			if (sa->in && !sa->in_gone && n < countof(left)) {
+				left[n].spi = sa->spi;
+				left[n++].local = sa->local;
+			}
+		}
+	culvert->lock->unlock(culvert->lock);
+	for (unsigned i = 0; i < n; i++)
+		sa_expire(left[i].spi, &left[i].local);
+	return JOB_REQUEUE_NONE;
+}
+
+static void lin_kill(const struct lin *l)
+{
+	struct lineage *id = malloc(sizeof(*id));
+
 	COUNT(ike_flow_kill);
-	if (!l->ike_gone) {
-		job_queue(kill_job, (void *)(uintptr_t)l->uid, NULL);
+	*id = l->id;
+	job_queue((callback_job_cb_t)kill_job, id, free);
+}
+
+/* The engine is gone and its clients with it: end their IKE_SAs, so that they dial again. */
+static void engine_lost(unsigned i)
+{
+	engine_alive(i, false);
+	log_warn("engine%u is gone: its clients are ended", i);
+	culvert->lock->lock(culvert->lock);
+	for (unsigned b = 0; b < TABLE_BUCKETS; b++)
+		LIST_EACH(&culvert->table->by_uid[b], e) {
+			const struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
+
+			if (l->placed && l->engine == i)
+				lin_kill(l);
+		}
+	culvert->lock->unlock(culvert->lock);
+}
+
+/* Take one channel; fd is ours from now on. */
+static void peer_take(struct hub *this, const struct msg_peer *who, int fd)
+{
+	bool replaced;
+	struct chan *c = NULL;
+
+	if (who->role == ROLE_ENGINE && who->index < culvert->table->n_engines)
+		c = &this->engine[who->index];
+	else if (who->role == ROLE_MANAGER)
+		c = &this->manager;
+	if (!c) {
+		log_err("chan role=%s index=%u refused", role_name(who->role), who->index);
+		close(fd);
 		return;
 	}
-	LIST_EACH(&l->sas, e) {
-		struct sa *sa = CONTAINER_OF(e, struct sa, of_lin);
-
-		sa_expire(sa->spi, &sa->local);
-	}
+	this->lock->lock(this->lock);
+	replaced = c->fd >= 0;
+	chan_close(c);
+	this->lock->unlock(this->lock);
+	if (who->role == ROLE_ENGINE && replaced)
+		engine_lost(who->index);	/* it was restarted before its end was noticed */
+	this->lock->lock(this->lock);
+	chan_init(c, fd, ROLE_IKED, who->role, who->index);
+	this->lock->unlock(this->lock);
+	if (who->role == ROLE_ENGINE)
+		engine_alive(who->index, true);
 }
 
 static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
@@ -235,22 +283,6 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 	}
 }
 
-/* The engine is gone and its clients with it: end their IKE_SAs, so that they dial again. */
-static void engine_lost(struct hub *this, unsigned i)
-{
-	engine_alive(i, false);
-	log_warn("engine%u is gone: its clients are ended", i);
-	culvert->lock->lock(culvert->lock);
-	for (unsigned b = 0; b < TABLE_BUCKETS; b++)
-		LIST_EACH(&culvert->table->by_uid[b], e) {
-			struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
-
-			if (l->placed && l->engine == i)
-				lin_kill(l);
-		}
-	culvert->lock->unlock(culvert->lock);
-}
-
 static uint64_t load(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
@@ -272,11 +304,11 @@ static void stats(struct hub *this)
 	COUNTERS(PUT)
 #undef PUT
 	culvert->lock->lock(culvert->lock);
-	put(&m, "ike_lineages", culvert->table->n_lin);
-	put(&m, "ike_sas", culvert->table->n_sa);
+	put(&m, "ike_lineages_now", culvert->table->n_lin);
+	put(&m, "ike_pairs_now", culvert->table->n_sa);
 	culvert->lock->unlock(culvert->lock);
-	put(&m, "ike_half_open", charon->ike_sa_manager->get_half_open_count(charon->ike_sa_manager, NULL, FALSE));
-	put(&m, "ike_up_now", charon->ike_sa_manager->get_count(charon->ike_sa_manager));
+	put(&m, "ike_half_open_now", charon->ike_sa_manager->get_half_open_count(charon->ike_sa_manager, NULL, FALSE));
+	put(&m, "ike_sas_now", charon->ike_sa_manager->get_count(charon->ike_sa_manager));
 	this->lock->lock(this->lock);
 	(void)!sent(this, chan_send(&this->manager, MSG_STATS, &m, sizeof(m), -1), &this->manager, MSG_STATS);
 	this->lock->unlock(this->lock);
@@ -345,7 +377,7 @@ static void closed(struct hub *this, struct chan *c)
 	chan_close(c);
 	this->lock->unlock(this->lock);
 	if (c != &this->manager)
-		engine_lost(this, c->index);
+		engine_lost(c->index);
 }
 
 static job_requeue_t run(struct hub *this)

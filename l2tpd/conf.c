@@ -534,12 +534,10 @@ static void fill(struct conf_parse *p)
 		c->n_auth = 1;
 		p->at_auth[0] = p->at_users[0] = whole;
 	}
-	if (!p->bound && c->n_tunnel) {
-		if (c->n_tunnel + c->n_unbuilt > 1 || c->n_auth > 1 || c->n_interface > 1) {
-			conf_error(p, whole, "there is no bind statement, and more than one tunnel, authentication or "
-				"interface to choose from");
-			return;
-		}
+	if (!p->bound && c->n_tunnel && (c->n_tunnel + c->n_unbuilt > 1 || c->n_auth > 1 || c->n_interface > 1)) {
+		conf_error(p, whole, "there is no bind statement, and more than one tunnel, authentication or "
+			"interface to choose from");
+	} else if (!p->bound && c->n_tunnel) {
 		(void)str_copy(p->bind_name[0][0], CONF_NAME_MAX, c->tunnel[0].name);
 		(void)str_copy(p->bind_name[0][1], CONF_NAME_MAX, c->auth[0].name);
 		(void)str_copy(p->bind_name[0][2], CONF_NAME_MAX, c->interface[0].name);
@@ -773,8 +771,6 @@ void conf_check(struct conf_parse *p)
 		return;
 	}
 	fill(p);
-	if (p->msgs->errors)
-		return;
 	resolve(p);
 	check_ikes(p);
 	check_pools(p);

@@ -67,6 +67,7 @@ struct conf_parse {
 	bool at_start;			/* nothing of this statement was read yet */
 	bool skip_block;		/* read over to the brace that closes the innermost block */
 	bool drop_block;		/* read over all open blocks, their closing braces too */
+	unsigned tok_where;		/* where the last token stands */
 	int last;			/* the last token */
 	bool hush;			/* a secret stands on this line: quote no word of it */
 	bool quiet_line, quiet_stmt;	/* "not built yet" was said of this line (statement) */

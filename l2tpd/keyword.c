@@ -279,13 +279,13 @@ unsigned kw_distance(const char *a, const char *b, unsigned max)
 void kw_suggest(const char *word, const char *cand, const char **best, unsigned *best_dist)
 {
 	/* One slip in a short word, more in a long one. */
-	unsigned max = (unsigned)MIN(strlen(cand) / 3, 4u), d;
+	unsigned max = (unsigned)MIN(MAX(strlen(cand) / 3, 1u), 4u), d = kw_distance(word, cand, max);
 
-	/* A part of a long word, left out, is the other way to get it wrong: "keepalive". */
-	if (strlen(word) >= 5 && (strstr(cand, word) || strstr(word, cand)))
-		d = MAX(max, 1u);
-	else if ((d = kw_distance(word, cand, MAX(max, 1u))) > MAX(max, 1u))
-		return;
+	if (d > max) {
+		/* The other way to get a long word wrong is to write a part of it: "keepalive". */
+		if (strlen(word) < 5 || (!strstr(cand, word) && !strstr(word, cand)))
+			return;
+	}
 	if (d < *best_dist) {
 		*best_dist = d;
 		*best = cand;

@@ -41,6 +41,9 @@
 #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = (n) ? YYRHSLOC(rhs, 1) : YYRHSLOC(rhs, 0))
 
 static void text_free(char *s);
+
+/* In the middle of a rule: the value stays on the stack, and an error later on frees it again. */
+#define TEXT_DONE(s) do { text_free(s); (s) = NULL; } while (0)
 %}
 
 %code {
@@ -68,7 +71,7 @@ static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char 
 static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name);
 static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool static_only);
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
-	char *const s[static 3]);
+	char *const s[static 2]);
 static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
 	const char *addr, const char *ipcp);
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
@@ -263,7 +266,7 @@ ike_psk:  PSK text			{ ike_psk(p, @2, $2, false); text_free($2); }
 
 tunnel:	  TUNNEL text PROTOCOL proto {
 		tunnel_begin(p, @2, $2, $4);
-		text_free($2);
+		TEXT_DONE($2);
 	  } tunnel_block	{ p->unbuilt = false; }
 	;
 
@@ -336,7 +339,7 @@ dump_word: DUMP_WORD
 	| CHAP
 	;
 
-ipcp:	  IPCP text { ipcp_begin(p, @2, $2); text_free($2); } ipcp_block
+ipcp:	  IPCP text { ipcp_begin(p, @2, $2); TEXT_DONE($2); } ipcp_block
 	;
 
 ipcp_block: '{' ipcp_opts '}'
@@ -353,20 +356,20 @@ ipcp_opt: plain
 	| POOL_ADDRESS text pool_for	{ pool(p, @2, $2, $3); text_free($2); }
 	| DNS_SERVERS RESOLVER
 	| DNS_SERVERS text {
-		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[3]){ $2 });
+		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[2]){ $2 });
 		text_free($2);
 	}
 	| DNS_SERVERS text text {
-		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[3]){ $2, $3 });
+		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[2]){ $2, $3 });
 		text_free($2);
 		text_free($3);
 	}
 	| NBNS_SERVERS text {
-		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[3]){ $2 });
+		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[2]){ $2 });
 		text_free($2);
 	}
 	| NBNS_SERVERS text text {
-		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[3]){ $2, $3 });
+		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[2]){ $2, $3 });
 		text_free($2);
 		text_free($3);
 	}
@@ -388,7 +391,7 @@ interface: INTERFACE text ADDRESS text IPCP text {
 	}
 	;
 
-auth:	  AUTHENTICATION text TYPE auth_type { auth_begin(p, @2, $2, $4); text_free($2); } auth_block
+auth:	  AUTHENTICATION text TYPE auth_type { auth_begin(p, @2, $2, $4); TEXT_DONE($2); } auth_block
 	;
 
 auth_type: LOCAL	{ $$ = CONF_TYPE_LOCAL; }
@@ -964,6 +967,7 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 {
 	int tok = lex(p, val, loc);
 
+	p->tok_where = p->where;
 	if (tok == NEWLINE) {
 		p->opt = NULL;
 		p->hush = false;
@@ -972,11 +976,10 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 			p->where = IN_TOP;
 			p->at_start = true;
 			p->quiet_stmt = false;
-			p->first[0] = '\0';
 		}
 	} else if (tok == PSK || tok == SECRET) {
 		p->hush = true;
-	} else if (tok == SECRET_FILE || tok == '}') {
+	} else if (tok == '}') {
 		p->hush = false;
 	}
 	p->last = tok;
@@ -987,7 +990,7 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 
 static const char *where_name(const struct conf_parse *p)
 {
-	switch (p->where) {
+	switch (p->tok_where) {
 	case IN_TOP:
 		return "statement";
 	case IN_SET:
@@ -1043,7 +1046,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	for (size_t k = 0; k < n_keywords; k++) {
 		const struct keyword *kw = &keywords[k];
 
-		if (!(kw->in & p->where))
+		if (!(kw->in & p->tok_where))
 			continue;
 		for (int i = 0; i < n; i++) {
 			if (want[i] != YYTRANSLATE(kw->token))
@@ -1056,7 +1059,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		}
 	}
 	if (n_kw > SHOWN) {
-		list[0] = p->where == IN_TOP ? "a statement" : "one of its options";
+		list[0] = p->tok_where == IN_TOP ? "a statement" : "one of its options";
 		n_list = 1;
 	}
 	for (int i = 0; i < n && n_list < N_ELEMENTS(list); i++) {
@@ -1173,7 +1176,7 @@ static uint32_t number(struct conf_parse *p, struct conf_pos pos, const char *wh
 		return (uint32_t)v;
 	str_escape(shown, sizeof(shown), s, strlen(s));
 	conf_error(p, pos, "%s is \"%s\"; expected a number from %u to %u", what, shown, min, max);
-	return min;
+	return 0;
 }
 
 static void opt_num(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
@@ -1250,7 +1253,7 @@ static uint32_t ip4(struct conf_parse *p, struct conf_pos pos, const char *what,
 	struct addr a;
 	char shown[48];
 
-	if (addr_parse(s, 0, &a) && a.family == 4)
+	if (addr_parse(s, 0, &a) && a.family == 4 && !addr_is_any(&a))
 		return addr_v4_of(&a);
 	str_escape(shown, sizeof(shown), s, strlen(s));
 	conf_error(p, pos, "%s is \"%s\"; expected an IPv4 address", what, shown);
@@ -1351,7 +1354,7 @@ static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char 
 
 	if (p->unbuilt || !a.family)
 		return;
-	if (port && n != 1701)
+	if (n && n != 1701)
 		later(p, port_pos, "a port other than 1701 (inside ESP it is always that one)");
 	for (unsigned i = 0; i < p->tunnel->n_listen; i++) {
 		if (addr_ip_eq(&p->tunnel->listen[i], &a)) {
@@ -1456,14 +1459,11 @@ static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool 
 }
 
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
-	char *const s[static 3])
+	char *const s[static 2])
 {
 	list[0] = list[1] = 0;
-	for (unsigned i = 0; i < 2 && s[i]; i++) {
+	for (unsigned i = 0; i < 2 && s[i]; i++)
 		list[i] = ip4(p, pos, what, s[i]);
-		if (s[i] && !list[i])
-			conf_error(p, pos, "%s must be addresses of servers", what);
-	}
 	if (list == p->ipcp->dns)
 		p->at_dns[p->ipcp - p->c->ipcp][0] = p->at_dns[p->ipcp - p->c->ipcp][1] = pos;
 }

@@ -493,15 +493,21 @@ static bool hello_waits(const struct l2tp_tunnel *t)
 	return t->hello && xport_outstanding(&t->x, t->hello_ns);
 }
 
-/* The HELLO that waits is lost when nothing at all was heard since: data that flows proves the
- * peer as well (some clients do not answer HELLO). */
+/*
+ * When to send a HELLO, or to give up on the one that waits.  Whatever was
+ * heard since it was sent answers it (some clients never do, and their data
+ * proves them as well); it stays in the queue, is sent again and again, and so
+ * asks the next time too, after the same silence.
+ */
 static uint64_t hello_deadline(const struct l2tp_tunnel *t, const struct l2tp_conf *conf)
 {
+	uint64_t ask_ms = t->heard_ms + conf->hello_interval_ms;
+
 	if (t->state != ESTABLISHED || !conf->hello_interval_ms)
 		return UINT64_MAX;
-	if (hello_waits(t))
-		return MAX(t->hello_ms, t->heard_ms) + conf->hello_timeout_ms;
-	return t->heard_ms + conf->hello_interval_ms;
+	if (!hello_waits(t))
+		return ask_ms;
+	return (t->heard_ms > t->hello_ms ? ask_ms : t->hello_ms) + conf->hello_timeout_ms;
 }
 
 static uint64_t idle_deadline(const struct l2tp_tunnel *t, const struct l2tp_conf *conf)

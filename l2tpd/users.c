@@ -14,14 +14,14 @@
 struct users {
 	struct user *v;
 	size_t n, cap;
-	/* Strings: no value is longer than what it was written as, so the text's size is enough. */
+	/* The strings; no value is longer than what it was written as. */
 	char *arena;
 	size_t arena_len, arena_cap;
 	uint32_t *slot;		/* open addressing; index + 1, 0 = empty */
 	size_t n_slot;		/* a power of two, at least twice n */
 };
 
-/* Where a row stands: its lines joined, and where each of its bytes came from. */
+/* A row, its lines joined. */
 struct row {
 	char text[USERS_ROW_MAX];
 	size_t len;
@@ -325,8 +325,8 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 	l.u = calloc(1, sizeof(*l.u));
 	if (n > USERS_FILE_MAX)
 		err = -E2BIG;
-	/* Each row gives at most its own bytes and three NULs for at least two of its own ("a:"). */
-	else if (!l.u || !r || !(l.u->arena = malloc(l.u->arena_cap = 3 * n + 4)))
+	/* A row that is kept gives fewer bytes than it has: three NULs for ":password=" at the least. */
+	else if (!l.u || !r || !(l.u->arena = malloc(l.u->arena_cap = n + 1)))
 		err = -ENOMEM;
 	while (!err && at < end) {
 		const char *why = NULL;

@@ -63,9 +63,9 @@ void opt_ask(const struct ppp *p, const struct ppp_proto *pr, struct wr *w)
 		(void)ask_one(p, pr, i, w);
 }
 
-/* One option is judged; what is to be answered for it goes to rej or nak. */
+/* One option is judged; the value that a Nak is to carry goes to nak. */
 static enum opt_verdict judge_one(struct turn *t, const struct ppp_proto *pr, int i, struct rd val,
-	struct rd whole, struct wr *nak)
+	struct wr *nak)
 {
 	const struct ppp_opt *o = &pr->opts[i];
 	size_t start = nak->len, at;
@@ -83,7 +83,7 @@ static enum opt_verdict judge_one(struct turn *t, const struct ppp_proto *pr, in
 	/* RFC 1661 4.6, Max-Failure: "converted to Configure-Reject packets". */
 	if (v == OPT_NAK && proto_fsm(t->p, pr)->sent_naks >= t->p->conf->max_failure) {
 		nak->len = start;
-		v = whole.n ? OPT_REJECT : OPT_ACK;
+		v = OPT_REJECT;
 	}
 	return v;
 }
@@ -100,7 +100,7 @@ static bool append_wanted(struct turn *t, const struct ppp_proto *pr, unsigned s
 		if (!pr->opts[i].wanted || (seen | f->appended) & 1u << i)
 			continue;
 		f->appended |= 1u << i;
-		any |= judge_one(t, pr, i, none, none, nak) == OPT_NAK;
+		any |= judge_one(t, pr, i, none, nak) == OPT_NAK;
 	}
 	return any;
 }
@@ -124,7 +124,7 @@ bool opt_judge(struct turn *t, const struct ppp_proto *pr, struct rd opts, struc
 		 * rejected, so an answer never grows past its request. */
 		if (i >= 0 && !(seen & 1u << i)) {
 			seen |= 1u << i;
-			v = judge_one(t, pr, i, val, whole, &nak);
+			v = judge_one(t, pr, i, val, &nak);
 		}
 		if (v == OPT_ABORT) {
 			*ret = v;

@@ -1,4 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+unit_tests += tests/unit/t_ike
+tests_unit_t_ike_SOURCES = tests/unit/t_ike.c
+tests_unit_t_ike_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_ike_LDADD = libike.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_ike_hdr
+tests_fuzz_fuzz_ike_hdr_SOURCES = tests/fuzz/fuzz_ike_hdr.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ike_hdr_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_ike_hdr_LDADD = libike.a libbase.a $(CRYPTO_LIBS)
+
+# Needs root and a guest; ./setup.sh check runs it.
+EXTRA_DIST += tests/netns/20-ike.sh
 if IKE_PLUGIN
 # Not a test by itself: it plays culvertd to culvert-iked, with real clients at its sockets.
 check_PROGRAMS += tests/ike/harness

@@ -65,7 +65,7 @@ static void drain(struct world *w)
 		}
 	}
 	if (w->p.fsm[PPP_FSM_LCP].state != FSM_OPENED)
-		w->allowed = false;
+		w->allowed = w->asked = false;
 	must(ppp_may_ip(&w->p) == w->up);
 	must(!w->up || w->allowed || !w->c.authenticator);
 	must(w->p.lost == 0);

@@ -6,6 +6,7 @@
 #ifndef CULVERT_L2TP_UTIL_H
 #define CULVERT_L2TP_UTIL_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "l2tpd/flow.h"

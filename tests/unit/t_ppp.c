@@ -653,12 +653,14 @@ static void t_methods(void **st)
 	assert_string_equal(echo_back(&o, CONFIGURE_ACK), "");
 	assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
 	assert_string_equal(feed(&o, RESPONSE41), "");
+	assert_string_equal(feed(&o, "c223 02 41 0018 10 " Z8 Z8 " 6a6f65"), "");
 	assert_string_equal(feed(&o, "c023 01 09 0008 03 6a6f"), "");		/* name past the end */
 	assert_string_equal(feed(&o, "c023 01 09 000a 03 6a6f65 02 78"), "");	/* password, too */
 	assert_string_equal(feed(&o, "c023 01 09 0005 00"), "");
 	assert_string_equal(feed(&o, "c023 01 09 0003 00"), "");
 	assert_string_equal(feed(&o, "c023 02 09 0005 00"), "");		/* an Ack, to us */
 	assert_string_equal(feed(&o, "c023 01 09 000a 03 6a6f65 01 78"), "AUTH");
+	assert_string_equal(feed(&o, "c023 01 0a 000a 03 6a6f65 01 79"), "");	/* one is enough */
 	assert_int_equal(o.p.req.method, PPP_AUTH_PAP);
 	assert_int_equal(o.p.req.user_len, 3);
 	assert_int_equal(o.p.req.response_len, 1);
@@ -770,6 +772,17 @@ static void t_no_address(void **st)
 	want("ff038021 02 02 0004", feed(&o, "8021 01 02 0004"));
 	want("UP", feed(&o, "8021 02 01 000a 0306 0a000001"));
 	assert_int_equal(o.p.ip_remote, 0x0a000019);
+}
+
+/* A Success may be lost, and the client waits for it: it is said again until IPCP is heard. */
+static void t_lost_success(void **st)
+{
+	static struct one o;
+
+	lns_at(&o, &lns_conf, NETWORK);
+	want(SUCCESS41 "|" IPCP_REQ, expire(&o, 3000));
+	feed(&o, "8021 01 01 0004");
+	want(IPCP_REQ, expire(&o, 3000));
 }
 
 /* The Nak that is repeated becomes a Reject (RFC 1661 4.6). */
@@ -885,10 +898,11 @@ struct pair {
 	uint64_t start_ms[2];
 	bool started[2];
 	uint64_t now_ms, delay_ms;
-	uint64_t lose[2], twice[2];	/* bit n: the n-th frame that the side sends */
+	uint64_t lose[2], twice[2], late[2];	/* bit n: the n-th frame that the side sends */
 	uint64_t cut_ms;		/* nothing passes from then on */
 	const char *password;		/* the server's idea of it */
 	bool refuse;
+	struct ppp_verdict v;		/* what it gives */
 	unsigned sent[2], ups[2], downs[2], gone[2], auths;
 	uint64_t up_ms[2];
 	struct flight air[64];
@@ -902,7 +916,7 @@ static void judge(struct pair *w, struct ppp_verdict *v)
 	size_t n = strlen(w->password);
 	uint8_t hash[16];
 
-	*v = yes;
+	*v = w->v;
 	v->ok = user.n == 3 && !memcmp(user.p, "joe", 3);
 	if (r->method == PPP_AUTH_MSCHAPV2) {
 		assert_int_equal(r->response_len, MSCHAP_VALUE);
@@ -932,7 +946,7 @@ static void fly(struct pair *w, int from, const struct ppp_effect *e)
 		struct flight *f = &w->air[w->n_air++];
 
 		assert_true(w->n_air < N_ELEMENTS(w->air));
-		f->at_ms = w->now_ms + w->delay_ms;
+		f->at_ms = w->now_ms + w->delay_ms + (w->late[from] & bit ? 35 : 0);
 		f->order = w->order++;
 		f->to = !from;
 		f->n = e->len;
@@ -984,6 +998,7 @@ static void pair_init(struct pair *w)
 {
 	*w = (struct pair){
 		.c = { lns_conf, client_conf }, .now_ms = 1, .cut_ms = UINT64_MAX, .password = "secret",
+		.v = yes,
 	};
 }
 
@@ -1051,7 +1066,7 @@ static bool both_up(const struct pair *w)
 
 	return w->started[A] && w->started[B] && ppp_may_ip(a) && ppp_may_ip(b) &&
 	       a->ip_remote == b->ip_local && a->ip_local == b->ip_remote && b->ip_local == yes.ip &&
-	       (!b->conf->want_dns || (b->dns[0] == yes.dns[0] && b->dns[1] == yes.dns[1])) &&
+	       (!b->conf->want_dns || (b->dns[0] == w->v.dns[0] && b->dns[1] == w->v.dns[1])) &&
 	       ppp_mtu(a) == 1360 && ppp_mtu(b) == 1360;
 }
 
@@ -1092,28 +1107,29 @@ static void t_pair(void **st)
 	}
 }
 
-/* Any one frame, and any two, of either side lost or doubled: it only takes longer. */
+/* Any one frame, and any two, of either side lost, doubled or overtaken: it only takes longer. */
 static void t_pair_loss(void **st)
 {
 	static struct pair w;
 
 	for (int i = 0; i < 14; i++) {
 		for (int k = i; k < 28; k++) {
-			for (int how = 0; how < 2; how++) {
+			for (int how = 0; how < 3; how++) {
+				static const char *const names[] = { "lost", "doubled", "late" };
 				uint64_t *bits;
 
 				pair_init(&w);
 				w.start_ms[A] = 10;
 				w.start_ms[B] = 15;
 				w.delay_ms = 10;
-				bits = how ? w.twice : w.lose;
+				bits = how == 0 ? w.lose : how == 1 ? w.twice : w.late;
 				bits[A] |= 1ull << i;
 				bits[k >= 14] |= 1ull << k % 14;
 				pair_run(&w, 60000);
 				if (!both_up(&w))
-					fail_msg("%s A%d and %c%d: %s / %s", how ? "doubled" : "lost", i,
+					fail_msg("%s A%d and %c%d: %s / %s", names[how], i,
 						k >= 14 ? 'B' : 'A', k % 14, w.p[A].reason, w.p[B].reason);
-				if (how)
+				if (how == 1)
 					assert_true(w.up_ms[A] < 1000);
 			}
 		}
@@ -1137,16 +1153,22 @@ static void t_pair_end(void **st)
 		assert_int_equal(w.auths, 1);
 	}
 
-	/* A server that does not know the password cannot pass for ours. */
+	/* The right one, but no room. */
 	pair_init(&w);
-	pair_run(&w, 0);
-	w.c[B].auth = PPP_AUTH_MSCHAPV2;
-	w.password = "secret";
 	w.refuse = true;
 	pair_run(&w, 30000);
 	assert_string_equal(w.p[A].reason, "too many sessions");
 	assert_int_equal(w.ups[A] + w.ups[B], 0);
 	assert_int_equal(w.gone[A] + w.gone[B], 2);
+
+	/* One name server, or none: the client asks no more for what there is not. */
+	for (int n = 0; n < 2; n++) {
+		pair_init(&w);
+		w.v.dns[1] = 0;
+		w.v.dns[0] *= (uint32_t)n;
+		pair_run(&w, 1000);
+		assert_true(both_up(&w));
+	}
 
 	/* No common method. */
 	pair_init(&w);
@@ -1257,7 +1279,8 @@ int main(void)
 		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
 		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
-		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
+		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_lost_success),
+		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
 		cmocka_unit_test(t_client_proof),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
 	};

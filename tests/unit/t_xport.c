@@ -186,6 +186,9 @@ static void t_burst_lost(void **st)
 	assert_true(xport_expire(&x, 5, 1000));
 	SENDS(&x, 1000, 3);
 	SILENT(&x, 1000);
+	/* A ZLB has the number of the next new message, not of the next one again. */
+	assert_int_equal(get(&x, 0xffff, 3, 1), XPORT_DUP);
+	ZLB(&x, 1000, 7, 0);
 	/* The peer had 4 and 5 all the while: its Nr passes over what was not sent again. */
 	assert_int_equal(get(&x, 0, 6, -1), XPORT_ACK);
 	SENDS(&x, 1000, 6);
@@ -350,6 +353,7 @@ static void t_full(void **st)
 	static uint8_t bytes[XPORT_BODY_MAX + 1];
 	struct xport x;
 	struct wr w = wr_of(bytes, sizeof(bytes));
+	struct l2tp_hdr h;
 	unsigned n = 0;
 
 	xport_init(&x, 1000);
@@ -363,6 +367,19 @@ static void t_full(void **st)
 	assert_int_equal(x.n, 2);
 	get(&x, 0, 1, -1);
 	SENDS(&x, 0, 1);
+
+	/* A held message waits for room as well, and is taken when it comes again. */
+	xport_init(&x, 1000);
+	for (n = 0; n < XPORT_QUEUE - 3; n++)
+		assert_true(put(&x, 0, 1));
+	assert_int_equal(get(&x, 1, 0, 1), XPORT_EARLY);
+	assert_int_equal(get(&x, 0, 0, 1), XPORT_NEW);
+	assert_true(put(&x, 0, 1));
+	assert_false(xport_next(&x, &h));
+	SENDS(&x, 0, 0);
+	assert_int_equal(get(&x, 1, 0, 1), XPORT_DROP);
+	assert_int_equal(get(&x, 1, 1, 1), XPORT_NEW);
+	assert_false(xport_next(&x, &h));
 
 	xport_init(&x, 1000);
 	w.len = XPORT_BODY_MAX + 1;

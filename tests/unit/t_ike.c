@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of the IKE plugin that need no charon: statements, proposals, SPIs, clients, datagrams. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/wr.h"
+#include "ike-plugin/hdr.h"
+#include "ike-plugin/match.h"
+#include "ike-plugin/suite.h"
+#include "ike-plugin/table.h"
+
+static struct addr ip(const char *s, uint16_t port)
+{
+	struct addr a;
+
+	assert_true(addr_parse(s, port, &a));
+	return a;
+}
+
+static void t_match(void **st)
+{
+	static const struct {
+		const char *from, *to;
+		uint8_t prefix;
+		char not;			/* x: XAuth, k: no key */
+	} ike[] = {
+		{ "", "", 0, 0 },				/* 0: from any to any */
+		{ "", "10.0.0.0", 8, 0 },
+		{ "", "10.1.2.0", 23, 0 },
+		{ "192.0.2.1", "10.1.2.0", 23, 0 },	/* 3: the same net, but names our address */
+		{ "192.0.2.2", "", 0, 0 },
+		{ "", "10.1.2.0", 24, 'x' },	/* 5, 6: never */
+		{ "", "10.1.2.0", 24, 'k' },
+		{ "", "2001:db8::", 33, 0 },
+		{ "0.0.0.0", "10.0.0.0", 8, 0 },		/* 8: as 1, but later */
+	};
+	static const struct {
+		const char *local, *peer;
+		int want;
+	} cases[] = {
+		{ "192.0.2.9", "198.51.100.1", 0 },
+		{ "192.0.2.2", "198.51.100.1", 4 },
+		{ "192.0.2.9", "10.1.4.0", 1 },
+		{ "192.0.2.2", "10.1.4.0", 1 },
+		{ "192.0.2.9", "10.1.2.1", 2 },
+		{ "192.0.2.9", "10.1.3.255", 2 },
+		{ "192.0.2.1", "10.1.3.255", 3 },
+		{ "2001:db8::1", "2001:db8:7fff::1", 7 },
+		{ "2001:db8::1", "2001:db8:8000::1", 0 },
+	};
+	static struct conf c;
+
+	for (unsigned i = 0; i < N_ELEMENTS(ike); i++) {
+		struct conf_ike *k = &c.ike[c.n_ike++];
+
+		if (ike[i].from[0])
+			k->from = ip(ike[i].from, 0);
+		if (ike[i].to[0])
+			k->to = ip(ike[i].to, 0);
+		k->to_prefix = ike[i].prefix;
+		k->xauth = ike[i].not == 'x';
+		k->psk_len = ike[i].not == 'k' ? 0 : 3;
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(cases); i++) {
+		struct addr local = ip(cases[i].local, 500), peer = ip(cases[i].peer, 40000);
+
+		assert_int_equal(match_ike(&c, &local, &peer), cases[i].want);
+	}
+	c.ike[0].psk_len = 0;
+	assert_int_equal(match_ike(&c, &(struct addr){ .family = 4 }, &(struct addr){ .family = 4, .ip = { 11 } }), -1);
+	c.ike[1].psk_len = CONF_SECRET_MAX + 1;
+	assert_false(match_usable(&c.ike[1]));
+}
+
+/* A statement's words → its suites, joined. */
+static void t_suite(void **st)
+{
+	static const struct {
+		const char *enc, *auth, *group;
+		enum conf_proposals set;
+		bool quick;
+		const char *want;		/* NULL: refused */
+	} cases[] = {
+		{ "", "", "", CONF_PROP_DEFAULT, false,
+		  "aes256-sha256-ecp256 aes256-sha384-ecp384 aes256-sha1-ecp384 aes256-sha256-modp2048 "
+		  "aes256-sha1-modp2048 aes128-sha256-modp2048 aes128-sha1-modp2048 aes256-sha512-modp2048 "
+		  "aes256-sha384-modp2048" },
+		{ "aes-256", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, false, "aes256-sha1-modp1024" },
+		{ "", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, false, "aes256-sha1-modp1024 aes128-sha1-modp1024" },
+		{ "aes", "hmac-sha2-256", "ecp256", CONF_PROP_DEFAULT, false, "aes256-sha256-ecp256 aes128-sha256-ecp256" },
+		{ "3des", "hmac-md5", "modp1536", CONF_PROP_DEFAULT, false, "3des-md5-modp1536" },
+		{ "aes-128", "hmac-sha1", "", CONF_PROP_LEGACY, false,
+		  "aes128-sha1-ecp256 aes128-sha1-ecp384 aes128-sha1-modp2048 aes128-sha1-modp1536 aes128-sha1-modp1024" },
+		{ "des", "", "", CONF_PROP_DEFAULT, false, NULL },
+		{ "", "sha1", "", CONF_PROP_DEFAULT, false, NULL },
+		{ "", "", "modp768", CONF_PROP_LEGACY, false, NULL },
+		{ "", "", "", CONF_PROP_DEFAULT, true,
+		  "aes256-sha1-modp2048-ecp256-ecp384-modpnone aes128-sha1-modp2048-ecp256-ecp384-modpnone "
+		  "aes256-sha256-modp2048-ecp256-ecp384-modpnone aes128-sha256-modp2048-ecp256-ecp384-modpnone" },
+		{ "aes-128", "hmac-sha2-256", "modp1024", CONF_PROP_DEFAULT, true, "aes128-sha256-modp1024-modpnone" },
+		{ "aes", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, true,
+		  "aes256-sha1-modp1024-modpnone aes128-sha1-modp1024-modpnone" },
+		{ "3des", "", "", CONF_PROP_LEGACY, true, NULL },	/* known, but our ESP has none of these */
+		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },
+		{ "", "hmac-sha2-512", "", CONF_PROP_DEFAULT, true, NULL },
+		{ "aes-256", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone" },
+		{ "", "", "none", CONF_PROP_DEFAULT, false, NULL },
+		{ "", "", "modp768", CONF_PROP_DEFAULT, true, NULL },
+	};
+	static struct suites s;
+
+	for (unsigned i = 0; i < N_ELEMENTS(cases); i++) {
+		struct conf_ike k = { 0 };
+		const char *word = NULL;
+		char got[2048] = "";
+		bool ok;
+
+		str_copy(cases[i].quick ? k.quick_enc : k.main_enc, 16, cases[i].enc);
+		str_copy(cases[i].quick ? k.quick_auth : k.main_auth, 16, cases[i].auth);
+		str_copy(cases[i].quick ? k.quick_group : k.main_group, 16, cases[i].group);
+		ok = (cases[i].quick ? suite_quick : suite_main)(&k, cases[i].set, &s, &word);
+		assert_int_equal(ok, cases[i].want != NULL);
+		if (!ok) {
+			/* the word to blame is the one that was given */
+			assert_true(word[0]);
+			continue;
+		}
+		for (unsigned n = 0; n < s.n; n++) {
+			if (n)
+				strcat(got, " ");
+			strcat(got, s.s[n]);
+		}
+		assert_string_equal(got, cases[i].want);
+	}
+	/* The weak ones are there only when asked for. */
+	for (int set = CONF_PROP_DEFAULT; set <= CONF_PROP_LEGACY; set++) {
+		struct conf_ike k = { 0 };
+		const char *word;
+		unsigned weak = 0;
+
+		assert_true(suite_main(&k, set, &s, &word));
+		for (unsigned n = 0; n < s.n; n++)
+			weak += strstr(s.s[n], "3des") || strstr(s.s[n], "md5") || strstr(s.s[n], "modp1024");
+		assert_int_equal(weak > 0, set == CONF_PROP_LEGACY);
+	}
+}
+
+static void t_spi(void **st)
+{
+	struct spi_pool *p = spi_pool_new(5, SPI_SLOTS - 2);
+	uint32_t a, b, c, spi;
+
+	assert_non_null(p);
+	assert_true(spi_take(p, 0x1ab, &a));
+	assert_int_equal(a, spi_make(5, SPI_SLOTS - 2, 0xab));
+	assert_true(spi_take(p, 1, &b));
+	assert_true(spi_take(p, 2, &c));
+	assert_int_equal(spi_slot(b), SPI_SLOTS - 1);
+	assert_int_equal(spi_slot(c), 1);	/* not 0 */
+	assert_int_equal(spi_engine(c), 5);
+
+	/* A freed slot does not come again at once, but may be had back. */
+	spi_free(p, b);
+	assert_true(spi_take(p, 3, &spi));
+	assert_int_equal(spi_slot(spi), 2);
+	assert_true(spi_retake(p, b));
+	assert_false(spi_retake(p, b));
+	assert_false(spi_retake(p, spi_make(4, 9, 0)));
+	assert_false(spi_retake(p, spi_make(5, 0, 0)));
+	spi_free(p, spi_make(5, 0, 0));
+	assert_int_equal(p->used, 4);
+
+	/* All of them, each once; then none, until one is freed. */
+	while (p->used < SPI_SLOTS - 1)
+		assert_true(spi_take(p, 0, &spi));
+	assert_false(spi_take(p, 0, &spi));
+	spi_free(p, a);
+	spi_free(p, a);
+	assert_true(spi_take(p, 7, &spi));
+	assert_int_equal(spi, spi_make(5, SPI_SLOTS - 2, 7));
+	assert_false(spi_take(p, 0, &spi));
+	free(p);
+}
+
+static struct table *table(unsigned engines)
+{
+	struct table *t = table_new(77, 123, engines);
+
+	assert_non_null(t);
+	for (unsigned i = 0; i < engines; i++)
+		t->alive[i] = true;
+	return t;
+}
+
+/* A whole life: announce, both SAs, a rekey, charon's way to delete, the end. */
+static void t_lineage(void **st)
+{
+	struct addr local = ip("192.0.2.1", 4500), peer = ip("198.51.100.7", 4500);
+	struct table *t = table(2);
+	struct table_end end;
+	struct lin *l = table_lin(t, 9);
+	struct sa *a, *b;
+
+	assert_ptr_equal(table_lin(t, 9), l);
+	assert_int_equal(l->id.epoch, 77);
+	assert_int_equal(l->id.counter, 1);
+	assert_ptr_equal(table_lin_by_id(t, &l->id), l);
+	assert_null(table_lin_by_id(t, &(struct lineage){ 78, 1 }));
+	a = table_sa_new(t, l, &local, &peer, 1);
+	assert_non_null(a);
+	l->announced = true;
+	assert_int_equal(spi_engine(a->spi), l->engine);
+	table_out_set(t, a, 0xc0000001, &peer);
+	b = table_sa_new(t, l, &local, &peer, 2);
+	table_out_set(t, b, 0xc0000002, &peer);
+	assert_int_equal(spi_engine(a->spi), spi_engine(b->spi));
+	assert_ptr_equal(table_sa(t, a->spi), a);
+	assert_null(table_sa(t, a->spi ^ 1));	/* another generation */
+
+	/* rekeyed: first the old outbound SA goes, much later its inbound one */
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 9), a);
+	end = table_out_del(t, a);
+	assert_false(end.flow_end);
+	assert_null(table_sa_by_out(t, 0xc0000001, &peer, 9));
+	end = table_in_del(t, a);
+	assert_false(end.flow_end);
+	assert_int_equal(t->n_sa, 1);
+
+	/* the IKE_SA goes before the SAs that it holds */
+	end = table_ike_gone(t, 9);
+	assert_false(end.flow_end);
+	end = table_in_del(t, b);
+	assert_false(end.flow_end);
+	end = table_out_del(t, b);
+	assert_true(end.flow_end);
+	assert_int_equal(end.lineage.counter, 1);
+	assert_int_equal(t->n_lin, 0);
+	assert_int_equal(t->n_sa, 0);
+	assert_int_equal(t->pool[end.engine]->used, 0);
+
+	/* charon may number again from where it was: another client */
+	assert_int_equal(table_lin(t, 9)->id.counter, 2);
+	/* one that never got an SPI ends without a word */
+	assert_false(table_ike_gone(t, 9).flow_end);
+	assert_false(table_ike_gone(t, 9).flow_end);
+	assert_int_equal(t->n_lin, 0);
+	table_delete(t);
+}
+
+/* Two clients behind one NAT with the same outbound SPI, even from one port after a change of it. */
+static void t_collision(void **st)
+{
+	struct addr local = ip("192.0.2.1", 4500), peer = ip("198.51.100.7", 4500), moved = ip("198.51.100.7", 4501);
+	struct table *t = table(1);
+	struct sa *a = table_sa_new(t, table_lin(t, 1), &local, &peer, 1);
+	struct sa *b = table_sa_new(t, table_lin(t, 2), &local, &moved, 2);
+	uint32_t a_spi = a->spi;
+
+	table_out_set(t, a, 0xc0000001, &peer);
+	table_out_set(t, b, 0xc0000001, &moved);
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 1), a);
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &moved, 1), b);
+	/* b shows up at a's port: now the IKE_SA tells them apart … */
+	table_out_move(t, b, &peer);
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 1), a);
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 2), b);
+	/* … and where one IKE_SA adopted both, what was deleted a moment ago. */
+	(void)table_in_del(t, a);
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 2), a);
+	(void)table_out_del(t, a);
+	assert_null(table_sa(t, a_spi));
+	assert_ptr_equal(table_sa_by_out(t, 0xc0000001, &peer, 1), b);
+	/* the SPI that charon had us free, and then wants after all */
+	assert_non_null(table_sa_again(t, table_lin(t, 1), &local, &peer, a_spi));
+	assert_null(table_sa_again(t, table_lin(t, 1), &local, &peer, a_spi));
+	table_delete(t);
+}
+
+static void t_placement(void **st)
+{
+	struct addr local = ip("192.0.2.1", 4500), peer = ip("198.51.100.7", 4500), other_port = ip("198.51.100.7", 1);
+	struct table *t = table(4);
+	struct lin *a = table_lin(t, 1), *b = table_lin(t, 2);
+	unsigned used = 0, home;
+	struct sa *sa;
+
+	assert_non_null(table_sa_new(t, a, &local, &peer, 1));
+	home = a->engine;
+	/* the same address: the same engine, also when the first one moved there from elsewhere */
+	assert_non_null(table_sa_new(t, b, &local, &other_port, 1));
+	assert_int_equal(b->engine, home);
+	for (uint32_t i = 0; i < 64; i++) {
+		struct addr p = addr_v4(0x0a000000 + i, 4500);
+		struct lin *l = table_lin(t, 100 + i);
+
+		assert_non_null(table_sa_new(t, l, &local, &p, i));
+		used |= 1u << l->engine;
+		if (l->engine != home) {
+			struct addr q = addr_v4(0x0b000000 + i, 4500);
+			struct lin *again = table_lin(t, 1000 + i);
+
+			table_lin_move(t, l, &q);
+			assert_non_null(table_sa_new(t, again, &local, &q, i));
+			assert_int_equal(again->engine, l->engine);
+		}
+	}
+	assert_int_equal(used, 0xf);	/* they spread */
+
+	/* a dead engine gets nobody new, and its clients nothing */
+	t->alive[home] = false;
+	assert_null(table_sa_new(t, a, &local, &peer, 1));
+	sa = table_sa_new(t, table_lin(t, 5000), &local, &peer, 1);
+	assert_non_null(sa);
+	assert_int_not_equal(sa->lin->engine, home);
+	memset(t->alive, 0, sizeof(t->alive));
+	assert_null(table_sa_new(t, table_lin(t, 5001), &local, &peer, 1));
+
+	/* SPIs that an engine kept from before */
+	used = t->pool[1]->used;
+	table_reserve(t, spi_make(1, 4711, 3));
+	table_reserve(t, spi_make(1, 4711, 3));
+	table_reserve(t, spi_make(9, 4711, 3));
+	assert_int_equal(t->pool[1]->used, used + 1);
+	table_unreserve(t, sa->spi);		/* in use: not by this */
+	table_unreserve(t, spi_make(1, 4711, 3));
+	assert_int_equal(t->pool[1]->used, used);
+	table_delete(t);
+}
+
+/* Whatever order things end in, nothing is left and no lineage ends twice or early. */
+static void t_random(void **st)
+{
+	enum { CLIENTS = 40, STEPS = 20000 };
+	struct addr local = ip("192.0.2.1", 4500);
+	struct table *t = table(3);
+	struct { uint32_t uid; struct sa *sa[6]; } c[CLIENTS] = { 0 };
+	unsigned ended = 0, announced = 0;
+	uint32_t uid = 0;
+	struct rng rng;
+
+	rng_init_test(&rng, 42);
+	for (unsigned step = 0; step < STEPS || t->n_lin; step++) {
+		unsigned i = rng_u32(&rng) % CLIENTS, k = rng_u32(&rng) % 6;
+		struct addr peer = addr_v4(0x0a000000 + i / 4, (uint16_t)(4500 + i % 2));
+		struct table_end end = { 0 };
+		struct sa *sa = c[i].sa[k];
+		struct lin *l;
+
+		switch (rng_u32(&rng) % 4) {
+		case 0:
+		case 1:
+			if (sa || step >= STEPS)
+				break;
+			if (!c[i].uid)
+				c[i].uid = ++uid;
+			l = table_lin(t, c[i].uid);
+			c[i].sa[k] = sa = table_sa_new(t, l, &local, &peer, step);
+			assert_non_null(sa);
+			announced += !l->announced;
+			l->announced = true;
+			if (step & 1)
+				table_out_set(t, sa, 0xc0000001 + k % 2, &peer);
+			break;
+		case 2:
+			if (!sa || sa->in_gone)
+				break;
+			if (!sa->out)
+				c[i].sa[k] = NULL;
+			else if (step & 2)
+				break;
+			end = table_in_del(t, sa);
+			if (c[i].sa[k]) {
+				assert_false(end.flow_end);
+				c[i].sa[k] = NULL;
+				end = table_out_del(t, sa);
+			}
+			break;
+		default:
+			if (c[i].uid && (step & 7) == 0) {
+				end = table_ike_gone(t, c[i].uid);
+				c[i].uid = 0;
+			}
+			break;
+		}
+		ended += end.flow_end;
+		for (unsigned n = 0; end.flow_end && n < 6; n++)
+			assert_true(!c[i].sa[n] || c[i].sa[n]->lin->id.counter != end.lineage.counter);
+	}
+	assert_int_equal(ended, announced);
+	assert_int_equal(t->n_sa, 0);
+	for (unsigned e = 0; e < 3; e++)
+		assert_int_equal(t->pool[e]->used, 0);
+	table_delete(t);
+}
+
+static void t_hdr(void **st)
+{
+	static const struct {
+		uint8_t version, exchange;
+		uint32_t cookie, length;
+		unsigned extra;			/* bytes after the header */
+		bool natt;
+		uint16_t port;
+		enum hdr_kind want;
+	} cases[] = {
+		{ 0x10, 2, 1, 28, 0, false, 500, HDR_IKE },
+		{ 0x10, 2, 1, 28, 9, false, 12345, HDR_IKE },
+		{ 0x10, 5, 1, 36, 8, true, 4500, HDR_IKE },
+		{ 0x10, 6, 1, 28, 0, true, 40000, HDR_IKE },
+		{ 0x10, 32, 1, 28, 0, true, 40000, HDR_IKE },
+		{ 0x10, 32, 1, 28, 0, true, 500, HDR_PORT_500 },
+		{ 0x10, 4, 1, 28, 0, false, 500, HDR_AGGRESSIVE },
+		{ 0x10, 33, 1, 28, 0, false, 500, HDR_BAD },
+		{ 0x10, 0, 1, 28, 0, false, 500, HDR_BAD },
+		{ 0x20, 34, 1, 28, 0, false, 500, HDR_VERSION },
+		{ 0x00, 2, 1, 28, 0, false, 500, HDR_VERSION },
+		{ 0x10, 2, 0, 28, 0, false, 500, HDR_BAD },
+		{ 0x10, 2, 1, 27, 0, false, 500, HDR_BAD },
+		{ 0x10, 2, 1, 29, 0, false, 500, HDR_BAD },
+		{ 0x10, 2, 1, 0xffffffff, 99, false, 500, HDR_BAD },
+	};
+	uint8_t buf[160];
+
+	for (unsigned i = 0; i < N_ELEMENTS(cases); i++) {
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		memset(buf, 0, sizeof(buf));
+		if (cases[i].natt)
+			wr_u32(&w, 0);
+		wr_u32(&w, 0);
+		wr_u32(&w, cases[i].cookie);
+		(void)wr_room(&w, 9);
+		wr_u8(&w, cases[i].version);
+		wr_u8(&w, cases[i].exchange);
+		(void)wr_room(&w, 5);
+		wr_u32(&w, cases[i].length);
+		(void)wr_room(&w, cases[i].extra);
+		assert_false(w.bad);
+		assert_int_equal(hdr_classify(buf, w.len, cases[i].natt, cases[i].port), cases[i].want);
+		/* cut anywhere, it is short or keeps its port's verdict, and nothing is read beyond it */
+		for (size_t n = 0; n < (cases[i].natt ? 32u : 28u); n++) {
+			uint8_t *copy = malloc(n ? n : 1);
+			enum hdr_kind got;
+
+			memcpy(copy, buf, n);
+			got = hdr_classify(copy, n, cases[i].natt, cases[i].port);
+			assert_true(got == HDR_SHORT || got == HDR_PORT_500);
+			free(copy);
+		}
+	}
+	assert_int_equal(hdr_classify("\xff", 1, true, 4500), HDR_KEEPALIVE);
+	assert_int_equal(hdr_classify("\xff", 1, false, 500), HDR_KEEPALIVE);
+	assert_int_equal(hdr_classify("\xfe", 1, true, 4500), HDR_SHORT);
+	assert_int_equal(hdr_classify("\x04\x00\x01\x01xxxx", 8, true, 4500), HDR_ESP);
+	assert_int_equal(hdr_classify(NULL, 0, true, 4500), HDR_SHORT);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
+		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

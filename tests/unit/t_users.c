@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* users: the getcap text, row by row. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "l2tpd/users.h"
+
+#define X100 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+struct row {
+	const char *text;
+	const char *name;	/* NULL: nobody is there */
+	const char *password;
+	uint32_t ip, mask;
+	const char *number;
+	const char *says;	/* NULL: nothing is said */
+};
+
+static const struct row rows[] = {
+	{ "", NULL, .says = NULL },
+	{ "# joe:password=x:\n\n  \n", NULL, .says = NULL },
+	{ "joe:password=x:\n", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=x", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:\\\n\t:password=twogoatsonewolf:\n", "joe", "twogoatsonewolf", 0, ~0u, "", NULL },
+	{ "joe:\\\n\t:password=s:\\\n\t:framed-ip-address=10.0.0.7:\\\n\t:framed-ip-network=255.255.255.0:\\\n"
+	  "\t:calling-number=123:\n",
+	  "joe", "s", 0x0a000007, 0xffffff00, "123", NULL },
+	{ "joe:\\\n    password=x:\n", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=a\\072b\\\\c\\^d\\ce:", "joe", "a:b\\c^d:e", 0, ~0u, "", NULL },
+	{ "joe:password=^A\\E\\n\\t\\001\\x:", "joe", "\001\033\n\t\001x", 0, ~0u, "", NULL },
+	{ "joe:password=\\377\\0601:", "joe", "\37701", 0, ~0u, "", NULL },
+	{ "joe:password=\303\251\342\202\254 x=y#z|:", "joe", "\303\251\342\202\254 x=y#z|", 0, ~0u, "", NULL },
+	{ "j\303\266rg:password=x:", "j\303\266rg", "x", 0, ~0u, "", NULL },
+	{ "joe@example.net:password=x:", "joe@example.net", "x", 0, ~0u, "", NULL },
+	{ "# a comment that ends in \\\njoe:password=x:", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=x:password=y:", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=x:\\", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=x:\njoe:password=y:\n", "joe", "x", 0, ~0u, "", "f:2:1: warning: joe: this user is there already" },
+	{ "joe:password=x:pasword=y:", "joe", "x", 0, ~0u, "", "field pasword is unknown and ignored; did you mean password?" },
+	{ "\n\njoe:password:\n", NULL, .says = "f:3:1: warning: joe: there is no password" },
+	{ "joe:password=:\n", NULL, .says = "the password is empty" },
+	{ "joe\n", NULL, .says = "f:1:1: warning: expected NAME:password=" },
+	{ ":password=x:\n", NULL, .says = "begins with the user's name" },
+	{ "joe|jim:password=x:\n", NULL, .says = "a name may not hold |" },
+	{ "joe :password=x:\n", NULL, .says = "a blank at an end of the name" },
+	{ "jo\te:password=x:\n", NULL, .says = "a control character" },
+	{ "joe:password=x:\r\n", NULL, .says = "carriage return" },
+	{ "joe:password=x\\:\n", NULL, .says = "a backslash at the end of a value" },
+	{ "joe:password=x^:\n", NULL, .says = "a ^ at the end of a value" },
+	{ "joe:password=x\\000y:\n", NULL, .says = "a NUL in a value" },
+	{ "joe:password=x^@y:\n", NULL, .says = "a NUL in a value" },
+	{ "joe:password=\\777:\n", NULL, .says = "beyond \\377" },
+	{ "joe:password=x:framed-ip-address=10.0.0:\n", NULL, .says = "framed-ip-address is no" },
+	{ "joe:password=x:framed-ip-address=0.0.0.0:\n", NULL, .says = "framed-ip-address is no" },
+	{ "joe:password=x:framed-ip-address=::1:\n", NULL, .says = "framed-ip-address is no" },
+	{ "joe:password=x:framed-ip-network=255.0.255.0:\n", NULL, .says = "is no netmask" },
+	{ X100 X100 X100 ":password=x:\n", NULL, .says = "more than 127 bytes" },
+};
+
+static bool said(const struct conf_msgs *m, const char *text)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (strstr(m->line[i], text))
+			return true;
+	}
+	return false;
+}
+
+static void t_rows(void **st)
+{
+	/* Each row alone, and with a good one before and after it, which must not suffer. */
+	for (size_t i = 0; i < 2 * N_ELEMENTS(rows); i++) {
+		const struct row *r = &rows[i / 2];
+		struct conf_msgs m = { 0 };
+		const struct user *u;
+		struct users *t;
+		char text[2048];
+
+		if (i % 2) {
+			snprintf(text, sizeof(text), "%s%s\nafter:password=a:\n", r->text, *r->text &&
+				r->text[strlen(r->text) - 1] == '\\' ? "\n" : "");
+			assert_int_equal(users_load(text, strlen(text), "f", &t, &m), 0);
+			assert_non_null(users_find(t, (const uint8_t *)"after", 5));
+		} else {
+			assert_int_equal(users_load(r->text, strlen(r->text), "f", &t, &m), 0);
+			assert_int_equal(users_count(t), r->name ? 1 : 0);
+		}
+		u = r->name ? users_find(t, (const uint8_t *)r->name, strlen(r->name)) : NULL;
+		if ((r->name && !u) || (r->says ? !said(&m, r->says) : m.n > 0)) {
+			conf_msgs_print(stderr, &m);
+			fail_msg("row %zu: %s", i / 2, r->text);
+		}
+		if (u) {
+			assert_string_equal(u->name, r->name);
+			assert_string_equal(u->password, r->password);
+			assert_int_equal(u->password_len, strlen(r->password));
+			assert_int_equal(u->framed_ip, r->ip);
+			assert_int_equal(u->framed_netmask, r->mask);
+			assert_string_equal(u->calling_number, r->number);
+		}
+		assert_int_equal(m.errors, 0);
+		conf_msgs_free(&m);
+		users_free(t);
+	}
+}
+
+static void t_bytes(void **st)
+{
+	static const char nul[] = "joe:password=x:\nj\0m:password=y:\namy:password=z\0:\nAmy:password=w:\n";
+	struct conf_msgs m = { 0 };
+	struct users *t;
+
+	assert_int_equal(users_load(nul, sizeof(nul) - 1, "f", &t, &m), 0);
+	assert_int_equal(users_count(t), 2);
+	assert_true(said(&m, "f:2:1: "));
+	assert_true(said(&m, "f:3:1: "));
+	/* Names are bytes: no case, no prefix, no NUL. */
+	assert_non_null(users_find(t, (const uint8_t *)"Amy", 3));
+	assert_null(users_find(t, (const uint8_t *)"amy", 3));
+	assert_null(users_find(t, (const uint8_t *)"AMY", 3));
+	assert_null(users_find(t, (const uint8_t *)"Amy", 2));
+	assert_null(users_find(t, (const uint8_t *)"Amy\0", 4));
+	assert_null(users_find(t, (const uint8_t *)"", 0));
+	users_free(t);
+	conf_msgs_free(&m);
+}
+
+static void t_limits(void **st)
+{
+	struct conf_msgs m = { 0 };
+	struct users *t;
+	char *text = malloc(16384);
+	size_t n;
+
+	assert_non_null(text);
+	/* The longest name and password, then one byte more; nothing is cut. */
+	for (unsigned over = 0; over < 2; over++) {
+		n = (size_t)sprintf(text, "%0*d:password=x:\nb:password=%0*d:\nc:password=x:\n",
+			(int)(USERS_NAME_MAX + over), 1, (int)(USERS_PASSWORD_MAX + over), 1);
+		assert_int_equal(users_load(text, n, "f", &t, &m), 0);
+		assert_int_equal(users_count(t), over ? 1 : 3);
+		users_free(t);
+	}
+	/* A row that is too long is left out as a whole. */
+	n = (size_t)sprintf(text, "a:\\\n:%0*d:\\\n:password=x:\nb:password=y:\n", USERS_ROW_MAX, 1);
+	assert_int_equal(users_load(text, n, "f", &t, &m), 0);
+	assert_int_equal(users_count(t), 1);
+	assert_true(said(&m, "the row is too long"));
+	assert_non_null(users_find(t, (const uint8_t *)"b", 1));
+	users_free(t);
+	conf_msgs_free(&m);
+	free(text);
+	assert_int_equal(users_load("", (size_t)USERS_FILE_MAX + 1, "f", &t, &m), -E2BIG);
+}
+
+static void t_many(void **st)
+{
+	enum { N = 10000 };
+	char path[] = "/tmp/culvert-t_users-XXXXXX", name[32];
+	int fd = mkstemp(path);
+	struct conf_msgs m = { 0 };
+	struct users *t;
+	FILE *f;
+
+	assert_true(fd >= 0);
+	unlink(path);
+	f = fdopen(dup(fd), "w");
+	assert_non_null(f);
+	for (unsigned i = 0; i < N; i++)
+		fprintf(f, "user%u:\\\n\t:password=pw%u:\n", i, i);
+	fclose(f);
+	/* Twice: the descriptor's position is no matter. */
+	for (int twice = 0; twice < 2; twice++) {
+		assert_int_equal(users_load_fd(fd, "f", &t, &m), 0);
+		assert_int_equal(users_count(t), N);
+		for (unsigned i = 0; i < N; i++) {
+			const struct user *u;
+
+			snprintf(name, sizeof(name), "user%u", i);
+			u = users_find(t, (const uint8_t *)name, strlen(name));
+			assert_non_null(u);
+			assert_ptr_equal(u, users_at(t, i));
+			assert_int_equal(atoi(u->password + 2), i);
+		}
+		assert_null(users_find(t, (const uint8_t *)"user10000", 9));
+		users_free(t);
+	}
+	close(fd);
+	assert_int_equal(users_load_fd(-1, "f", &t, &m), -EBADF);
+	assert_int_equal(m.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_rows),
+		cmocka_unit_test(t_bytes),
+		cmocka_unit_test(t_limits),
+		cmocka_unit_test(t_many),
+	};
+
+	return cmocka_run_group_tests_name("users", tests, NULL, NULL);
+}
