@@ -201,7 +201,7 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 			m->count.login_ok++;
 		}
 	} else {
-		/* One line that a ban list can match; the address is the second quoted thing on it. */
+		/* One line that a ban list can match: etc/fail2ban/culvert.conf. */
 		static struct log_rate rate;
 
 		m->count.login_denied++;
