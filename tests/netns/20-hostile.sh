@@ -334,8 +334,9 @@ note "the witness: $(grep transmitted "$ping")"
 check "the witness pinged all the while" test "$(wc -l <<<"$pings")" -ge 100
 check "the witness lost nothing" diff <(seq "$(wc -l <<<"$pings")") <(sort -n <<<"$pings")
 check "nor heard anything twice" not grep -q 'DUP!' "$ping"
-check "no process of the server ended" not grep -qE 'was killed by|ended with status|Sanitizer' "$rig_dir/culvertd.log"
 check "no secret in its log" not grep -qF -e "$PSK" -e "$(password_of bob)" -e "not the password" "$rig_dir/culvertd.log"
 kill -TERM "$server_pid"
 check "the server ends" wait_for not rig_alive "$server_pid"
+check "no process of it ended before, or complained" not grep -qE 'was killed by|ended with status|ERROR: .*Sanitizer|runtime error' \
+	"$rig_dir/culvertd.log"
 rig_end
