@@ -28,7 +28,7 @@ BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
 INSTALL_PACKAGES="debhelper fakeroot iproute2 adduser"
 CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
-	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 curl util-linux procps
+	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins"
 # Only where Debian has it: a real kernel for the clients, as a program.
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"

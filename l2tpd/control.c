@@ -29,7 +29,7 @@ struct control {
 	int fd;
 	struct event *accept;
 	struct event *stats_timer;
-	struct list clients;
+	struct list clients;		/* who was silent the longest comes first */
 	unsigned n_clients;
 	unsigned stats_pending;		/* processes that have not answered yet */
 };
@@ -191,6 +191,8 @@ static void client_msg(struct peer *p, struct msg *msg, void *arg)
 	struct client *c = arg;
 
 	event_add(c->idle, &idle);
+	list_del(&c->link);
+	list_push(&c->control->clients, &c->link);
 	switch (msg->type) {
 	case MSG_CTL_LIST:
 		do_list(c);
@@ -216,9 +218,14 @@ static void accepted(evutil_socket_t fd, short what, void *arg)
 
 	if (s < 0)
 		return;
-	if (ctl->n_clients >= CLIENTS_MAX || !(c = calloc(1, sizeof(*c)))) {
+	/* An administrator gets through however many hang on: the most silent one makes room. */
+	if (ctl->n_clients >= CLIENTS_MAX) {
 		if (log_rate_ok(&rate, now_ms()))
-			log_warn("control socket: more than %d clients, ignoring one", CLIENTS_MAX);
+			log_warn("control socket: more than %d clients, closing the one that was silent the longest",
+				CLIENTS_MAX);
+		client_free(CONTAINER_OF(ctl->clients.next, struct client, link));
+	}
+	if (!(c = calloc(1, sizeof(*c)))) {
 		close(s);
 		return;
 	}

@@ -196,7 +196,9 @@ static void inner_in(struct sa *sa, const struct esp_pkt *pkt, uint64_t now)
 	}
 	l2tp_flow_heard(&f->l2tp, d.tunnel, now);
 	frame = r;
-	if (ppp_frame(&frame, &proto) && proto == PPP_IP)
+	if (!ppp_frame(&frame, &proto))
+		e->count.ppp_bad++;
+	else if (proto == PPP_IP)
 		ip_in(s, frame, now);
 	else
 		call_ppp(s, r, now);

@@ -157,6 +157,7 @@ struct engine {
 	uint32_t next_slot, next_gen;
 	struct event *use_timer;
 	struct engine_count count;
+	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
 	bool started, stopping;
 };
 

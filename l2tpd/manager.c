@@ -228,7 +228,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 	memcpy(v.mschap_auth, j->mschap_auth, sizeof(v.mschap_auth));
 	addr_str(&req->req.peer, peer);
 	if (j->verdict != VERDICT_OK) {
-		/* One line that a ban list can match. */
+		/* One line that a ban list can match: etc/fail2ban/culvert.conf. */
 		static struct log_rate rate;
 
 		m->count.login_denied++;

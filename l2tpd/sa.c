@@ -196,6 +196,8 @@ static void flow_free(struct flow *f)
 
 	LIST_EACH(&f->sas, i)
 		sa_free(CONTAINER_OF(i, struct sa, link));
+	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
+		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
 	if (f->timer)
 		event_free(f->timer);
