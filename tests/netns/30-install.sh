@@ -115,14 +115,15 @@ m sh -c 'printf "ID=debian\nVERSION_ID=11\nPRETTY_NAME=Debian-11\n" >/etc/os-rel
 refused "an old system" "Debian-11 is too old: culvert needs Debian 12"
 m sh -c 'rm /etc/os-release && cp /usr/lib/os-release /etc/os-release'
 for port in 500 4500; do
-	start taker nsenter -t "$init" -m -p -n -r -w python3 -c "
+	m sh -c 'python3 -c "
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(('0.0.0.0', $port))
-time.sleep(600)"
+s.bind((\"0.0.0.0\", $1))
+time.sleep(600)" >/dev/null 2>&1 & echo $! >/tmp/t/taker' sh $port
 	wait_for ns srv sh -c "ss -Huln 'sport = :$port' | grep -q ."
 	refused "port $port is taken" "UDP port $port is taken by python3 (process "
-	rig_kill TERM "$started"
+	m kill "$(m cat /tmp/t/taker)"
+	wait_for ns srv sh -c "! ss -Huln 'sport = :$port' | grep -q ."
 done
 m mount -t tmpfs tmpfs /dev/net
 refused "no TUN" "/dev/net/tun is missing: load the module"
