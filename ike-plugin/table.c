@@ -15,6 +15,15 @@ static uint64_t hash(const struct table *t, const void *p, size_t n)
 	return h ^ h >> 32;
 }
 
+/* Where a client belongs: the same for every iked, so that one that was started again does not
+ * part a client's new lineage from its old one. */
+static uint64_t home(const struct addr *peer)
+{
+	static const struct table unseeded;
+
+	return hash(&unseeded, peer->ip, sizeof(peer->ip));
+}
+
 static struct list *bucket(const struct table *t, struct list *index, const void *p, size_t n)
 {
 	return &index[hash(t, p, n) % TABLE_BUCKETS];
@@ -137,7 +146,7 @@ static bool place(struct table *t, struct lin *l, const struct addr *peer)
 			return true;
 		}
 	}
-	want = (unsigned)(hash(t, peer->ip, sizeof(peer->ip)) >> 16) % t->n_engines;
+	want = (unsigned)(home(peer) >> 16) % t->n_engines;
 	for (unsigned i = 0; i < t->n_engines; i++) {
 		unsigned e = (want + i) % t->n_engines;
 
