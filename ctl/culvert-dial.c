@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "ctl/dial.h"
+#include "ppp/mschap.h"
 
 enum { EXIT_USAGE = 2, TICK_MS = 5, TUN_BURST = 64, TUN_PACKET = 1600 };
 
@@ -518,6 +519,8 @@ int main(int argc, char **argv)
 
 	log_init("dial", false);
 	options_read(&d.conf, argc, argv);
+	if (!mschap_init())
+		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	files_allow(d.conf.sessions);
 	d.tun = -1;
