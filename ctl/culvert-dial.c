@@ -60,7 +60,7 @@ static void usage(void) __attribute__((noreturn));
 static void usage(void)
 {
 	fprintf(stderr,
-		"usage: culvert-dial -s server -k psk|@file -u user -p password|@file\n"
+		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--hold s] [--vanish-after s] [--timeout s] [--time] [--tun name]\n"
 		"           [--ping ms] [--max-outage ms] [--source packets/s] [--target address] [--size bytes]\n"
@@ -239,7 +239,7 @@ static void options_read(struct dial_conf *c, int argc, char **argv)
 	int o;
 
 	*c = (struct dial_conf){ .sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000 };
-	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:w:", options, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {
 		case 's':
 			c->server = server_address(optarg);
@@ -260,6 +260,9 @@ static void options_read(struct dial_conf *c, int argc, char **argv)
 			break;
 		case 'r':
 			c->rate = number(optarg, 0, 100000);
+			break;
+		case 'v':
+			c->verbose = true;
 			break;
 		case 'w':
 			c->window = number(optarg, 0, 100000);

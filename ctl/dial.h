@@ -52,7 +52,7 @@ struct dial_conf {
 	bool has_max_outage;
 	enum dial_flood flood;
 	unsigned flood_pps;		/* per session */
-	bool each;			/* a line for every session */
+	bool each, verbose;		/* a line for every session; for every control packet of PPP */
 	uint64_t seed;
 	bool has_seed;
 };
@@ -112,6 +112,7 @@ struct dsess {
 	struct witness w;
 	uint64_t source_at_ms, flood_at_ms;
 	uint64_t in_packets, out_packets, flooded;
+	uint32_t ike_resent;
 	uint32_t bad;			/* packets that were nothing */
 };
 

@@ -92,7 +92,7 @@ int report(const struct dial *d, FILE *f)
 		up += s->done_ms[PHASE_PPP] != 0;
 		failed += s->failed;
 		lost += s->lost;
-		resent += s->ike.resent;
+		resent += s->state == SESS_OVER ? s->ike_resent : s->ike.resent;
 		bad += s->bad;
 		sent += s->w.sent;
 		got += s->w.got;

@@ -30,6 +30,22 @@ static void l2tp_effects(struct dsess *, struct l2tp_out *, uint64_t now);
 
 
 
+/* With -v: every control packet of PPP. */
+static void trace(const struct dsess *s, const char *way, const uint8_t *frame, size_t n)
+{
+	struct rd r = rd_of(frame, n);
+	uint8_t code, id;
+	uint16_t proto;
+
+	if (!s->d->conf.verbose || !ppp_frame(&r, &proto) || proto == PPP_IP)
+		return;
+	code = rd_u8(&r);
+	id = rd_u8(&r);
+	printf("session=%u ms=%llu %s %s code=%u id=%u len=%zu phase=%s\n", s->n,
+		(unsigned long long)(now_ms() - s->start_ms), way, ppp_proto_name(proto), code, id, n,
+		ppp_phase_name(s->ppp.phase));
+}
+
 /* Why it ends; the first reason stays. */
 static void end_with(struct dsess *s, const char *reason)
 {
@@ -91,6 +107,7 @@ static void send_frame(struct dsess *s, const uint8_t *frame, size_t n)
 {
 	uint8_t head[L2TP_DATA_HEADER];
 
+	trace(s, "out", frame, n);
 	(void)l2tp_data_header(head, s->peer_tunnel, s->peer_session);
 	send_inner(s, head, sizeof(head), frame, n);
 }
@@ -335,6 +352,7 @@ static void inner_in(struct dsess *s, struct rd r, uint64_t now)
 		ip_in(s, frame, now);
 		return;
 	}
+	trace(s, "in", r.p, r.n);
 	ppp_out_init(&po);
 	ppp_input(&s->ppp, r, now, &po);
 	ppp_effects(s, &po, now);
@@ -637,6 +655,7 @@ static void over(struct dsess *s)
 		if (i + 1 < copies)
 			s->ike.state = state;
 	}
+	s->ike_resent = s->ike.resent;
 	sess_free(s);
 	dial_over(s);
 }
