@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sets culvert up from a checkout.
 #
-#   sudo ./setup.sh build            what building needs, then the build, in build/
-#   sudo ./setup.sh check [--full]   that, and what testing needs, then every test
+#   sudo ./setup.sh [--server NAME]       install or upgrade it, start it, say what to type into a phone
+#   sudo ./setup.sh remove [--packages]   take it away again, and the packages that it needed
+#   sudo ./setup.sh build                 what building needs, then the build, in build/
+#   sudo ./setup.sh check [--full]        that, and what testing needs, then every test
 #
-# Nothing is installed but Debian packages, and no service of theirs is started.
+# Nothing is installed but Debian packages, and no service of theirs is started
+# but culvert's own.  Packages that come in are noted in /var/lib/culvert/packages.
 # Exit status: 0 done, 1 it failed, 2 wrong usage.
 set -u
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
@@ -16,11 +19,15 @@ jobs=$(nproc)
 verb=
 passed=0 failed=0 skipped=0
 failures=() skips=()
+etc=/etc/culvert
+state=/var/lib/culvert
+pidfile=/run/culvert/culvertd.pid
 
 BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-dev xz-utils
 	libssl-dev libevent-dev libnftables-dev libmnl-dev
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
-CHECK_PACKAGES="libcmocka-dev clang libclang-rt-dev
+INSTALL_PACKAGES="debhelper fakeroot iproute2 adduser"
+CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins"
 # Only where Debian has it: a real kernel for the clients, as a program.
@@ -29,8 +36,11 @@ CHECK_PACKAGES="libcmocka-dev clang libclang-rt-dev
 usage()
 {
 	cat >&2 <<-END
-	usage: sudo ./setup.sh build            install what building needs, and build
-	       sudo ./setup.sh check [--full]   install what testing needs too, build, run every test
+	usage: sudo ./setup.sh [--server NAME|ADDRESS]   install or upgrade culvert and start it;
+	                                               NAME: what clients dial, where the machine does not know
+	       sudo ./setup.sh remove [--packages]      remove it, its users and its configuration
+	       sudo ./setup.sh build                    install what building needs, and build
+	       sudo ./setup.sh check [--full]           install what testing needs too, build, run every test
 	END
 	exit 2
 }
@@ -86,6 +96,21 @@ lists_fresh()
 	[ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 -print -quit 2>/dev/null)" ]
 }
 
+# What comes in, so that it can go again: ours is the package, these are its needs.
+packages_now()
+{
+	dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p' | grep -vx 'culvert.*' | sort
+}
+
+# packages_note BEFORE: note down what is installed now and was not in BEFORE.
+packages_note()
+{
+	local new
+	new=$(comm -13 <(printf '%s\n' "$1") <(packages_now))
+	[ -n "$new" ] || return 0
+	mkdir -p $state && printf '%s\n' "$new" >>$state/packages && sort -u -o $state/packages $state/packages
+}
+
 # need PACKAGE…: installs those that are missing.  Debian starts a service when
 # its package comes in; strongSwan's and xl2tpd's would take the ports that
 # culvert wants, and this is somebody's machine: a policy-rc.d for the time of
@@ -93,7 +118,7 @@ lists_fresh()
 # that came with us stay off at the next boot.
 need()
 {
-	local p missing=() unit units=()
+	local p missing=() unit units=() before
 	for p; do installed "$p" || missing+=("$p"); done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	say "installing: ${missing[*]}"
@@ -105,12 +130,14 @@ need()
 		printf '#!/bin/sh\n# only while setup.sh of culvert installs packages\nexit 101\n' >$policy || die "cannot write $policy"
 		chmod 755 $policy
 	fi
+	before=$(packages_now)
 	lists_fresh || apt-get -q -o DPkg::Lock::Timeout=300 update || say "apt-get update failed; trying with the lists there are"
 	if ! apt_install "${missing[@]}"; then
 		# The lists may name packages that the archive has since replaced.
 		apt-get -q -o DPkg::Lock::Timeout=300 update
-		apt_install "${missing[@]}" || die "cannot install: ${missing[*]}"
+		apt_install "${missing[@]}" || { packages_note "$before"; die "cannot install: ${missing[*]}"; }
 	fi
+	packages_note "$before"
 	undo
 	if command -v systemctl >/dev/null; then
 		for unit in "${units[@]}"; do
@@ -210,17 +237,22 @@ tree()
 	as_owner make -s -j"$jobs" -C "$dir" || die "the build in $dir failed"
 }
 
+# One set-up at a time in one checkout.
+deps_lock()
+{
+	mkdir -p "$deps" && chown "$owner:$group" "$deps" || exit 1
+	exec 9>"$deps/lock" && flock 9
+}
+
 do_build()
 {
 	local p
 	# shellcheck disable=SC2086
 	need $BUILD_PACKAGES
-	mkdir -p "$deps" && chown "$owner:$group" "$deps" || exit 1
-	# One set-up at a time in one checkout.
-	exec 9>"$deps/lock" && flock 9
+	deps_lock
 	strongswan_source
-	# make itself sees to it later that generated files follow their sources.
-	if [ ! -x configure ] || [ ! -e Makefile.in ]; then
+	# make would follow most changes by itself, but adds no new helper files.
+	if [ ! -x configure ] || [ -n "$(find configure.ac Makefile.am ./*/*.mk -newer Makefile.in 2>&1)" ]; then
 		as_owner mkdir -p m4
 		as_owner autoreconf -fi || die "autoreconf failed"
 	fi
@@ -257,18 +289,21 @@ count()
 	echo "${n:-0}"
 }
 
-# script FILE [LABEL]: a test that needs root; its lines are TAP.
+# script BUILDDIR FILE [LABEL]: a test that needs root; its lines are TAP, or it
+# is one test by its exit status.
 script()
 {
-	local name=${1#"$top/"}${2:+ ($2)} log=$deps/tap status p f line
+	local build=$1
+	shift
+	local name=${1#"$top/"}${2:+ ($2)} log=$deps/tap status p f s line
 	say "$name"
-	timeout --kill-after=30 "${SCRIPT_SECONDS:-300}" "$1" </dev/null 2>&1 9>&- | tee "$log.$$"
+	BUILD=$build top_srcdir=$top top_builddir=$build timeout --kill-after=30 "${SCRIPT_SECONDS:-300}" "$1" </dev/null 2>&1 9>&- | tee "$log.$$"
 	status=${PIPESTATUS[0]}
-	p=0 f=0
+	p=0 f=0 s=0
 	while read -r line; do
 		case $line in
-		"1..0 # SKIP "*) skipped=$((skipped + 1)) skips+=("$name: ${line#*# SKIP }") ;;
-		"ok "*"# SKIP "*) skipped=$((skipped + 1)) skips+=("$name: ${line#ok }") ;;
+		"1..0 # SKIP "*) s=$((s + 1)) skips+=("$name: ${line#*# SKIP }") ;;
+		"ok "*"# SKIP "*) s=$((s + 1)) skips+=("$name: ${line#ok }") ;;
 		"ok "*) p=$((p + 1)) ;;
 		"not ok "*) f=$((f + 1)) failures+=("$name: ${line#not ok }") ;;
 		esac
@@ -278,7 +313,8 @@ script()
 		f=1
 		failures+=("$name: exit status $status")
 	fi
-	passed=$((passed + p)) failed=$((failed + f))
+	[ $((p + f + s)) -gt 0 ] || p=1
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 # fuzz SECONDS: every target in turn, $jobs at a time, all within SECONDS.
@@ -313,7 +349,7 @@ do_check()
 {
 	local full=$1 t
 	# shellcheck disable=SC2086
-	need $BUILD_PACKAGES $CHECK_PACKAGES
+	need $BUILD_PACKAGES $INSTALL_PACKAGES $CHECK_PACKAGES
 	# Without cmocka the last configure left the unit tests out.
 	grep -qs '^UNIT_TESTS_TRUE = *$' build/Makefile || rm -f build/.arguments
 	do_build
@@ -321,11 +357,11 @@ do_check()
 	tree "$top/build-san" --enable-werror --enable-sanitize
 	suite "$top/build-san" "sanitizer build"
 	for t in "$top"/tests/netns/*.sh; do
-		BUILD=$top/build script "$t"
+		script "$top/build" "$t"
 	done
 	if [ "$full" = yes ]; then
 		for t in "$top"/tests/netns/*.sh; do
-			BUILD=$top/build-san script "$t" sanitizers
+			script "$top/build-san" "$t" sanitizers
 		done
 		fuzz 40
 	else
@@ -344,22 +380,360 @@ summary()
 	echo "$passed passed, $failed failed, $skipped skipped"
 }
 
-[ $# -gt 0 ] || {
-	echo "setup.sh: installing comes with the next release; for now: sudo ./setup.sh build" >&2
-	exit 2
+# --- install --------------------------------------------------------------
+
+server=			# --server: what clients dial
+changed=no		# the program is another one than before
+
+systemd_runs()
+{
+	[ -d /run/systemd/system ]
 }
-verb=$1
-shift
-full=no
+
+# culvertd holds a lock on its pid file as long as it lives.
+culvertd_runs()
+{
+	[ -e $pidfile ] && ! flock -n $pidfile true
+}
+
+system_supported()
+{
+	local ID='' VERSION_ID='' PRETTY_NAME='' oldest=
+	# shellcheck disable=SC1091
+	[ -r /etc/os-release ] && . /etc/os-release
+	case $ID in
+	debian) oldest=12 ;;
+	ubuntu) oldest=24.04 ;;
+	esac
+	if [ -z "$oldest" ] || ! command -v apt-get >/dev/null; then
+		die "${PRETTY_NAME:-this system} is not supported: culvert installs on Debian 12 or Ubuntu 24.04 and later"
+	fi
+	# Debian's testing has no number.
+	[ -z "$VERSION_ID" ] || dpkg --compare-versions "$VERSION_ID" ge $oldest ||
+		die "$PRETTY_NAME is too old: culvert needs ${ID^} $oldest or later, whose strongSwan and OpenSSL it uses"
+}
+
+tun_there()
+{
+	[ -c /dev/net/tun ] || modprobe -q tun 2>/dev/null
+	[ -c /dev/net/tun ] ||
+		die "/dev/net/tun is missing: load the module (modprobe tun); a container gets it from its host (--device /dev/net/tun --cap-add NET_ADMIN)"
+	(: <>/dev/net/tun) 2>/dev/null ||
+		die "/dev/net/tun cannot be opened: the container's host must allow it (--device /dev/net/tun --cap-add NET_ADMIN)"
+}
+
+# The ports of IKE: ours, or free.  /proc tells without any package that they
+# are taken; ss tells by whom.
+ports_free()
+{
+	local port hex who remedy
+	culvertd_runs && return
+	for port in 500 4500; do
+		hex=$(printf '%04X' $port)
+		awk -v p=":$hex$" '$2 ~ p { found = 1 } END { exit !found }' /proc/self/net/udp /proc/self/net/udp6 2>/dev/null ||
+			continue
+		who=$(ss -Hulpn "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)",pid=\([0-9]*\).*/\1 (process \2)/p' | head -n 1)
+		case $who in
+		charon* | starter*) remedy="stop strongSwan (systemctl disable --now strongswan-starter strongswan)" ;;
+		pluto*) remedy="stop Libreswan (systemctl disable --now ipsec)" ;;
+		vpnserver*) remedy="stop SoftEther or switch its L2TP server off" ;;
+		*) remedy="stop that program" ;;
+		esac
+		die "UDP port $port is taken by ${who:-another program}: $remedy, then run this again"
+	done
+}
+
+# The package, of this checkout as it is, in .deps/; sets $package and $source_hash.
+package_build()
+{
+	local dir=$deps/deb
+	source_hash=$(
+		{
+			dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' strongswan-libcharon libstrongswan
+			find . \( -path ./.git -o -path ./.deps -o -path './build*' -o -path ./autom4te.cache \) -prune -o \
+				-type f -print0 | git_ignored_out | sort -z | xargs -0 sha256sum
+		} | sha256sum | cut -d' ' -f1
+	)
+	package=$(echo "$dir"/culvert_*.deb)
+	[ -e "$package" ] && [ "$(cat "$dir/hash" 2>/dev/null)" = "$source_hash" ] && return
+	say "building the Debian package (log: $dir/log)"
+	rm -rf "$dir"
+	as_owner mkdir -p "$dir/culvert" || die "cannot write $dir"
+	find . \( -path ./.git -o -path ./.deps -o -path './build*' -o -path ./autom4te.cache \) -prune -o -type f -print0 |
+		git_ignored_out | tar -c --null -T - | as_owner tar -x -C "$dir/culvert" || die "cannot write $dir"
+	(cd "$dir/culvert" && as_owner env STRONGSWAN_SRC="$strongswan" DEB_BUILD_PROFILES="nocheck" \
+		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$jobs" dpkg-buildpackage -b -us -uc) \
+		>"$dir/log" 2>&1 9>&- </dev/null || { tail -n 30 "$dir/log" >&2; die "the package does not build, see $dir/log"; }
+	rm -rf "$dir/culvert"
+	package=$(echo "$dir"/culvert_*.deb)
+	[ -e "$package" ] || die "the package does not build, see $dir/log"
+	echo "$source_hash" | as_owner tee "$dir/hash" >/dev/null
+}
+
+# What autoreconf and a build in the checkout itself leave is no source.
+git_ignored_out()
+{
+	grep -zvE '^\./(configure~?|config\.h\.in~?|aclocal\.m4|Makefile\.in|build-aux/.*|m4/.*\.m4|.*\.(o|lo|la|so)|culvert(d|ctl|-iked|-firewall))$'
+}
+
+package_install()
+{
+	local before
+	if installed culvert && [ "$(cat $state/hash 2>/dev/null)" = "$source_hash" ] && [ -z "$(dpkg -V culvert)" ]; then
+		say "culvert $(dpkg-query -W -f '${Version}' culvert) is installed and current"
+		return
+	fi
+	changed=yes
+	before=$(packages_now)
+	apt_install --reinstall --allow-downgrades "$package" || die "cannot install $package"
+	packages_note "$before"
+	mkdir -p $state && echo "$source_hash" >$state/hash
+}
+
+# secret N: N groups of four out of 31 letters and digits that nobody takes for
+# another one: 4.95 bits each.
+secret()
+{
+	tr -dc 'abcdefghjkmnpqrstuvwxyz23456789' </dev/urandom | head -c $((4 * $1)) | sed 's/..../&-/g; s/-$//'
+}
+
+# The interface and the address that lead to the Internet.
+default_if()
+{
+	ip -4 route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1
+}
+
+default_address()
+{
+	ip -4 route get 192.88.99.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p' | head -n 1
+}
+
+ip_number()
+{
+	local a b c d
+	IFS=. read -r a b c d <<<"$1"
+	echo $(((a << 24) + (${b:-0} << 16) + (${c:-0} << 8) + ${d:-0}))
+}
+
+# free_net: the first three numbers of a /24 that no route of this machine touches.
+free_net()
+{
+	local net prefix len n used=() mask at
+	while read -r prefix; do
+		len=32
+		case $prefix in */*) len=${prefix#*/} ;; esac
+		used+=("$(ip_number "${prefix%/*}") $len")
+	done < <(ip -4 route show table all | sed -nE 's/^([a-z]+ )?([0-9.]+(\/[0-9]+)?) .*/\2/p' | sort -u)
+	for net in 192.168.87 192.168.187 10.87.87 10.187.87 172.27.87 172.19.87 10.231.17; do
+		n=$(ip_number $net.0)
+		for at in "${used[@]}"; do
+			len=${at#* }
+			[ "$len" -le 24 ] || len=24
+			mask=$((len ? (0xffffffff << (32 - len)) & 0xffffffff : 0))
+			[ $((n & mask)) -ne $((${at% *} & mask)) ] || continue 2
+		done
+		echo $net
+		return
+	done
+	return 1
+}
+
+# What is missing of the configuration; what is there stays as it is.
+configure_server()
+{
+	local dev net user
+	{ mkdir -p $etc && chmod 700 $etc; } || die "cannot write $etc"
+	umask 077
+	if [ ! -e $etc/psk ]; then
+		secret 7 >$etc/psk || die "cannot write $etc/psk"
+	fi
+	if [ ! -e $etc/users ]; then
+		user=${SUDO_USER:-vpn}
+		case $user in root | *[!a-z0-9_.-]*) user=vpn ;; esac
+		{
+			echo "# culvert-users(5): two lines a user.  A change counts within seconds."
+			printf '%s:\\\n\t:password=%s:\n' "$user" "$(secret 4)"
+		} >$etc/users || die "cannot write $etc/users"
+	fi
+	if [ ! -e $etc/culvert.conf ]; then
+		dev=$(default_if)
+		[ -n "$dev" ] || die "there is no IPv4 default route: connect this machine to the network first, then run this again"
+		net=$(free_net) || die "every network that could be the clients' is in use here: write $etc/culvert.conf by hand (culvert.conf(5))"
+		sed -e "s/^ext_if = .*/ext_if = \"$dev\"/" -e "s/192\.168\.87\./$net./g" \
+			-e "${server:+s/^#set server-name .*/set server-name \"$server\"/}" etc/culvert.conf >$etc/culvert.conf.new &&
+			mv $etc/culvert.conf.new $etc/culvert.conf || die "cannot write $etc/culvert.conf"
+		say "wrote $etc/culvert.conf: clients get addresses of $net.0/24 and reach the Internet through $dev"
+	fi
+	umask 022
+	culvertd -n >$state/check 2>&1 || { cat $state/check >&2; rm -f $state/check; die "$etc/culvert.conf has a mistake, see above; mend it and run this again"; }
+	rm -f $state/check
+}
+
+service_start()
+{
+	if systemd_runs; then
+		systemctl enable --quiet culvert.service
+		systemctl reset-failed culvert.service 2>/dev/null
+		if ! systemctl start culvert.service; then
+			journalctl --no-pager -q -o cat -n 20 -u culvert.service >&2
+			die "the server does not start, see above (journalctl -u culvert)"
+		fi
+	else
+		if [ $changed = yes ] && culvertd_runs; then
+			start-stop-daemon --stop --quiet --oknodo --retry=TERM/20/KILL/5 --pidfile $pidfile
+		fi
+		culvertd_runs || culvertd 9>&- </dev/null || die "the server does not start, see above"
+	fi
+	culvertctl status >/dev/null || die "the server runs and does not answer culvertctl"
+}
+
+# The first user: name on the first line, password on the second.
+first_user()
+{
+	awk '
+		/^[ \t]*(#|$)/ && row == "" { next }
+		{ line = $0; sub(/^[ \t]+/, "", line); more = sub(/\\$/, "", line); row = row line }
+		!more { exit }
+		END {
+			print substr(row, 1, index(row, ":") - 1)
+			if (match(row, /:password=[^:]*/)) print substr(row, RSTART + 10, RLENGTH - 10)
+		}' $etc/users
+}
+
+tell()
+{
+	local name address user password
+	name=$(culvertd -nv 2>/dev/null | sed -n 's/^set server-name "\(.*\)"$/\1/p')
+	address=$(default_address)
+	{ read -r user; read -r password; } < <(first_user)
+	case $password in '' | *\\* | *^*) password="(see $etc/users)" ;; esac
+	cat <<-END
+
+	  Type      L2TP
+	  Server    ${server:-${name:-${address:-(the address of this machine)}}}
+	  Account   ${user:-(add one to $etc/users)}
+	  Password  $password
+	  Secret    $(cat $etc/psk)
+
+	  Who is online:  sudo culvertctl session brief
+	  More users:     $etc/users (culvert-users(5) says how)
+	  Settings:       $etc/culvert.conf (culvert.conf(5)); then restart the server
+	END
+	echo
+	if [ -n "$server" ] && [ "$server" != "$name" ]; then
+		say "$etc/culvert.conf is kept: to keep the name too, put there: set server-name \"$server\""
+	fi
+	case ${server:-$name}/$address in
+	/10.* | /192.168.* | /172.1[6-9].* | /172.2[0-9].* | /172.3[01].* | /100.6[4-9].* | /100.[7-9][0-9].* | /100.1[01][0-9].* | /100.12[0-7].*)
+		say "$address is a private address: from outside, clients dial the public one, with UDP 500 and 4500 forwarded here (sudo ./setup.sh --server NAME|ADDRESS)" ;;
+	*) say "UDP 500 and 4500 must reach this machine: open them in a firewall in front of it" ;;
+	esac
+	systemd_runs || say "there is no systemd here: have /usr/sbin/culvertd run when the machine starts"
+	systemd_runs || [ -S /dev/log ] || say "there is no syslog here: nobody hears what the server says (install rsyslog, or run culvertd -d)"
+}
+
+do_install()
+{
+	system_supported
+	tun_there
+	ports_free
+	# shellcheck disable=SC2086
+	need $BUILD_PACKAGES $INSTALL_PACKAGES
+	deps_lock
+	strongswan_source
+	package_build
+	package_install
+	configure_server
+	service_start
+	tell
+}
+
+# --- remove ---------------------------------------------------------------
+
+# packages_removable: of those that came in for culvert, what nobody else needs by now.
+packages_removable()
+{
+	local mine
+	mine=$(for p in $(cat $state/packages 2>/dev/null); do installed "$p" && echo "$p"; done)
+	[ -n "$mine" ] || return
+	# shellcheck disable=SC2086
+	apt-mark auto $mine >/dev/null
+	apt-get -s -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false autoremove |
+		sed -n 's/^Remv \([^ ]*\).*/\1/p' | sort | comm -12 - <(sed 's/:.*//' <<<"$mine" | sort)
+}
+
+do_remove()
+{
+	local with_packages=$1 list extra
+	if ! dpkg-query -W culvert >/dev/null 2>&1 && [ ! -e $etc ] && [ ! -e $state ]; then
+		say "culvert is not installed"
+		return
+	fi
+	if systemd_runs && installed culvert; then
+		systemctl disable --quiet --now culvert.service
+	fi
+	if dpkg-query -W culvert >/dev/null 2>&1; then
+		# The list outlives the package, whose purge takes the directory.
+		list=$(cat $state/packages 2>/dev/null)
+		dpkg --purge culvert || die "the package cannot be removed, see above"
+		[ -z "$list" ] || { mkdir -p $state && printf '%s\n' "$list" >$state/packages; }
+	fi
+	rm -rf $etc /run/culvert
+	# A server that was killed could not take its rules away.
+	if command -v nft >/dev/null && nft list table inet culvert >/dev/null 2>&1; then
+		nft delete table inet culvert
+	fi
+	say "removed: the program, its service and accounts, and $etc with users and secret"
+	if [ -s $state/packages ]; then
+		list=$(packages_removable)
+		if [ -n "$list" ] && [ "$with_packages" = yes ]; then
+			# shellcheck disable=SC2086
+			extra=$(apt-get -s purge $list | sed -n 's/^\(Remv\|Purg\) \([^ ]*\).*/\2/p' | sort -u | comm -23 - <(echo "$list"))
+			[ -z "$extra" ] || die "other packages need them: ${extra//$'\n'/ }; nothing more is removed"
+			# shellcheck disable=SC2086
+			apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 purge $list </dev/null ||
+				die "the packages cannot be removed, see above"
+			say "removed the packages that came in for it"
+		elif [ -n "$list" ]; then
+			say "these packages came in for it and nothing else needs them (sudo ./setup.sh remove --packages removes them):"
+			# shellcheck disable=SC2086
+			printf '%s\n' $list | paste -sd' ' | fold -s -w 90 | sed 's/^/  /'
+			return
+		fi
+	fi
+	rm -rf $state
+}
+
+# --- what was asked for ---------------------------------------------------
+
+args=$*
+verb=${1:-install}
+full=no packages=no
+case $verb in
+--server | --server=*) verb=install ;;
+*) [ $# -eq 0 ] || shift ;;
+esac
 case $verb in
 build) ;;
 check) [ "${1:-}" = --full ] && full=yes && shift ;;
+remove) [ "${1:-}" = --packages ] && packages=yes && shift ;;
+install)
+	case ${1:-} in
+	--server) server=${2:-} && [ $# -ge 2 ] && shift 2 || usage ;;
+	--server=*) server=${1#*=} && shift ;;
+	esac
+	case $server in
+	*[!A-Za-z0-9.:-]*) die "--server takes a name or an address, and \"$server\" is neither" ;;
+	esac
+	;;
 *) usage ;;
 esac
 [ $# -eq 0 ] || usage
-[ "$(id -u)" = 0 ] || die "this installs packages and makes network namespaces: run it as root (sudo ./setup.sh $verb)"
-command -v apt-get >/dev/null || die "this is for Debian and its like: there is no apt-get here"
+[ "$(id -u)" = 0 ] || die "this installs packages and changes the network: run it as root (sudo ./setup.sh${args:+ $args})"
+[ $verb = install ] || command -v apt-get >/dev/null || die "this is for Debian and its like: there is no apt-get here"
 case $verb in
+install) do_install ;;
+remove) do_remove $packages ;;
 build)
 	do_build
 	say "built; start it with: sudo ./culvertd -d -f FILE"

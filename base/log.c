@@ -2,22 +2,40 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { RATE_WINDOW_MS = 1000, RATE_LINES = 10 };
 
 int log_max = LOG_INFO;
 static const char *log_name = "culvertd";
-static bool log_syslog;
+static bool log_syslog, log_journal;
+
+/* systemd says which file its journal is; standard error may have been redirected since. */
+static bool is_journal(int fd)
+{
+	const char *env = getenv("JOURNAL_STREAM");
+	char is[64];
+	struct stat st;
+
+	if (!env || fstat(fd, &st) < 0)
+		return false;
+	snprintf(is, sizeof(is), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return !strcmp(env, is);
+}
 
 void log_init(const char *name, bool to_syslog)
 {
 	log_name = name;
 	log_syslog = to_syslog;
+	log_journal = is_journal(STDERR_FILENO);
 	if (to_syslog)
-		openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+		openlog(name, LOG_PID | LOG_NDELAY | LOG_PERROR, LOG_DAEMON);
 }
 
 static void log_v(int level, const char *fmt, va_list ap)
@@ -31,10 +49,14 @@ static void log_v(int level, const char *fmt, va_list ap)
 		return;
 	}
 	vsnprintf(line, sizeof(line), fmt, ap);
+	/* One write a line: several processes share the descriptor. */
+	if (log_journal) {
+		fprintf(stderr, "<%d>%s: %s\n", level, log_name, line);
+		return;
+	}
 	clock_gettime(CLOCK_REALTIME, &ts);
 	localtime_r(&ts.tv_sec, &tm);
 	strftime(when, sizeof(when), "%F %T", &tm);
-	/* One write a line: several processes share the descriptor. */
 	fprintf(stderr, "%s.%03ld %s: %s\n", when, ts.tv_nsec / 1000000, log_name, line);
 }
 

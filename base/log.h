@@ -20,7 +20,9 @@ extern int log_max;
 
 /*
  * name: the process as lines show it ("engine0"); borrowed for ever.
- * to_syslog: syslog(3) instead of stderr.
+ * to_syslog: syslog(3), and stderr without a date, which a daemon closes when it
+ * serves.  Else stderr: with a date, or, where stderr is the journal, with the
+ * level in front as sd-daemon(3) has it.
  */
 void log_init(const char *name, bool to_syslog);
 

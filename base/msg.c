@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define R(r) (1u << ROLE_##r)
-#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(IKED))
+#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
 
@@ -90,14 +90,35 @@ static bool check_stray(const union msg_body *b)
 	       addr_ok(&b->stray.peer);
 }
 
-static bool check_auth_req(const union msg_body *b)
+static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	const struct msg_auth_req *m = &b->auth_req;
-
 	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_MSCHAPV2 &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id);
+}
+
+static bool check_auth_req(const union msg_body *b)
+{
+	return auth_req_ok(&b->auth_req);
+}
+
+static bool check_judge(const union msg_body *b)
+{
+	return b->judge.engine < SPI_ENGINES && auth_req_ok(&b->judge.req);
+}
+
+static bool check_judged(const union msg_body *b)
+{
+	const struct msg_judged *m = &b->judged;
+
+	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && ENDS(m->user) && ENDS(m->why);
+}
+
+static bool check_spi_used(const union msg_body *b)
+{
+	return b->spi_used.used <= 1 && spi_slot(b->spi_used.spi);
 }
 
 static bool check_verdict(const union msg_body *b)
@@ -179,11 +200,14 @@ static const struct msg_rule {
 	[MSG_SOCK] = { "SOCK", R(PARENT), R(ENGINE) | R(IKED), BODY(sock), WITH_FD, check_sock },
 	[MSG_PEER] = { "PEER", R(PARENT), CHILDREN, BODY(peer), WITH_FD, check_peer },
 	[MSG_TABLE] = { "TABLE", R(PARENT), R(ENGINE) | R(MANAGER), BODY(table), WITH_FD, check_table },
-	[MSG_USERS] = { "USERS", R(PARENT), R(MANAGER), BODY(users), WITH_FD, check_users },
+	[MSG_USERS] = { "USERS", R(PARENT), R(AUTH), BODY(users), WITH_FD, check_users },
 	[MSG_LISTEN] = { "LISTEN", R(PARENT), R(MANAGER), 0, WITH_FD, NULL },
 	[MSG_START] = { "START", R(PARENT), CHILDREN, 0, NO_FD, NULL },
 	[MSG_READY] = { "READY", CHILDREN, R(PARENT), 0, NO_FD, NULL },
 	[MSG_SHUTDOWN] = { "SHUTDOWN", R(PARENT), CHILDREN, 0, NO_FD, NULL },
+
+	[MSG_PING] = { "PING", R(PARENT), CHILDREN, 0, NO_FD, NULL },
+	[MSG_PONG] = { "PONG", CHILDREN, R(PARENT), 0, NO_FD, NULL },
 
 	[MSG_SPI_NEW] = { "SPI_NEW", R(IKED), R(ENGINE), BODY(spi_new), NO_FD, check_spi_new },
 	[MSG_SA_ADD] = { "SA_ADD", R(IKED), R(ENGINE), BODY(sa_add), NO_FD, check_sa_add },
@@ -197,6 +221,12 @@ static const struct msg_rule {
 	[MSG_FLOW_KILL] = { "FLOW_KILL", R(ENGINE), R(IKED), BODY(flow), NO_FD, NULL },
 	[MSG_STRAY] = { "STRAY", R(ENGINE), R(IKED), BODY(stray), NO_FD, check_stray },
 
+	[MSG_SPI_USED] = { "SPI_USED", R(ENGINE), R(IKED), BODY(spi_used), NO_FD, check_spi_used },
+	[MSG_SYNC] = { "SYNC", R(ENGINE), R(MANAGER) | R(IKED), 0, NO_FD, NULL },
+
+	[MSG_JUDGE] = { "JUDGE", R(MANAGER), R(AUTH), BODY(judge), NO_FD, check_judge },
+	[MSG_JUDGED] = { "JUDGED", R(AUTH), R(MANAGER), BODY(judged), NO_FD, check_judged },
+
 	[MSG_AUTH_REQ] = { "AUTH_REQ", R(ENGINE), R(MANAGER), BODY(auth_req), NO_FD, check_auth_req },
 	[MSG_SESSION_UP] = { "SESSION_UP", R(ENGINE), R(MANAGER), BODY(session), NO_FD, check_session },
 	[MSG_SESSION_DOWN] = { "SESSION_DOWN", R(ENGINE), R(MANAGER), BODY(session), NO_FD, check_session },
@@ -208,8 +238,11 @@ static const struct msg_rule {
 	[MSG_TUN_DONE] = { "TUN_DONE", R(NETD), R(MANAGER), BODY(tun_done), MAY_FD, check_tun_done },
 	[MSG_TUN_DEL] = { "TUN_DEL", R(MANAGER), R(NETD), BODY(tun_del), NO_FD, check_tun_del },
 
-	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(IKED) | R(NETD), 0, NO_FD, NULL },
-	[MSG_STATS] = { "STATS", R(ENGINE) | R(IKED) | R(NETD), R(MANAGER), BODY(stats), NO_FD, check_stats },
+	[MSG_TUN_KEEP] = { "TUN_KEEP", R(MANAGER), R(NETD), BODY(tun_del), NO_FD, check_tun_del },
+	[MSG_TUN_SYNC] = { "TUN_SYNC", R(MANAGER), R(NETD), 0, NO_FD, NULL },
+
+	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), 0, NO_FD, NULL },
+	[MSG_STATS] = { "STATS", R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), R(MANAGER), BODY(stats), NO_FD, check_stats },
 
 	[MSG_CTL_LIST] = { "CTL_LIST", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
 	[MSG_CTL_CLEAR] = { "CTL_CLEAR", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
@@ -221,7 +254,7 @@ static const struct msg_rule {
 
 static const char *const role_names[ROLES] = {
 	[ROLE_NONE] = "none", [ROLE_PARENT] = "parent", [ROLE_NETD] = "netd", [ROLE_ENGINE] = "engine",
-	[ROLE_MANAGER] = "manager", [ROLE_IKED] = "iked", [ROLE_CTL] = "ctl",
+	[ROLE_MANAGER] = "manager", [ROLE_AUTH] = "auth", [ROLE_IKED] = "iked", [ROLE_CTL] = "ctl",
 };
 
 /* What goes over the socket before the body. */

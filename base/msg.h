@@ -34,10 +34,13 @@ union msg_body {
 	struct msg_sa_move sa_move;
 	struct msg_sa_del sa_del;
 	struct msg_flow flow;
+	struct msg_spi_used spi_used;
 	struct msg_sa_expired sa_expired;
 	struct msg_sa_use sa_use;
 	struct msg_stray stray;
 	struct msg_auth_req auth_req;
+	struct msg_judge judge;
+	struct msg_judged judged;
 	struct msg_verdict verdict;
 	struct msg_session session;
 	struct msg_session_tun session_tun;

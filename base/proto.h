@@ -21,7 +21,8 @@ enum role {
 	ROLE_PARENT,
 	ROLE_NETD,
 	ROLE_ENGINE,
-	ROLE_MANAGER,		/* auth is inside it for now, behind the same messages */
+	ROLE_MANAGER,
+	ROLE_AUTH,
 	ROLE_IKED,
 	ROLE_CTL,		/* culvertctl: whoever may open the control socket */
 	ROLES,
@@ -32,16 +33,20 @@ const char *role_name(enum role);
 enum msg_type {
 	MSG_NONE,
 
-	/* parent → child, in this order, then MSG_START; the child answers MSG_READY */
+	/* parent → child, in this order, then MSG_START; the child answers MSG_READY.
+	 * MSG_PEER (and MSG_TABLE) come again when the process at the other end was
+	 * replaced: the old channel is closed and what was learnt over it is void */
 	MSG_CONF,		/* → all; secrets only → iked */
 	MSG_SOCK,		/* → engine, iked; +fd: a bound UDP socket */
 	MSG_PEER,		/* → all; +fd: a channel to another child */
 	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
-	MSG_USERS,		/* → manager; +fd: a users file, again whenever it changed */
+	MSG_USERS,		/* → auth; +fd: a users file, again whenever it changed */
 	MSG_LISTEN,		/* → manager; +fd: the control socket */
 	MSG_START,
 	MSG_READY,		/* child → parent */
 	MSG_SHUTDOWN,		/* parent → child: end the sessions, then exit */
+	MSG_PING,		/* parent → child, every second; it answers from its event loop */
+	MSG_PONG,
 
 	/* iked → engine */
 	MSG_SPI_NEW,		/* an SPI was allocated: ESP for it may come before its keys */
@@ -56,9 +61,14 @@ enum msg_type {
 	MSG_SA_MOVED,		/* ESP proved the peer at a new address */
 	MSG_FLOW_KILL,		/* end the lineage's IKE_SA (its client is gone) */
 	MSG_STRAY,		/* an IKE datagram that came in on the engine's socket */
+	MSG_SPI_USED,		/* not iked's own: it must not issue this SPI's slot, or (used 0) may again */
+
+	/* engine → manager, iked: first on a new channel. Its rows are in force; for iked, all
+	 * MSG_SPI_USED are told */
+	MSG_SYNC,
 
 	/* engine → manager */
-	MSG_AUTH_REQ,
+	MSG_AUTH_REQ,		/* again on a new channel, when it was not answered */
 	MSG_SESSION_UP,		/* IPCP opened: the row is in the table */
 	MSG_SESSION_DOWN,	/* always the last message about a session that had a verdict */
 
@@ -67,10 +77,16 @@ enum msg_type {
 	MSG_SESSION_TUN,	/* +fd: the session's TUN */
 	MSG_SESSION_KILL,	/* culvertctl clear, or replaced by a newer login */
 
+	/* manager → auth, and the answer */
+	MSG_JUDGE,
+	MSG_JUDGED,
+
 	/* manager → netd, and its answers */
 	MSG_TUN_ADD,
 	MSG_TUN_DONE,		/* +fd when err is 0 */
 	MSG_TUN_DEL,
+	MSG_TUN_KEEP,		/* first on a new channel: these units are in use … */
+	MSG_TUN_SYNC,		/* … and no others: netd removes them */
 
 	/* manager → engine, iked, netd, and the answer */
 	MSG_STATS_REQ,
@@ -189,6 +205,11 @@ struct msg_flow {			/* MSG_FLOW_END, MSG_FLOW_KILL */
 	struct lineage lineage;
 };
 
+struct msg_spi_used {
+	uint32_t spi;			/* inbound */
+	uint8_t used;
+};
+
 struct msg_sa_expired {
 	struct lineage lineage;
 	uint32_t spi;			/* inbound */
@@ -219,6 +240,7 @@ struct sid {
 
 struct msg_auth_req {
 	struct sid sid;
+	uint32_t serial;		/* of the session's requests; the verdict has it, too */
 	uint32_t tunnel;		/* index in conf.tunnel */
 	uint32_t method;		/* enum auth_method */
 	struct addr peer;
@@ -240,6 +262,7 @@ enum verdict {
 
 struct msg_verdict {
 	struct sid sid;
+	uint32_t serial;		/* of the request that it answers */
 	uint32_t verdict;		/* enum verdict */
 	char reason[64];		/* for the log and the peer; "" with VERDICT_OK */
 	uint32_t ppp_id;
@@ -260,6 +283,24 @@ struct msg_session_tun {
 	char ifname[CONF_IFNAME_MAX];
 };
 
+struct msg_judge {
+	uint32_t engine;
+	struct msg_auth_req req;
+};
+
+struct msg_judged {
+	uint32_t engine;
+	struct sid sid;
+	uint32_t serial;
+	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint32_t auth;			/* index in conf.auth that judged */
+	uint32_t bind;			/* index in conf.bind that the login came by */
+	char user[128];			/* stripped of domain and realm as configured, escaped */
+	uint8_t mschap_auth[20];
+	uint32_t framed_ip;		/* host order; 0 = dynamic */
+	char why[64];			/* DENY: for the log */
+};
+
 /* ---- netd ---- */
 struct msg_tun_add {
 	uint32_t tag;			/* comes back in MSG_TUN_DONE */
@@ -275,7 +316,7 @@ struct msg_tun_done {
 	char ifname[CONF_IFNAME_MAX];
 };
 
-struct msg_tun_del {
+struct msg_tun_del {			/* MSG_TUN_DEL, MSG_TUN_KEEP */
 	uint32_t unit;
 };
 
@@ -309,7 +350,7 @@ struct sess_row {
 	char realm[CONF_NAME_MAX];
 	char ifname[CONF_IFNAME_MAX];
 	char host_name[64];		/* L2TP Host Name */
-	uint32_t ip;
+	uint32_t ip;			/* host order; 0 until the login was granted */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */
 	struct lineage lineage;

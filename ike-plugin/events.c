@@ -49,7 +49,7 @@ static void main_mode_failed(struct events *this, ike_sa_t *ike_sa, const char *
 	COUNT(ike_psk_mismatch);
 	peer = addr_of_host(ike_sa->get_other_host(ike_sa));
 	peer.port = 0;
-	if (log_rate_ok(&this->rate, now_ms()))
+	if (rate_ok(&this->rate))
 		log_warn("main mode from %s failed: %s", addr_str(&peer, from), why);
 }
 

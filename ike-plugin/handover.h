@@ -16,6 +16,7 @@ enum { HANDOVER_SOCKS = 32, HANDOVER_PEERS = SPI_ENGINES + 1 };
 
 struct handover {
 	int log_max;
+	bool log_syslog;
 	struct conf conf;		/* with the secrets: wiped by whoever is done with it */
 	int parent_fd;			/* all descriptors belong to the plugin once it is loaded */
 	struct {

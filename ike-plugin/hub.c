@@ -46,7 +46,7 @@ static int sent(struct hub *this, int err, const struct chan *c, enum msg_type t
 		(void)!write(this->wake, &one, sizeof(one));
 	if (err && err != -EPIPE) {
 		COUNT(ike_chan_full);
-		if (log_rate_ok(&rate, now_ms()))
+		if (rate_ok(&rate))
 			log_err("chan peer=%s%u msg=%s lost err=%s", role_name(c->peer), c->index, msg_name(type),
 				strerror(-err));
 	}
@@ -235,6 +235,19 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 	case MSG_STRAY:
 		sock_inject(&m->b.stray);
 		break;
+	case MSG_SPI_USED:
+		/* Told on a new channel before anything else, so before the first SPI is asked for. */
+		if (spi_engine(m->b.spi_used.spi) != engine)
+			break;
+		culvert->lock->lock(culvert->lock);
+		if (m->b.spi_used.used)
+			table_reserve(culvert->table, m->b.spi_used.spi);
+		else
+			table_unreserve(culvert->table, m->b.spi_used.spi);
+		culvert->lock->unlock(culvert->lock);
+		break;
+	case MSG_SYNC:
+		break;
 	case MSG_SA_USE:
 		culvert->lock->lock(culvert->lock);
 		sa = table_sa(culvert->table, m->b.sa_use.spi);
@@ -325,6 +338,11 @@ static void on_parent(struct hub *this, struct msg *m)
 		backend_load(culvert->backend, &m->b.conf.conf);
 		explicit_bzero(&m->b.conf, sizeof(m->b.conf));
 		log_info("ike configuration loaded");
+		break;
+	case MSG_PING:
+		this->lock->lock(this->lock);
+		(void)!sent(this, chan_send(&this->parent, MSG_PONG, NULL, 0, -1), &this->parent, MSG_PONG);
+		this->lock->unlock(this->lock);
 		break;
 	case MSG_SHUTDOWN:
 		/* main() waits for it and takes charon down, which deletes every IKE_SA at its peer. */

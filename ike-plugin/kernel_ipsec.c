@@ -69,7 +69,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 	/* Still on our port 500 in Quick Mode: no NAT-T, so this client would send protocol 50. */
 	if (local.port == charon->socket->get_port(charon->socket, FALSE)) {
 		COUNT(ike_no_natt);
-		if (log_rate_ok(&no_natt, now_ms()))
+		if (rate_ok(&no_natt))
 			log_warn("ike peer=%s refused=no-nat-traversal reason=\"raw ESP is not supported\"",
 				addr_str(&peer, from));
 		return FAILED;
@@ -86,7 +86,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 	if (sa)
 		*spi = htonl(sa->spi);
 	culvert->lock->unlock(culvert->lock);
-	if (!sa && log_rate_ok(&no_engine, now_ms()))
+	if (!sa && rate_ok(&no_engine))
 		log_err("ike peer=%s refused=no-engine", addr_str(&peer, from));
 	return sa ? SUCCESS : FAILED;
 }
@@ -175,7 +175,7 @@ METHOD(kernel_ipsec_t, add_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 	m.peer = addr_of_host(data->inbound ? id->src : id->dst);
 	if (!ike_sa || id->proto != IPPROTO_ESP || data->mode != MODE_TRANSPORT || !data->encap || data->esn ||
 	    data->ipcomp || !algs(data, &m)) {
-		if (log_rate_ok(&rate, now_ms()))
+		if (rate_ok(&rate))
 			log_warn("ike peer=%s refused=unsupported-sa mode=%d encap=%d enc=%u auth=%u",
 				addr_str(&m.peer, from), data->mode, data->encap, data->enc_alg, data->int_alg);
 		explicit_bzero(&m, sizeof(m));

@@ -188,7 +188,7 @@ static bool log_budget(void)
 
 static void charon_log(logger_t *this, debug_t group, level_t level, int thread, ike_sa_t *ike_sa, const char *message)
 {
-	char line[512];
+	char plain[512], line[512];
 	int at = LOG_INFO;
 
 	/* What it says of every packet is for debugging. */
@@ -196,7 +196,11 @@ static void charon_log(logger_t *this, debug_t group, level_t level, int thread,
 		at = LOG_DEBUG;
 	if (at > log_max || (at == LOG_INFO && !log_budget()))
 		return;
-	str_escape(line, sizeof(line), message, strlen(message));
+	/* Its own quotation marks should stay readable. */
+	str_copy(plain, sizeof(plain), message);
+	for (char *q = plain; (q = strchr(q, '"')); )
+		*q = '\'';
+	str_escape(line, sizeof(line), plain, strlen(plain));
 	if (ike_sa)
 		log_at(at, "ike=%u %s", ike_sa->get_unique_id(ike_sa), line);
 	else
@@ -300,7 +304,7 @@ static bool charon_up(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: culvert-iked [-v] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
+	fprintf(stderr, "usage: culvert-iked [-sv] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
 	exit(2);
 }
 
@@ -312,8 +316,11 @@ int main(int argc, char **argv)
 	sigset_t set;
 	int c, sig;
 
-	while ((c = getopt(argc, argv, "vd:u:g:")) != -1) {
+	while ((c = getopt(argc, argv, "svd:u:g:")) != -1) {
 		switch (c) {
+		case 's':
+			handover.log_syslog = true;
+			break;
 		case 'v':
 			verbose++;
 			break;
@@ -335,7 +342,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc || drop != (gid != 0))
 		usage();
-	log_init("iked", false);
+	log_init("iked", handover.log_syslog);
 	if (verbose)
 		log_max = LOG_DEBUG;
 	if (fcntl(PARENT_FD, F_GETFD) < 0)

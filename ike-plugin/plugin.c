@@ -5,9 +5,21 @@
  */
 #include "ike-plugin/plugin.h"
 
+#include <pthread.h>
 #include <string.h>
 
 struct culvert *culvert;
+
+bool rate_ok(struct log_rate *rate)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool ok;
+
+	pthread_mutex_lock(&lock);
+	ok = log_rate_ok(rate, now_ms());
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
 
 METHOD(plugin_t, get_name, char *, struct culvert *this)
 {
@@ -77,7 +89,7 @@ plugin_t *culvert_plugin_create(void)
 		DBG1(DBG_LIB, "the culvert plugin works inside culvert-iked only");
 		return NULL;
 	}
-	log_init("iked", false);
+	log_init("iked", h->log_syslog);
 	log_max = h->log_max;
 	if (!abi_check_mediation())
 		return NULL;

@@ -45,6 +45,8 @@ extern struct culvert *culvert;
 
 /* plugin.c: what libstrongswan looks for. */
 plugin_t *culvert_plugin_create(void);
+/* log_rate_ok() for now, on any thread. */
+bool rate_ok(struct log_rate *);
 
 /* abi.c: is the libcharon in memory the one whose headers we were built with? */
 bool abi_check_mediation(void);

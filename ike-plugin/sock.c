@@ -78,7 +78,7 @@ static bool wanted(const void *data, size_t len, bool natt, const struct addr *p
 		return false;
 	case HDR_AGGRESSIVE:
 		COUNT(ike_rx_aggressive);
-		if (log_rate_ok(&rate, now_ms()))
+		if (rate_ok(&rate))
 			log_info("ike peer=%s refused=aggressive-mode hint=\"leave the group name empty in the client\"",
 				addr_str(peer, from));
 		return false;

@@ -158,7 +158,10 @@ bool suite_quick(const struct conf_ike *k, enum conf_proposals set, struct suite
 
 	*ret = (struct suites){ 0 };
 	*ret_word = k->quick_group;
-	if (!part_of(groups, k->quick_group, set == CONF_PROP_LEGACY ? group_legacy : group_default, &group))
+	group = (struct part){ 0 };
+	/* "none": no perfect forward secrecy, not even where the client wants it */
+	if (strcmp(k->quick_group, "none") &&
+	    !part_of(groups, k->quick_group, set == CONF_PROP_LEGACY ? group_legacy : group_default, &group))
 		return false;
 	for (unsigned g = 0; g < group.n; g++) {
 		size_t len = strlen(tail);

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/rd.h"
+#include "l2tpd/child.h"
+#include "l2tpd/conf.h"
 #include "l2tpd/users.h"
 #include "ppp/mschap.h"
 
@@ -112,49 +115,127 @@ static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *us
 	return ok;
 }
 
-void auth_judge(struct auth *a, const struct msg_auth_req *req, struct auth_result *ret)
+void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
 {
+	const struct msg_auth_req *req = &j->req;
 	const uint8_t *name = req->user, *at;
 	size_t len = req->user_len;
 	const struct conf_auth *ca;
 	const struct user *user;
+	unsigned bind;
 	bool ok;
 
-	*ret = (struct auth_result){ .verdict = VERDICT_DENY, .why = "no authentication for this name" };
+	memset(ret, 0, sizeof(*ret));
+	ret->engine = j->engine;
+	ret->sid = req->sid;
+	ret->serial = req->serial;
+	ret->verdict = VERDICT_DENY;
 	str_escape(ret->user, sizeof(ret->user), name, len);
-	if (!choose_bind(a->conf, req->tunnel, name, len, &ret->bind))
+	if (!choose_bind(a->conf, req->tunnel, name, len, &bind)) {
+		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
 		return;
-	ret->auth = a->conf->bind[ret->bind].auth;
+	}
+	ret->bind = bind;
+	ret->auth = a->conf->bind[bind].auth;
 	ca = &a->conf->auth[ret->auth];
-
 	if (ca->type != CONF_TYPE_LOCAL) {
-		ret->why = "RADIUS is not built yet";
+		str_copy(ret->why, sizeof(ret->why), "RADIUS is not built yet");
 		return;
 	}
 	if (ca->strip_nt_domain) {
-		struct rd user_part = mschap_user(rd_of(name, len));
+		struct rd part = mschap_user(rd_of(name, len));
 
-		name = user_part.p;
-		len = user_part.n;
+		name = part.p;
+		len = part.n;
 	}
 	if (ca->strip_atmark_realm && (at = memrchr(name, '@', len)))
 		len = (size_t)(at - name);
 	str_escape(ret->user, sizeof(ret->user), name, len);
 
 	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
-	switch (req->method) {
-	case AUTH_MSCHAPV2:
-		ok = judge_mschapv2(req, user, ret->mschap_auth);
-		break;
-	default:
-		ret->why = "authentication method not offered";
+	if (req->method != AUTH_MSCHAPV2) {
+		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return;
 	}
+	ok = judge_mschapv2(req, user, ret->mschap_auth);
 	if (!ok || !user || !user->password_len) {
-		ret->why = "wrong name or password";
+		explicit_bzero(ret->mschap_auth, sizeof(ret->mschap_auth));
+		str_copy(ret->why, sizeof(ret->why), "wrong name or password");
 		return;
 	}
 	ret->verdict = VERDICT_OK;
-	ret->why = "";
 	ret->framed_ip = user->framed_ip;
+}
+
+/* ---- the process ---- */
+struct auth_proc {
+	struct event_base *base;
+	struct peer parent, manager;
+	struct conf conf;
+	struct auth *auth;
+	uint64_t judged, denied;
+};
+
+static void manager_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct auth_proc *a = arg;
+	struct msg_judged j;
+	struct msg_stats st = { .n = 2 };
+
+	switch (m->type) {
+	case MSG_JUDGE:
+		auth_judge(a->auth, &m->b.judge, &j);
+		a->judged++;
+		a->denied += j.verdict != VERDICT_OK;
+		peer_send(&a->manager, MSG_JUDGED, &j, sizeof(j), -1);
+		explicit_bzero(&j, sizeof(j));
+		break;
+	case MSG_STATS_REQ:
+		str_copy(st.c[0].name, sizeof(st.c[0].name), "judged");
+		st.c[0].value = a->judged;
+		str_copy(st.c[1].name, sizeof(st.c[1].name), "denied");
+		st.c[1].value = a->denied;
+		peer_send(&a->manager, MSG_STATS, &st, sizeof(st), -1);
+		break;
+	}
+}
+
+static void parent_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct auth_proc *a = arg;
+
+	switch (m->type) {
+	case MSG_CONF:
+		if (a->auth)
+			break;
+		a->conf = m->b.conf.conf;
+		if (auth_new(&a->conf, &a->auth) < 0)
+			fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+		break;
+	case MSG_PEER:
+		child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);
+		break;
+	case MSG_USERS:
+		if (a->auth)
+			(void)!auth_load_users(a->auth, m->b.users.auth, m->fd);
+		break;
+	case MSG_START:
+		if (!a->auth)
+			fatal("started before everything was given");
+		peer_send(&a->parent, MSG_READY, NULL, 0, -1);
+		break;
+	case MSG_SHUTDOWN:
+		_exit(0);
+	}
+}
+
+void auth_main(void)
+{
+	static struct auth_proc a;
+
+	child_confine("_culvert-auth");
+	a.base = event_base_new();
+	if (!a.base)
+		fatal("out of memory");
+	child_start(&a.parent, a.base, ROLE_AUTH, parent_msg, &a);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * auth: judges a login against the users files.  Answers verdicts, never
- * secrets or hashes.  It lives in the manager for now; the manager talks to it
- * in the very structs that will go over a channel.
+ * auth: judges logins against the users files.  Answers verdicts, never
+ * secrets or hashes.  A process of its own, so that what reads a stranger's
+ * packets and what knows the passwords are two.
  */
 #ifndef CULVERT_AUTH_H
 #define CULVERT_AUTH_H
@@ -22,18 +22,10 @@ void auth_free(struct auth *);
  */
 MUST_USE int auth_load_users(struct auth *, unsigned index, int fd);
 
-/* What a judgement says beside the verdict. */
-struct auth_result {
-	enum verdict verdict;		/* VERDICT_OK or VERDICT_DENY */
-	unsigned auth;			/* index in conf.auth that judged */
-	unsigned bind;			/* index in conf.bind that the login came by */
-	char user[128];			/* stripped of domain and realm as configured, escaped */
-	uint8_t mschap_auth[20];
-	uint32_t framed_ip;		/* 0 = dynamic */
-	const char *why;		/* for the log, static */
-};
+/* Judge a request. Takes the same way for an unknown user and a wrong password. */
+void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
 
-/* Judge req. Takes the same time for an unknown user and a wrong password. */
-void auth_judge(struct auth *, const struct msg_auth_req *req, struct auth_result *ret);
+/* The process. Never returns but by exiting. */
+void auth_main(void) __attribute__((noreturn));
 
 #endif

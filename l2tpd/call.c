@@ -92,7 +92,7 @@ static void sess_free(struct sess *s, const char *reason)
 	row_write_begin(s->row);
 	memset((uint8_t *)s->row + sizeof(s->row->seq), 0, sizeof(*s->row) - sizeof(s->row->seq));
 	row_write_end(s->row);
-	if (s->known) {
+	if (s->known || s->asking) {
 		struct msg_session m = { .sid = s->sid };
 
 		str_copy(m.reason, sizeof(m.reason), reason);
@@ -189,7 +189,7 @@ static void ask(struct sess *s)
 	struct flow *f = s->flow;
 	const struct ppp_auth_req *r = &s->ppp.req;
 	struct msg_auth_req m = {
-		.sid = s->sid, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
+		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
 		.challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
@@ -209,7 +209,7 @@ static void ask(struct sess *s)
 	memcpy(m.response, r->response, sizeof(m.response));
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
-	s->judged = true;
+	s->asking = true;
 	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
 }
@@ -225,7 +225,6 @@ static void sess_up(struct sess *s)
 	s->up = true;
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
-	s->row->mru = ppp_mtu(&s->ppp);
 	s->row->start_wall_s = time(NULL);
 	s->row->start_mono_ms = now_ms();
 	row_write_end(s->row);
@@ -247,6 +246,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			data_send_ppp(s, eff->data, eff->len);
 			break;
 		case PPP_EFF_AUTH:
+			s->serial++;
 			ask(s);
 			break;
 		case PPP_EFF_UP:
@@ -299,17 +299,23 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 			peer_send(&e->manager, MSG_SESSION_DOWN, &down, sizeof(down), -1);
 		return;
 	}
+	/* Known to the manager from its first good verdict on, even if this one comes too late
+	 * for a peer that started over: the next request has another serial. */
+	s->known |= m->verdict == VERDICT_OK;
+	if (m->serial != s->serial)
+		return;
+	s->asking = false;
 	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
 	memcpy(v.dns, m->dns, sizeof(v.dns));
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
 	if (m->verdict == VERDICT_OK) {
-		s->known = true;
 		s->ip = m->ip;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
+		s->row->mru = ppp_mtu(&s->ppp);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
@@ -352,6 +358,20 @@ void call_kill(struct engine *e, const struct msg_session *m)
 	data_flush(e);
 }
 
+void call_ask_again(struct engine *e)
+{
+	LIST_EACH(&e->flows, i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, link);
+
+		LIST_EACH(&f->sessions, k) {
+			struct sess *s = CONTAINER_OF(k, struct sess, link);
+
+			if (s->asking)
+				ask(s);
+		}
+	}
+}
+
 /* ---- L2TP ---- */
 static void sess_gone(struct flow *f, uint16_t tunnel, uint16_t session, const char *reason)
 {
@@ -359,6 +379,17 @@ static void sess_gone(struct flow *f, uint16_t tunnel, uint16_t session, const c
 
 	if (s)
 		sess_free(s, reason);
+}
+
+/* Why a session of a tunnel that went with it ended: as the tunnel did, told later in *out. */
+static enum l2tp_reason gone_reason(const struct l2tp_out *out, unsigned i)
+{
+	const struct l2tp_effect *eff = &out->eff[i];
+
+	for (unsigned k = i + 1; eff->reason == L2TP_REASON_TUNNEL && k < out->n; k++)
+		if (out->eff[k].type == L2TP_EFF_TUNNEL_GONE && out->eff[k].tunnel == eff->tunnel)
+			return out->eff[k].reason;
+	return eff->reason;
 }
 
 static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
@@ -385,7 +416,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			sess_new(f, eff, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:
-			sess_gone(f, eff->tunnel, eff->session, l2tp_reason_str(eff->reason));
+			sess_gone(f, eff->tunnel, eff->session, l2tp_reason_str(gone_reason(out, i)));
 			break;
 		}
 	}

@@ -30,6 +30,21 @@ MUST_USE int child_identity(const char *user, uint32_t *ret_uid, uint32_t *ret_g
  */
 void child_confine(const char *user);
 
+/*
+ * Open the channel to the parent and run the loop until the process exits.
+ * MSG_PING is answered here and does not reach cb; the parent's end is the
+ * process's end.
+ */
+void child_start(struct peer *parent, struct event_base *, enum role self, peer_msg_cb *cb, void *arg)
+	__attribute__((noreturn));
+
+/*
+ * MSG_PEER: take the channel to a process of role want in *p, in place of an
+ * older one.  Exits on one of another role: the parent is broken.
+ */
+void child_take_peer(struct peer *p, struct event_base *, enum role self, enum role want, struct msg *,
+	peer_msg_cb *, void *arg);
+
 /* Die with the parent (signal sig), checked against a parent that died first. */
 void child_die_with_parent(int sig);
 

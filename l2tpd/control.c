@@ -157,9 +157,15 @@ static void do_status(struct client *c)
 	stats_send(ctl, "manager", "login_ok", m->count.login_ok);
 	stats_send(ctl, "manager", "login_denied", m->count.login_denied);
 	stats_send(ctl, "manager", "login_refused", m->count.login_refused);
+	stats_send(ctl, "manager", "login_pending", m->n_pending);
 	stats_send(ctl, "manager", "sessions_ended", m->count.sessions_ended);
+	stats_send(ctl, "manager", "sessions_lost", m->count.sessions_lost);
+	stats_send(ctl, "manager", "sessions_adopted", m->count.sessions_adopted);
+	stats_send(ctl, "manager", "lost_in_bytes", m->count.lost_in_bytes);
+	stats_send(ctl, "manager", "lost_out_bytes", m->count.lost_out_bytes);
 	for (unsigned i = 0; i < CONF_ENGINES_MAX; i++)
 		ctl->stats_pending += peer_send(&m->engine[i].peer, MSG_STATS_REQ, NULL, 0, -1);
+	ctl->stats_pending += peer_send(&m->auth, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->iked, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->netd, MSG_STATS_REQ, NULL, 0, -1);
 	if (ctl->stats_pending)

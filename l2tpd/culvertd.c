@@ -8,11 +8,14 @@
 
 #include "base/log.h"
 #include "base/proto.h"
+#include "l2tpd/auth.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
+#include "l2tpd/daemon.h"
 #include "l2tpd/engine.h"
 #include "l2tpd/manager.h"
 #include "l2tpd/netd.h"
+#include "l2tpd/notify.h"
 #include "l2tpd/parent.h"
 
 #define RUN_DIR "/run/culvert"
@@ -36,9 +39,39 @@ static void child(const char *role, unsigned index, bool to_syslog)
 		engine_main();
 	if (!strcmp(role, role_name(ROLE_MANAGER)))
 		manager_main();
+	if (!strcmp(role, role_name(ROLE_AUTH)))
+		auth_main();
 	if (!strcmp(role, role_name(ROLE_NETD)))
 		exit(netd_main(CHILD_FD));
 	exit(usage());
+}
+
+/* path, from the root: a daemon changes its directory, and reads files again later. */
+static const char *absolute(const char *path)
+{
+	char *dir, *all;
+
+	if (path[0] == '/')
+		return path;
+	dir = getcwd(NULL, 0);
+	if (!dir || asprintf(&all, "%s/%s", dir, path) < 0)
+		return path;
+	free(dir);
+	return all;
+}
+
+/* One sentence when the server cannot run here at all. */
+static bool can_serve(void)
+{
+	if (geteuid() != 0) {
+		fprintf(stderr, "culvertd: needs root: it binds UDP 500 and 4500 and makes interfaces\n");
+		return false;
+	}
+	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
+		fprintf(stderr, "culvertd: /dev/net/tun is missing: modprobe tun, or allow it in the container\n");
+		return false;
+	}
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -51,7 +84,7 @@ int main(int argc, char **argv)
 	uint64_t index = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "df:nr:vP:I:S")) != -1) {
+	while ((c = getopt(argc, argv, "df:nr:svP:I:")) != -1) {
 		switch (c) {
 		case 'd':
 			o.foreground = true;
@@ -76,7 +109,7 @@ int main(int argc, char **argv)
 			if (!parse_uint(optarg, 0, CONF_ENGINES_MAX - 1, &index))
 				return usage();
 			break;
-		case 'S':
+		case 's':
 			to_syslog = true;
 			break;
 		default:
@@ -90,6 +123,14 @@ int main(int argc, char **argv)
 	if (role)
 		child(role, (unsigned)index, to_syslog);
 
+	if (!check && !can_serve())
+		return 1;
+	if (!check && !o.foreground) {
+		o.conf_path = absolute(o.conf_path);
+		o.run_dir = absolute(o.run_dir);
+		/* Before the configuration is read: only the server itself has its secrets. */
+		daemon_detach();
+	}
 	c = conf_load(o.conf_path, &conf, &msgs);
 	conf_msgs_print(stderr, &msgs);
 	conf_msgs_free(&msgs);
@@ -102,18 +143,7 @@ int main(int argc, char **argv)
 		explicit_bzero(&conf, sizeof(conf));
 		return 0;
 	}
-	if (geteuid() != 0) {
-		fprintf(stderr, "culvertd: needs root: it binds UDP 500 and 4500 and makes interfaces\n");
-		return 1;
-	}
-	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
-		fprintf(stderr, "culvertd: /dev/net/tun is missing: modprobe tun, or allow it in the container\n");
-		return 1;
-	}
-	if (!o.foreground && daemon(0, 0) < 0) {
-		perror("culvertd: daemon");
-		return 1;
-	}
 	log_init("culvertd", !o.foreground);
+	notify_open();
 	return parent_main(&conf, &o);
 }

@@ -81,16 +81,6 @@ static void iked_msg(struct peer *p, struct msg *m, void *arg)
 	data_flush(e);
 }
 
-static void peer_ended(struct peer *p, void *arg)
-{
-	log_warn("%s is gone", role_name(p->c.peer));
-}
-
-static void parent_ended(struct peer *p, void *arg)
-{
-	_exit(1);
-}
-
 static void tell_use(evutil_socket_t fd, short what, void *arg)
 {
 	sa_tell_use(arg);
@@ -158,32 +148,51 @@ static void take_table(struct engine *e, const struct msg *m)
 	if (e->rows == MAP_FAILED || !e->by_slot)
 		fatal("cannot map the session table: %s", strerror(errno));
 	e->n_rows = n;
-	e->next_gen = e->rows[0].sid.gen;
+}
+
+/* First words on a new channel: what the other end must know of us. */
+static void manager_sync(struct engine *e)
+{
+	peer_send(&e->manager, MSG_SYNC, NULL, 0, -1);
+	call_ask_again(e);
+}
+
+static void iked_sync(struct engine *e)
+{
+	sa_orphan_all(e);
+	peer_send(&e->iked, MSG_SYNC, NULL, 0, -1);
 }
 
 static void take_peer(struct engine *e, struct msg *m)
 {
-	struct peer *p = m->b.peer.role == ROLE_IKED ? &e->iked : &e->manager;
-	peer_msg_cb *cb = m->b.peer.role == ROLE_IKED ? iked_msg : manager_msg;
-
-	if ((m->b.peer.role != ROLE_IKED && m->b.peer.role != ROLE_MANAGER) || peer_is_open(p) ||
-	    peer_open(p, e->base, m->fd, ROLE_ENGINE, m->b.peer.role, 0, cb, peer_ended, e) < 0)
-		fatal("cannot take the channel to %s", role_name(m->b.peer.role));
-	m->fd = -1;
+	if (m->b.peer.role == ROLE_IKED) {
+		child_take_peer(&e->iked, e->base, ROLE_ENGINE, ROLE_IKED, m, iked_msg, e);
+		if (e->started)
+			iked_sync(e);
+	} else {
+		child_take_peer(&e->manager, e->base, ROLE_ENGINE, ROLE_MANAGER, m, manager_msg, e);
+		if (e->started)
+			manager_sync(e);
+	}
 }
 
 static void start(struct engine *e)
 {
 	static const struct timeval use = { .tv_sec = USE_S };
 
-	if (!e->rows || !e->n_sock || !peer_is_open(&e->iked) || !peer_is_open(&e->manager))
+	if (!e->rows || !e->n_sock)
 		fatal("started before everything was given");
+	e->started = true;
 	for (unsigned i = 0; i < e->n_sock; i++)
 		event_add(e->sock[i].ev, NULL);
 	e->use_timer = event_new(e->base, -1, EV_PERSIST, tell_use, e);
 	if (!e->use_timer)
 		fatal("out of memory");
 	event_add(e->use_timer, &use);
+	if (peer_is_open(&e->manager))
+		manager_sync(e);
+	if (peer_is_open(&e->iked))
+		iked_sync(e);
 	peer_send(&e->parent, MSG_READY, NULL, 0, -1);
 }
 
@@ -228,10 +237,8 @@ void engine_main(void)
 	l2tp_ids_init(&e.ids, &seed);
 	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));
 	e.base = event_base_new();
-	if (!e.base || !e.sa ||
-	    peer_open(&e.parent, e.base, CHILD_FD, ROLE_ENGINE, ROLE_PARENT, 0, parent_msg, parent_ended, &e) < 0)
+	if (!e.base || !e.sa)
 		fatal("out of memory");
 	data_init(&e);
-	event_base_dispatch(e.base);
-	_exit(1);
+	child_start(&e.parent, e.base, ROLE_ENGINE, parent_msg, &e);
 }

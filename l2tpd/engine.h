@@ -76,6 +76,8 @@ struct flow {
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
 	bool kill_asked;
+	bool orphan;			/* its iked is gone: its SAs are ours alone */
+	bool ending;			/* orphan, and its end was asked for */
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
@@ -94,7 +96,8 @@ struct sess {
 	struct event *tun_ev;
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_row *row;
-	bool judged;			/* the manager knows of it: SESSION_DOWN is owed */
+	uint32_t serial;		/* of the last AUTH_REQ */
+	bool asking;			/* it has no verdict yet */
 	bool known;			/* it had VERDICT_OK */
 	bool up;
 	char user[128];
@@ -147,7 +150,7 @@ struct engine {
 	uint32_t next_slot, next_gen;
 	struct event *use_timer;
 	struct engine_count count;
-	bool stopping;
+	bool started, stopping;
 };
 
 /* The process. Never returns but by exiting. */
@@ -174,6 +177,9 @@ void flow_kill(struct flow *, const char *reason);
 
 /* Some tunnel or SA of the flow came or went: (re)arm the idle timer. */
 void flow_watch(struct flow *);
+
+/* iked was replaced: its successor may not issue the SPIs in use; their flows live on without it. */
+void sa_orphan_all(struct engine *);
 
 /* Send everything that ends every flow; the process is about to exit. */
 void flow_stop_all(struct engine *);
@@ -212,6 +218,8 @@ void call_ppp(struct sess *, struct rd frame, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_kill(struct engine *, const struct msg_session *);
+/* The manager was replaced: ask again what its predecessor did not answer. */
+void call_ask_again(struct engine *);
 struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
 
 #endif

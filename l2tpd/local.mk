@@ -17,7 +17,8 @@ l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
 
 sbin_PROGRAMS += culvertd
 culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h l2tpd/steer.c \
-	l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c \
+	l2tpd/child.h l2tpd/child.c l2tpd/daemon.h l2tpd/daemon.c \
+	l2tpd/notify.h l2tpd/notify.c l2tpd/peer.h l2tpd/peer.c \
 	l2tpd/engine.h l2tpd/engine.c l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c l2tpd/auth.h l2tpd/auth.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)

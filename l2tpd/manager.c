@@ -73,6 +73,27 @@ void manager_kill(struct manager *m, struct msess *s, const char *reason)
 	peer_send(&m->engine[s->engine].peer, MSG_SESSION_KILL, &msg, sizeof(msg), -1);
 }
 
+static struct pool *pool_of(struct manager *m, const struct msess *s)
+{
+	return m->pool[m->conf.interface[s->interface].ipcp];
+}
+
+static struct msess *sess_new(struct manager *m, unsigned engine, const struct sid *sid, uint32_t ppp_id)
+{
+	struct msess *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->engine = engine;
+	s->sid = *sid;
+	s->ppp_id = ppp_id;
+	list_push(&m->sessions, &s->link);
+	list_push(&m->by_id[ppp_id % MANAGER_BUCKETS], &s->by_id);
+	m->engine[engine].by_slot[sid->slot] = s;
+	m->n_sessions++;
+	return s;
+}
+
 /* What a login took comes back, in the reverse order. */
 static void sess_free(struct manager *m, struct msess *s)
 {
@@ -83,7 +104,7 @@ static void sess_free(struct manager *m, struct msess *s)
 		unit_give(m, s->unit);
 	}
 	if (s->ip)
-		pool_release(m->pool[s->ipcp], s->ip);
+		pool_release(pool_of(m, s), s->ip);
 	list_del(&s->link);
 	list_del(&s->by_id);
 	m->engine[s->engine].by_slot[s->sid.slot] = NULL;
@@ -92,31 +113,36 @@ static void sess_free(struct manager *m, struct msess *s)
 }
 
 /* Ask netd for the session's TUN; it goes to the engine when it is there. */
-static void tun_ask(struct manager *m, struct msess *s, const struct conf_interface *i, uint16_t mtu)
+static void tun_ask(struct manager *m, struct msess *s)
 {
 	struct msg_tun_add add = {
-		.tag = s->ppp_id, .unit = s->unit, .ip_local = i->address, .ip_peer = s->ip, .mtu = mtu,
+		.tag = s->ppp_id, .unit = s->unit, .ip_local = m->conf.interface[s->interface].address,
+		.ip_peer = s->ip, .mtu = s->mtu,
 	};
 
 	str_copy(add.alias, sizeof(add.alias), s->user);
 	peer_send(&m->netd, MSG_TUN_ADD, &add, sizeof(add), -1);
 }
 
+/* ---- logins ---- */
+
 /* NULL, or why the user may not have one more session. Ends older ones where the policy says so. */
-static const char *limits(struct manager *m, const struct auth_result *r)
+static const char *limits(struct manager *m, const struct msg_judged *j)
 {
 	const struct conf *c = &m->conf;
-	uint32_t max = c->auth[r->auth].user_max_session ? c->auth[r->auth].user_max_session : c->user_max_session;
+	uint32_t max = c->auth[j->auth].user_max_session ? c->auth[j->auth].user_max_session : c->user_max_session;
 	uint32_t n = 0;
 	struct msess *oldest = NULL;
 
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
+	if (max) {
+		LIST_EACH(&m->sessions, e) {
+			struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->auth == r->auth && !s->ending && !strcmp(s->user, r->user)) {
-			if (!oldest)
-				oldest = s;
-			n++;
+			if (s->auth == j->auth && !s->ending && !strcmp(s->user, j->user)) {
+				if (!oldest)
+					oldest = s;
+				n++;
+			}
 		}
 	}
 	if (max && n >= max) {
@@ -128,109 +154,324 @@ static const char *limits(struct manager *m, const struct auth_result *r)
 	return c->max_session && m->n_sessions >= c->max_session ? "max-session reached" : NULL;
 }
 
-static const char *login(struct manager *m, unsigned engine, const struct msg_auth_req *req,
-	const struct auth_result *r, struct msg_verdict *v)
+/* NULL and *ret, or why not. */
+static const char *login(struct manager *m, const struct msg_judge *req, const struct msg_judged *j,
+	struct msess **ret)
 {
-	const struct conf_interface *i = &m->conf.interface[m->conf.bind[r->bind].interface];
-	const struct conf_ipcp *ipcp = &m->conf.ipcp[i->ipcp];
-	const char *why = limits(m, r);
+	unsigned interface = m->conf.bind[j->bind].interface;
+	const char *why = limits(m, j);
 	struct msess *s;
 
 	if (why)
 		return why;
-	s = calloc(1, sizeof(*s));
+	s = sess_new(m, req->engine, &req->req.sid, m->next_ppp_id);
 	if (!s)
 		return "out of memory";
-	*s = (struct msess){
-		.engine = engine, .sid = req->sid, .ppp_id = m->next_ppp_id++, .auth = r->auth,
-		.ipcp = i->ipcp, .login_ms = now_ms(),
-	};
-	str_copy(s->user, sizeof(s->user), r->user);
-	list_push(&m->sessions, &s->link);
-	list_push(&m->by_id[s->ppp_id % MANAGER_BUCKETS], &s->by_id);
-	m->engine[engine].by_slot[req->sid.slot] = s;
-	m->n_sessions++;
-	s->ip = pool_lease(m->pool[i->ipcp], r->framed_ip);
+	m->next_ppp_id++;
+	s->auth = j->auth;
+	s->interface = interface;
+	s->mtu = req->req.mtu;
+	str_copy(s->user, sizeof(s->user), j->user);
+	s->ip = pool_lease(pool_of(m, s), j->framed_ip);
 	if (!s->ip) {
 		sess_free(m, s);
 		return "no free address in the pool";
 	}
-	if (r->framed_ip && s->ip != r->framed_ip)
-		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", r->user);
-	if (!unit_take(m, unit_first(i), &s->unit)) {
+	if (j->framed_ip && s->ip != j->framed_ip)
+		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
+	if (!unit_take(m, unit_first(&m->conf.interface[interface]), &s->unit)) {
 		sess_free(m, s);
 		return "no free interface";
 	}
 	s->has_unit = true;
-	tun_ask(m, s, i, req->mtu);
-	v->ppp_id = s->ppp_id;
-	v->ip = s->ip;
-	v->ip_local = i->address;
-	memcpy(v->dns, ipcp->dns, sizeof(v->dns));
-	memcpy(v->nbns, ipcp->nbns, sizeof(v->nbns));
+	tun_ask(m, s);
+	*ret = s;
+	return NULL;
+}
+
+/* LCP was negotiated anew: the same user goes on with what he has. */
+static const char *login_again(const struct msess *s, const struct msg_judged *j)
+{
+	if (s->ending)
+		return "the session is being ended";
+	return s->auth == j->auth && !strcmp(s->user, j->user) ? NULL : "another user on the same link";
+}
+
+static void answer(struct manager *m, const struct msg_judge *req, const struct msg_judged *j)
+{
+	struct engine_ref *e = &m->engine[req->engine];
+	struct msg_verdict v = { .sid = req->req.sid, .serial = req->req.serial, .verdict = j->verdict };
+	struct msess *s = sess_of(m, req->engine, &req->req.sid);
+	char peer[ADDR_STRLEN];
+	const char *why;
+
+	str_copy(v.user, sizeof(v.user), j->user);
+	str_copy(v.realm, sizeof(v.realm), m->conf.auth[j->auth].name);
+	str_copy(v.reason, sizeof(v.reason), j->why);
+	memcpy(v.mschap_auth, j->mschap_auth, sizeof(v.mschap_auth));
+	addr_str(&req->req.peer, peer);
+	if (j->verdict != VERDICT_OK) {
+		/* One line that a ban list can match. */
+		static struct log_rate rate;
+
+		m->count.login_denied++;
+		if (log_rate_ok(&rate, now_ms()))
+			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
+	} else {
+		why = s ? login_again(s, j) : login(m, req, j, &s);
+		if (why) {
+			v.verdict = VERDICT_REFUSE;
+			str_copy(v.reason, sizeof(v.reason), why);
+			m->count.login_refused++;
+			log_notice("login refused user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, why);
+		} else {
+			const struct conf_interface *i = &m->conf.interface[s->interface];
+
+			m->count.login_ok++;
+			v.ppp_id = s->ppp_id;
+			v.ip = s->ip;
+			v.ip_local = i->address;
+			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
+			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
+		}
+	}
+	peer_send(&e->peer, MSG_VERDICT, &v, sizeof(v), -1);
+	explicit_bzero(&v, sizeof(v));
+}
+
+static void pending_free(struct manager *m, struct pending *p)
+{
+	list_del(&p->link);
+	m->n_pending--;
+	explicit_bzero(&p->judge, sizeof(p->judge));
+	free(p);
+}
+
+static struct pending *pending_of(struct manager *m, unsigned engine, const struct sid *sid)
+{
+	LIST_EACH(&m->pending, e) {
+		struct pending *p = CONTAINER_OF(e, struct pending, link);
+
+		if (p->judge.engine == engine && p->judge.req.sid.slot == sid->slot)
+			return p;
+	}
 	return NULL;
 }
 
 static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_req *req)
 {
 	struct engine_ref *e = &m->engine[engine];
-	struct msg_verdict v = { .sid = req->sid };
-	char peer[ADDR_STRLEN];
-	struct auth_result r;
-	const char *why;
+	struct pending *p = pending_of(m, engine, &req->sid);
 
-	if (req->tunnel >= m->conf.n_tunnel || req->sid.slot >= e->n_rows || e->by_slot[req->sid.slot]) {
+	if (req->tunnel >= m->conf.n_tunnel || req->sid.slot >= e->n_rows ||
+	    (e->by_slot[req->sid.slot] && e->by_slot[req->sid.slot]->sid.gen != req->sid.gen)) {
 		log_warn("engine%u asks for a login that cannot be, ignoring", engine);
 		return;
 	}
-	auth_judge(m->auth, req, &r);
-	v.verdict = r.verdict;
-	str_copy(v.user, sizeof(v.user), r.user);
-	str_copy(v.realm, sizeof(v.realm), m->conf.auth[r.auth].name);
-	addr_str(&req->peer, peer);
-	if (r.verdict == VERDICT_OK) {
-		memcpy(v.mschap_auth, r.mschap_auth, sizeof(v.mschap_auth));
-		why = login(m, engine, req, &r, &v);
-		if (why) {
-			v.verdict = VERDICT_REFUSE;
-			str_copy(v.reason, sizeof(v.reason), why);
-			m->count.login_refused++;
-			log_notice("login refused user=\"%s\" realm=%s from=%s reason=\"%s\"", r.user,
-				v.realm, peer, why);
-		} else {
-			m->count.login_ok++;
-		}
-	} else {
-		/* One line that a ban list can match; the address is the second quoted thing on it. */
-		static struct log_rate rate;
-
-		m->count.login_denied++;
-		str_copy(v.reason, sizeof(v.reason), r.why);
-		if (log_rate_ok(&rate, now_ms()))
-			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", r.user, v.realm,
-				peer, r.why);
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		list_push(&m->pending, &p->link);
+		m->n_pending++;
 	}
-	peer_send(&e->peer, MSG_VERDICT, &v, sizeof(v), -1);
-	explicit_bzero(&v, sizeof(v));
+	p->judge.engine = engine;
+	p->judge.req = *req;
+	if (m->running)
+		peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
+}
+
+static void judge_all(struct manager *m)
+{
+	LIST_EACH(&m->pending, e) {
+		struct pending *p = CONTAINER_OF(e, struct pending, link);
+
+		peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
+	}
+}
+
+static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
+{
+	struct manager *m = arg;
+	const struct msg_judged *j = &msg->b.judged;
+	struct pending *p;
+
+	if (msg->type == MSG_STATS && m->control)
+		control_stats(m->control, "auth", &msg->b.stats);
+	if (msg->type != MSG_JUDGED || !m->running)
+		return;
+	p = pending_of(m, j->engine, &j->sid);
+	if (!p || p->judge.req.sid.gen != j->sid.gen || p->judge.req.serial != j->serial ||
+	    j->auth >= m->conf.n_auth || j->bind >= m->conf.n_bind)
+		return;			/* asked anew meanwhile, or the session is gone */
+	answer(m, &p->judge, j);
+	pending_free(m, p);
+}
+
+/* ---- engines ---- */
+
+/* The pppx unit in a row's interface name. */
+static bool unit_of(const char *ifname, uint32_t *ret)
+{
+	uint64_t n;
+
+	if (strncmp(ifname, "pppx", 4) || !parse_uint(ifname + 4, 0, UNITS_MAX - 1, &n))
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+static bool auth_of(const struct manager *m, const char *realm, unsigned *ret)
+{
+	for (unsigned i = 0; i < m->conf.n_auth; i++) {
+		if (!strcmp(m->conf.auth[i].name, realm)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The interface whose pool has ip; leases it. */
+static bool lease_of(struct manager *m, uint32_t ip, unsigned *ret)
+{
+	for (unsigned i = 0; i < m->conf.n_interface; i++) {
+		struct pool *p = m->pool[m->conf.interface[i].ipcp];
+		uint32_t got = pool_lease(p, ip);
+
+		if (got == ip) {
+			*ret = i;
+			return true;
+		}
+		if (got)
+			pool_release(p, got);
+	}
+	return false;
+}
+
+/* A session that a predecessor let in. */
+static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
+{
+	struct msess *s = sess_new(m, engine, &row->sid, row->ppp_id);
+
+	if (!s)
+		return;
+	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
+	str_copy(s->user, sizeof(s->user), row->user);
+	s->mtu = row->mru;
+	if (!auth_of(m, row->realm, &s->auth) || !lease_of(m, row->ip, &s->interface)) {
+		manager_kill(m, s, "not in the configuration any more");
+		return;
+	}
+	s->ip = row->ip;
+	m->count.sessions_adopted++;
+	if (unit_of(row->ifname, &s->unit) && !(m->unit_used[s->unit / 8] & 1u << s->unit % 8)) {
+		m->unit_used[s->unit / 8] |= (uint8_t)(1u << s->unit % 8);
+		s->has_unit = s->has_tun = true;
+	}
+}
+
+/* Tell netd which units are in use, and ask for those that are missing. */
+static void netd_sync(struct manager *m)
+{
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+		struct msg_tun_del keep = { .unit = s->unit };
+
+		if (s->has_tun)
+			peer_send(&m->netd, MSG_TUN_KEEP, &keep, sizeof(keep), -1);
+	}
+	peer_send(&m->netd, MSG_TUN_SYNC, NULL, 0, -1);
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (s->has_tun || s->ending)
+			continue;
+		if (!s->has_unit)
+			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
+		if (s->has_unit)
+			tun_ask(m, s);
+	}
+}
+
+static void engine_sync(struct manager *m, unsigned engine)
+{
+	struct engine_ref *e = &m->engine[engine];
+	struct sess_row row;
+
+	if (e->synced)
+		return;
+	e->synced = true;
+	for (uint32_t i = 0; i < e->n_rows; i++)
+		if (row_read(&e->rows[i], &row) && row.ip && row.sid.slot == i && !e->by_slot[i])
+			adopt(m, engine, &row);
+	if (m->running)
+		return;
+	for (unsigned i = 0; i < m->conf.engines; i++)
+		if (!m->engine[i].synced)
+			return;
+	m->running = true;
+	if (m->count.sessions_adopted)
+		log_notice("%llu sessions were adopted", (unsigned long long)m->count.sessions_adopted);
+	netd_sync(m);
+	judge_all(m);
+}
+
+/* An engine is gone: its sessions end here. What they moved is in its rows. */
+static void engine_lost(struct manager *m, unsigned engine)
+{
+	struct engine_ref *e = &m->engine[engine];
+	unsigned n = 0;
+
+	e->synced = false;
+	LIST_EACH(&m->pending, i) {
+		struct pending *p = CONTAINER_OF(i, struct pending, link);
+
+		if (p->judge.engine == engine)
+			pending_free(m, p);
+	}
+	for (uint32_t i = 0; i < e->n_rows; i++) {
+		struct msess *s = e->by_slot[i];
+		const struct sess_row *row = &e->rows[i];
+
+		if (!s)
+			continue;
+		/* The engine may have died while it wrote; counters are whole numbers all the same. */
+		m->count.lost_in_bytes += row->in_bytes;
+		m->count.lost_out_bytes += row->out_bytes;
+		log_notice("session down user=\"%s\" ppp_id=%u in_bytes=%llu in_packets=%llu out_bytes=%llu "
+			"out_packets=%llu reason=\"its engine ended\"", s->user, s->ppp_id,
+			(unsigned long long)row->in_bytes, (unsigned long long)row->in_packets,
+			(unsigned long long)row->out_bytes, (unsigned long long)row->out_packets);
+		sess_free(m, s);
+		n++;
+	}
+	m->count.sessions_lost += n;
+	if (n)
+		log_warn("engine%u ended: %u sessions with it", engine, n);
 }
 
 static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	struct manager *m = arg;
 	unsigned engine = p->c.index;
+	struct pending *pend;
 	struct msess *s;
 
 	switch (msg->type) {
+	case MSG_SYNC:
+		engine_sync(m, engine);
+		break;
 	case MSG_AUTH_REQ:
 		auth_req(m, engine, &msg->b.auth_req);
 		break;
 	case MSG_SESSION_UP:
-		s = sess_of(m, engine, &msg->b.session.sid);
-		if (s)
-			s->up = true;
-		break;
+		break;			/* accounting's Start will be here */
 	case MSG_SESSION_DOWN:
 		s = sess_of(m, engine, &msg->b.session.sid);
+		pend = pending_of(m, engine, &msg->b.session.sid);
+		if (pend && pend->judge.req.sid.gen == msg->b.session.sid.gen)
+			pending_free(m, pend);
 		if (s) {
 			m->count.sessions_ended++;
 			sess_free(m, s);
@@ -253,6 +494,7 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 	struct msg_tun_done *d = &msg->b.tun_done;
 	struct msg_session_tun tun;
 	struct msess *s;
+	uint32_t unit;
 
 	if (msg->type == MSG_STATS && m->control)
 		control_stats(m->control, "netd", &msg->b.stats);
@@ -261,12 +503,20 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 	s = manager_find(m, d->tag);
 	if (!s)				/* it ended meanwhile; its TUN_DEL is on the way */
 		return;
+	if (d->err == -EBUSY && unit_take(m, s->unit + 1, &unit)) {
+		/* Somebody else's device has the name: the unit stays taken, the next one is tried. */
+		log_warn("pppx%u belongs to somebody else, ignoring it", s->unit);
+		s->unit = unit;
+		tun_ask(m, s);
+		return;
+	}
 	if (d->err || msg->fd < 0) {
 		log_err("ppp_id=%u user=\"%s\" no interface pppx%u: %s", s->ppp_id, s->user, s->unit,
 			strerror(-d->err));
 		manager_kill(m, s, "no interface");
 		return;
 	}
+	s->has_tun = true;
 	tun = (struct msg_session_tun){ .sid = s->sid };
 	memcpy(tun.ifname, d->ifname, sizeof(tun.ifname));
 	peer_send(&m->engine[s->engine].peer, MSG_SESSION_TUN, &tun, sizeof(tun), msg->fd);
@@ -280,43 +530,33 @@ static void iked_msg(struct peer *p, struct msg *msg, void *arg)
 		control_stats(m->control, "iked", &msg->b.stats);
 }
 
-static void peer_ended(struct peer *p, void *arg)
-{
-	log_warn("%s is gone", role_name(p->c.peer));
-}
-
-static void parent_ended(struct peer *p, void *arg)
-{
-	_exit(1);
-}
-
 /* ---- start ---- */
 static void take_peer(struct manager *m, struct msg *msg)
 {
-	struct peer *p = NULL;
-	peer_msg_cb *cb = NULL;
-	unsigned index = msg->b.peer.index;
+	unsigned role = msg->b.peer.role, index = msg->b.peer.index;
 
-	switch (msg->b.peer.role) {
+	switch (role) {
 	case ROLE_ENGINE:
-		if (index < CONF_ENGINES_MAX) {
-			p = &m->engine[index].peer;
-			cb = engine_msg;
-		}
+		if (index >= CONF_ENGINES_MAX)
+			fatal("a channel to an engine that cannot be");
+		if (peer_is_open(&m->engine[index].peer))
+			peer_close(&m->engine[index].peer);
+		engine_lost(m, index);
+		child_take_peer(&m->engine[index].peer, m->base, ROLE_MANAGER, role, msg, engine_msg, m);
 		break;
 	case ROLE_NETD:
-		p = &m->netd;
-		cb = netd_msg;
+		child_take_peer(&m->netd, m->base, ROLE_MANAGER, role, msg, netd_msg, m);
+		if (m->running)
+			netd_sync(m);
 		break;
-	case ROLE_IKED:
-		p = &m->iked;
-		cb = iked_msg;
+	case ROLE_AUTH:
+		child_take_peer(&m->auth, m->base, ROLE_MANAGER, role, msg, auth_msg, m);
+		if (m->running)
+			judge_all(m);
 		break;
+	default:
+		child_take_peer(&m->iked, m->base, ROLE_MANAGER, ROLE_IKED, msg, iked_msg, m);
 	}
-	if (!p || peer_is_open(p) ||
-	    peer_open(p, m->base, msg->fd, ROLE_MANAGER, msg->b.peer.role, index, cb, peer_ended, m) < 0)
-		fatal("cannot take the channel to %s", role_name(msg->b.peer.role));
-	msg->fd = -1;
 }
 
 static void take_table(struct manager *m, const struct msg *msg)
@@ -324,6 +564,10 @@ static void take_table(struct manager *m, const struct msg *msg)
 	struct engine_ref *e = &m->engine[msg->b.table.engine % CONF_ENGINES_MAX];
 	uint32_t n = msg->b.table.rows;
 
+	/* The sessions of an older table have ended with MSG_PEER. */
+	if (e->rows)
+		munmap((void *)(uintptr_t)e->rows, e->n_rows * sizeof(*e->rows));
+	free(e->by_slot);
 	e->rows = mmap(NULL, n * sizeof(*e->rows), PROT_READ, MAP_SHARED, msg->fd, 0);
 	e->by_slot = calloc(n, sizeof(*e->by_slot));
 	if (e->rows == MAP_FAILED || !e->by_slot)
@@ -333,9 +577,10 @@ static void take_table(struct manager *m, const struct msg *msg)
 
 static void take_conf(struct manager *m, const struct conf *c)
 {
+	if (m->have_conf)
+		return;
+	m->have_conf = true;
 	m->conf = *c;
-	if (auth_new(&m->conf, &m->auth) < 0)
-		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
 	for (unsigned i = 0; i < m->conf.n_ipcp; i++) {
 		uint32_t own = 0;
 
@@ -353,8 +598,6 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 
 	switch (msg->type) {
 	case MSG_CONF:
-		if (m->auth)
-			return;
 		take_conf(m, &msg->b.conf.conf);
 		break;
 	case MSG_PEER:
@@ -363,17 +606,13 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_TABLE:
 		take_table(m, msg);
 		break;
-	case MSG_USERS:
-		if (m->auth && auth_load_users(m->auth, msg->b.users.auth, msg->fd) < 0)
-			return;
-		break;
 	case MSG_LISTEN:
 		if (!m->control && control_start(m, msg->fd, &m->control) < 0)
 			fatal("cannot serve the control socket");
 		msg->fd = -1;
 		break;
 	case MSG_START:
-		if (!m->auth || !m->control || !peer_is_open(&m->netd))
+		if (!m->have_conf || !m->control)
 			fatal("started before everything was given");
 		peer_send(&m->parent, MSG_READY, NULL, 0, -1);
 		break;
@@ -389,13 +628,12 @@ void manager_main(void)
 
 	child_confine(CHILD_USER);
 	list_init(&m.sessions);
+	list_init(&m.pending);
 	for (unsigned i = 0; i < MANAGER_BUCKETS; i++)
 		list_init(&m.by_id[i]);
 	m.unit_used = calloc(1, UNITS_MAX / 8);
 	m.base = event_base_new();
-	if (!m.base || !m.unit_used ||
-	    peer_open(&m.parent, m.base, CHILD_FD, ROLE_MANAGER, ROLE_PARENT, 0, parent_msg, parent_ended, &m) < 0)
+	if (!m.base || !m.unit_used)
 		fatal("out of memory");
-	event_base_dispatch(m.base);
-	_exit(1);
+	child_start(&m.parent, m.base, ROLE_MANAGER, parent_msg, &m);
 }

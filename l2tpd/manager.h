@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * manager: who is logged in.  Judges logins (auth.c), applies limits, leases
+ * manager: who is logged in.  Has auth judge logins, applies limits, leases
  * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c).
+ *
+ * All that it knows can be learnt anew: a new manager adopts the sessions in
+ * the engines' tables, tells netd which devices are in use, and is asked again
+ * for what its predecessor did not answer.  When an engine is replaced, the
+ * sessions of the old one end here, from the rows that it left.
  */
 #ifndef CULVERT_MANAGER_H
 #define CULVERT_MANAGER_H
 
-#include "l2tpd/auth.h"
 #include "l2tpd/peer.h"
 #include "l2tpd/pool.h"
+
+enum { MANAGER_BUCKETS = 4096 };
 
 /* One session that had a verdict. */
 struct msess {
@@ -18,38 +24,46 @@ struct msess {
 	struct sid sid;
 	uint32_t ppp_id;
 	char user[128];
-	unsigned auth, ipcp;
+	unsigned auth, interface;	/* indices in conf */
 	uint32_t ip;			/* leased; 0 = none */
-	bool has_unit;
+	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
-	bool up, ending;
-	uint64_t login_ms;
+	uint16_t mtu;
+	bool ending;
 };
 
-enum { MANAGER_BUCKETS = 4096 };
+/* A login that auth has not judged yet. */
+struct pending {
+	struct list link;		/* in manager.pending */
+	struct msg_judge judge;
+};
 
 struct engine_ref {
 	struct peer peer;
 	const struct sess_row *rows;	/* read-only map of its table */
 	uint32_t n_rows;
 	struct msess **by_slot;		/* n_rows */
+	bool synced;			/* its rows are in force */
 };
 
 struct manager {
 	struct event_base *base;
 	struct conf conf;
-	struct peer parent, netd, iked;
+	bool have_conf;
+	bool running;			/* every engine was synced once: leases are known */
+	struct peer parent, netd, auth, iked;
 	struct engine_ref engine[CONF_ENGINES_MAX];
-	struct auth *auth;
 	struct pool *pool[CONF_IPCPS];
 	struct list sessions;
 	struct list by_id[MANAGER_BUCKETS];	/* by ppp_id */
-	unsigned n_sessions;
+	struct list pending;
+	unsigned n_sessions, n_pending;
 	uint32_t next_ppp_id;
 	uint8_t *unit_used;		/* bit map of pppx units */
 	struct control *control;
 	struct {
-		uint64_t login_ok, login_denied, login_refused, sessions_ended;
+		uint64_t login_ok, login_denied, login_refused, sessions_ended, sessions_lost, sessions_adopted;
+		uint64_t lost_in_bytes, lost_out_bytes;	/* of sessions that died with their engine */
 	} count;
 };
 

@@ -56,6 +56,7 @@ struct tun {
 	unsigned index;
 	uint32_t ip_local, ip_peer;
 	enum tun_state state;
+	bool kept;			/* a new manager named it */
 };
 
 enum netd_counter {
@@ -312,6 +313,25 @@ static void on_tun_del(struct netd *n, const struct msg_tun_del *m)
 		n->count[CNT_TUN_REFUSED]++;
 }
 
+/* A new manager says which units its sessions have … */
+static void on_tun_keep(struct netd *n, const struct msg_tun_del *m)
+{
+	if (m->unit < UNITS && in_service(&n->tun[m->unit]))
+		n->tun[m->unit].kept = true;
+}
+
+/* … and the rest belonged to sessions that ended while nobody listened. */
+static void on_tun_sync(struct netd *n)
+{
+	for (unsigned u = 0; u < n->unit_end; u++) {
+		struct tun *t = &n->tun[u];
+
+		if (in_service(t) && !t->kept)
+			tun_retire(n, u);
+		t->kept = false;
+	}
+}
+
 static void adopt_one(void *ctx, unsigned index, const char *name)
 {
 	struct netd *n = ctx;
@@ -534,6 +554,12 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 		case MSG_TUN_DEL:
 			on_tun_del(n, &m.b.tun_del);
 			break;
+		case MSG_TUN_KEEP:
+			on_tun_keep(n, &m.b.tun_del);
+			break;
+		case MSG_TUN_SYNC:
+			on_tun_sync(n);
+			break;
 		case MSG_STATS_REQ:
 			send_stats(n, l);
 			break;
@@ -606,6 +632,9 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
 			break;
 		case MSG_SHUTDOWN:
 			stop(n);
+			break;
+		case MSG_PING:
+			link_send(l, MSG_PONG, NULL, 0, -1);
 			break;
 		default:
 			count_bad(n, l);

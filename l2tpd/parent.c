@@ -21,16 +21,23 @@
 #include "base/log.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
+#include "l2tpd/daemon.h"
+#include "l2tpd/notify.h"
 #include "l2tpd/paths.h"
 #include "l2tpd/steer.h"
 
 enum {
 	STEERS_MAX = CONF_TUNNELS * CONF_LISTENS,
-	CHILDREN_MAX = CONF_ENGINES_MAX + 3,
+	CHILDREN_MAX = CONF_ENGINES_MAX + 4,
 	ROWS_DEFAULT = 16384,		/* per engine, when max-session is not set */
 	USERS_POLL_S = 2,		/* how soon a changed users file is seen */
 	READY_S = 30,			/* all children ready within this time */
 	STOP_S = 5,			/* sessions end orderly within this time */
+	PING_S = 1,
+	STUCK_S = 5,			/* a child that answers no ping for so long is killed */
+	STUCK_NETD_S = 15,		/* it may wait for culvert-firewall */
+	STEADY_S = 10,			/* a child that lived so long is started again at once */
+	BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000,
 };
 
 struct child_proc {
@@ -40,6 +47,12 @@ struct child_proc {
 	pid_t pid;			/* 0 = not running */
 	struct peer peer;
 	bool ready;
+	uint64_t born_ms;
+	uint64_t heard_ms;		/* last MSG_PONG */
+	unsigned backoff_ms;
+	struct event *again;		/* starts it again */
+	struct parent *parent;
+	uint64_t restarts;
 };
 
 struct parent {
@@ -56,7 +69,8 @@ struct parent {
 	unsigned n_child;
 	struct timespec users_mtime[CONF_AUTHS];
 	ino_t users_ino[CONF_AUTHS];
-	struct event *timer, *users_timer;
+	struct event *timer, *users_timer, *ping_timer;
+	bool was_ready;
 	unsigned phase;			/* of stopping: 0 = running */
 	int status;
 };
@@ -165,17 +179,27 @@ static bool open_sockets(struct parent *p)
 	return true;
 }
 
+static bool make_table(struct parent *p, unsigned engine)
+{
+	int fd = memfd_create("culvert-sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)(p->rows * sizeof(struct sess_row))) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		log_err("session table: %s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	p->table_fd[engine] = fd;
+	return fd >= 0;
+}
+
 static bool make_tables(struct parent *p)
 {
 	p->rows = p->conf->max_session ? MIN(p->conf->max_session, 65536) : ROWS_DEFAULT;
-	for (unsigned i = 0; i < p->conf->engines; i++) {
-		p->table_fd[i] = memfd_create("culvert-sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-		if (p->table_fd[i] < 0 || ftruncate(p->table_fd[i], (off_t)(p->rows * sizeof(struct sess_row))) < 0 ||
-		    fcntl(p->table_fd[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-			log_err("session table: %s", strerror(errno));
+	for (unsigned i = 0; i < p->conf->engines; i++)
+		if (!make_table(p, i))
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -191,6 +215,9 @@ static void all_ready(struct parent *p)
 		if (!p->child[i].ready)
 			return;
 	event_del(p->timer);
+	if (p->was_ready)
+		return;
+	p->was_ready = true;
 	for (unsigned i = 0; i < p->n_steer; i++) {
 		char a[ADDR_STRLEN];
 
@@ -199,6 +226,8 @@ static void all_ready(struct parent *p)
 			break;
 	}
 	log_notice("ready listen=%s engines=%u control=%s", list + 1, p->conf->engines, p->ctl_path);
+	notify_send("READY=1\nSTATUS=Serving on%s with %u engines", list, p->conf->engines);
+	daemon_ready();
 }
 
 static void child_msg(struct peer *peer, struct msg *msg, void *arg)
@@ -206,27 +235,25 @@ static void child_msg(struct peer *peer, struct msg *msg, void *arg)
 	struct parent *p = arg;
 	struct child_proc *c = CONTAINER_OF(peer, struct child_proc, peer);
 
+	if (msg->type == MSG_PONG)
+		c->heard_ms = now_ms();
 	if (msg->type == MSG_READY && !c->ready) {
 		c->ready = true;
+		if (c->restarts)
+			log_notice("%s is back after %llu ms", c->name, (unsigned long long)(now_ms() - c->born_ms));
 		all_ready(p);
 	}
 }
 
-static bool spawn(struct parent *p, enum role role, unsigned index)
+static bool spawn(struct parent *p, struct child_proc *c)
 {
-	struct child_proc *c = &p->child[p->n_child];
 	char exe[CONF_PATH_MAX], idx[12], uid[12], gid[12];
 	const char *argv[12];
 	unsigned n = 0;
 	int fd[2], err;
 	pid_t pid;
 
-	*c = (struct child_proc){ .role = role, .index = index };
-	if (role == ROLE_ENGINE)
-		snprintf(c->name, sizeof(c->name), "engine%u", index);
-	else
-		str_copy(c->name, sizeof(c->name), role_name(role));
-	if (role == ROLE_IKED) {
+	if (c->role == ROLE_IKED) {
 		uint32_t u, g;
 		bool fallback;
 
@@ -243,18 +270,18 @@ static bool spawn(struct parent *p, enum role role, unsigned index)
 		argv[n++] = "-g";
 		argv[n++] = gid;
 	} else {
-		snprintf(idx, sizeof(idx), "%u", index);
+		snprintf(idx, sizeof(idx), "%u", c->index);
 		str_copy(exe, sizeof(exe), "/proc/self/exe");
 		argv[n++] = "culvertd";
 		argv[n++] = "-P";
-		argv[n++] = role_name(role);
+		argv[n++] = role_name(c->role);
 		argv[n++] = "-I";
 		argv[n++] = idx;
 	}
 	if (p->opts->verbose)
 		argv[n++] = "-v";
 	if (!p->opts->foreground)
-		argv[n++] = "-S";
+		argv[n++] = "-s";
 	argv[n] = NULL;
 	err = chan_pair(fd);
 	if (err < 0) {
@@ -282,10 +309,9 @@ static bool spawn(struct parent *p, enum role role, unsigned index)
 	}
 	close(fd[1]);
 	c->pid = pid;
-	if (peer_open(&c->peer, p->base, fd[0], ROLE_PARENT, role, index, child_msg, NULL, p) < 0)
-		return false;
-	p->n_child++;
-	return true;
+	c->ready = false;
+	c->born_ms = c->heard_ms = now_ms();
+	return peer_open(&c->peer, p->base, fd[0], ROLE_PARENT, c->role, c->index, child_msg, NULL, p) == 0;
 }
 
 /* Give two children a channel to each other. */
@@ -333,10 +359,10 @@ static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, 
 	return ok;
 }
 
-/* Hand the users files that changed since last time to the manager. */
+/* Hand the users files that changed since last time to auth. */
 static void send_users(struct parent *p, bool all)
 {
-	struct child_proc *m = child_of(p, ROLE_MANAGER, 0);
+	struct child_proc *m = child_of(p, ROLE_AUTH, 0);
 
 	for (unsigned i = 0; i < p->conf->n_auth; i++) {
 		const char *path = p->conf->auth[i].users_file;
@@ -387,40 +413,147 @@ static bool send_conf(struct parent *p, struct child_proc *c)
 	return ok;
 }
 
+/*
+ * Who has a channel to whom.  A child that is started again gets new ones; the
+ * message tells the other end that its counterpart was replaced.
+ */
+static bool talks_to(enum role a, enum role b)
+{
+	switch (a) {
+	case ROLE_MANAGER:
+		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED;
+	case ROLE_IKED:
+		return b == ROLE_ENGINE || b == ROLE_MANAGER;
+	case ROLE_NETD:
+	case ROLE_AUTH:
+		return b == ROLE_MANAGER;
+	case ROLE_ENGINE:
+		return b == ROLE_MANAGER || b == ROLE_IKED;
+	default:
+		return false;
+	}
+}
+
+/* What a child needs beside its configuration and its channels. */
+static bool equip(struct parent *p, struct child_proc *c)
+{
+	struct child_proc *manager = child_of(p, ROLE_MANAGER, 0);
+	bool ok = true;
+
+	switch (c->role) {
+	case ROLE_ENGINE:
+		for (unsigned k = 0; ok && k < p->n_steer; k++)
+			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]);
+		return ok && send_table(p, c, c->index, true) && send_table(p, manager, c->index, false);
+	case ROLE_IKED:
+		for (unsigned k = 0; ok && k < p->n_steer; k++)
+			ok = send_sock(c, SOCK_IKE_500, &p->steer[k].at, p->steer[k].ike_500) &&
+			     send_sock(c, SOCK_IKE_4500, &p->steer[k].at, p->steer[k].group[0]);
+		return ok;
+	case ROLE_MANAGER:
+		return peer_send(&c->peer, MSG_LISTEN, NULL, 0, p->listen_fd);
+	case ROLE_AUTH:
+		send_users(p, true);
+		return true;
+	default:
+		return true;
+	}
+}
+
 static bool start_children(struct parent *p)
 {
-	struct child_proc *netd, *manager, *iked;
-	bool ok = spawn(p, ROLE_NETD, 0) && spawn(p, ROLE_MANAGER, 0);
+	static const enum role order[] = { ROLE_NETD, ROLE_AUTH, ROLE_MANAGER, ROLE_ENGINE, ROLE_IKED };
 
-	for (unsigned i = 0; ok && i < p->conf->engines; i++)
-		ok = spawn(p, ROLE_ENGINE, i);
-	if (!ok || !spawn(p, ROLE_IKED, 0))
-		return false;
-	netd = child_of(p, ROLE_NETD, 0);
-	manager = child_of(p, ROLE_MANAGER, 0);
-	iked = child_of(p, ROLE_IKED, 0);
-	for (unsigned i = 0; i < p->n_child; i++)
-		if (!send_conf(p, &p->child[i]))
-			return false;
-	ok = connect_children(netd, manager) && connect_children(iked, manager);
-	for (unsigned i = 0; ok && i < p->conf->engines; i++) {
-		struct child_proc *e = child_of(p, ROLE_ENGINE, i);
+	for (unsigned r = 0; r < N_ELEMENTS(order); r++) {
+		for (unsigned i = 0; i < (order[r] == ROLE_ENGINE ? p->conf->engines : 1); i++) {
+			struct child_proc *c = &p->child[p->n_child++];
 
-		ok = connect_children(e, manager) && connect_children(e, iked) && send_table(p, e, i, true) &&
-		     send_table(p, manager, i, false);
-		for (unsigned k = 0; ok && k < p->n_steer; k++)
-			ok = send_sock(e, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + i]);
+			*c = (struct child_proc){ .role = order[r], .index = i, .parent = p };
+			if (order[r] == ROLE_ENGINE)
+				snprintf(c->name, sizeof(c->name), "engine%u", i);
+			else
+				str_copy(c->name, sizeof(c->name), role_name(order[r]));
+			if (!spawn(p, c) || !send_conf(p, c))
+				return false;
+		}
 	}
-	for (unsigned k = 0; ok && k < p->n_steer; k++)
-		ok = send_sock(iked, SOCK_IKE_500, &p->steer[k].at, p->steer[k].ike_500) &&
-		     send_sock(iked, SOCK_IKE_4500, &p->steer[k].at, p->steer[k].group[0]);
-	if (!ok || !peer_send(&manager->peer, MSG_LISTEN, NULL, 0, p->listen_fd))
-		return false;
-	send_users(p, true);
+	for (unsigned i = 0; i < p->n_child; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (talks_to(p->child[i].role, p->child[k].role) && !connect_children(&p->child[i], &p->child[k]))
+				return false;
+	for (unsigned i = 0; i < p->n_child; i++)
+		if (!equip(p, &p->child[i]))
+			return false;
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (!peer_send(&p->child[i].peer, MSG_START, NULL, 0, -1))
 			return false;
 	return true;
+}
+
+/*
+ * One child again, in its old place.  The others learn of it by MSG_PEER: a
+ * manager by then reads the dead engine's rows, so an engine's table is a new
+ * one, and the manager's map of the old one keeps that alive.
+ */
+static bool start_again(struct parent *p, struct child_proc *c)
+{
+	static const struct timeval ready = { .tv_sec = READY_S };
+
+	if (c->role == ROLE_ENGINE) {
+		close(p->table_fd[c->index]);
+		if (!make_table(p, c->index))
+			return false;
+	}
+	if (!spawn(p, c) || !send_conf(p, c))
+		return false;
+	if (c->role == ROLE_MANAGER) {
+		/* Before the engines can tell it that their rows are in force. */
+		for (unsigned i = 0; i < p->conf->engines; i++)
+			if (!send_table(p, c, i, false))
+				return false;
+	}
+	for (unsigned i = 0; i < p->n_child; i++) {
+		struct child_proc *o = &p->child[i];
+
+		if (o != c && o->pid > 0 && talks_to(c->role, o->role) && !connect_children(c, o))
+			return false;
+	}
+	event_add(p->timer, &ready);
+	return equip(p, c) && peer_send(&c->peer, MSG_START, NULL, 0, -1);
+}
+
+static void again(evutil_socket_t fd, short what, void *arg)
+{
+	struct child_proc *c = arg;
+
+	if (c->parent->phase || c->pid > 0)
+		return;
+	c->restarts++;
+	if (!start_again(c->parent, c)) {
+		log_err("%s cannot be started again: ending", c->name);
+		stop(c->parent, 1);
+	}
+}
+
+/* Ask every child for a sign of life; kill the one that gives none. */
+static void ping(evutil_socket_t fd, short what, void *arg)
+{
+	struct parent *p = arg;
+	uint64_t now = now_ms();
+
+	for (unsigned i = 0; i < p->n_child; i++) {
+		struct child_proc *c = &p->child[i];
+		uint64_t limit_s = c->role == ROLE_NETD || !c->ready ? STUCK_NETD_S : STUCK_S;
+
+		if (c->pid <= 0)
+			continue;
+		if (now - c->heard_ms > limit_s * 1000) {
+			log_err("%s has been stuck for %llu s, killing it", c->name, (unsigned long long)limit_s);
+			kill(c->pid, SIGKILL);
+			c->heard_ms = now;
+		}
+		peer_send(&c->peer, MSG_PING, NULL, 0, -1);
+	}
 }
 
 /* ---- the end ---- */
@@ -430,7 +563,7 @@ static bool start_children(struct parent *p)
  * (DELETE); then the manager, whose last words are netd's; then netd, which
  * undoes its work.  A child that does not end in time is killed.
  */
-static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_NETD };
+static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_AUTH, ROLE_NETD };
 
 static unsigned running(const struct parent *p, enum role role)
 {
@@ -463,6 +596,7 @@ static void stop(struct parent *p, int status)
 		return;
 	p->status = status;
 	p->phase = 1;
+	notify_send("STOPPING=1\nSTATUS=%s", status ? "A process failed: ending" : "Ending");
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (p->child[i].role == stop_order[0] && p->child[i].pid > 0)
 			peer_send(&p->child[i].peer, MSG_SHUTDOWN, NULL, 0, -1);
@@ -474,10 +608,15 @@ static void timed_out(evutil_socket_t fd, short what, void *arg)
 	struct parent *p = arg;
 
 	if (!p->phase) {
-		for (unsigned i = 0; i < p->n_child; i++)
-			if (!p->child[i].ready)
-				log_err("%s did not become ready", p->child[i].name);
-		stop(p, 1);
+		for (unsigned i = 0; i < p->n_child; i++) {
+			if (p->child[i].ready)
+				continue;
+			log_err("%s did not become ready", p->child[i].name);
+			if (p->was_ready && p->child[i].pid > 0)
+				kill(p->child[i].pid, SIGKILL);
+		}
+		if (!p->was_ready)
+			stop(p, 1);
 		return;
 	}
 	for (unsigned i = 0; i < p->n_child; i++) {
@@ -492,6 +631,8 @@ static void timed_out(evutil_socket_t fd, short what, void *arg)
 
 static void child_died(struct parent *p, struct child_proc *c, int status)
 {
+	struct timeval tv;
+
 	c->pid = 0;
 	peer_close(&c->peer);
 	if (p->phase) {
@@ -499,10 +640,22 @@ static void child_died(struct parent *p, struct child_proc *c, int status)
 		return;
 	}
 	if (WIFSIGNALED(status))
-		log_err("%s was killed by signal %d: ending", c->name, WTERMSIG(status));
+		log_err("%s was killed by signal %d", c->name, WTERMSIG(status));
 	else
-		log_err("%s ended with status %d: ending", c->name, WEXITSTATUS(status));
-	stop(p, 1);
+		log_err("%s ended with status %d", c->name, WEXITSTATUS(status));
+	if (!p->was_ready) {		/* the configuration or the machine; trying again would not help */
+		stop(p, 1);
+		return;
+	}
+	if (now_ms() - c->born_ms > STEADY_S * 1000)
+		c->backoff_ms = 0;
+	tv = (struct timeval){ .tv_sec = c->backoff_ms / 1000, .tv_usec = c->backoff_ms % 1000 * 1000 };
+	c->backoff_ms = MIN(MAX(c->backoff_ms * 2, BACKOFF_MS), BACKOFF_MAX_MS);
+	if (!c->again && !(c->again = evtimer_new(p->base, again, c))) {
+		stop(p, 1);
+		return;
+	}
+	event_add(c->again, &tv);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -531,7 +684,8 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 int parent_main(struct conf *conf, const struct parent_opts *opts)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
-	static const struct timeval ready = { .tv_sec = READY_S }, users = { .tv_sec = USERS_POLL_S };
+	static const struct timeval ready = { .tv_sec = READY_S }, users = { .tv_sec = USERS_POLL_S },
+		ping_every = { .tv_sec = PING_S };
 	static const struct rlimit none;
 	static struct parent p;
 	struct event *ev[N_ELEMENTS(signals)];
@@ -555,10 +709,12 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	}
 	p.timer = evtimer_new(p.base, timed_out, &p);
 	p.users_timer = event_new(p.base, -1, EV_PERSIST, users_poll, &p);
-	if (!p.timer || !p.users_timer)
+	p.ping_timer = event_new(p.base, -1, EV_PERSIST, ping, &p);
+	if (!p.timer || !p.users_timer || !p.ping_timer)
 		fatal("out of memory");
 	event_add(p.timer, &ready);
 	event_add(p.users_timer, &users);
+	event_add(p.ping_timer, &ping_every);
 	p.status = 0;
 	if (!start_children(&p))
 		stop(&p, 1);

@@ -92,6 +92,9 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 
 void flow_watch(struct flow *f)
 {
+	if (f->ending)
+		return;
+
 	struct timeval tv = { .tv_sec = list_empty(&f->sas) ? FLOW_NO_SA_S : FLOW_IDLE_S };
 
 	if (!list_empty(&f->sas) && !l2tp_flow_idle(&f->l2tp))
@@ -105,6 +108,14 @@ void flow_kill(struct flow *f, const char *reason)
 	struct msg_flow m = { .lineage = f->lineage };
 
 	call_close_all(f, reason, true);
+	if (f->orphan) {
+		/* Nobody else would take its SAs away.  From the loop: callers still use the flow. */
+		static const struct timeval now;
+
+		f->ending = true;
+		event_add(f->idle, &now);
+		return;
+	}
 	if (f->kill_asked)
 		return;
 	f->kill_asked = true;
@@ -117,8 +128,8 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	struct flow *f = arg;
 	struct engine *e = f->e;
 
-	if (list_empty(&f->sas)) {
-		log_info("%s has no SA left, ending", f->tag);
+	if (list_empty(&f->sas) || f->ending) {
+		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
 		flow_free(f);
 	} else {
@@ -150,7 +161,10 @@ static void sa_free(struct sa *s)
 {
 	struct flow *f = s->flow;
 	struct engine *e = f->e;
+	struct msg_spi_used m = { .spi = s->spi, .used = 0 };
 
+	if (f->orphan)
+		peer_send(&e->iked, MSG_SPI_USED, &m, sizeof(m), -1);
 	e->sa[spi_slot(s->spi)] = NULL;
 	e->n_sas--;
 	list_del(&s->link);
@@ -367,6 +381,32 @@ void sa_tell_use(struct engine *e)
 			s->last_s = now_s;
 			peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
 		}
+	}
+}
+
+void sa_orphan_all(struct engine *e)
+{
+	LIST_EACH(&e->flows, i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, link);
+
+		f->orphan = true;
+		LIST_EACH(&f->sas, k) {
+			struct sa *s = CONTAINER_OF(k, struct sa, link);
+			struct msg_spi_used m = { .spi = s->spi, .used = 1 };
+
+			peer_send(&e->iked, MSG_SPI_USED, &m, sizeof(m), -1);
+		}
+		/* Half a pair will never be whole, and a kill that was asked for is ours to do. */
+		LIST_EACH(&f->sas, k) {
+			struct sa *s = CONTAINER_OF(k, struct sa, link);
+
+			if (!s->in || !s->spi_out)
+				sa_free(s);
+		}
+		if (f->kill_asked)
+			flow_kill(f, "its IKE_SA is gone");
+		else
+			flow_watch(f);
 	}
 }
 

@@ -141,28 +141,40 @@ guest_kill()
 	rig_kill KILL "${guest_pid[$1]}"
 }
 
-# vpn_start NAME SERVER PSK USER PASSWORD [IKE ESP]: the VPN client's programs in a guest.
-vpn_start()
+# vpn_conf NAME SERVER PSK USER PASSWORD [IKE ESP]: whom the guest will call.
+vpn_conf()
 {
-	local share=$rig_dir/$1/share local_address
-	local_address=$(sed -n 's/^ADDRESS=\(.*\)\/.*/\1/p' "$share/guest.conf")
+	local share=$rig_dir/$1/share
 	{
 		printf 'SERVER=%q\nPSK=%q\nUSER=%q\nPASSWORD=%q\n' "$2" "$3" "$4" "$5"
-		printf 'IKE=%q\nESP=%q\nLOCAL=%q\n' "${6:-aes256-sha1-modp2048}" "${7:-aes256-sha1}" "$local_address"
+		printf 'IKE=%q\nESP=%q\n' "${6:-aes256-sha1-modp2048}" "${7:-aes256-sha1}"
+		sed -n 's/^ADDRESS=\(.*\)\/.*/LOCAL=\1/p' "$share/guest.conf"
 	} >"$share/vpn.conf"
-	guest_run "$1" 'bash /mnt/vpn.sh start'
 }
 
-# vpn_up NAME: connects; what vpn.sh prints is kept for vpn_get.
+# vpn_start NAME …: the same, and the VPN client's programs in the guest.
+vpn_start()
+{
+	vpn_conf "$@" && guest_run "$1" 'bash /mnt/vpn.sh start'
+}
+
+# vpn_reconf NAME …: the same for programs that run.
+vpn_reconf()
+{
+	vpn_conf "$@" && guest_run "$1" 'bash /mnt/vpn.sh reconf'
+}
+
+# vpn_up NAME: connects; what vpn.sh prints is kept for vpn_get.  LIMIT=seconds
+# of patience before it.
 vpn_up()
 {
-	guest_run "$1" 'bash /mnt/vpn.sh up' >"$rig_dir/$1/vpn"
+	guest_run "$1" "LIMIT=${LIMIT:-45} bash /mnt/vpn.sh up" >"$rig_dir/$1/vpn"
 	local status=$?
 	cat "$rig_dir/$1/vpn"
 	return $status
 }
 
-# vpn_get NAME FIELD
+# vpn_get NAME FIELD: what the last vpn_up printed.
 vpn_get()
 {
 	sed -n "s/^$2=//p" "$rig_dir/$1/vpn"

@@ -4,7 +4,9 @@
 # client, the way a user sets them up.
 #
 #   vpn.sh start      the programs, nothing connected yet
-#   vpn.sh up         connects; prints NAME=VALUE lines (times in ms)
+#   vpn.sh reconf     takes another key, user or password from /mnt/vpn.conf
+#   vpn.sh up         connects; prints NAME=VALUE lines (times in ms); $LIMIT
+#                     seconds are its patience for each half
 #   vpn.sh down       hangs up
 #
 # /mnt/vpn.conf says whom to call: SERVER PSK USER PASSWORD IKE ESP, and LOCAL.
@@ -135,8 +137,9 @@ do_up()
 	lines=$(wc -l <$log/charon)
 	rm -f $run/down
 	exec 8<>$run/up
-	if ! /usr/lib/ipsec/stroke up vpn >$log/ipsec-up 2>&1; then
+	if ! timeout "${LIMIT:-60}" /usr/lib/ipsec/stroke up vpn >$log/ipsec-up 2>&1; then
 		cat $log/ipsec-up
+		echo
 		echo error=ike
 		return 1
 	fi
@@ -169,9 +172,16 @@ do_down()
 	ip xfrm state flush
 }
 
+do_reconf()
+{
+	write_conf
+	ipsec rereadsecrets
+}
+
 case ${1:-} in
 start) do_start ;;
+reconf) do_reconf ;;
 up) do_up ;;
 down) do_down ;;
-*) echo "vpn.sh start|up|down"; exit 2 ;;
+*) echo "vpn.sh start|reconf|up|down"; exit 2 ;;
 esac

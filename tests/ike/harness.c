@@ -7,10 +7,10 @@
  *
  * It binds UDP 500 and 4500 (so: in a network namespace, as root) and takes
  * commands on its standard input: "stats", "kill" (FLOW_KILL of the newest
- * lineage), "expire" (of the newest inbound SA), "move ADDR PORT" (the newest
- * SA's peer was seen there), "stray" (a junk datagram as an engine would pass
- * it on), "peer" (a new channel for engine 1), "lose" (close engine 1's
- * channel), "shutdown", "quit" (close the parent's channel).
+ * lineage), "expire" (of the newest inbound SA), "move ADDR PORT [LINEAGE SPI]"
+ * (the peer of that SA, or of the newest, was seen there), "stray" (a junk
+ * datagram as an engine would pass it on), "lose N" (close engine N's channel),
+ * "peer N" (a new one for it), "shutdown", "quit" (close the parent's channel).
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -156,9 +156,10 @@ static void command(char *line)
 	struct msg_sa_move move = { .lineage = last_lineage, .spi = last_spi, .local = last_local };
 	struct msg_stray stray = { .local = last_local, .peer = last_peer, .len = 40 };
 	struct chan *e = &engine[spi_engine(last_spi) % ENGINES];
-	unsigned port;
+	unsigned long long lineage;
+	unsigned port, spi;
 	char ip[64];
-	int err = 0;
+	int err = 0, n;
 
 	line[strcspn(line, "\n")] = '\0';
 	printf("> %s\n", line);
@@ -168,14 +169,20 @@ static void command(char *line)
 		err = chan_send(e, MSG_FLOW_KILL, &flow, sizeof(flow), -1);
 	else if (!strcmp(line, "expire"))
 		err = chan_send(e, MSG_SA_EXPIRED, &expired, sizeof(expired), -1);
-	else if (sscanf(line, "move %63s %u", ip, &port) == 2 && addr_parse(ip, (uint16_t)port, &move.peer))
-		err = chan_send(e, MSG_SA_MOVED, &move, sizeof(move), -1);
+	else if ((n = sscanf(line, "move %63s %u %llu %x", ip, &port, &lineage, &spi)) >= 2 &&
+		 addr_parse(ip, (uint16_t)port, &move.peer)) {
+		if (n == 4) {
+			move.lineage.counter = lineage;
+			move.spi = spi;
+		}
+		err = chan_send(&engine[spi_engine(move.spi) % ENGINES], MSG_SA_MOVED, &move, sizeof(move), -1);
+	}
 	else if (!strcmp(line, "stray"))
 		err = chan_send(e, MSG_STRAY, &stray, sizeof(stray), -1);
-	else if (!strcmp(line, "lose"))
-		chan_close(&engine[1]);
-	else if (!strcmp(line, "peer"))
-		give_peer(&engine[1], ROLE_ENGINE, 1);
+	else if (sscanf(line, "lose %u", &port) == 1 && port < ENGINES)
+		chan_close(&engine[port]);
+	else if (sscanf(line, "peer %u", &port) == 1 && port < ENGINES)
+		give_peer(&engine[port], ROLE_ENGINE, port);
 	else if (!strcmp(line, "shutdown"))
 		err = chan_send(&parent, MSG_SHUTDOWN, NULL, 0, -1);
 	else if (!strcmp(line, "quit"))
@@ -213,6 +220,7 @@ int main(int argc, char **argv)
 
 	log_init("harness", false);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	setvbuf(stdin, NULL, _IONBF, 0);	/* what poll() does not see must not be read */
 	signal(SIGPIPE, SIG_IGN);
 	while ((c = getopt(argc, argv, "k:d:G:lu:g:v")) != -1) {
 		switch (c) {

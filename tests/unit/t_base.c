@@ -168,8 +168,8 @@ static void t_chan_fd(void **st)
 
 	assert_int_equal(chan_pair(fd), 0);
 	assert_int_equal(pipe(p), 0);
-	chan_init(&a, fd[0], ROLE_PARENT, ROLE_MANAGER, 0);
-	chan_init(&b, fd[1], ROLE_MANAGER, ROLE_PARENT, 0);
+	chan_init(&a, fd[0], ROLE_PARENT, ROLE_AUTH, 0);
+	chan_init(&b, fd[1], ROLE_AUTH, ROLE_PARENT, 0);
 	assert_int_equal(chan_send(&a, MSG_USERS, &u, sizeof(u), -1), -EINVAL);
 	assert_int_equal(chan_send(&a, MSG_USERS, &u, sizeof(u), p[0]), 0);
 	assert_int_equal(chan_recv(&b, &m), 1);

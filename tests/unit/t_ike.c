@@ -110,7 +110,9 @@ static void t_suite(void **st)
 		{ "3des", "", "", CONF_PROP_LEGACY, true, NULL },	/* known, but our ESP has none of these */
 		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },
 		{ "", "hmac-sha2-512", "", CONF_PROP_DEFAULT, true, NULL },
-		{ "", "", "none", CONF_PROP_DEFAULT, true, NULL },
+		{ "aes-256", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone" },
+		{ "", "", "none", CONF_PROP_DEFAULT, false, NULL },
+		{ "", "", "modp768", CONF_PROP_DEFAULT, true, NULL },
 	};
 	static struct suites s;
 
