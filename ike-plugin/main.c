@@ -241,8 +241,9 @@ static void settings_make(void)
 		/* Lists of 10,000 entries are slow; the defaults are tables of one bucket. */
 		{ "ikesa_table_size", 16384 },
 		{ "ikesa_table_segments", 16 },
-		/* Per address: a company or a carrier's NAT connects all at once. */
-		{ "block_threshold", 200 },
+		/* No limit per address: a company or a carrier's NAT connects all at once,
+		 * and whoever forges addresses is not held back by one. */
+		{ "block_threshold", 0 },
 		{ "init_limit_half_open", 4000 },
 		{ "half_open_timeout", 30 },
 	};

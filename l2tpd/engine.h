@@ -75,6 +75,7 @@ struct flow {
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
+	bool idle_no_sa;		/* it was armed while there was no SA */
 	bool kill_asked;
 	bool orphan;			/* its iked is gone: its SAs are ours alone */
 	bool ending;			/* orphan, and its end was asked for */

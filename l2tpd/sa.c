@@ -92,15 +92,18 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 
 void flow_watch(struct flow *f)
 {
+	bool no_sa = list_empty(&f->sas);
+	struct timeval tv = { .tv_sec = no_sa ? FLOW_NO_SA_S : FLOW_IDLE_S };
+
 	if (f->ending)
 		return;
-
-	struct timeval tv = { .tv_sec = list_empty(&f->sas) ? FLOW_NO_SA_S : FLOW_IDLE_S };
-
-	if (!list_empty(&f->sas) && !l2tp_flow_idle(&f->l2tp))
+	if (!no_sa && !l2tp_flow_idle(&f->l2tp)) {
 		event_del(f->idle);
-	else if (!evtimer_pending(f->idle, NULL) || list_empty(&f->sas))
+	} else if (!evtimer_pending(f->idle, NULL) || no_sa || f->idle_no_sa) {
+		/* The wait for an SA is the shorter one: it must not go on as the other. */
+		f->idle_no_sa = no_sa;
 		event_add(f->idle, &tv);
+	}
 }
 
 void flow_kill(struct flow *f, const char *reason)
