@@ -100,6 +100,7 @@ struct dsess {
 	struct event *timer;
 	uint64_t timer_at;
 	uint64_t sent_ms;		/* last datagram on port 4500, for NAT keepalives */
+	bool last_words;		/* the sockets are closed next: nothing is delayed any more */
 	uint64_t close_ms;		/* SESS_CLOSING: until when */
 	uint64_t start_ms, done_ms[PHASES];	/* when each phase was done; 0 = not */
 	struct ike ike;

@@ -645,6 +645,7 @@ static void over(struct dsess *s)
 	unsigned copies = s->d->conf.loss > 0 ? DELETES : 1;
 	struct ike_out out;
 
+	s->last_words = true;
 	for (unsigned i = 0; i < copies; i++) {
 		uint8_t state = s->ike.state;
 

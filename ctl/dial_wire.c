@@ -72,7 +72,7 @@ static void pass(struct dsess *s, bool natt, bool inbound, uint8_t *p, size_t n)
 		d->doubled++;
 		copies = 2;
 	}
-	if (chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
+	if (!s->last_words && chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
 		d->delayed++;
 		copies--;
 		*l = (struct delayed){ .s = s, .natt = natt, .inbound = inbound, .n = n };
