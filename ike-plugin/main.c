@@ -240,12 +240,15 @@ static void settings_make(void)
 		/* Lists of 10,000 entries are slow; the defaults are tables of one bucket. */
 		{ "ikesa_table_size", 16384 },
 		{ "ikesa_table_segments", 16 },
-		/* Per address: a company or a carrier's NAT connects all at once. */
-		{ "block_threshold", 200 },
 		{ "init_limit_half_open", 4000 },
 		{ "half_open_timeout", 30 },
 	};
 	static const char *const off[] = {
+		/* Its limit of half-open IKE_SAs per address (5): a company or a carrier's NAT
+		 * connects all at once, and whoever forges addresses is not held back by it.
+		 * Setting block_threshold to 0 would not do: charon raises it above the
+		 * threshold of its IKEv2 cookies. */
+		"dos_protection",
 		"install_routes", "install_virtual_ip", "accept_unencrypted_mainmode_messages",
 		"i_dont_care_about_security_and_use_aggressive_mode_psk", "send_vendor_id",
 	};

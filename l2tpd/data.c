@@ -62,6 +62,7 @@ static struct rx {
 	struct sa *sa[RX_PKTS];
 	struct addr peer[RX_PKTS];
 	uint32_t seq[RX_PKTS];
+	bool polled;			/* iked's messages were read since these datagrams came */
 } rx;
 
 /* What waits to be sealed and sent, in order. */
@@ -305,6 +306,16 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 		return;
 	}
 	s = sa_find(e, spi);
+	if (!s && !rx.polled) {
+		/* iked announced the SPI before its client could know it, but the loop may
+		 * hand out the client's packet first.  Nothing of an SA may be pending while
+		 * messages are handled: they may end it. */
+		rx.polled = true;
+		rx_open(e, now);
+		data_flush(e);
+		peer_poll(&e->iked);
+		s = sa_find(e, spi);
+	}
 	if (!s) {
 		e->count.esp_unknown_spi++;
 		return;
@@ -368,6 +379,7 @@ void data_readable(evutil_socket_t fd, short what, void *arg)
 		n = recvmmsg(fd, rx.msg, RX_BUFS, MSG_DONTWAIT, NULL);
 		if (n <= 0)
 			break;
+		rx.polled = false;
 		for (int i = 0; i < n; i++)
 			datagram_in(sock, (unsigned)i, now);
 		rx_open(e, now);

@@ -49,6 +49,12 @@ static void peer_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+void peer_poll(struct peer *p)
+{
+	if (peer_is_open(p))
+		peer_readable(p->c.fd, EV_READ, p);
+}
+
 static void peer_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct peer *p = arg;

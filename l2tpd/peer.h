@@ -42,6 +42,9 @@ static inline bool peer_is_open(const struct peer *p)
  */
 bool peer_send(struct peer *, enum msg_type, const void *body, size_t len, int fd);
 
+/* Handle what has come, now rather than in the loop's order. Not from a message's callback. */
+void peer_poll(struct peer *);
+
 /* Send what waits, blocking for at most ms; for a process that is about to exit. */
 void peer_drain(struct peer *, int ms);
 

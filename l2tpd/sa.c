@@ -131,6 +131,7 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	struct flow *f = arg;
 	struct engine *e = f->e;
 
+	f->idle_s = 0;
 	if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);

@@ -1,0 +1,1006 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The messages of RFC 2409, in the order in which they go:
+ *
+ *   MM1 →  SA, vendor ids         proposals: AES, SHA, pre-shared key, modp2048
+ *   ← MM2  SA                     what the peer took
+ *   MM3 →  KE, Ni, NAT-D ×2
+ *   ← MM4  KE, Nr, NAT-D ×2       keys are made; from here on encrypted
+ *   MM5 →  IDii, HASH_I
+ *   ← MM6  IDir, HASH_R           phase 1 is done
+ *   QM1 →  HASH, SA, Ni, IDs, NAT-OA ×2
+ *   ← QM2  HASH, SA, Nr, IDs
+ *   QM3 →  HASH                   the SAs are there
+ */
+#include "ctl/dial_ike.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "esp/esp.h"
+
+enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
+	PL_NONE = 0, PL_SA = 1, PL_PROPOSAL = 2, PL_TRANSFORM = 3, PL_KE = 4, PL_ID = 5, PL_HASH = 8,
+	PL_NONCE = 10, PL_NOTIFY = 11, PL_DELETE = 12, PL_VENDOR = 13, PL_NAT_D = 20, PL_NAT_OA = 21,
+};
+
+enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12 };
+enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
+enum { ATTR_SHORT = 0x8000 };
+
+enum {	/* RFC 2409 Appendix A */
+	IKE_ATTR_ENC = 1, IKE_ATTR_HASH = 2, IKE_ATTR_AUTH = 3, IKE_ATTR_GROUP = 4, IKE_ATTR_LIFE_TYPE = 11,
+	IKE_ATTR_LIFE = 12, IKE_ATTR_KEYLEN = 14,
+	IKE_ENC_AES = 7, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4, IKE_AUTH_PSK = 1, IKE_MODP2048 = 14, LIFE_SECONDS = 1,
+};
+
+enum {	/* RFC 2407 4.5 */
+	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5, ESP_ATTR_KEYLEN = 6,
+	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
+	AUTH_SHA1 = 2, AUTH_SHA256 = 5,
+};
+
+enum { ID_IPV4 = 1, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500 };
+
+static const uint8_t vid_natt[16] = {	/* RFC 3947 3.1 */
+	0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f,
+};
+static const uint8_t vid_dpd[16] = {	/* RFC 3706 5.1 */
+	0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00,
+};
+
+/* Proposals of phase 1 and of phase 2, best first. */
+static const struct { uint16_t key_bits, hash; } main_offers[] = {
+	{ 256, IKE_HASH_SHA256 }, { 256, IKE_HASH_SHA1 }, { 128, IKE_HASH_SHA256 }, { 128, IKE_HASH_SHA1 },
+};
+static const struct { uint16_t key_bits, auth; } quick_offers[] = {
+	{ 256, AUTH_SHA1 }, { 128, AUTH_SHA1 }, { 256, AUTH_SHA256 }, { 128, AUTH_SHA256 },
+};
+
+void ike_out_init(struct ike_out *o)
+{
+	o->n = 0;
+	o->w = wr_of(o->buf, sizeof(o->buf));
+}
+
+static void effect(struct ike_out *o, enum ike_effect_type type)
+{
+	if (o->n < IKE_EFFECTS_MAX)
+		o->eff[o->n++] = (struct ike_effect){ .type = type };
+}
+
+static void gone(struct ike *k, struct ike_out *o, const char *reason)
+{
+	if (k->state == IKE_GONE)
+		return;
+	str_copy(k->reason, sizeof(k->reason), reason);
+	k->state = IKE_GONE;
+	k->timer_ms = IKE_NEVER;
+	effect(o, IKE_EFF_GONE);
+}
+
+/* ---- writing ---- */
+
+/* A message that is written: each payload's type goes to where the one before it has its Next Payload. */
+struct build {
+	struct wr w;
+	size_t next_at, from;
+};
+
+static void build_start(struct build *b, const struct ike *k, uint8_t *buf, unsigned exchange, uint32_t mid)
+{
+	b->w = wr_of(buf, IKE_MESSAGE_MAX);
+	wr_bytes(&b->w, k->cky_i, 8);
+	wr_bytes(&b->w, k->cky_r, 8);
+	b->next_at = b->w.len;
+	wr_u8(&b->w, PL_NONE);
+	wr_u8(&b->w, ISAKMP_VERSION);
+	wr_u8(&b->w, (uint8_t)exchange);
+	wr_u8(&b->w, 0);
+	wr_u32(&b->w, mid);
+	wr_u32(&b->w, 0);
+}
+
+static void payload(struct build *b, unsigned type)
+{
+	if (!b->w.bad)
+		b->w.p[b->next_at] = (uint8_t)type;
+	b->next_at = b->from = b->w.len;
+	wr_u16(&b->w, 0);
+	wr_u16(&b->w, 0);
+}
+
+static void payload_end(struct build *b)
+{
+	wr_close16(&b->w, b->from + 2, b->from, 0);
+}
+
+static void payload_bytes(struct build *b, unsigned type, const void *p, size_t n)
+{
+	payload(b, type);
+	wr_bytes(&b->w, p, n);
+	payload_end(b);
+}
+
+/* What was written since offset `from`. */
+static struct rd written(const struct build *b, size_t from)
+{
+	struct rd r = rd_of(b->w.p, b->w.bad ? 0 : b->w.len);
+
+	rd_skip(&r, from);
+	return r;
+}
+
+/* Flags and Length, which are known last. */
+static void build_end(struct build *b, unsigned flags)
+{
+	struct wr tail = wr_of(b->w.p, b->w.cap);
+
+	if (b->w.bad)
+		return;
+	(void)wr_room(&tail, 19);
+	wr_u8(&tail, (uint8_t)flags);
+	(void)wr_room(&tail, 4);
+	wr_u32(&tail, (uint32_t)b->w.len);
+}
+
+/* Encrypt all behind the header; iv moves on. */
+static bool build_encrypt(struct build *b, const struct ike *k, uint8_t iv[static DIAL_BLOCK])
+{
+	static const uint8_t zero[DIAL_BLOCK];
+
+	wr_bytes(&b->w, zero, (DIAL_BLOCK - (b->w.len - ISAKMP_HEADER) % DIAL_BLOCK) % DIAL_BLOCK);
+	build_end(b, FLAG_ENCRYPTED);
+	return !b->w.bad &&
+		dial_cbc(true, k->key, k->enc_len, iv, b->w.p + ISAKMP_HEADER, b->w.len - ISAKMP_HEADER);
+}
+
+static void emit(struct ike_out *o, const uint8_t *p, size_t n, bool natt)
+{
+	uint8_t *at = wr_room(&o->w, n);
+
+	if (!at || o->n == IKE_EFFECTS_MAX)
+		return;
+	memcpy(at, p, n);
+	o->eff[o->n++] = (struct ike_effect){ .type = IKE_EFF_SEND, .natt = natt, .data = at, .len = n };
+}
+
+/* Send what was built in k->last and repeat it until an answer comes. */
+static void send_last(struct ike *k, const struct build *b, uint64_t now_ms, struct ike_out *o)
+{
+	k->last_len = b->w.len;
+	k->last_natt = k->natt;
+	k->tries = 0;
+	k->wait_ms = k->conf->retransmit_ms;
+	k->timer_ms = now_ms + k->wait_ms;
+	emit(o, k->last, k->last_len, k->last_natt);
+}
+
+static void attr(struct wr *w, unsigned type, uint16_t value)
+{
+	wr_u16(w, (uint16_t)(ATTR_SHORT | type));
+	wr_u16(w, value);
+}
+
+static void attr_life(struct wr *w, unsigned type, unsigned value_type, uint32_t seconds)
+{
+	attr(w, type, LIFE_SECONDS);
+	wr_u16(w, (uint16_t)value_type);
+	wr_u16(w, 4);
+	wr_u32(w, seconds);
+}
+
+/* DOI, situation and the one proposal's header up to its transforms; the result goes to sa_close(). */
+static size_t sa_open(struct wr *w, unsigned proto, unsigned spi_size, uint32_t spi, unsigned transforms)
+{
+	size_t from;
+
+	wr_u32(w, DOI_IPSEC);
+	wr_u32(w, SIT_IDENTITY_ONLY);
+	from = w->len;
+	wr_u16(w, PL_NONE << 8);
+	wr_u16(w, 0);
+	wr_u8(w, 1);
+	wr_u8(w, (uint8_t)proto);
+	wr_u8(w, (uint8_t)spi_size);
+	wr_u8(w, (uint8_t)transforms);
+	if (spi_size)
+		wr_u32(w, spi);
+	return from;
+}
+
+static size_t transform_open(struct wr *w, unsigned i, unsigned n, unsigned id)
+{
+	size_t from = w->len;
+
+	wr_u16(w, (uint16_t)((i + 1 < n ? PL_TRANSFORM : PL_NONE) << 8));
+	wr_u16(w, 0);
+	wr_u8(w, (uint8_t)(i + 1));
+	wr_u8(w, (uint8_t)id);
+	wr_u16(w, 0);
+	return from;
+}
+
+static void main_sa(struct wr *w, const struct ike_conf *c)
+{
+	size_t sa = sa_open(w, PROTO_ISAKMP, 0, 0, N_ELEMENTS(main_offers));
+
+	for (unsigned i = 0; i < N_ELEMENTS(main_offers); i++) {
+		size_t t = transform_open(w, i, N_ELEMENTS(main_offers), KEY_IKE);
+
+		attr(w, IKE_ATTR_ENC, IKE_ENC_AES);
+		attr(w, IKE_ATTR_KEYLEN, main_offers[i].key_bits);
+		attr(w, IKE_ATTR_HASH, main_offers[i].hash);
+		attr(w, IKE_ATTR_GROUP, IKE_MODP2048);
+		attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
+		attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, c->ike_life_s);
+		wr_close16(w, t + 2, t, 0);
+	}
+	wr_close16(w, sa + 2, sa, 0);
+}
+
+static void quick_sa(struct wr *w, const struct ike *k)
+{
+	size_t sa = sa_open(w, PROTO_ESP, 4, k->child.spi_in, N_ELEMENTS(quick_offers));
+
+	for (unsigned i = 0; i < N_ELEMENTS(quick_offers); i++) {
+		size_t t = transform_open(w, i, N_ELEMENTS(quick_offers), ESP_AES);
+
+		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, k->conf->esp_life_s);
+		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
+		attr(w, ESP_ATTR_KEYLEN, quick_offers[i].key_bits);
+		attr(w, ESP_ATTR_AUTH, quick_offers[i].auth);
+		wr_close16(w, t + 2, t, 0);
+	}
+	wr_close16(w, sa + 2, sa, 0);
+}
+
+/* ---- reading ---- */
+
+/* Payloads of a message; one that is not there is empty. */
+struct message {
+	uint8_t exchange;
+	bool encrypted;
+	uint32_t mid;
+	struct rd sa, ke, nonce, id[2], hash, nat_d[3], notify, delete;
+	unsigned n_id, n_nat_d;
+	struct rd after_hash;		/* what a phase 2 HASH covers; padding is not in it */
+};
+
+/* The payload that r stands at: *type is the next one's afterwards. */
+static bool payload_next(struct rd *r, uint8_t *type, struct rd *ret)
+{
+	uint16_t len;
+
+	*type = rd_u8(r);
+	rd_skip(r, 1);
+	len = rd_u16(r);
+	if (len < 4)
+		rd_fail(r);
+	*ret = rd_sub(r, len - 4u);
+	return !r->bad;
+}
+
+static bool payloads(struct rd r, uint8_t type, struct message *m)
+{
+	bool hashed = false;
+
+	while (type != PL_NONE) {
+		uint8_t this = type;
+		struct rd body;
+
+		if (!payload_next(&r, &type, &body))
+			return false;
+		switch (this) {
+		case PL_SA:
+			m->sa = body;
+			break;
+		case PL_KE:
+			m->ke = body;
+			break;
+		case PL_ID:
+			if (m->n_id < N_ELEMENTS(m->id))
+				m->id[m->n_id++] = body;
+			break;
+		case PL_HASH:
+			m->hash = body;
+			m->after_hash = r;
+			hashed = true;
+			break;
+		case PL_NONCE:
+			m->nonce = body;
+			break;
+		case PL_NAT_D:
+			if (m->n_nat_d < N_ELEMENTS(m->nat_d))
+				m->nat_d[m->n_nat_d++] = body;
+			break;
+		case PL_NOTIFY:
+			m->notify = body;
+			break;
+		case PL_DELETE:
+			m->delete = body;
+			break;
+		default:
+			break;
+		}
+	}
+	if (hashed)
+		m->after_hash = rd_of(m->after_hash.p, m->after_hash.n - r.n);
+	return true;
+}
+
+/* What the peer chose of one of our SAs; 0 where it did not say. */
+struct choice {
+	uint32_t spi;
+	uint16_t enc, key_bits, hash, group, auth, encap;
+	uint8_t transform;
+};
+
+static bool choice_read(struct rd r, bool esp, struct choice *c)
+{
+	struct rd proposal, transform;
+	uint8_t next = PL_PROPOSAL, proto, spi_size, n;
+
+	*c = (struct choice){ 0 };
+	rd_skip(&r, 8);
+	if (!payload_next(&r, &next, &proposal))
+		return false;
+	rd_skip(&proposal, 1);
+	proto = rd_u8(&proposal);
+	spi_size = rd_u8(&proposal);
+	n = rd_u8(&proposal);
+	if (esp && spi_size == 4)
+		c->spi = rd_u32(&proposal);
+	else
+		rd_skip(&proposal, spi_size);
+	if (proto != (esp ? PROTO_ESP : PROTO_ISAKMP) || n != 1 || !payload_next(&proposal, &next, &transform))
+		return false;
+	rd_skip(&transform, 1);
+	c->transform = rd_u8(&transform);
+	rd_skip(&transform, 2);
+	while (transform.n && !transform.bad) {
+		uint16_t type = rd_u16(&transform), value = rd_u16(&transform);
+
+		if (!(type & ATTR_SHORT)) {
+			rd_skip(&transform, value);
+			continue;
+		}
+		type &= (uint16_t)~ATTR_SHORT;
+		if (type == (esp ? ESP_ATTR_KEYLEN : IKE_ATTR_KEYLEN))
+			c->key_bits = value;
+		else if (type == (esp ? ESP_ATTR_AUTH : IKE_ATTR_AUTH))
+			c->auth = value;
+		else if (esp && type == ESP_ATTR_ENCAP)
+			c->encap = value;
+		else if (!esp && type == IKE_ATTR_ENC)
+			c->enc = value;
+		else if (!esp && type == IKE_ATTR_HASH)
+			c->hash = value;
+		else if (!esp && type == IKE_ATTR_GROUP)
+			c->group = value;
+	}
+	return !transform.bad && (!esp || c->spi);
+}
+
+/* ---- keys ---- */
+
+/* prf with one of the SKEYIDs. */
+static bool prf(const struct ike *k, const uint8_t *key, const struct rd *part, unsigned n, uint8_t *out)
+{
+	return dial_prf(k->hash, rd_of(key, dial_hash_len(k->hash)), part, n, out);
+}
+
+static bool nat_d(const struct ike *k, uint32_t ip, uint16_t port, uint8_t out[static DIAL_HASH_MAX])
+{
+	uint8_t at[6];
+	struct wr w = wr_of(at, sizeof(at));
+	struct rd part[] = { rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), rd_of(at, sizeof(at)) };
+
+	wr_u32(&w, ip);
+	wr_u16(&w, port);
+	return dial_hash(k->hash, part, N_ELEMENTS(part), out);
+}
+
+/* RFC 2409 5, Appendix B: SKEYID and what comes of it, once both nonces and g^xy are known. */
+static bool keys_make(struct ike *k, struct rd nr)
+{
+	size_t n = dial_hash_len(k->hash);
+	uint8_t gxy[DIAL_DH], more[2][DIAL_HASH_MAX], skeyid_e[DIAL_HASH_MAX], iv[DIAL_HASH_MAX];
+	const uint8_t digit[3] = { 0, 1, 2 };
+	struct rd nonces[] = { rd_of(k->ni, sizeof(k->ni)), nr };
+	struct rd publics[] = { rd_of(k->gxi, DIAL_DH), rd_of(k->gxr, DIAL_DH) };
+	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, DIAL_DH), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
+	bool good;
+
+	good = dial_dh_shared(k->dh, k->gxr, gxy) &&
+		dial_prf(k->hash, rd_of(k->conf->psk, k->conf->psk_len), nonces, 2, k->skeyid);
+	part[4] = rd_of(&digit[0], 1);
+	good = good && prf(k, k->skeyid, part + 1, 4, k->skeyid_d);
+	part[4] = rd_of(&digit[1], 1);
+	good = good && prf(k, k->skeyid, part, 5, k->skeyid_a);
+	part[0] = rd_of(k->skeyid_a, n);
+	part[4] = rd_of(&digit[2], 1);
+	good = good && prf(k, k->skeyid, part, 5, skeyid_e) && dial_hash(k->hash, publics, 2, iv);
+	memcpy(k->iv, iv, sizeof(k->iv));
+	if (good && n >= k->enc_len) {
+		memcpy(k->key, skeyid_e, k->enc_len);
+	} else if (good) {		/* Appendix B: the key is longer than one output */
+		struct rd zero = rd_of(&digit[0], 1), first = rd_of(more[0], n);
+
+		good = prf(k, skeyid_e, &zero, 1, more[0]) && prf(k, skeyid_e, &first, 1, more[1]);
+		memcpy(k->key, more[0], n);
+		memcpy(k->key + n, more[1], k->enc_len - n);
+	}
+	OPENSSL_cleanse(gxy, sizeof(gxy));
+	OPENSSL_cleanse(skeyid_e, sizeof(skeyid_e));
+	OPENSSL_cleanse(more, sizeof(more));
+	return good;
+}
+
+/* HASH_I and HASH_R (5.4): each over its own side's values. */
+static bool phase1_hash(const struct ike *k, bool ours, struct rd id, uint8_t out[static DIAL_HASH_MAX])
+{
+	struct rd part[] = {
+		rd_of(ours ? k->gxi : k->gxr, DIAL_DH), rd_of(ours ? k->gxr : k->gxi, DIAL_DH),
+		rd_of(ours ? k->cky_i : k->cky_r, 8), rd_of(ours ? k->cky_r : k->cky_i, 8),
+		rd_of(k->sa, k->sa_len), id,
+	};
+
+	return prf(k, k->skeyid, part, N_ELEMENTS(part), out);
+}
+
+/* Appendix B: what the first message of a phase 2 exchange is encrypted with. */
+static bool phase2_iv(const struct ike *k, uint32_t mid, uint8_t iv[static DIAL_BLOCK])
+{
+	uint8_t id[4], out[DIAL_HASH_MAX];
+	struct wr w = wr_of(id, sizeof(id));
+	struct rd part[] = { rd_of(k->iv, sizeof(k->iv)), rd_of(id, sizeof(id)) };
+
+	wr_u32(&w, mid);
+	if (!dial_hash(k->hash, part, N_ELEMENTS(part), out))
+		return false;
+	memcpy(iv, out, DIAL_BLOCK);
+	return true;
+}
+
+/* HASH(1), HASH(2) and HASH(3) of 5.5, and that of 5.7: M-ID and what comes with it. */
+static bool phase2_hash(const struct ike *k, uint32_t mid, const struct rd *before, struct rd a,
+	struct rd b, uint8_t out[static DIAL_HASH_MAX])
+{
+	uint8_t id[4];
+	struct wr w = wr_of(id, sizeof(id));
+	struct rd part[4] = { { 0 } };
+	unsigned n = 0;
+
+	wr_u32(&w, mid);
+	if (before)
+		part[n++] = *before;
+	part[n++] = rd_of(id, sizeof(id));
+	part[n++] = a;
+	part[n++] = b;
+	return prf(k, k->skeyid_a, part, n, out);
+}
+
+static bool hash_right(const struct ike *k, struct rd got, const uint8_t *want)
+{
+	size_t n = dial_hash_len(k->hash);
+
+	return got.n == n && !CRYPTO_memcmp(got.p, want, n);
+}
+
+/* KEYMAT of one direction (5.5): key of the cipher, then of the ICV. */
+static bool child_keys(const struct ike *k, uint32_t spi, struct rd nr, uint8_t *enc, uint8_t *auth)
+{
+	size_t n = dial_hash_len(k->hash), have = 0;
+	size_t want = (size_t)k->child.enc_len + k->child.auth_len;
+	uint8_t head[5], block[DIAL_HASH_MAX], mat[64 + DIAL_HASH_MAX];
+	struct wr w = wr_of(head, sizeof(head));
+	struct rd part[] = { rd_of(block, n), rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
+	bool good = true;
+
+	wr_u8(&w, PROTO_ESP);
+	wr_u32(&w, spi);
+	for (; good && have < want; have += n) {
+		good = have ? prf(k, k->skeyid_d, part, 4, block) : prf(k, k->skeyid_d, part + 1, 3, block);
+		memcpy(mat + have, block, n);
+	}
+	if (good) {
+		memcpy(enc, mat, k->child.enc_len);
+		memcpy(auth, mat + k->child.enc_len, k->child.auth_len);
+	}
+	OPENSSL_cleanse(mat, sizeof(mat));
+	OPENSSL_cleanse(block, sizeof(block));
+	return good;
+}
+
+/* ---- Main Mode ---- */
+
+void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
+{
+	struct wr sa = wr_of(k->sa, sizeof(k->sa));
+	struct build b;
+
+	if (k->state != IKE_IDLE)
+		return;
+	do
+		rng_bytes(&k->rng, k->cky_i, sizeof(k->cky_i));
+	while (!memcmp(k->cky_i, k->cky_r, 8));		/* all zero means: none */
+	main_sa(&sa, k->conf);
+	k->sa_len = sa.len;
+	build_start(&b, k, k->last, EXCH_MAIN, 0);
+	payload_bytes(&b, PL_SA, k->sa, k->sa_len);
+	payload_bytes(&b, PL_VENDOR, vid_natt, sizeof(vid_natt));
+	payload_bytes(&b, PL_VENDOR, vid_dpd, sizeof(vid_dpd));
+	build_end(&b, 0);
+	k->state = IKE_MM1;
+	send_last(k, &b, now_ms, o);
+}
+
+static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
+{
+	uint8_t hash[DIAL_HASH_MAX];
+	struct choice c;
+	struct build b;
+
+	if (!choice_read(m->sa, false, &c) || c.enc != IKE_ENC_AES || (c.key_bits != 128 && c.key_bits != 256) ||
+	    (c.hash != IKE_HASH_SHA1 && c.hash != IKE_HASH_SHA256) || c.group != IKE_MODP2048 || c.auth != IKE_AUTH_PSK) {
+		gone(k, o, "the peer chose what was not offered");
+		return;
+	}
+	k->hash = c.hash == IKE_HASH_SHA256 ? DIAL_SHA256 : DIAL_SHA1;
+	k->enc_len = (uint8_t)(c.key_bits / 8);
+	k->dh = dial_dh_new(k->gxi);
+	if (!k->dh) {
+		gone(k, o, "no DH key");
+		return;
+	}
+	rng_bytes(&k->rng, k->ni, sizeof(k->ni));
+	build_start(&b, k, k->last, EXCH_MAIN, 0);
+	payload_bytes(&b, PL_KE, k->gxi, DIAL_DH);
+	payload_bytes(&b, PL_NONCE, k->ni, sizeof(k->ni));
+	/* RFC 3947 3.2: of the destination first, then of the source. */
+	if (!nat_d(k, k->ends.peer, IKE_PORT, hash))
+		b.w.bad = true;
+	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
+	if (!nat_d(k, k->ends.id, k->ends.port, hash))
+		b.w.bad = true;
+	if (k->conf->force_natt)
+		rng_bytes(&k->rng, hash, sizeof(hash));
+	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
+	build_end(&b, 0);
+	if (b.w.bad) {
+		gone(k, o, "MM3 cannot be made");
+		return;
+	}
+	k->state = IKE_MM3;
+	send_last(k, &b, now_ms, o);
+}
+
+/* Does NAT-D say that our address, or all of the peer's, was changed on the way? */
+static bool behind_nat(const struct ike *k, const struct message *m)
+{
+	uint8_t us[DIAL_HASH_MAX], them[DIAL_HASH_MAX];
+	bool nat = true;
+
+	if (!nat_d(k, k->ends.id, k->ends.port, us) || !nat_d(k, k->ends.peer, IKE_PORT, them))
+		return false;
+	if (!hash_right(k, m->nat_d[0], us))
+		return true;
+	for (unsigned i = 1; i < m->n_nat_d; i++)
+		nat &= !hash_right(k, m->nat_d[i], them);
+	return nat;
+}
+
+static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
+{
+	uint8_t id[8], hash[DIAL_HASH_MAX];
+	struct wr w = wr_of(id, sizeof(id));
+	struct build b;
+
+	if (m->ke.n != DIAL_DH || m->nonce.n < 8 || m->nonce.n > 256) {
+		k->dropped++;
+		return;
+	}
+	if (m->n_nat_d < 2) {
+		gone(k, o, "the peer has no NAT traversal");
+		return;
+	}
+	memcpy(k->gxr, m->ke.p, DIAL_DH);
+	if (!keys_make(k, m->nonce)) {
+		gone(k, o, "bad DH value");
+		return;
+	}
+	dial_dh_free(k->dh);
+	k->dh = NULL;
+	k->natt = k->conf->force_natt || behind_nat(k, m);
+	if (!k->natt) {
+		gone(k, o, "no NAT between us: the peer wants raw ESP");
+		return;
+	}
+	wr_u8(&w, ID_IPV4);		/* RFC 2407 4.6.2; protocol and port 0 in phase 1 */
+	wr_u8(&w, 0);
+	wr_u16(&w, 0);
+	wr_u32(&w, k->ends.id);
+	build_start(&b, k, k->last, EXCH_MAIN, 0);
+	payload_bytes(&b, PL_ID, id, sizeof(id));
+	if (!phase1_hash(k, true, rd_of(id, sizeof(id)), hash))
+		b.w.bad = true;
+	payload_bytes(&b, PL_HASH, hash, dial_hash_len(k->hash));
+	if (!build_encrypt(&b, k, k->iv)) {
+		gone(k, o, "MM5 cannot be made");
+		return;
+	}
+	k->state = IKE_MM5;
+	send_last(k, &b, now_ms, o);
+}
+
+/* ---- Quick Mode ---- */
+
+static void wr_id(struct build *b, uint32_t ip)
+{
+	payload(b, PL_ID);
+	wr_u8(&b->w, ID_IPV4);
+	wr_u8(&b->w, UDP);
+	wr_u16(&b->w, L2TP_PORT);
+	wr_u32(&b->w, ip);
+	payload_end(b);
+}
+
+static void wr_nat_oa(struct build *b, uint32_t ip)
+{
+	payload(b, PL_NAT_OA);
+	wr_u32(&b->w, (uint32_t)ID_IPV4 << 24);
+	wr_u32(&b->w, ip);
+	payload_end(b);
+}
+
+/* A HASH payload whose bytes are filled in later: returns where they stand. */
+static size_t hash_open(struct build *b, const struct ike *k)
+{
+	static const uint8_t zero[DIAL_HASH_MAX];
+
+	payload_bytes(b, PL_HASH, zero, dial_hash_len(k->hash));
+	return b->w.len - dial_hash_len(k->hash);
+}
+
+static void hash_fill(struct build *b, const struct ike *k, size_t at, const uint8_t *hash)
+{
+	if (!b->w.bad)
+		memcpy(b->w.p + at, hash, dial_hash_len(k->hash));
+}
+
+static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
+{
+	uint8_t hash[DIAL_HASH_MAX];
+	struct build b;
+	size_t at, body;
+
+	do
+		k->mid = rng_u32(&k->rng);
+	while (!k->mid);
+	do
+		k->child.spi_in = rng_u32(&k->rng);
+	while (k->child.spi_in < 256);		/* RFC 4303 2.1: reserved */
+	rng_bytes(&k->rng, k->qni, sizeof(k->qni));
+	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
+	at = hash_open(&b, k);
+	body = b.w.len;
+	payload(&b, PL_SA);
+	quick_sa(&b.w, k);
+	payload_end(&b);
+	payload_bytes(&b, PL_NONCE, k->qni, sizeof(k->qni));
+	wr_id(&b, k->ends.id);
+	wr_id(&b, k->ends.peer);
+	wr_nat_oa(&b, k->ends.id);
+	wr_nat_oa(&b, k->ends.peer);
+	if (!phase2_hash(k, k->mid, NULL, written(&b, body), rd_of(NULL, 0), hash))
+		b.w.bad = true;
+	hash_fill(&b, k, at, hash);
+	if (!phase2_iv(k, k->mid, k->qm_iv) || !build_encrypt(&b, k, k->qm_iv)) {
+		gone(k, o, "QM1 cannot be made");
+		return;
+	}
+	k->state = IKE_QM1;
+	send_last(k, &b, now_ms, o);
+}
+
+static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
+{
+	uint8_t want[DIAL_HASH_MAX];
+
+	if (!m->n_id || !phase1_hash(k, false, m->id[0], want) || !hash_right(k, m->hash, want)) {
+		gone(k, o, "the peer's hash is wrong: not the same pre-shared key?");
+		return;
+	}
+	effect(o, IKE_EFF_SECURED);
+	qm1(k, now_ms, o);
+}
+
+static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
+	struct ike_out *o)
+{
+	uint8_t hash[DIAL_HASH_MAX];
+	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1);
+	struct choice c;
+	struct build b;
+	size_t at;
+
+	if (!phase2_hash(k, k->mid, NULL, ni, m->after_hash, hash) || !hash_right(k, m->hash, hash)) {
+		k->dropped++;
+		return;
+	}
+	memcpy(k->qm_iv, iv, DIAL_BLOCK);
+	if (!choice_read(m->sa, true, &c) || c.transform != ESP_AES || (c.key_bits != 128 && c.key_bits != 256) ||
+	    (c.auth != AUTH_SHA1 && c.auth != AUTH_SHA256) || c.encap != ENCAP_UDP_TRANSPORT ||
+	    m->nonce.n < 8 || m->nonce.n > 256) {
+		gone(k, o, "the peer chose an ESP SA that was not offered");
+		return;
+	}
+	k->child.spi_out = c.spi;
+	k->child.enc = c.key_bits == 256 ? ESP_AES_CBC_256 : ESP_AES_CBC_128;
+	k->child.enc_len = (uint8_t)(c.key_bits / 8);
+	k->child.auth = c.auth == AUTH_SHA256 ? ESP_HMAC_SHA2_256_128 : ESP_HMAC_SHA1_96;
+	k->child.auth_len = c.auth == AUTH_SHA256 ? 32 : 20;
+	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
+	at = hash_open(&b, k);
+	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */
+	if (!child_keys(k, k->child.spi_in, m->nonce, k->child.in_enc, k->child.in_auth) ||
+	    !child_keys(k, k->child.spi_out, m->nonce, k->child.out_enc, k->child.out_auth) ||
+	    !phase2_hash(k, k->mid, &zero, ni, m->nonce, hash))
+		b.w.bad = true;
+	hash_fill(&b, k, at, hash);
+	if (!build_encrypt(&b, k, k->qm_iv)) {
+		gone(k, o, "QM3 cannot be made");
+		return;
+	}
+	send_last(k, &b, now_ms, o);
+	k->state = IKE_UP;
+	k->timer_ms = IKE_NEVER;	/* nobody answers it; QM2 comes again if it was lost */
+	effect(o, IKE_EFF_CHILD);
+}
+
+/* ---- Informational ---- */
+
+/* Send one payload of this type in an exchange of its own. */
+static void inform(struct ike *k, unsigned type, struct rd body, struct ike_out *o)
+{
+	uint8_t buf[IKE_MESSAGE_MAX], iv[DIAL_BLOCK], hash[DIAL_HASH_MAX];
+	uint32_t mid = rng_u32(&k->rng) | 1;
+	struct build b;
+	size_t at, from;
+
+	build_start(&b, k, buf, EXCH_INFO, mid);
+	at = hash_open(&b, k);
+	from = b.w.len;
+	payload_bytes(&b, type, body.p, body.n);
+	if (!phase2_hash(k, mid, NULL, written(&b, from), rd_of(NULL, 0), hash))
+		return;
+	hash_fill(&b, k, at, hash);
+	if (phase2_iv(k, mid, iv) && build_encrypt(&b, k, iv))
+		emit(o, buf, b.w.len, k->natt);
+}
+
+static void notify(struct ike *k, struct rd r, struct ike_out *o)
+{
+	uint8_t buf[64], spi_size;
+	uint16_t type;
+	struct wr w = wr_of(buf, sizeof(buf));
+	char reason[64];
+
+	rd_skip(&r, 5);			/* DOI, protocol */
+	spi_size = rd_u8(&r);
+	type = rd_u16(&r);
+	rd_skip(&r, spi_size);
+	if (r.bad)
+		return;
+	if (type && type <= NOTIFY_ERROR_MAX && k->state != IKE_UP) {
+		static const char *const names[] = { [14] = "NO-PROPOSAL-CHOSEN", [16] = "PAYLOAD-MALFORMED",
+			[18] = "INVALID-ID-INFORMATION", [24] = "AUTHENTICATION-FAILED" };
+		const char *name = type < N_ELEMENTS(names) ? names[type] : NULL;
+
+		snprintf(reason, sizeof(reason), "the peer refuses: notify %u %s", type, name ? name : "");
+		gone(k, o, reason);
+	}
+	if (type != NOTIFY_DPD || r.n != 4)
+		return;
+	wr_u32(&w, DOI_IPSEC);
+	wr_u8(&w, PROTO_ISAKMP);
+	wr_u8(&w, 16);
+	wr_u16(&w, NOTIFY_DPD_ACK);
+	wr_bytes(&w, k->cky_i, 8);
+	wr_bytes(&w, k->cky_r, 8);
+	wr_bytes(&w, r.p, r.n);
+	inform(k, PL_NOTIFY, rd_of(buf, w.len), o);
+}
+
+static void delete(struct ike *k, struct rd r, struct ike_out *o)
+{
+	uint8_t proto, spi_size;
+	uint16_t n;
+
+	rd_skip(&r, 4);
+	proto = rd_u8(&r);
+	spi_size = rd_u8(&r);
+	n = rd_u16(&r);
+	if (r.bad)
+		return;
+	if (proto == PROTO_ISAKMP) {
+		gone(k, o, "the peer deleted the ISAKMP SA");
+		return;
+	}
+	for (; proto == PROTO_ESP && spi_size == 4 && n && !r.bad; n--)
+		if (rd_u32(&r) == k->child.spi_out && k->state == IKE_UP) {
+			gone(k, o, "the peer deleted the ESP SA");
+			return;
+		}
+}
+
+static void wr_delete(struct wr *w, unsigned proto, unsigned spi_size)
+{
+	wr_u32(w, DOI_IPSEC);
+	wr_u8(w, (uint8_t)proto);
+	wr_u8(w, (uint8_t)spi_size);
+	wr_u16(w, 1);
+}
+
+void ike_close(struct ike *k, struct ike_out *o)
+{
+	uint8_t buf[32];
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	if (k->state == IKE_UP) {
+		wr_delete(&w, PROTO_ESP, 4);
+		wr_u32(&w, k->child.spi_in);
+		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+	}
+	if (k->state == IKE_UP || k->state == IKE_QM1) {
+		w = wr_of(buf, sizeof(buf));
+		wr_delete(&w, PROTO_ISAKMP, 16);
+		wr_bytes(&w, k->cky_i, 8);
+		wr_bytes(&w, k->cky_r, 8);
+		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+	}
+	k->state = IKE_GONE;
+	k->timer_ms = IKE_NEVER;
+}
+
+/* ---- which message it is ---- */
+
+/* Header and, after decryption, payloads. The plain text goes to buf. */
+static bool message_read(const struct ike *k, struct rd r, struct message *m, uint8_t iv[static DIAL_BLOCK],
+	uint8_t buf[static IKE_INPUT_MAX])
+{
+	const uint8_t *cky_i = rd_bytes(&r, 8), *cky_r = rd_bytes(&r, 8);
+	uint8_t next = rd_u8(&r), version = rd_u8(&r), flags;
+	uint32_t len;
+
+	*m = (struct message){ 0 };
+	m->exchange = rd_u8(&r);
+	flags = rd_u8(&r);
+	m->mid = rd_u32(&r);
+	len = rd_u32(&r);
+	if (r.bad || version != ISAKMP_VERSION || len < ISAKMP_HEADER || len - ISAKMP_HEADER > r.n ||
+	    memcmp(cky_i, k->cky_i, 8))
+		return false;
+	/* The answer to MM1 brings the responder's cookie. */
+	if (k->state != IKE_MM1 && memcmp(cky_r, k->cky_r, 8))
+		return false;
+	r = rd_sub(&r, len - ISAKMP_HEADER);
+	m->encrypted = flags & FLAG_ENCRYPTED;
+	if (m->encrypted) {
+		if (k->state < IKE_MM5 || r.n > IKE_INPUT_MAX)
+			return false;
+		if (m->exchange == EXCH_MAIN)
+			memcpy(iv, k->iv, DIAL_BLOCK);
+		else if (m->exchange == EXCH_QUICK && m->mid == k->mid)
+			memcpy(iv, k->qm_iv, DIAL_BLOCK);
+		else if (m->exchange != EXCH_INFO || !phase2_iv(k, m->mid, iv))
+			return false;
+		memcpy(buf, r.p, r.n);
+		if (!dial_cbc(false, k->key, k->enc_len, iv, buf, r.n))
+			return false;
+		r = rd_of(buf, r.n);
+	}
+	return payloads(r, next, m);
+}
+
+static void informed(struct ike *k, const struct message *m, struct ike_out *o)
+{
+	uint8_t want[DIAL_HASH_MAX];
+
+	if (!m->encrypted) {
+		/* Nobody proved it; while nothing else is to be had it says why. */
+		if (k->state <= IKE_MM5 && m->notify.n)
+			notify(k, m->notify, o);
+		return;
+	}
+	if (k->state < IKE_QM1 || !phase2_hash(k, m->mid, NULL, m->after_hash, rd_of(NULL, 0), want) ||
+	    !hash_right(k, m->hash, want)) {
+		k->dropped++;
+		return;
+	}
+	if (m->notify.n)
+		notify(k, m->notify, o);
+	if (m->delete.n)
+		delete(k, m->delete, o);
+}
+
+void ike_input(struct ike *k, struct rd r, uint64_t now_ms, struct ike_out *o)
+{
+	uint8_t buf[IKE_INPUT_MAX], iv[DIAL_BLOCK];
+	struct rd head = r;
+	struct message m;
+	uint8_t exchange;
+
+	if (k->state == IKE_IDLE || k->state == IKE_GONE)
+		return;
+	rd_skip(&head, 18);
+	exchange = rd_u8(&head);
+	if (k->state == IKE_UP && exchange == EXCH_QUICK) {
+		rd_skip(&head, 1);
+		/* QM2 again: our QM3 was lost (its state is past decrypting it). */
+		if (rd_u32(&head) == k->mid && k->resent++ < 32)
+			emit(o, k->last, k->last_len, k->last_natt);
+		return;
+	}
+	if (!message_read(k, r, &m, iv, buf)) {
+		k->dropped++;
+		return;
+	}
+	if (m.exchange == EXCH_INFO) {
+		informed(k, &m, o);
+	} else if (m.exchange == EXCH_MAIN && k->state == IKE_MM1 && !m.encrypted && m.sa.n) {
+		rd_skip(&r, 8);
+		memcpy(k->cky_r, rd_bytes(&r, 8), 8);
+		mm2(k, &m, now_ms, o);
+	} else if (m.exchange == EXCH_MAIN && k->state == IKE_MM3 && !m.encrypted && m.ke.n) {
+		mm4(k, &m, now_ms, o);
+	} else if (m.exchange == EXCH_MAIN && k->state == IKE_MM5 && m.encrypted) {
+		memcpy(k->iv, iv, DIAL_BLOCK);
+		mm6(k, &m, now_ms, o);
+	} else if (m.exchange == EXCH_QUICK && k->state == IKE_QM1 && m.encrypted) {
+		qm2(k, &m, iv, now_ms, o);
+	} else {
+		k->dropped++;		/* a repeated message, mostly */
+	}
+	OPENSSL_cleanse(buf, sizeof(buf));
+}
+
+void ike_expire(struct ike *k, uint64_t now_ms, struct ike_out *o)
+{
+	static const char *const waited[] = {
+		[IKE_MM1] = "no answer to MM1", [IKE_MM3] = "no answer to MM3",
+		[IKE_MM5] = "no answer to MM5: not the same pre-shared key?", [IKE_QM1] = "no answer to QM1",
+	};
+
+	if (now_ms < k->timer_ms || k->state < IKE_MM1 || k->state > IKE_QM1)
+		return;
+	if (k->tries++ >= k->conf->retransmit_max) {
+		gone(k, o, waited[k->state]);
+		return;
+	}
+	k->resent++;
+	k->wait_ms *= 2;
+	k->timer_ms = now_ms + k->wait_ms;
+	emit(o, k->last, k->last_len, k->last_natt);
+}
+
+uint64_t ike_deadline(const struct ike *k)
+{
+	return k->timer_ms;
+}
+
+void ike_init(struct ike *k, const struct ike_conf *conf, const struct ike_ends *ends, const struct rng *seed)
+{
+	*k = (struct ike){ .conf = conf, .ends = *ends, .rng = *seed, .timer_ms = IKE_NEVER };
+}
+
+void ike_free(struct ike *k)
+{
+	dial_dh_free(k->dh);
+	OPENSSL_cleanse(k, sizeof(*k));
+	k->state = IKE_GONE;
+	k->timer_ms = IKE_NEVER;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dial_ike: the initiator of one IKEv1 connection (RFC 2408, 2409): Main Mode
+ * with a pre-shared key, one Quick Mode for a transport SA of UDP 1701, NAT
+ * traversal (RFC 3947), dead peer detection answered (RFC 3706), DELETE.
+ *
+ * It shares no line with libcharon, which answers in our server, and so checks
+ * it; and it can do what libcharon's initiator cannot: have any number of
+ * connections with one identity, one address and one process, and misbehave.
+ *
+ * A pure core: messages and the time go in, effects come out.  libcrypto
+ * makes DH keys with a generator of its own; everything else that is random
+ * comes from the seed.
+ *
+ *	ike_out_init(&out);
+ *	ike_input(&s->ike, message, now_ms, &out);
+ *	for (unsigned i = 0; i < out.n; i++)
+ *		apply(s, &out.eff[i]);
+ *	timer_at(ike_deadline(&s->ike));
+ *
+ * Not here: aggressive mode, certificates, XAUTH, IKEv2, IPv6, rekeying (the
+ * SAs are asked for with lifetimes that outlast a test).
+ */
+#ifndef CULVERT_CTL_DIAL_IKE_H
+#define CULVERT_CTL_DIAL_IKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rd.h"
+#include "base/rng.h"
+#include "base/wr.h"
+#include "ctl/dial_crypto.h"
+
+enum {
+	IKE_NONCE = 32,
+	IKE_MESSAGE_MAX = 1024,		/* the longest that we send */
+	IKE_INPUT_MAX = 2048,		/* longer ones are dropped */
+};
+
+#define IKE_NEVER UINT64_MAX
+
+enum ike_enc { IKE_AES128 = 1, IKE_AES256 };
+
+/* Settings; borrowed while the connection lives. */
+struct ike_conf {
+	const uint8_t *psk;
+	size_t psk_len;
+	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
+	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
+	uint8_t retransmit_max;		/* 5 */
+	uint32_t ike_life_s, esp_life_s;	/* 28800, 3600: asked for */
+};
+
+/* Who talks to whom, in host order. */
+struct ike_ends {
+	uint32_t id;			/* our address as we know it: identity, NAT-D, NAT-OA */
+	uint16_t port;			/* our port for it: 500 */
+	uint32_t peer;
+};
+
+enum ike_state {
+	IKE_IDLE,
+	IKE_MM1, IKE_MM3, IKE_MM5,	/* that message of Main Mode is sent, its answer is not in */
+	IKE_QM1,
+	IKE_UP,				/* the SAs are there */
+	IKE_GONE,
+};
+
+/* The pair of SAs; algorithms as enum esp_enc_alg and esp_auth_alg of esp/esp.h. */
+struct ike_child {
+	uint32_t spi_in, spi_out;
+	uint8_t enc, auth;
+	uint8_t enc_len, auth_len;
+	uint8_t in_enc[32], in_auth[32], out_enc[32], out_auth[32];
+};
+
+enum ike_effect_type {
+	IKE_EFF_SEND,			/* data, len; natt: to port 4500 behind four zero octets (RFC 3948 2.2),
+					 * else to port 500 */
+	IKE_EFF_SECURED,		/* phase 1 is done */
+	IKE_EFF_CHILD,			/* ike.child: ESP starts; the owner may wipe its keys */
+	IKE_EFF_GONE,			/* it failed or the peer ended it: ike.reason. The last effect, once */
+};
+
+struct ike_effect {
+	enum ike_effect_type type;
+	bool natt;
+	const uint8_t *data;		/* into ike_out.buf */
+	size_t len;
+};
+
+enum { IKE_EFFECTS_MAX = 8 };
+
+struct ike_out {
+	unsigned n;
+	struct ike_effect eff[IKE_EFFECTS_MAX];
+	struct wr w;			/* over buf */
+	uint8_t buf[4 * IKE_MESSAGE_MAX];
+};
+
+struct ike {
+	const struct ike_conf *conf;	/* borrowed */
+	struct ike_ends ends;
+	struct rng rng;
+	uint8_t state;			/* enum ike_state */
+	bool natt;			/* NAT traversal: from MM5 on everything is on port 4500 */
+	char reason[96];		/* why it is gone */
+	uint8_t cky_i[8], cky_r[8];
+	/* phase 1 */
+	uint8_t sa[192];		/* body of our SA payload, which HASH_I covers */
+	size_t sa_len;
+	struct dial_dh *dh;		/* owned */
+	uint8_t gxi[DIAL_DH], gxr[DIAL_DH];
+	uint8_t ni[IKE_NONCE];
+	uint8_t hash;			/* enum dial_hash, agreed */
+	uint8_t enc_len;		/* bytes of AES key */
+	uint8_t skeyid[DIAL_HASH_MAX], skeyid_d[DIAL_HASH_MAX], skeyid_a[DIAL_HASH_MAX], key[32];
+	uint8_t iv[DIAL_BLOCK];		/* phase 1; then what phase 2's start from */
+	/* phase 2 */
+	uint32_t mid;
+	uint8_t qm_iv[DIAL_BLOCK], qni[IKE_NONCE];
+	struct ike_child child;
+	/* the last message, for as long as it may have to be sent again */
+	uint8_t last[IKE_MESSAGE_MAX];
+	size_t last_len;
+	bool last_natt;
+	uint8_t tries;
+	uint32_t wait_ms;
+	uint64_t timer_ms;
+	uint32_t resent, dropped;	/* messages sent again; messages that were nothing for us */
+};
+
+void ike_out_init(struct ike_out *);
+
+/* conf is borrowed; ends and seed are copied. Each connection needs a seed of its own. */
+void ike_init(struct ike *, const struct ike_conf *, const struct ike_ends *, const struct rng *seed);
+
+/* Free what it owns and wipe it. */
+void ike_free(struct ike *);
+
+void ike_start(struct ike *, uint64_t now_ms, struct ike_out *);
+
+/* One message from the peer, without the four zero octets. */
+void ike_input(struct ike *, struct rd message, uint64_t now_ms, struct ike_out *);
+
+/* Do what is due. Too early does no harm. */
+void ike_expire(struct ike *, uint64_t now_ms, struct ike_out *);
+uint64_t ike_deadline(const struct ike *);
+
+/* End it: DELETE for the ESP SA and the ISAKMP SA where there are any. No IKE_EFF_GONE. */
+void ike_close(struct ike *, struct ike_out *);
+
+#endif

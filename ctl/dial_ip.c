@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/dial.h"
+
+enum { PROTO_ICMP = 1, PROTO_UDP = 17, ECHO_REPLY = 0, ECHO_REQUEST = 8, PORT_DISCARD = 9, TTL = 64 };
+
+/* RFC 1071 */
+static uint16_t checksum(struct rd r)
+{
+	uint32_t sum = 0;
+
+	while (r.n > 1)
+		sum += rd_u16(&r);
+	if (r.n)
+		sum += (uint32_t)rd_u8(&r) << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* Put the checksum of what was written since `from` at `at`. */
+static void checksum_put(struct wr *w, size_t at, size_t from)
+{
+	struct rd r = rd_of(w->p, w->len);
+	struct wr field = wr_of(w->p, w->len);
+
+	if (w->bad)
+		return;
+	rd_skip(&r, from);
+	(void)wr_room(&field, at);
+	wr_u16(&field, checksum(r));
+}
+
+static void ip_header(struct wr *w, uint32_t src, uint32_t dst, unsigned proto, size_t n)
+{
+	size_t from = w->len;
+
+	wr_u16(w, 0x4500);
+	wr_u16(w, (uint16_t)(IP_HEADER + n));
+	wr_u32(w, 0);			/* no fragments */
+	wr_u8(w, TTL);
+	wr_u8(w, (uint8_t)proto);
+	wr_u16(w, 0);
+	wr_u32(w, src);
+	wr_u32(w, dst);
+	checksum_put(w, from + 10, from);
+}
+
+static void filler(struct wr *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		wr_u8(w, (uint8_t)i);
+}
+
+void ip_write_echo(struct wr *w, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq, size_t n)
+{
+	size_t from;
+
+	ip_header(w, src, dst, PROTO_ICMP, ICMP_HEADER + n);
+	from = w->len;
+	wr_u16(w, ECHO_REQUEST << 8);
+	wr_u16(w, 0);
+	wr_u16(w, id);
+	wr_u16(w, seq);
+	filler(w, n);
+	checksum_put(w, from + 2, from);
+}
+
+void ip_write_udp(struct wr *w, uint32_t src, uint32_t dst, uint16_t port, size_t n)
+{
+	ip_header(w, src, dst, PROTO_UDP, IP_UDP_HEADER + n);
+	wr_u16(w, port);
+	wr_u16(w, PORT_DISCARD);
+	wr_u16(w, (uint16_t)(IP_UDP_HEADER + n));
+	wr_u16(w, 0);			/* RFC 768: none */
+	filler(w, n);
+}
+
+bool ip_read_echo_reply(struct rd r, uint16_t id, uint16_t *ret_seq)
+{
+	uint8_t version = rd_u8(&r), proto;
+	uint16_t total, type, got;
+
+	rd_skip(&r, 1);
+	total = rd_u16(&r);
+	rd_skip(&r, 5);
+	proto = rd_u8(&r);
+	rd_skip(&r, 10);
+	if (r.bad || version != 0x45 || proto != PROTO_ICMP || total < IP_HEADER || total - (size_t)IP_HEADER > r.n)
+		return false;
+	r = rd_sub(&r, total - (size_t)IP_HEADER);
+	if (checksum(r))
+		return false;
+	type = rd_u16(&r);
+	rd_skip(&r, 2);
+	got = rd_u16(&r);
+	*ret_seq = rd_u16(&r);
+	return !r.bad && type == ECHO_REPLY << 8 && got == id;
+}

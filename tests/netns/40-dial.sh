@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# culvert-dial against our server: one session with real traffic, many behind
+# one address, many over a prefix, on a bad wire, with wrong secrets, as a
+# flood, and gone without a word.
+# shellcheck disable=SC1091,SC2016,SC2086,SC2154
+. "${0%/*}/../lib.sh"
+. "${0%/*}/../server.sh"
+
+CLIENT=192.0.2.10
+PREFIX=198.18.0.0/16
+
+rig_begin "many clients of one process, some of them rude"
+must test -x "$build/culvertd"
+must test -x "$build/culvert-iked"
+must test -x "$build/culvert-dial"
+
+network()
+{
+	ns_add srv && ns_add cli && ns_add in || return 1
+	link srv out0 cli c0 && link srv in0 in i0 &&
+		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
+		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
+	# A prefix of clients behind one interface, with no address for each.
+	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
+		ip -n "$(nsname cli)" route add local $PREFIX dev lo
+}
+must network
+server_run=$rig_dir/run
+mkdir -p "$server_run"
+(umask 077 && server_conf |
+	sed 's/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-10\.55\.0\.99/-10.55.3.250/' \
+		>"$server_run/conf")
+must server_start
+printf '%s\n' "$PSK" >"$rig_dir/psk"
+password_of alice >"$rig_dir/password"
+
+# What every call has in common.
+dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+
+# dial TAG OPTION…: to its end; output in TAG.dial, status is its own.
+dial()
+{
+	local tag=$1
+	shift
+	ns cli timeout 100 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
+}
+
+# dial_start TAG OPTION…: in the background.
+dial_start()
+{
+	local tag=$1
+	shift
+	start_ns cli "$tag" "${dial_cmd[@]}" "$@"
+}
+
+# got TAG FIELD: of the line that begins with "result".
+got()
+{
+	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null
+}
+
+shows()
+{
+	grep -h -vE '^(session=|usage|result)' "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null | sed 's/^/# /'
+}
+
+# engine_sessions N: of that engine.
+engine_sessions()
+{
+	ctl status | awk -v e="engine$1" '$1 == e && $2 == "sessions" { print $3 }'
+}
+
+all_held()
+{
+	echo "$(held) flows=$(counter flows) ike=$(counter ike_sas_now)"
+}
+
+all_held_is()
+{
+	[ "$(all_held)" = "$1" ]
+}
+
+sessions_are()
+{
+	[ "$(counter sessions)" = "$(($1 * 2))" ]	# the manager's and the engines'
+}
+
+before=$(all_held)
+note "before: $before"
+
+# --- a flood of half-open IKE_SAs, which are held for 30 s: first, so that the end sees them go ---
+
+check "300 that send MM1 and no more: none comes up" eval '! dial flood --from $PREFIX -n 300 --flood ike --timeout 1'
+check_eq "all of them failed in IKE" 300 "$(got flood failed)"
+check "one that means it does" dial one --ping 50 --hold 1 --max-outage 1000
+shows one
+check_eq "no ping was lost" 0 "$(got one pings_lost)"
+check "and there were some" test "$(got one pings)" -ge 5
+
+# --- one session with a TUN ---
+
+dial_start tun --tun vpn0
+check "a TUN comes up" wait_for ip -n "$(nsname cli)" addr show dev vpn0 up
+wait_for eval 'ip -n "$(nsname cli)" -o link show dev vpn0 | grep -q UP'
+ip -n "$(nsname cli)" route add $INSIDE dev vpn0
+check "real packets go through it" ns cli ping -c 3 -i 0.2 -W 5 $INSIDE
+check_eq "it has the MTU that PPP agreed on" "$(ctl -n session brief | grep -c alice) 1360" \
+	"1 $(ns cli cat /sys/class/net/vpn0/mtu)"
+kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+check "SIGTERM: it hangs up" wait_for not rig_alive "$started"
+check_eq "and says that all went well" 1 "$(got tun ok)"
+
+# --- wrong secrets ---
+
+check "a wrong password: exit status 1" eval 'dial password --wrong-password; [ $? = 1 ]'
+check "and says why" grep -q '^failed: 1, phase ppp, "authentication failed: E=691' "$rig_dir/password.dial"
+check "a wrong pre-shared key: exit status 1" eval 'dial psk -k wrong --timeout 3; [ $? = 1 ]'
+check "and says where" grep -q '^failed: 1, phase ike' "$rig_dir/psk.dial"
+check "usage: exit status 2" eval 'dial usage --hold x; [ $? = 2 ]'
+
+# --- 20 behind one NAT, all of them 192.168.1.10 ---
+
+dial_start nat -n 20 --inner 192.168.1.10 --ping 100 --hold 30 --max-outage 2000 --time
+check "20 behind one address with one inner identity" wait_for sessions_are 20
+check_eq "20 ports of one address" 20 "$(ctl -n session brief | grep -oE "$CLIENT:[0-9]+" | sort -u | wc -l)"
+check_eq "20 inside addresses" 20 "$(ctl -n session brief | awk '/alice/ { print $2 }' | sort -u | wc -l)"
+wait_for eval '[ "$(grep -c " up " "$rig_dir/nat.log")" = 20 ]'
+sleep 0.5
+kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+wait_for not rig_alive "$started"
+shows nat
+check_eq "all were fine" "1 0" "$(got nat ok) $(got nat pings_lost)"
+
+# --- 100 over a prefix ---
+
+dial_start many -n 100 --from $PREFIX --ping 200 --hold 30 --max-outage 3000 --time
+check "100 over a prefix" wait_for sessions_are 100
+check "they reach engine 0 ($(engine_sessions 0))" test "$(engine_sessions 0)" -ge 20
+check "and engine 1 ($(engine_sessions 1))" test "$(engine_sessions 1)" -ge 20
+check_eq "100 addresses" 100 "$(ctl -n session brief | grep -oE '198\.18\.[0-9.]+:4500' | sort -u | wc -l)"
+wait_for eval '[ "$(grep -c " up " "$rig_dir/many.log")" = 100 ]'
+sleep 0.5
+kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+wait_for not rig_alive "$started"
+shows many
+check_eq "all were fine" "1 0" "$(got many ok) $(got many pings_lost)"
+check_eq "no packet came to an SPI of nobody" 0 "$(counter esp_unknown_spi)"
+
+# --- a bad wire ---
+
+check "5 % lost, 5 % doubled, 10 % overtaken, both ways: 30 come up" \
+	dial wire -n 30 --from $PREFIX --loss 5 --dup 5 --reorder 10 --timeout 90
+shows wire
+check "the wire was bad" grep -qE '^datagrams: [1-9][0-9]* dropped, [1-9][0-9]* doubled, [1-9][0-9]* delayed' "$rig_dir/wire.dial"
+
+# --- floods inside the tunnel ---
+
+dial_start witness --from $PREFIX --ping 100 --hold 60 --max-outage 5000 --time
+wait_for grep -q ' up ' "$rig_dir/witness.log"
+for f in l2tp ppp; do
+	dial $f -n 4 --from 198.18.9.0/24 --flood $f --flood-rate 500 --hold 1 --timeout 3
+	note "$f: $(got $f flooded) packets"
+	check "a flood of $f was sent" test "$(got $f flooded)" -ge 100
+done
+kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+wait_for not rig_alive "$started"
+shows witness
+check_eq "another client had its answers" 1 "$(got witness ok)"
+
+# --- gone without a word ---
+
+check "10 come up and vanish" dial vanish -n 10 --from $PREFIX --vanish-after 0
+check_eq "the server still has them" 20 "$(counter sessions)"
+check "HELLO finds out: all is as at first" wait_for all_held_is "$before" ||
+	note "now: $(all_held), at first: $before"
+rig_end
