@@ -9,6 +9,7 @@
 
 enum {
 	FLOW_IDLE_S = 60,	/* without a tunnel: it never dialled, or hung up and kept its SAs */
+	FLOW_ORPHAN_S = 5,	/* without a tunnel, when iked does not know it any more: nobody can delete its SAs */
 	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
 };
@@ -93,7 +94,8 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 
 void flow_watch(struct flow *f)
 {
-	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? FLOW_IDLE_S : 0;
+	int idle_s = f->orphan ? FLOW_ORPHAN_S : FLOW_IDLE_S;
+	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
 	struct timeval tv = { .tv_sec = wait_s };
 
 	/* Only a change of what is missing starts the time anew. */

@@ -1,142 +1,226 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every process is killed and stopped under traffic: the others go on, it comes
-# back, nothing stays behind.
-# shellcheck disable=SC1091,SC2086,SC2154
+# Every process is killed (SIGKILL) and hung (SIGSTOP) under traffic and while
+# logins are on their way: the others go on, it comes back, nothing stays behind.
+# shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
-. "${0%/*}/../guest/guest.sh"
+
+CLIENT=192.0.2.10
+PREFIX=198.18.0.0/16
 
 rig_begin "any process can be killed at any moment"
-if why=$(guest_missing); then
-	rig_skip_all "$why"
-fi
 must test -x "$build/culvertd"
-must network_up
-must web_start
-must server_start
-before=$(held)
+must test -x "$build/culvert-dial"
 
-# child NAME: the pid of a process of our server ("engine 0", "netd", …).
+network()
+{
+	ns_add srv && ns_add cli && ns_add in || return 1
+	link srv out0 cli c0 && link srv in0 in i0 &&
+		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
+		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
+	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
+		ip -n "$(nsname cli)" route add local $PREFIX dev lo
+}
+must network
+server_run=$rig_dir/run
+mkdir -p "$server_run"
+(umask 077 && server_conf |
+	sed 's/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-10\.55\.0\.99/-10.55.1.250/' \
+		>"$server_run/conf")
+must server_start
+printf '%s\n' "$PSK" >"$rig_dir/psk"
+password_of alice >"$rig_dir/password"
+dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+
+dial()
+{
+	local tag=$1
+	shift
+	ns cli timeout 100 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.log" 2>&1
+}
+
+# got TAG FIELD: of the line that begins with "result".
+got()
+{
+	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.log"
+}
+
+# witness TAG ADDRESS: four clients behind it, pinging all the time; its pid in $started.
+witness()
+{
+	start_ns cli "$1" "${dial_cmd[@]}" -n 4 --from "$2/32" --ping 50 --target $INSIDE --hold 300 --time || return 1
+	wait_for eval '[ "$(grep -c " up " "$rig_dir/'"$1"'.log")" = 4 ]'
+}
+
+# hang_up TAG PID: orderly, and wait for its report.
+hang_up()
+{
+	local p
+	for p in $(ip netns pids "$(nsname cli)"); do
+		grep -qz -- "--from" /proc/$p/cmdline 2>/dev/null && tr '\0' ' ' </proc/$p/cmdline | grep -q -- "--from $3/32" && kill -TERM $p
+	done
+	wait_for not rig_alive "$2"
+}
+
+engine_sessions()
+{
+	ctl status | awk -v e="engine$1" '$1 == e && $2 == "sessions" { print $3 }'
+}
+
+# child ROLE [INDEX]: the pid of a process of our server.
 child()
 {
-	local role=${1%% *} index=${1#* }
-	case $role in
-	iked) pgrep -P "$server_pid" -f 'culvert-iked' ;;
-	engine) pgrep -P "$server_pid" -f "culvertd -P engine -I $index" ;;
-	*) pgrep -P "$server_pid" -f "culvertd -P $role" ;;
+	case $1 in
+	iked) pgrep -P "$server_pid" -f culvert-iked ;;
+	engine) pgrep -P "$server_pid" -f "culvertd -P engine -I $2" ;;
+	*) pgrep -P "$server_pid" -f "culvertd -P $1 " ;;
 	esac
 }
 
-# back NAME OLDPID: another process has its place, and is ready.
-back()
+# since LINE TEXT: the server's log has it after that line.
+since()
 {
-	local pid
-	pid=$(child "$1") && [ -n "$pid" ] && [ "$pid" != "$2" ] &&
-		grep -q "${1/ /} is back" "$rig_dir/culvertd.log" && ctl status >/dev/null
+	tail -n "+$(($1 + 1))" "$rig_dir/culvertd.log" | grep -qE -- "$2"
 }
 
-# engine_of USER: the engine that holds a user's session, by what engines count.
-engine_with()
+# all_back LINE NAME…: each of them, after that line.
+all_back()
 {
-	ctl status | awk '$1 ~ /^engine/ && $2 == "sessions" && $3 > 0 { print substr($1, 7) }' | sort | xargs
-}
-
-up()
-{
-	check "$1: connects" vpn_up "$1"
-}
-
-# ping_start GUEST; ping_lost GUEST: how many of its pings had no answer.
-ping_start()
-{
-	guest_run "$1" "ping -i 0.1 -W 2 $INSIDE >/mnt/ping.log 2>&1 & echo \$! >/mnt/ping.pid"
-}
-
-ping_lost()
-{
-	guest_run "$1" 'kill -INT $(cat /mnt/ping.pid); sleep 0.5; cat /mnt/ping.log' |
-		sed -nE 's/^([0-9]+) packets transmitted, ([0-9]+) received.*/\1 \2/p' | awk '{ print $1 - $2, "of", $1 }'
-}
-
-# --- two clients in two engines --------------------------------------------
-
-guest_start one wan br0 192.0.2.10/24 192.0.2.254 || rig_end
-check "one: strongSwan and xl2tpd run" vpn_start one $OUTER "$PSK" alice "$(password_of alice)"
-up one
-e1=$(engine_with)
-# The engine of a client is a hash of its address: one of these is in the other one.
-for last in 11 12 13 14 15 16 17; do
-	guest_start two wan br0 192.0.2.$last/24 192.0.2.254 || rig_end
-	check "two: strongSwan and xl2tpd run" vpn_start two $OUTER "$PSK" bob "$(password_of bob)"
-	up two
-	[ "$(engine_with)" = "0 1" ] && break
-	vpn_down two
-	guest_kill two
-done
-check_eq "two clients in two engines" "0 1" "$(engine_with)"
-both=$(held)
-
-# --- kill -9, then STOP -----------------------------------------------------
-
-for sig in KILL STOP; do
-	for name in auth manager netd iked; do
-		: >"$rig_dir/culvertd.log.mark"
-		pid=$(child $name)
-		lines=$(wc -l <"$rig_dir/culvertd.log")
-		ping_start one
-		ping_start two
-		kill -$sig "$pid"
-		began=$(now_ms)
-		check "$name after SIG$sig is back" wait_for eval \
-			'p=$(child $name); [ -n "$p" ] && [ "$p" != "$pid" ] && tail -n +$((lines + 1)) "$rig_dir/culvertd.log" | grep -q "$name is back"'
-		note "$name: back $(($(now_ms) - began)) ms after SIG$sig"
-		[ $sig = KILL ] || check "$name was declared stuck" grep -q "$name has been stuck" "$rig_dir/culvertd.log"
-		check "culvertctl answers" wait_for eval 'ctl status >/dev/null'
-		check_eq "no session was lost" 2 "$(ctl session brief | grep -cE '^ *[0-9]+ ')"
-		check_eq "one lost no packet" 0 "$(ping_lost one | cut -d' ' -f1)"
-		check_eq "two lost no packet" 0 "$(ping_lost two | cut -d' ' -f1)"
-		check "the same is held as before" wait_for held_is "$both" || note "now: $(held), then: $both"
-		# Old sessions can end, new ones can begin.
-		if [ $sig = KILL ] || [ $name = iked ]; then
-			check "two hangs up" vpn_down two
-			check "and logs in again" vpn_up two
-			check "the same is held as before" wait_for held_is "$both" || note "now: $(held), then: $both"
-		fi
+	local line=$1 n
+	shift
+	for n; do
+		since "$line" "$n is back" || return 1
 	done
-	pid=$(child "engine $e1")
-	lines=$(wc -l <"$rig_dir/culvertd.log")
-	ping_start two
-	kill -$sig "$pid"
-	began=$(now_ms)
-	check "engine $e1 after SIG$sig is back" wait_for eval \
-		'tail -n +$((lines + 1)) "$rig_dir/culvertd.log" | grep -q "engine$e1 is back"'
-	note "engine: back $(($(now_ms) - began)) ms after SIG$sig"
-	check "its session ended with its counters" wait_for eval \
-		'tail -n +$((lines + 1)) "$rig_dir/culvertd.log" | grep -q "session down user=\"alice\".*its engine ended"'
-	check "nothing stale is left" wait_for eval '[ "$(ctl session brief | grep -cE "^ *[0-9]+ ")" = 1 ]'
-	check_eq "two lost no packet" 0 "$(ping_lost two | cut -d' ' -f1)"
-	vpn_down one
-	check "one logs in again" vpn_up one
-	check "one works" guest_run one "ping -c 2 -i 0.2 -W 5 $INSIDE"
-	check "the same is held as before" wait_for held_is "$both" || note "now: $(held), then: $both"
-done
+}
 
-# --- a second server, and the parent's death --------------------------------
+none_alive()
+{
+	local p
+	for p; do
+		rig_alive "$p" && return 1
+	done
+	return 0
+}
+
+fds()
+{
+	find "/proc/$1/fd" -maxdepth 1 -type l 2>/dev/null | wc -l
+}
+
+all_held()
+{
+	echo "$(held) flows=$(counter flows) pending=$(counter login_pending)"
+}
+
+all_held_is()
+{
+	[ "$(all_held)" = "$1" ]
+}
+
+before=$(all_held)
+parent_fds=$(fds "$server_pid")
+
+# --- two witnesses in two engines -------------------------------------------
+
+a0= a1=
+for i in $(seq 1 12); do
+	check "198.18.1.$i" dial where --from 198.18.1.$i/32 --vanish-after 0
+	wait_for eval '[ "$(counter flows)" -ge 1 ]'
+	if [ "$(engine_sessions 0)" -gt 0 ]; then a0=198.18.1.$i; else a1=198.18.1.$i; fi
+	ctl clear all >/dev/null
+	wait_for all_held_is "$before"
+	[ -n "$a0" ] && [ -n "$a1" ] && break
+done
+check "an address for each engine: $a0, $a1" test -n "$a0" -a -n "$a1"
+
+# fault SIGNAL ROLE [INDEX]: what happens, and what must not.
+fault()
+{
+	local sig=$1 role=$2 index=${3-} name=$2${3-} pid lines w0 w1 storm
+	must witness w0 $a0
+	w0=$started
+	must witness w1 $a1
+	w1=$started
+	pid=$(child $role $index)
+	lines=$(wc -l <"$rig_dir/culvertd.log")
+	# Logins that are in every phase when it happens.
+	start_ns cli storm "${dial_cmd[@]}" -n 24 -r 24 --from 198.18.2.0/24 --timeout 25 --hold 1
+	storm=$started
+	sleep 0.4
+	kill -$sig "$pid"
+	check "SIG$sig $name: it is back" wait_for since $lines "$name is back"
+	note "$(tail -n "+$((lines + 1))" "$rig_dir/culvertd.log" | grep -oE "$name is back after.*")"
+	[ $sig = KILL ] || check "it was declared stuck" since $lines "$name has been stuck"
+	check "culvertctl answers" wait_for eval 'ctl status >/dev/null'
+	check "new logins work at once" dial again -n 4 --from 198.18.3.0/24 --timeout 20
+	wait_for not rig_alive "$storm"
+	case $role in
+	engine | iked) note "logins on the way: $(got storm up) of 24 came up" ;;
+	*) check_eq "logins on the way came through" "24 0" "$(got storm up) $(got storm failed)" ;;
+	esac
+	hang_up w0 $w0 $a0
+	hang_up w1 $w1 $a1
+	if [ $role = engine ]; then
+		check "its sessions ended with their counters" since $lines 'session down user="alice".*in_bytes=[1-9].*its engine ended'
+		check_eq "the other engine's clients lost nothing" "0 0" "$(got w$((1 - index)) pings_lost) $(got w$((1 - index)) lost)"
+		check_eq "its own were told" 4 "$(got w$index lost)"
+	else
+		check_eq "nobody lost a packet" "0 0 0 0" "$(got w0 pings_lost) $(got w0 lost) $(got w1 pings_lost) $(got w1 lost)"
+	fi
+	check "everything came back" wait_for all_held_is "$before" || note "now: $(all_held), at first: $before"
+	check_eq "the parent leaks no descriptor" "$parent_fds" "$(fds "$server_pid")"
+}
+
+for role in auth manager netd iked "engine 0" "engine 1"; do
+	fault KILL $role
+done
+fault STOP engine 0
+if [ "${FULL:-0}" = 1 ]; then
+	for role in auth manager netd iked "engine 1"; do
+		fault STOP $role
+	done
+fi
+
+# --- several at once ----------------------------------------------------------
+
+must witness w0 $a0
+w0=$started
+lines=$(wc -l <"$rig_dir/culvertd.log")
+kill -KILL "$(child manager)" "$(child auth)" "$(child netd)" "$(child iked)" "$(child engine 1)"
+check "five at once: all are back" wait_for all_back $lines manager auth netd iked engine1
+check "new logins work" wait_for dial again -n 4 --from 198.18.3.0/24 --timeout 20
+hang_up w0 $w0 $a0
+check_eq "engine 0's clients lost nothing" "0 0" "$(got w0 pings_lost) $(got w0 lost)"
+check "everything came back" wait_for all_held_is "$before" || note "now: $(all_held), at first: $before"
+
+# --- a parent that was stopped blames nobody ----------------------------------
+
+lines=$(wc -l <"$rig_dir/culvertd.log")
+kill -STOP "$server_pid"
+sleep 7
+kill -CONT "$server_pid"
+sleep 2
+check "after the parent was stopped for 7 s nobody is killed" not since $lines "stuck|killed"
+
+# --- a second server, and the parent's death ----------------------------------
 
 check "a second server refuses and names the first" eval \
-	'! ns srv "$build/culvertd" -d -f "$server_run/conf" -r "$server_run" >"$rig_dir/second" 2>&1 && grep -q "pid $server_pid" "$rig_dir/second"'
-check "one still works" guest_run one "ping -c 2 -i 0.2 -W 5 $INSIDE"
+	'! ns srv "$build/culvertd" -d -f "$server_run/conf" -r "$server_run" >"$rig_dir/second.log" 2>&1 && grep -q "pid $server_pid" "$rig_dir/second.log"'
+must witness w0 $a0
 children=$(pgrep -P "$server_pid" | xargs)
 kill -KILL "$server_pid"
-check "the parent's death ends all" wait_for eval '! for p in $children; do rig_alive $p && break; done | grep -q . && ! rig_alive ${children%% *}'
-check "all children are gone" wait_for eval 'n=0; for p in $children; do rig_alive $p && n=1; done; [ $n = 0 ]'
+check "the parent's death ends all" wait_for none_alive $children
 check "no device stays" eval '! ip -n "$(nsname srv)" -o link | grep -q pppx'
 check "nothing is forwarded any more" test "$(ns srv cat /proc/sys/net/ipv4/ip_forward)" = 0
-check "no table stays" eval '! ns srv nft list tables | grep -q culvert'
-rm -f "$server_run/conf.second"
 check "it starts again from there" server_start
-check_eq "with nothing held" "$before" "$(held)"
+check_eq "with nothing held" "$before" "$(all_held)"
+
+# --- SIGTERM says goodbye -------------------------------------------------------
+
+must witness w1 $a1
+w1=$started
 kill -TERM "$server_pid"
-check "and ends" wait_for not rig_alive "$server_pid"
+check "SIGTERM: it ends" wait_for not rig_alive "$server_pid"
+check "and its clients were told" wait_for eval '[ "$(grep -c " ended " "$rig_dir/w1.log")" = 4 ]'
 rig_end
