@@ -3,7 +3,9 @@
 # Sets culvert up from a checkout.
 #
 #   sudo ./setup.sh [--server NAME]       install or upgrade it, start it, say what to type into a phone
+#   sudo ./setup.sh --package FILE        the same with a package that was built elsewhere
 #   sudo ./setup.sh remove [--packages]   take it away again, and the packages that it needed
+#   sudo ./setup.sh package               only build the Debian package, in .deps/deb/
 #   sudo ./setup.sh build                 what building needs, then the build, in build/
 #   sudo ./setup.sh check [--full]        that, and what testing needs, then every test
 #
@@ -26,19 +28,25 @@ pidfile=/run/culvert/culvertd.pid
 BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-dev xz-utils
 	libssl-dev libevent-dev libnftables-dev libmnl-dev
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
-INSTALL_PACKAGES="debhelper fakeroot iproute2 adduser"
+INSTALL_PACKAGES="iproute2 adduser"
+PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
-	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 curl util-linux procps
+	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins"
+# A whole machine, booted.
+FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
 # Only where Debian has it: a real kernel for the clients, as a program.
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
 
 usage()
 {
 	cat >&2 <<-END
-	usage: sudo ./setup.sh [--server NAME|ADDRESS]   install or upgrade culvert and start it;
-	                                               NAME: what clients dial, where the machine does not know
+	usage: sudo ./setup.sh [--server NAME|ADDRESS] [--package FILE]
+	                                                install or upgrade culvert and start it;
+	                                                NAME: what clients dial, where the machine does not know;
+	                                                FILE: the package, if it was built elsewhere
 	       sudo ./setup.sh remove [--packages]      remove it, its users and its configuration
+	       sudo ./setup.sh package                  build the Debian package, for another machine
 	       sudo ./setup.sh build                    install what building needs, and build
 	       sudo ./setup.sh check [--full]           install what testing needs too, build, run every test
 	END
@@ -348,8 +356,9 @@ fuzz()
 do_check()
 {
 	local full=$1 t
+	[ "$full" = no ] || CHECK_PACKAGES="$CHECK_PACKAGES $FULL_PACKAGES"
 	# shellcheck disable=SC2086
-	need $BUILD_PACKAGES $INSTALL_PACKAGES $CHECK_PACKAGES
+	need $BUILD_PACKAGES $PACKAGE_PACKAGES $INSTALL_PACKAGES $CHECK_PACKAGES
 	# Without cmocka the last configure left the unit tests out.
 	grep -qs '^UNIT_TESTS_TRUE = *$' build/Makefile || rm -f build/.arguments
 	do_build
@@ -363,6 +372,8 @@ do_check()
 		for t in "$top"/tests/netns/*.sh; do
 			script "$top/build-san" "$t" sanitizers
 		done
+		package_build
+		PACKAGE=$package BUILD=$top/build SCRIPT_SECONDS=2400 script "$top/tests/full/qemu.sh"
 		fuzz 40
 	else
 		fuzz 120
@@ -383,6 +394,7 @@ summary()
 # --- install --------------------------------------------------------------
 
 server=			# --server: what clients dial
+package=		# --package, or the one built here
 changed=no		# the program is another one than before
 
 systemd_runs()
@@ -474,6 +486,15 @@ package_build()
 git_ignored_out()
 {
 	grep -zvE '^\./(configure~?|config\.h\.in~?|aclocal\.m4|Makefile\.in|build-aux/.*|m4/.*\.m4|.*\.(o|lo|la|so)|culvert(d|ctl|-iked|-firewall))$'
+}
+
+do_package()
+{
+	# shellcheck disable=SC2086
+	need $BUILD_PACKAGES $PACKAGE_PACKAGES
+	deps_lock
+	strongswan_source
+	package_build
 }
 
 package_install()
@@ -638,10 +659,13 @@ do_install()
 	tun_there
 	ports_free
 	# shellcheck disable=SC2086
-	need $BUILD_PACKAGES $INSTALL_PACKAGES
-	deps_lock
-	strongswan_source
-	package_build
+	need $INSTALL_PACKAGES
+	if [ -n "$package" ]; then
+		package=$(realpath -e -- "$package") || die "there is no such package"
+		source_hash=$(sha256sum <"$package" | cut -d' ' -f1)
+	else
+		do_package
+	fi
 	package_install
 	configure_server
 	service_start
@@ -710,18 +734,27 @@ args=$*
 verb=${1:-install}
 full=no packages=no
 case $verb in
---server | --server=*) verb=install ;;
+--*) verb=install ;;
 *) [ $# -eq 0 ] || shift ;;
 esac
 case $verb in
-build) ;;
+build | package) ;;
 check) [ "${1:-}" = --full ] && full=yes && shift ;;
 remove) [ "${1:-}" = --packages ] && packages=yes && shift ;;
 install)
-	case ${1:-} in
-	--server) server=${2:-} && [ $# -ge 2 ] && shift 2 || usage ;;
-	--server=*) server=${1#*=} && shift ;;
-	esac
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--server=*) server=${1#*=} ;;
+		--package=*) package=${1#*=} ;;
+		--server | --package)
+			[ $# -ge 2 ] || usage
+			[ "$1" = --server ] && server=$2 || package=$2
+			shift
+			;;
+		*) usage ;;
+		esac
+		shift
+	done
 	case $server in
 	*[!A-Za-z0-9.:-]*) die "--server takes a name or an address, and \"$server\" is neither" ;;
 	esac
@@ -734,6 +767,10 @@ esac
 case $verb in
 install) do_install ;;
 remove) do_remove $packages ;;
+package)
+	do_package
+	say "the package is $package"
+	;;
 build)
 	do_build
 	say "built; start it with: sudo ./culvertd -d -f FILE"

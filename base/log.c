@@ -35,7 +35,7 @@ void log_init(const char *name, bool to_syslog)
 	log_syslog = to_syslog;
 	log_journal = is_journal(STDERR_FILENO);
 	if (to_syslog)
-		openlog(name, LOG_PID | LOG_NDELAY | LOG_PERROR, LOG_DAEMON);
+		openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
 static void log_v(int level, const char *fmt, va_list ap)
@@ -44,11 +44,14 @@ static void log_v(int level, const char *fmt, va_list ap)
 	struct timespec ts;
 	struct tm tm;
 
+	vsnprintf(line, sizeof(line), fmt, ap);
 	if (log_syslog) {
-		vsyslog(level, fmt, ap);
+		syslog(level, "%s", line);
+		/* Whoever started the daemon reads this until it serves. */
+		if (level <= LOG_WARNING)
+			fprintf(stderr, "%s: %s\n", log_name, line);
 		return;
 	}
-	vsnprintf(line, sizeof(line), fmt, ap);
 	/* One write a line: several processes share the descriptor. */
 	if (log_journal) {
 		fprintf(stderr, "<%d>%s: %s\n", level, log_name, line);

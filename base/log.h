@@ -20,8 +20,8 @@ extern int log_max;
 
 /*
  * name: the process as lines show it ("engine0"); borrowed for ever.
- * to_syslog: syslog(3), and stderr without a date, which a daemon closes when it
- * serves.  Else stderr: with a date, or, where stderr is the journal, with the
+ * to_syslog: syslog(3), and warnings and errors to stderr too, which a daemon
+ * closes when it serves.  Else stderr: with a date, or, where stderr is the journal, with the
  * level in front as sd-daemon(3) has it.
  */
 void log_init(const char *name, bool to_syslog);

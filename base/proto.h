@@ -70,7 +70,7 @@ enum msg_type {
 	/* engine → manager */
 	MSG_AUTH_REQ,		/* again on a new channel, when it was not answered */
 	MSG_SESSION_UP,		/* IPCP opened: the row is in the table */
-	MSG_SESSION_DOWN,	/* always the last message about a session that had a verdict */
+	MSG_SESSION_DOWN,	/* the last message about a session that had asked; once */
 
 	/* manager → engine */
 	MSG_VERDICT,
@@ -142,6 +142,7 @@ enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500 };
 
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
+	uint8_t ip_forward;		/* net.ipv4.ip_forward as it was before us: netd restores it */
 	struct conf conf;
 };
 
@@ -218,7 +219,7 @@ struct msg_sa_expired {
 struct msg_sa_use {
 	uint32_t spi;			/* inbound */
 	uint64_t bytes, packets;	/* opened since SA_ADD */
-	uint64_t last_s;		/* CLOCK_MONOTONIC seconds of the last one */
+	uint64_t last_s;		/* CLOCK_MONOTONIC seconds, within MSG_SA_USE's interval */
 };
 
 enum { STRAY_MAX = 4096 };
@@ -334,7 +335,7 @@ struct msg_stats {
 };
 
 /* ---- session table: rows in a memfd, written by one engine ---- */
-enum row_state { ROW_FREE, ROW_LOGIN, ROW_UP, ROW_DOWN };
+enum row_state { ROW_FREE, ROW_LOGIN, ROW_UP };
 
 /*
  * seq is odd while the engine writes; a reader copies the row and takes it

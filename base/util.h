@@ -40,6 +40,12 @@ void str_escape(char *dst, size_t cap, const void *src, size_t n);
 /* A whole decimal number in [min, max] or false; nothing else may follow it. */
 MUST_USE bool parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 
+/*
+ * Is the process at the other end of fd (a socket pair made by it) still our
+ * parent?  Asked after PR_SET_PDEATHSIG, for a parent that died before.
+ */
+bool parent_lives(int fd);
+
 /* Set O_NONBLOCK and FD_CLOEXEC.  0 or -errno. */
 MUST_USE int fd_setup(int fd);
 

@@ -221,7 +221,7 @@ static void peer_take(struct hub *this, const struct msg_peer *who, int fd)
 	chan_init(c, fd, ROLE_IKED, who->role, who->index);
 	this->lock->unlock(this->lock);
 	if (who->role == ROLE_ENGINE)
-		engine_alive(who->index, true);
+		engine_alive(who->index, false);	/* until its MSG_SYNC */
 }
 
 static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
@@ -236,7 +236,6 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 		sock_inject(&m->b.stray);
 		break;
 	case MSG_SPI_USED:
-		/* Told on a new channel before anything else, so before the first SPI is asked for. */
 		if (spi_engine(m->b.spi_used.spi) != engine)
 			break;
 		culvert->lock->lock(culvert->lock);
@@ -247,6 +246,8 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 		culvert->lock->unlock(culvert->lock);
 		break;
 	case MSG_SYNC:
+		/* Not before: it could be given a slot that an older SA of its has. */
+		engine_alive(engine, true);
 		break;
 	case MSG_SA_USE:
 		culvert->lock->lock(culvert->lock);
@@ -255,9 +256,6 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 			sa->bytes = m->b.sa_use.bytes;
 			sa->packets = m->b.sa_use.packets;
 			sa->last_s = m->b.sa_use.last_s;
-		} else if (!sa && spi_engine(m->b.sa_use.spi) == engine) {
-			/* an SA of the iked before this one: the engine keeps it until it expires */
-			table_reserve(culvert->table, m->b.sa_use.spi);
 		}
 		culvert->lock->unlock(culvert->lock);
 		break;

@@ -55,6 +55,9 @@ METHOD(kernel_ipsec_t, get_features, kernel_feature_t, struct ipsec *this)
 	return KERNEL_NO_POLICY_UPDATES;
 }
 
+/* A client has one pair, two while it rekeys; more are somebody's mischief. */
+enum { LINEAGE_SAS_MAX = 8 };
+
 METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_t *dst, uint8_t proto, uint32_t *spi)
 {
 	static struct log_rate no_natt, no_engine;
@@ -77,7 +80,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 	random_bytes(&rnd, sizeof(rnd));
 	culvert->lock->lock(culvert->lock);
 	l = table_lin(culvert->table, uid);
-	if (l)
+	if (l && l->n_sa < LINEAGE_SAS_MAX)
 		sa = table_sa_new(culvert->table, l, &local, &peer, rnd);
 	if (sa && announce(sa)) {
 		drop(sa);
@@ -87,7 +90,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 		*spi = htonl(sa->spi);
 	culvert->lock->unlock(culvert->lock);
 	if (!sa && rate_ok(&no_engine))
-		log_err("ike peer=%s refused=no-engine", addr_str(&peer, from));
+		log_err("ike peer=%s refused=no-engine-or-too-many-sas", addr_str(&peer, from));
 	return sa ? SUCCESS : FAILED;
 }
 

@@ -45,7 +45,6 @@ static int verbose;
 
 static void privileges_drop(long uid, long gid)
 {
-	pid_t parent = getppid();
 	struct rlimit none = { 0 };
 
 	if (getuid() == 0 && uid >= 0) {
@@ -55,8 +54,8 @@ static void privileges_drop(long uid, long gid)
 	}
 	/* After the change of uid, which clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
+	if (!parent_lives(PARENT_FD))
+		fatal("the parent is gone");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* Keys live here: no core, no ptrace. */
 	prctl(PR_SET_DUMPABLE, 0);

@@ -5,14 +5,26 @@
 #include <string.h>
 
 /* FNV-1a, seeded: good enough against whoever can choose an address but not the seed. */
-static uint64_t hash(const struct table *t, const void *p, size_t n)
+static uint64_t fnv(uint64_t seed, const void *p, size_t n)
 {
 	const uint8_t *b = p;
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ t->seed;
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
 
 	while (n--)
 		h = (h ^ *b++) * UINT64_C(0x100000001b3);
 	return h ^ h >> 32;
+}
+
+static uint64_t hash(const struct table *t, const void *p, size_t n)
+{
+	return fnv(t->seed, p, n);
+}
+
+/* Where a client belongs: the same for every iked, so that one that was started again does not
+ * part a client's new lineage from its old one. */
+static uint64_t home(const struct addr *peer)
+{
+	return fnv(0, peer->ip, sizeof(peer->ip));
 }
 
 static struct list *bucket(const struct table *t, struct list *index, const void *p, size_t n)
@@ -137,7 +149,7 @@ static bool place(struct table *t, struct lin *l, const struct addr *peer)
 			return true;
 		}
 	}
-	want = (unsigned)(hash(t, peer->ip, sizeof(peer->ip)) >> 16) % t->n_engines;
+	want = (unsigned)(home(peer) >> 16) % t->n_engines;
 	for (unsigned i = 0; i < t->n_engines; i++) {
 		unsigned e = (want + i) % t->n_engines;
 

@@ -75,8 +75,17 @@ static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
 	event_add(ev, &tv);
 }
 
+/* What the L2TP core wants sent, and nothing else of its effects. */
+static void send_only(struct flow *f, const struct l2tp_out *out)
+{
+	for (unsigned i = 0; i < out->n; i++)
+		if (out->eff[i].type == L2TP_EFF_SEND)
+			data_send_l2tp(f, out->eff[i].port, out->eff[i].data, out->eff[i].len);
+}
+
 static void sess_free(struct sess *s, const char *reason)
 {
+	static struct log_rate rate;
 	struct engine *e = s->flow->e;
 
 	data_tun_close(s);
@@ -86,7 +95,7 @@ static void sess_free(struct sess *s, const char *reason)
 			(unsigned long long)(now_ms() - s->start_ms) / 1000,
 			(unsigned long long)s->row->in_bytes, (unsigned long long)s->row->in_packets,
 			(unsigned long long)s->row->out_bytes, (unsigned long long)s->row->out_packets, reason);
-	else
+	else if (log_rate_ok(&rate, now_ms()))
 		log_info("%s tun=%u call=%u session ended reason=\"%s\"", s->flow->tag, s->tunnel_id,
 			s->session_id, reason);
 	row_write_begin(s->row);
@@ -125,22 +134,28 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 {
 	struct engine *e = f->e;
 	uint32_t slot = slot_take(e);
+	unsigned unjudged = 0;
 	struct l2tp_out lo;
 	struct ppp_out out;
 	struct rng seed;
 	struct sess *s;
 	struct wr w;
 
-	s = slot < e->n_rows ? calloc(1, sizeof(*s)) : NULL;
+	/* Who has the shared secret but no password gets no more than a few rows at a time. */
+	LIST_EACH(&f->sessions, i)
+		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
+	s = slot < e->n_rows && unjudged < UNJUDGED_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
+		static struct log_rate rate;
+
 		free(s);
-		log_warn("%s no room for another session", f->tag);
+		e->count.calls_refused++;
+		if (log_rate_ok(&rate, now_ms()))
+			log_warn("%s no room for another session", f->tag);
 		l2tp_out_init(&lo);
-		l2tp_session_close(&f->l2tp, eff->tunnel, eff->session, L2TP_CDN_NO_FACILITIES,
-			L2TP_ERR_RESOURCES, now, &lo);
-		for (unsigned i = 0; i < lo.n; i++)
-			if (lo.eff[i].type == L2TP_EFF_SEND)
-				data_send_l2tp(f, lo.eff[i].port, lo.eff[i].data, lo.eff[i].len);
+		l2tp_session_close(&f->l2tp, eff->tunnel, eff->session, L2TP_CDN_NO_FACILITIES, L2TP_ERR_NONE,
+			now, &lo);
+		send_only(f, &lo);
 		return;
 	}
 	s->flow = f;
@@ -261,9 +276,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			sess_free(s, s->ppp.reason);
 			l2tp_out_init(&lo);
 			l2tp_session_close(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);
-			for (unsigned k = 0; k < lo.n; k++)
-				if (lo.eff[k].type == L2TP_EFF_SEND)
-					data_send_l2tp(f, lo.eff[k].port, lo.eff[k].data, lo.eff[k].len);
+			send_only(f, &lo);
 			arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
 			return;			/* s is gone */
 		}
@@ -291,14 +304,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	};
 	struct ppp_out out;
 
-	if (!s) {
-		/* It ended meanwhile; what the manager reserved for it comes back. */
-		struct msg_session down = { .sid = m->sid, .reason = "ended during login" };
-
-		if (m->verdict == VERDICT_OK)
-			peer_send(&e->manager, MSG_SESSION_DOWN, &down, sizeof(down), -1);
+	if (!s)				/* it ended meanwhile, and SESSION_DOWN said so */
 		return;
-	}
 	/* Known to the manager from its first good verdict on, even if this one comes too late
 	 * for a peer that started over: the next request has another serial. */
 	s->known |= m->verdict == VERDICT_OK;
@@ -366,7 +373,8 @@ void call_ask_again(struct engine *e)
 		LIST_EACH(&f->sessions, k) {
 			struct sess *s = CONTAINER_OF(k, struct sess, link);
 
-			if (s->asking)
+			/* Not one whose peer began LCP anew: it has no answer to be judged yet. */
+			if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && s->ppp.req.response_len)
 				ask(s);
 		}
 	}
@@ -394,6 +402,7 @@ static enum l2tp_reason gone_reason(const struct l2tp_out *out, unsigned i)
 
 static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 {
+	static struct log_rate rate;
 	bool lost = false;
 
 	for (unsigned i = 0; i < out->n; i++) {
@@ -404,11 +413,13 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			data_send_l2tp(f, eff->port, eff->data, eff->len);
 			break;
 		case L2TP_EFF_TUNNEL_UP:
-			log_info("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
+			if (log_rate_ok(&rate, now))
+				log_info("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
 				eff->port, host_name(&f->l2tp, eff->tunnel));
 			break;
 		case L2TP_EFF_TUNNEL_GONE:
-			log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
+			if (log_rate_ok(&rate, now))
+				log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
 				l2tp_reason_str(eff->reason), eff->result, eff->error);
 			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
 			break;
@@ -452,9 +463,8 @@ void call_close_all(struct flow *f, const char *reason, bool tell)
 
 	l2tp_out_init(&out);
 	l2tp_flow_close(&f->l2tp, f->e->stopping ? L2TP_REASON_SHUTDOWN : L2TP_REASON_ADMIN, now, &out);
-	for (unsigned i = 0; tell && i < out.n; i++)
-		if (out.eff[i].type == L2TP_EFF_SEND)
-			data_send_l2tp(f, out.eff[i].port, out.eff[i].data, out.eff[i].len);
+	if (tell)
+		send_only(f, &out);
 	LIST_EACH(&f->sessions, i)
 		sess_free(CONTAINER_OF(i, struct sess, link), reason);
 	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);

@@ -31,8 +31,8 @@ void child_die_with_parent(int sig)
 	/* The kernel forgets this at a change of uid, so it comes after it. */
 	if (prctl(PR_SET_PDEATHSIG, sig) < 0)
 		fatal("PR_SET_PDEATHSIG: %s", strerror(errno));
-	if (getppid() == 1)
-		_exit(1);
+	if (!parent_lives(CHILD_FD))
+		fatal("the parent is gone");
 }
 
 void child_confine(const char *user)
@@ -49,8 +49,10 @@ void child_confine(const char *user)
 	if (setresuid(0, 0, 0) == 0)
 		fatal("root could be taken back");
 	child_die_with_parent(SIGKILL);
-	/* A terminal's ^C reaches the whole group; the parent decides what it means. */
+	/* A terminal's ^C and a service manager's TERM may reach the whole group; the parent
+	 * decides what they mean. */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||

@@ -21,7 +21,7 @@ struct client {
 	struct control *control;
 	struct peer peer;
 	struct event *idle;
-	bool wants_stats;
+	enum { NO_STATS, NEXT_ROUND, THIS_ROUND } stats;
 };
 
 struct control {
@@ -29,7 +29,7 @@ struct control {
 	int fd;
 	struct event *accept;
 	struct event *stats_timer;
-	struct list clients;
+	struct list clients;		/* who was silent the longest comes first */
 	unsigned n_clients;
 	unsigned stats_pending;		/* processes that have not answered yet */
 };
@@ -104,10 +104,12 @@ static void stats_send(struct control *ctl, const char *process, const char *nam
 	LIST_EACH(&ctl->clients, e) {
 		struct client *c = CONTAINER_OF(e, struct client, link);
 
-		if (c->wants_stats)
+		if (c->stats == THIS_ROUND)
 			peer_send(&c->peer, MSG_CTL_COUNTER, &m, sizeof(m), -1);
 	}
 }
+
+static void stats_begin(struct control *ctl);
 
 static void stats_end(struct control *ctl)
 {
@@ -118,11 +120,12 @@ static void stats_end(struct control *ctl)
 	LIST_EACH(&ctl->clients, e) {
 		struct client *c = CONTAINER_OF(e, struct client, link);
 
-		if (!c->wants_stats)
+		if (c->stats != THIS_ROUND)
 			continue;
-		c->wants_stats = false;
+		c->stats = NO_STATS;
 		client_end(c, missing ? -ETIMEDOUT : 0, missing ? "a process does not answer" : "");
 	}
+	stats_begin(ctl);
 }
 
 static void stats_timeout(evutil_socket_t fd, short what, void *arg)
@@ -140,16 +143,24 @@ void control_stats(struct control *ctl, const char *process, const struct msg_st
 		stats_end(ctl);
 }
 
-static void do_status(struct client *c)
+/* Ask every process, for the clients that wait. */
+static void stats_begin(struct control *ctl)
 {
 	static const struct timeval wait = { .tv_usec = STATS_WAIT_MS * 1000 };
-	struct control *ctl = c->control;
 	struct manager *m = ctl->m;
 	uint64_t leases = 0;
+	bool any = false;
 
-	c->wants_stats = true;
-	if (ctl->stats_pending)
-		return;			/* one round is on the way; this client gets the rest of it */
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->stats == NEXT_ROUND) {
+			c->stats = THIS_ROUND;
+			any = true;
+		}
+	}
+	if (!any)
+		return;
 	for (unsigned i = 0; i < CONF_IPCPS; i++)
 		leases += m->pool[i] ? pool_in_use(m->pool[i]) : 0;
 	stats_send(ctl, "manager", "sessions", m->n_sessions);
@@ -180,6 +191,8 @@ static void client_msg(struct peer *p, struct msg *msg, void *arg)
 	struct client *c = arg;
 
 	event_add(c->idle, &idle);
+	list_del(&c->link);
+	list_push(&c->control->clients, &c->link);
 	switch (msg->type) {
 	case MSG_CTL_LIST:
 		do_list(c);
@@ -188,8 +201,9 @@ static void client_msg(struct peer *p, struct msg *msg, void *arg)
 		do_clear(c, msg->b.ctl_req.ppp_id);
 		break;
 	case MSG_CTL_STATUS:
-		if (!c->wants_stats)
-			do_status(c);
+		c->stats = NEXT_ROUND;
+		if (!c->control->stats_pending)
+			stats_begin(c->control);
 		break;
 	}
 }
@@ -204,9 +218,14 @@ static void accepted(evutil_socket_t fd, short what, void *arg)
 
 	if (s < 0)
 		return;
-	if (ctl->n_clients >= CLIENTS_MAX || !(c = calloc(1, sizeof(*c)))) {
+	/* An administrator gets through however many hang on: the most silent one makes room. */
+	if (ctl->n_clients >= CLIENTS_MAX) {
 		if (log_rate_ok(&rate, now_ms()))
-			log_warn("control socket: more than %d clients, ignoring one", CLIENTS_MAX);
+			log_warn("control socket: more than %d clients, closing the one that was silent the longest",
+				CLIENTS_MAX);
+		client_free(CONTAINER_OF(ctl->clients.next, struct client, link));
+	}
+	if (!(c = calloc(1, sizeof(*c)))) {
 		close(s);
 		return;
 	}

@@ -71,7 +71,6 @@ static struct tx {
 	struct esp_pkt pkt[TX_PKTS];
 	struct sa *sa[TX_PKTS];
 	uint8_t room[TX_PKTS][TX_ROOM];
-	bool no_train;			/* the path refuses UDP_SEGMENT */
 } tx;
 
 void data_init(struct engine *e)
@@ -85,12 +84,14 @@ void hold_put(struct hold *h, const struct addr *peer, const uint8_t *p, size_t 
 {
 	struct held *k;
 
-	if (h->n >= HELD_MAX || !(k = malloc(sizeof(*k) + n)))
+	if (n > HELD_LEN || !(k = malloc(sizeof(*k) + n)))
 		return;
-	if (!h->n)
-		h->since_ms = now;
-	if (peer)
-		k->peer = *peer;
+	if (h->n == HELD_MAX) {
+		free(h->pkt[0]);
+		memmove(h->pkt, h->pkt + 1, --h->n * sizeof(h->pkt[0]));
+	}
+	k->at_ms = now;
+	k->peer = peer ? *peer : (struct addr){ 0 };
 	k->len = n;
 	memcpy(k->data, p, n);
 	h->pkt[h->n++] = k;
@@ -196,7 +197,9 @@ static void inner_in(struct sa *sa, const struct esp_pkt *pkt, uint64_t now)
 	}
 	l2tp_flow_heard(&f->l2tp, d.tunnel, now);
 	frame = r;
-	if (ppp_frame(&frame, &proto) && proto == PPP_IP)
+	if (!ppp_frame(&frame, &proto))
+		e->count.ppp_bad++;
+	else if (proto == PPP_IP)
 		ip_in(s, frame, now);
 	else
 		call_ppp(s, r, now);
@@ -215,8 +218,11 @@ static void count_verdict(struct engine *e, enum esp_verdict v)
 	case ESP_BAD_ICV:
 		e->count.esp_bad_icv++;
 		break;
-	default:
+	case ESP_BAD_PAD:
 		e->count.esp_bad_pad++;
+		break;
+	default:
+		e->count.esp_failed++;
 	}
 }
 
@@ -266,7 +272,8 @@ static void stray(struct engine *e, const struct addr *local, const struct addr 
 	static struct msg_stray m;
 
 	e->count.rx_stray++;
-	if (n > STRAY_MAX)
+	/* Anybody can send them: they never fill the channel that SAs are told on. */
+	if (n > STRAY_MAX || chan_waiting(&e->iked.c))
 		return;
 	m.local = *local;
 	m.peer = *peer;
@@ -285,7 +292,7 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 
 	e->count.rx_packets++;
 	e->count.rx_bytes += n;
-	if (n == 1) {			/* NAT-keepalive, RFC 3948 2.3 */
+	if (n == 1) {			/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
 		e->count.rx_keepalive++;
 		return;
 	}
@@ -469,8 +476,10 @@ static void tun_readable(evutil_socket_t fd, short what, void *arg)
 		n = read(fd, p + sizeof(s->head), cap - sizeof(s->head));
 		if (n <= 0)
 			break;
-		/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
-		if (p[sizeof(s->head)] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
+		/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here.  The device
+		 * keeps its first MTU, LCP may have agreed on a smaller one since. */
+		if (p[sizeof(s->head)] >> 4 != 4 || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp)) {
+			f->e->count.ip_too_big += n > ppp_mtu(&s->ppp);
 			s->row->out_errors++;
 			continue;
 		}
@@ -538,9 +547,14 @@ static int send_train(struct engine *e, unsigned at, unsigned n)
 
 static void send_one_by_one(struct engine *e, unsigned at, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (send_train(e, at + i, 1) < 0)
+	for (unsigned i = 0; i < n; i++) {
+		if (send_train(e, at + i, 1) < 0) {
 			e->count.tx_full++;
+			continue;
+		}
+		e->count.tx_packets++;
+		e->count.tx_bytes += tx.pkt[at + i].len;
+	}
 }
 
 void data_flush(struct engine *e)
@@ -557,7 +571,9 @@ void data_flush(struct engine *e)
 		int err;
 
 		if (tx.pkt[at].verdict != ESP_OK || s->sock < 0) {
-			e->count.tx_exhausted++;
+			s->exhausted |= tx.pkt[at].verdict == ESP_EXHAUSTED;
+			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
+			e->count.tx_failed += tx.pkt[at].verdict != ESP_EXHAUSTED;
 			at++;
 			continue;
 		}
@@ -566,22 +582,21 @@ void data_flush(struct engine *e)
 		       tx.pkt[at + k].len <= seg && bytes + tx.pkt[at + k].len <= TRAIN_BYTES) {
 			bytes += tx.pkt[at + k].len;
 			k++;
-			if (tx.pkt[at + k - 1].len < seg || tx.no_train)
+			if (tx.pkt[at + k - 1].len < seg || s->no_train)
 				break;
 		}
 		err = send_train(e, at, k);
-		if (err && k > 1 && (err == -EINVAL || err == -EIO || err == -EMSGSIZE || err == -ENOPROTOOPT)) {
-			/* EMSGSIZE is this path's MTU; the others mean that it cannot be had at all. */
-			if (err != -EMSGSIZE) {
-				tx.no_train = true;
-				log_warn("UDP_SEGMENT: %s: sending one by one", strerror(-err));
-			}
+		if (err && k > 1 && err != -EAGAIN && err != -ENOBUFS) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), or no UDP_SEGMENT at
+			 * all: this client's packets go one by one from now on. */
+			s->no_train = true;
 			send_one_by_one(e, at, k);
 		} else if (err) {
 			e->count.tx_full += k;
+		} else {
+			e->count.tx_packets += k;
+			e->count.tx_bytes += bytes;
 		}
-		e->count.tx_packets += k;
-		e->count.tx_bytes += bytes;
 		at += k;
 	}
 	tx.n = 0;

@@ -24,7 +24,7 @@ static void counters(struct engine *e, struct msg_stats *m)
 		ENGINE_COUNTERS(X)
 #undef X
 	};
-	_Static_assert(N_ELEMENTS(c) <= STATS_MAX, "MSG_STATS holds all counters");
+	_Static_assert(N_ELEMENTS(c) + L2TP_COUNTERS <= STATS_MAX, "MSG_STATS holds all counters");
 
 	memset(m, 0, sizeof(*m));
 	for (unsigned i = 0; i < N_ELEMENTS(c); i++) {
@@ -32,6 +32,14 @@ static void counters(struct engine *e, struct msg_stats *m)
 		m->c[i].value = c[i].v;
 	}
 	m->n = N_ELEMENTS(c);
+	for (unsigned i = 0; i < L2TP_COUNTERS; i++) {
+		struct counter *l = &m->c[m->n++];
+
+		str_copy(l->name, sizeof(l->name), l2tp_counter_name(i));
+		l->value = e->l2tp_gone[i];
+		LIST_EACH(&e->flows, k)
+			l->value += CONTAINER_OF(k, struct flow, link)->l2tp.cnt[i];
+	}
 }
 
 static void manager_msg(struct peer *p, struct msg *m, void *arg)

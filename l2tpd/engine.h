@@ -30,19 +30,21 @@ struct flow;
 enum {
 	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
 	HELD_MS = 1000,
+	HELD_LEN = 2048,	/* longer ones are not worth it */
+	UNJUDGED_MAX = 2,	/* calls of one client without a good login */
 };
 
 /* A packet that came too early. */
 struct held {
+	uint64_t at_ms;
 	struct addr peer;
 	size_t len;
 	uint8_t data[];
 };
 
 struct hold {
-	struct held *pkt[HELD_MAX];
+	struct held *pkt[HELD_MAX];	/* oldest first */
 	unsigned n;
-	uint64_t since_ms;
 };
 
 /* A pair of SAs: the slot of the inbound SPI. */
@@ -57,7 +59,11 @@ struct sa {
 	bool proven;			/* a packet was opened with it */
 	struct hold hold;
 	struct event *life;		/* hard lifetime */
-	uint64_t bytes, packets, last_s, told_packets;
+	bool no_train;			/* this path takes no UDP_SEGMENT */
+	bool exhausted;			/* its sequence numbers are used up */
+	bool tell_move;			/* iked has not heard of the last move */
+	uint64_t moved_ms;		/* when ESP moved the peer; 0 = never */
+	uint64_t bytes, packets, told_packets;
 };
 
 /* One client: one lineage (base/proto.h). */
@@ -75,7 +81,7 @@ struct flow {
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
-	bool idle_no_sa;		/* it was armed while there was no SA */
+	int idle_s;			/* what it was set to; 0 = off */
 	bool kill_asked;
 	bool orphan;			/* its iked is gone: its SAs are ours alone */
 	bool ending;			/* orphan, and its end was asked for */
@@ -98,8 +104,8 @@ struct sess {
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_row *row;
 	uint32_t serial;		/* of the last AUTH_REQ */
-	bool asking;			/* it has no verdict yet */
-	bool known;			/* it had VERDICT_OK */
+	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
+	bool known;			/* it had VERDICT_OK: SESSION_DOWN is owed */
 	bool up;
 	char user[128];
 	uint32_t ip;
@@ -119,8 +125,8 @@ struct engine_sock {
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
-	X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
-	X(ip_spoofed) X(ip_bad) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(endpoint_moved) \
+	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
+	X(ip_spoofed) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
 	X(sa_expired)
 
 struct engine_count {
@@ -151,6 +157,7 @@ struct engine {
 	uint32_t next_slot, next_gen;
 	struct event *use_timer;
 	struct engine_count count;
+	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
 	bool started, stopping;
 };
 
@@ -205,6 +212,7 @@ void data_flush(struct engine *);
 void data_tun_open(struct sess *, int fd);
 void data_tun_close(struct sess *);
 
+/* Keep a copy; the oldest goes when there are HELD_MAX. peer may be NULL. */
 void hold_put(struct hold *, const struct addr *peer, const uint8_t *p, size_t n, uint64_t now);
 void hold_free(struct hold *);
 

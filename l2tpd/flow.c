@@ -48,15 +48,15 @@ const char *l2tp_reason_str(enum l2tp_reason r)
 const char *l2tp_counter_name(enum l2tp_counter n)
 {
 	static const char *const names[L2TP_COUNTERS] = {
-		[L2TP_CNT_MALFORMED] = "l2tp-malformed",
-		[L2TP_CNT_UNKNOWN_TUNNEL] = "l2tp-unknown-tunnel",
-		[L2TP_CNT_UNKNOWN_SESSION] = "l2tp-unknown-session",
-		[L2TP_CNT_DUPLICATE] = "l2tp-duplicate",
-		[L2TP_CNT_WINDOW] = "l2tp-window",
-		[L2TP_CNT_BAD] = "l2tp-bad-avp",
-		[L2TP_CNT_ILLEGAL] = "l2tp-illegal",
-		[L2TP_CNT_REFUSED] = "l2tp-refused",
-		[L2TP_CNT_RESENT] = "l2tp-resent",
+		[L2TP_CNT_MALFORMED] = "l2tp_ctl_malformed",
+		[L2TP_CNT_UNKNOWN_TUNNEL] = "l2tp_ctl_unknown_tunnel",
+		[L2TP_CNT_UNKNOWN_SESSION] = "l2tp_ctl_unknown_session",
+		[L2TP_CNT_DUPLICATE] = "l2tp_ctl_duplicate",
+		[L2TP_CNT_WINDOW] = "l2tp_ctl_window",
+		[L2TP_CNT_BAD] = "l2tp_ctl_bad_avp",
+		[L2TP_CNT_ILLEGAL] = "l2tp_ctl_illegal",
+		[L2TP_CNT_REFUSED] = "l2tp_ctl_refused",
+		[L2TP_CNT_RESENT] = "l2tp_ctl_resent",
 	};
 
 	return (unsigned)n < L2TP_COUNTERS ? names[n] : "?";

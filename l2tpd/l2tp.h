@@ -188,7 +188,7 @@ enum l2tp_counter {
 	L2TP_COUNTERS,
 };
 
-/* "l2tp-malformed" */
+/* "l2tp_ctl_malformed" */
 const char *l2tp_counter_name(enum l2tp_counter);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "l2tpd/child.h"
 
-enum { UNITS_MAX = 65536 };
+enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff };
 
 /* ---- units: the N of pppxN, lowest free first, as the admin counts them ---- */
 static bool unit_take(struct manager *m, uint32_t from, uint32_t *ret)
@@ -94,24 +94,6 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 	return s;
 }
 
-/* What a login took comes back, in the reverse order. */
-static void sess_free(struct manager *m, struct msess *s)
-{
-	if (s->has_unit) {
-		struct msg_tun_del del = { .unit = s->unit };
-
-		peer_send(&m->netd, MSG_TUN_DEL, &del, sizeof(del), -1);
-		unit_give(m, s->unit);
-	}
-	if (s->ip)
-		pool_release(pool_of(m, s), s->ip);
-	list_del(&s->link);
-	list_del(&s->by_id);
-	m->engine[s->engine].by_slot[s->sid.slot] = NULL;
-	m->n_sessions--;
-	free(s);
-}
-
 /* Ask netd for the session's TUN; it goes to the engine when it is there. */
 static void tun_ask(struct manager *m, struct msess *s)
 {
@@ -126,8 +108,36 @@ static void tun_ask(struct manager *m, struct msess *s)
 
 /* ---- logins ---- */
 
-/* NULL, or why the user may not have one more session. Ends older ones where the policy says so. */
-static const char *limits(struct manager *m, const struct msg_judged *j)
+/* What a login took comes back, in the reverse order; the session itself stays until its engine says DOWN. */
+static void sess_strip(struct manager *m, struct msess *s)
+{
+	if (s->has_unit) {
+		struct msg_tun_del del = { .unit = s->unit };
+
+		peer_send(&m->netd, MSG_TUN_DEL, &del, sizeof(del), -1);
+		unit_give(m, s->unit);
+	}
+	if (s->ip)
+		pool_release(pool_of(m, s), s->ip);
+	s->has_unit = s->has_tun = false;
+	s->ip = 0;
+}
+
+static void sess_free(struct manager *m, struct msess *s)
+{
+	sess_strip(m, s);
+	list_del(&s->link);
+	list_del(&s->by_id);
+	m->engine[s->engine].by_slot[s->sid.slot] = NULL;
+	m->n_sessions--;
+	free(s);
+}
+
+/*
+ * NULL, or why the user may not have one more session.  *ret_old: the session
+ * that the new one replaces, where the policy says so.
+ */
+static const char *limits(struct manager *m, const struct msg_judged *j, struct msess **ret_old)
 {
 	const struct conf *c = &m->conf;
 	uint32_t max = c->auth[j->auth].user_max_session ? c->auth[j->auth].user_max_session : c->user_max_session;
@@ -148,8 +158,8 @@ static const char *limits(struct manager *m, const struct msg_judged *j)
 	if (max && n >= max) {
 		if (c->user_max_policy != CONF_UM_REPLACE)
 			return "user-max-session reached";
-		manager_kill(m, oldest, "replaced by a newer login");
-		return NULL;		/* one comes, one goes: max-session does not change */
+		*ret_old = oldest;	/* one comes, one goes: max-session does not change */
+		return NULL;
 	}
 	return c->max_session && m->n_sessions >= c->max_session ? "max-session reached" : NULL;
 }
@@ -159,11 +169,18 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	struct msess **ret)
 {
 	unsigned interface = m->conf.bind[j->bind].interface;
-	const char *why = limits(m, j);
-	struct msess *s;
+	struct msess *s, *old = NULL;
+	const char *why = limits(m, j, &old);
 
 	if (why)
 		return why;
+	if (old) {
+		/* Its phone may be long gone: what it has is free at once, not after its goodbyes. */
+		sess_strip(m, old);
+		manager_kill(m, old, "replaced by a newer login");
+	}
+	while (manager_find(m, m->next_ppp_id))
+		m->next_ppp_id++;
 	s = sess_new(m, req->engine, &req->req.sid, m->next_ppp_id);
 	if (!s)
 		return "out of memory";
@@ -211,7 +228,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 	memcpy(v.mschap_auth, j->mschap_auth, sizeof(v.mschap_auth));
 	addr_str(&req->req.peer, peer);
 	if (j->verdict != VERDICT_OK) {
-		/* One line that a ban list can match. */
+		/* One line that a ban list can match: etc/fail2ban/culvert.conf. */
 		static struct log_rate rate;
 
 		m->count.login_denied++;
@@ -242,6 +259,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 static void pending_free(struct manager *m, struct pending *p)
 {
 	list_del(&p->link);
+	m->engine[p->judge.engine].asking[p->judge.req.sid.slot] = NULL;
 	m->n_pending--;
 	explicit_bzero(&p->judge, sizeof(p->judge));
 	free(p);
@@ -249,13 +267,16 @@ static void pending_free(struct manager *m, struct pending *p)
 
 static struct pending *pending_of(struct manager *m, unsigned engine, const struct sid *sid)
 {
-	LIST_EACH(&m->pending, e) {
-		struct pending *p = CONTAINER_OF(e, struct pending, link);
+	struct engine_ref *e = &m->engine[engine];
 
-		if (p->judge.engine == engine && p->judge.req.sid.slot == sid->slot)
-			return p;
-	}
-	return NULL;
+	return sid->slot < e->n_rows ? e->asking[sid->slot] : NULL;
+}
+
+/* One request of a session at a time is with auth. */
+static void judge(struct manager *m, struct pending *p)
+{
+	if (m->running && !p->sent)
+		p->sent = peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
 }
 
 static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_req *req)
@@ -273,12 +294,12 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 		if (!p)
 			return;
 		list_push(&m->pending, &p->link);
+		e->asking[req->sid.slot] = p;
 		m->n_pending++;
 	}
 	p->judge.engine = engine;
 	p->judge.req = *req;
-	if (m->running)
-		peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
+	judge(m, p);
 }
 
 static void judge_all(struct manager *m)
@@ -286,7 +307,8 @@ static void judge_all(struct manager *m)
 	LIST_EACH(&m->pending, e) {
 		struct pending *p = CONTAINER_OF(e, struct pending, link);
 
-		peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
+		p->sent = false;
+		judge(m, p);
 	}
 }
 
@@ -301,9 +323,13 @@ static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
 	if (msg->type != MSG_JUDGED || !m->running)
 		return;
 	p = pending_of(m, j->engine, &j->sid);
-	if (!p || p->judge.req.sid.gen != j->sid.gen || p->judge.req.serial != j->serial ||
-	    j->auth >= m->conf.n_auth || j->bind >= m->conf.n_bind)
-		return;			/* asked anew meanwhile, or the session is gone */
+	if (!p || j->auth >= m->conf.n_auth || j->bind >= m->conf.n_bind)
+		return;			/* the session is gone */
+	if (p->judge.req.sid.gen != j->sid.gen || p->judge.req.serial != j->serial) {
+		p->sent = false;	/* asked anew meanwhile */
+		judge(m, p);
+		return;
+	}
 	answer(m, &p->judge, j);
 	pending_free(m, p);
 }
@@ -349,11 +375,25 @@ static bool lease_of(struct manager *m, uint32_t ip, unsigned *ret)
 	return false;
 }
 
+static bool text_ok(const char *s)
+{
+	for (; *s; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			return false;
+	return true;
+}
+
 /* A session that a predecessor let in. */
 static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
 {
-	struct msess *s = sess_new(m, engine, &row->sid, row->ppp_id);
+	struct msess *s;
 
+	/* The engine is not to be trusted with what tells sessions apart. */
+	if (row->ppp_id > PPP_ID_MAX || manager_find(m, row->ppp_id) || !text_ok(row->user)) {
+		log_warn("engine%u has a session that nobody let in, ignoring", engine);
+		return;
+	}
+	s = sess_new(m, engine, &row->sid, row->ppp_id);
 	if (!s)
 		return;
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
@@ -401,6 +441,11 @@ static void engine_sync(struct manager *m, unsigned engine)
 
 	if (e->synced)
 		return;
+	if (!e->rows) {			/* two channels: the table is on its way */
+		e->sync_due = true;
+		return;
+	}
+	e->sync_due = false;
 	e->synced = true;
 	for (uint32_t i = 0; i < e->n_rows; i++)
 		if (row_read(&e->rows[i], &row) && row.ip && row.sid.slot == i && !e->by_slot[i])
@@ -446,6 +491,16 @@ static void engine_lost(struct manager *m, unsigned engine)
 		sess_free(m, s);
 		n++;
 	}
+	/* A new engine has a new table. */
+	if (e->rows)
+		munmap((void *)(uintptr_t)e->rows, e->n_rows * sizeof(*e->rows));
+	free(e->by_slot);
+	free(e->asking);
+	e->rows = NULL;
+	e->by_slot = NULL;
+	e->asking = NULL;
+	e->n_rows = 0;
+	e->sync_due = false;
 	m->count.sessions_lost += n;
 	if (n)
 		log_warn("engine%u ended: %u sessions with it", engine, n);
@@ -541,7 +596,10 @@ static void take_peer(struct manager *m, struct msg *msg)
 			fatal("a channel to an engine that cannot be");
 		if (peer_is_open(&m->engine[index].peer))
 			peer_close(&m->engine[index].peer);
-		engine_lost(m, index);
+		/* The first channel comes before or after the first table; a later one before its own. */
+		if (m->engine[index].met)
+			engine_lost(m, index);
+		m->engine[index].met = true;
 		child_take_peer(&m->engine[index].peer, m->base, ROLE_MANAGER, role, msg, engine_msg, m);
 		break;
 	case ROLE_NETD:
@@ -564,15 +622,16 @@ static void take_table(struct manager *m, const struct msg *msg)
 	struct engine_ref *e = &m->engine[msg->b.table.engine % CONF_ENGINES_MAX];
 	uint32_t n = msg->b.table.rows;
 
-	/* The sessions of an older table have ended with MSG_PEER. */
 	if (e->rows)
-		munmap((void *)(uintptr_t)e->rows, e->n_rows * sizeof(*e->rows));
-	free(e->by_slot);
+		fatal("a second session table for engine%u", msg->b.table.engine);
 	e->rows = mmap(NULL, n * sizeof(*e->rows), PROT_READ, MAP_SHARED, msg->fd, 0);
 	e->by_slot = calloc(n, sizeof(*e->by_slot));
-	if (e->rows == MAP_FAILED || !e->by_slot)
+	e->asking = calloc(n, sizeof(*e->asking));
+	if (e->rows == MAP_FAILED || !e->by_slot || !e->asking)
 		fatal("cannot map the session table: %s", strerror(errno));
 	e->n_rows = n;
+	if (e->sync_due)
+		engine_sync(m, msg->b.table.engine);
 }
 
 static void take_conf(struct manager *m, const struct conf *c)

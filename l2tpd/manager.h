@@ -35,7 +35,8 @@ struct msess {
 /* A login that auth has not judged yet. */
 struct pending {
 	struct list link;		/* in manager.pending */
-	struct msg_judge judge;
+	bool sent;			/* auth has it, or an older one of the same session */
+	struct msg_judge judge;		/* the newest */
 };
 
 struct engine_ref {
@@ -43,6 +44,9 @@ struct engine_ref {
 	const struct sess_row *rows;	/* read-only map of its table */
 	uint32_t n_rows;
 	struct msess **by_slot;		/* n_rows */
+	struct pending **asking;	/* n_rows */
+	bool sync_due;			/* MSG_SYNC came before MSG_TABLE */
+	bool met;			/* it had a channel once */
 	bool synced;			/* its rows are in force */
 };
 

@@ -36,7 +36,7 @@ enum {
 	SPARE_FDS = 64,
 	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
 	TUN_TXQLEN = 500,
-	TUN_MTU_MIN = 576, TUN_MTU_MAX = 1500,
+	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 10000,		/* for the helper; it needs some 30 */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
@@ -90,7 +90,7 @@ struct netd {
 	struct conf conf;		/* in force */
 	struct conf next;		/* of the last MSG_CONF, until MSG_START */
 	bool have_next, started, stopping, failed;
-	bool forward_set;		/* ip_forward was 0 before us */
+	bool forward_was, forward_set;	/* ip_forward before the server started; to be restored to 0 */
 	bool table_set;			/* there may be a table of ours */
 	uint32_t going_group;
 	unsigned n_going;
@@ -394,10 +394,10 @@ static int forward_on(struct netd *n)
 	int err = sysctl_read(FORWARD_SYSCTL, was);
 
 	/* Already on: leave it alone, and a read-only /proc/sys is no obstacle. */
-	if (err || was[0] != '0')
-		return err;
-	err = sysctl_write(FORWARD_SYSCTL, "1");
-	n->forward_set = !err;
+	if (!err && was[0] == '0')
+		err = sysctl_write(FORWARD_SYSCTL, "1");
+	/* A netd before this one may have set it: the parent knows how it was at first. */
+	n->forward_set = !err && !n->forward_was;
 	return err;
 }
 
@@ -502,9 +502,13 @@ static void undo(struct netd *n)
 	firewall_off(n);
 }
 
+/* The parent's death (PDEATHSIG).  A service manager's TERM to everybody is the parent's to act on. */
 static void on_term(evutil_socket_t sig, short what, void *arg)
 {
-	stop(arg);
+	struct netd *n = arg;
+
+	if (!parent_lives(n->parent.chan.fd))
+		stop(n);
 }
 
 /* ---- messages ---- */
@@ -577,6 +581,9 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 		return;
 	}
 	link_close(&n->manager);
+	/* A manager that died between its KEEPs and its SYNC has said nothing. */
+	for (unsigned u = 0; u < n->unit_end; u++)
+		n->tun[u].kept = false;
 	link_open(n, &n->manager, fd, ROLE_MANAGER, on_manager);
 	/* Before MSG_START there is no configuration to check its requests against. */
 	if (!n->started && n->manager.rd)
@@ -622,6 +629,7 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
 		switch (m.type) {
 		case MSG_CONF:
 			n->next = m.b.conf.conf;
+			n->forward_was = m.b.conf.ip_forward;
 			n->have_next = true;
 			break;
 		case MSG_PEER:
@@ -675,14 +683,6 @@ static int limits(void)
 }
 
 /* The parent may have died before PDEATHSIG was armed: then it is not whom the channel names. */
-static bool parent_lives(int parent_fd)
-{
-	struct ucred who;
-	socklen_t len = sizeof(who);
-
-	return getsockopt(parent_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid == getppid();
-}
-
 static int confine(int parent_fd)
 {
 	int err = limits();

@@ -37,6 +37,7 @@ enum {
 	STUCK_S = 5,			/* a child that answers no ping for so long is killed */
 	STUCK_NETD_S = 15,		/* it may wait for culvert-firewall */
 	STEADY_S = 10,			/* a child that lived so long is started again at once */
+	FILES_MAX = 65536 + 1024,
 	BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000,
 };
 
@@ -48,7 +49,7 @@ struct child_proc {
 	struct peer peer;
 	bool ready;
 	uint64_t born_ms;
-	uint64_t heard_ms;		/* last MSG_PONG */
+	uint64_t asked_ms;		/* when MSG_PING was sent that has no answer; 0 = none */
 	unsigned backoff_ms;
 	struct event *again;		/* starts it again */
 	struct parent *parent;
@@ -72,6 +73,7 @@ struct parent {
 	struct event *timer, *users_timer, *ping_timer;
 	bool was_ready;
 	unsigned phase;			/* of stopping: 0 = running */
+	bool ip_forward;		/* as it was before the first netd */
 	int status;
 };
 
@@ -145,6 +147,15 @@ static bool listen_control(struct parent *p)
 	return true;
 }
 
+static bool listens_on_any(const struct conf *c, uint8_t family)
+{
+	for (unsigned t = 0; t < c->n_tunnel; t++)
+		for (unsigned i = 0; i < c->tunnel[t].n_listen; i++)
+			if (c->tunnel[t].listen[i].family == family && addr_is_any(&c->tunnel[t].listen[i]))
+				return true;
+	return false;
+}
+
 /* Every address that a tunnel listens on, once. */
 static bool open_sockets(struct parent *p)
 {
@@ -161,7 +172,8 @@ static bool open_sockets(struct parent *p)
 			at.port = 0;
 			for (unsigned k = 0; k < p->n_steer; k++)
 				have |= addr_ip_eq(&p->steer[k].at, &at);
-			if (have)
+			/* "any" takes what comes for every address of its family. */
+			if (have || (!addr_is_any(&at) && listens_on_any(p->conf, at.family)))
 				continue;
 			err = steer_open(&p->steer[p->n_steer], &at, p->conf->engines, &port);
 			if (err == -EADDRINUSE) {
@@ -196,15 +208,27 @@ static bool make_table(struct parent *p, unsigned engine)
 
 static bool make_tables(struct parent *p)
 {
-	p->rows = p->conf->max_session ? MIN(p->conf->max_session, 65536) : ROWS_DEFAULT;
+	/* Logins that are on their way have a row, too, and do not count as sessions yet. */
+	p->rows = p->conf->max_session ? MIN(p->conf->max_session + MAX(64, p->conf->max_session / 4), 65536) : ROWS_DEFAULT;
 	for (unsigned i = 0; i < p->conf->engines; i++)
 		if (!make_table(p, i))
 			return false;
 	return true;
 }
 
+static bool forwards(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_forward", "re");
+	int c = f ? fgetc(f) : '0';
+
+	if (f)
+		fclose(f);
+	return c == '1';
+}
+
 /* ---- children ---- */
 static void stop(struct parent *p, int status);
+static void again(evutil_socket_t fd, short what, void *child);
 
 static void all_ready(struct parent *p)
 {
@@ -236,7 +260,7 @@ static void child_msg(struct peer *peer, struct msg *msg, void *arg)
 	struct child_proc *c = CONTAINER_OF(peer, struct child_proc, peer);
 
 	if (msg->type == MSG_PONG)
-		c->heard_ms = now_ms();
+		c->asked_ms = 0;
 	if (msg->type == MSG_READY && !c->ready) {
 		c->ready = true;
 		if (c->restarts)
@@ -310,7 +334,8 @@ static bool spawn(struct parent *p, struct child_proc *c)
 	close(fd[1]);
 	c->pid = pid;
 	c->ready = false;
-	c->born_ms = c->heard_ms = now_ms();
+	c->born_ms = now_ms();
+	c->asked_ms = 0;
 	return peer_open(&c->peer, p->base, fd[0], ROLE_PARENT, c->role, c->index, child_msg, NULL, p) == 0;
 }
 
@@ -405,6 +430,7 @@ static bool send_conf(struct parent *p, struct child_proc *c)
 	bool ok;
 
 	m.self = c->role == ROLE_ENGINE ? c->index : 0;
+	m.ip_forward = p->ip_forward;
 	m.conf = *p->conf;
 	if (c->role != ROLE_IKED)
 		conf_scrub(&m.conf);
@@ -444,7 +470,9 @@ static bool equip(struct parent *p, struct child_proc *c)
 	case ROLE_ENGINE:
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
 			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]);
-		return ok && send_table(p, c, c->index, true) && send_table(p, manager, c->index, false);
+		/* A manager that is down now is given all tables when it is started again. */
+		(void)!send_table(p, manager, c->index, false);
+		return ok && send_table(p, c, c->index, true);
 	case ROLE_IKED:
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
 			ok = send_sock(c, SOCK_IKE_500, &p->steer[k].at, p->steer[k].ike_500) &&
@@ -469,6 +497,9 @@ static bool start_children(struct parent *p)
 			struct child_proc *c = &p->child[p->n_child++];
 
 			*c = (struct child_proc){ .role = order[r], .index = i, .parent = p };
+			c->again = evtimer_new(p->base, again, c);
+			if (!c->again)
+				return false;
 			if (order[r] == ROLE_ENGINE)
 				snprintf(c->name, sizeof(c->name), "engine%u", i);
 			else
@@ -515,11 +546,21 @@ static bool start_again(struct parent *p, struct child_proc *c)
 	for (unsigned i = 0; i < p->n_child; i++) {
 		struct child_proc *o = &p->child[i];
 
-		if (o != c && o->pid > 0 && talks_to(c->role, o->role) && !connect_children(c, o))
-			return false;
+		/* One that is down now gets its channels when it is started again itself. */
+		if (o != c && o->pid > 0 && talks_to(c->role, o->role))
+			(void)!connect_children(c, o);
 	}
 	event_add(p->timer, &ready);
 	return equip(p, c) && peer_send(&c->peer, MSG_START, NULL, 0, -1);
+}
+
+/* Start a child again: at once after a steady life, else with ever longer waits. */
+static void again_later(struct child_proc *c)
+{
+	struct timeval tv = { .tv_sec = c->backoff_ms / 1000, .tv_usec = c->backoff_ms % 1000 * 1000 };
+
+	c->backoff_ms = MIN(MAX(c->backoff_ms * 2, BACKOFF_MS), BACKOFF_MAX_MS);
+	event_add(c->again, &tv);
 }
 
 static void again(evutil_socket_t fd, short what, void *arg)
@@ -529,10 +570,14 @@ static void again(evutil_socket_t fd, short what, void *arg)
 	if (c->parent->phase || c->pid > 0)
 		return;
 	c->restarts++;
-	if (!start_again(c->parent, c)) {
-		log_err("%s cannot be started again: ending", c->name);
-		stop(c->parent, 1);
-	}
+	if (start_again(c->parent, c))
+		return;
+	/* It died at once, or the machine is short of something: tried again later. */
+	log_err("%s cannot be started now", c->name);
+	if (c->pid > 0)
+		kill(c->pid, SIGKILL);
+	else
+		again_later(c);
 }
 
 /* Ask every child for a sign of life; kill the one that gives none. */
@@ -543,16 +588,18 @@ static void ping(evutil_socket_t fd, short what, void *arg)
 
 	for (unsigned i = 0; i < p->n_child; i++) {
 		struct child_proc *c = &p->child[i];
-		uint64_t limit_s = c->role == ROLE_NETD || !c->ready ? STUCK_NETD_S : STUCK_S;
+		uint64_t limit_s = c->role == ROLE_NETD ? STUCK_NETD_S : STUCK_S;
 
-		if (c->pid <= 0)
+		/* Until it is ready, the ready timer watches it. */
+		if (c->pid <= 0 || !c->ready)
 			continue;
-		if (now - c->heard_ms > limit_s * 1000) {
+		/* Counted from our question: a parent that was stopped itself blames nobody. */
+		if (c->asked_ms && now - c->asked_ms > limit_s * 1000) {
 			log_err("%s has been stuck for %llu s, killing it", c->name, (unsigned long long)limit_s);
 			kill(c->pid, SIGKILL);
-			c->heard_ms = now;
+		} else if (!c->asked_ms && peer_send(&c->peer, MSG_PING, NULL, 0, -1)) {
+			c->asked_ms = now;
 		}
-		peer_send(&c->peer, MSG_PING, NULL, 0, -1);
 	}
 }
 
@@ -631,8 +678,6 @@ static void timed_out(evutil_socket_t fd, short what, void *arg)
 
 static void child_died(struct parent *p, struct child_proc *c, int status)
 {
-	struct timeval tv;
-
 	c->pid = 0;
 	peer_close(&c->peer);
 	if (p->phase) {
@@ -649,13 +694,7 @@ static void child_died(struct parent *p, struct child_proc *c, int status)
 	}
 	if (now_ms() - c->born_ms > STEADY_S * 1000)
 		c->backoff_ms = 0;
-	tv = (struct timeval){ .tv_sec = c->backoff_ms / 1000, .tv_usec = c->backoff_ms % 1000 * 1000 };
-	c->backoff_ms = MIN(MAX(c->backoff_ms * 2, BACKOFF_MS), BACKOFF_MAX_MS);
-	if (!c->again && !(c->again = evtimer_new(p->base, again, c))) {
-		stop(p, 1);
-		return;
-	}
-	event_add(c->again, &tv);
+	again_later(c);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -686,7 +725,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGTERM };
 	static const struct timeval ready = { .tv_sec = READY_S }, users = { .tv_sec = USERS_POLL_S },
 		ping_every = { .tv_sec = PING_S };
-	static const struct rlimit none;
+	static const struct rlimit none, files = { FILES_MAX, FILES_MAX };
 	static struct parent p;
 	struct event *ev[N_ELEMENTS(signals)];
 	bool fallback;
@@ -698,6 +737,10 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	p.base = event_base_new();
 	if (!p.base)
 		fatal("out of memory");
+	/* A TUN per session is a descriptor per session, in an engine and in netd. */
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
+	p.ip_forward = forwards();
 	if (!take_lock(&p) || !open_sockets(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
 	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)

@@ -10,6 +10,7 @@
 enum {
 	FLOW_IDLE_S = 60,	/* without a tunnel: it never dialled, or hung up and kept its SAs */
 	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
+	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
 };
 
 static void flow_free(struct flow *f);
@@ -92,18 +93,17 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 
 void flow_watch(struct flow *f)
 {
-	bool no_sa = list_empty(&f->sas);
-	struct timeval tv = { .tv_sec = no_sa ? FLOW_NO_SA_S : FLOW_IDLE_S };
+	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? FLOW_IDLE_S : 0;
+	struct timeval tv = { .tv_sec = wait_s };
 
-	if (f->ending)
+	/* Only a change of what is missing starts the time anew. */
+	if (f->ending || wait_s == f->idle_s)
 		return;
-	if (!no_sa && !l2tp_flow_idle(&f->l2tp)) {
-		event_del(f->idle);
-	} else if (!evtimer_pending(f->idle, NULL) || no_sa || f->idle_no_sa) {
-		/* The wait for an SA is the shorter one: it must not go on as the other. */
-		f->idle_no_sa = no_sa;
+	f->idle_s = wait_s;
+	if (wait_s)
 		event_add(f->idle, &tv);
-	}
+	else
+		event_del(f->idle);
 }
 
 void flow_kill(struct flow *f, const char *reason)
@@ -131,6 +131,7 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	struct flow *f = arg;
 	struct engine *e = f->e;
 
+	f->idle_s = 0;
 	if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
@@ -166,6 +167,7 @@ static void sa_free(struct sa *s)
 	struct engine *e = f->e;
 	struct msg_spi_used m = { .spi = s->spi, .used = 0 };
 
+	data_flush(e);			/* what is queued uses it */
 	if (f->orphan)
 		peer_send(&e->iked, MSG_SPI_USED, &m, sizeof(m), -1);
 	e->sa[spi_slot(s->spi)] = NULL;
@@ -195,6 +197,8 @@ static void flow_free(struct flow *f)
 
 	LIST_EACH(&f->sas, i)
 		sa_free(CONTAINER_OF(i, struct sa, link));
+	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
+		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
 	if (f->timer)
 		event_free(f->timer);
@@ -232,6 +236,16 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	flow_watch(f);
 }
 
+/* RFC 4303 3.3.3: no packet may leave with a sequence number used before. */
+static void sa_exhausted(struct sa *s)
+{
+	struct msg_sa_expired m = { .lineage = s->flow->lineage, .spi = s->spi };
+
+	s->exhausted = false;
+	s->flow->e->count.sa_expired++;
+	peer_send(&s->flow->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
+}
+
 static void sa_life(evutil_socket_t fd, short what, void *arg)
 {
 	struct sa *s = arg;
@@ -253,6 +267,7 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		.enc_key = m->key_enc, .enc_len = m->enc_len, .auth_key = m->key_auth, .auth_len = m->auth_len,
 	};
 	struct timeval life = { .tv_sec = m->life_s };
+	static struct log_rate rate;
 	struct esp_sa **at;
 	struct flow *f;
 
@@ -278,14 +293,15 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		 * the first one at once. */
 		if (!f->send || s->proven)
 			f->send = s;
-		log_info("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
+		if (log_rate_ok(&rate, now_ms()))
+			log_info("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
 	}
 	if (s->in && s->out && s->hold.n) {
 		struct hold h = s->hold;
 
 		s->hold = (struct hold){ 0 };
 		for (unsigned i = 0; i < h.n; i++)
-			if (now_ms() - h.since_ms <= HELD_MS)
+			if (now_ms() - h.pkt[i]->at_ms <= HELD_MS)
 				data_held(s, h.pkt[i]);
 		hold_free(&h);
 		data_flush(e);
@@ -297,6 +313,9 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	struct sa *s = sa_find(e, m->spi);
 
 	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage))
+		return;
+	/* Its own news may be older than what ESP proved meanwhile. */
+	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
 	s->local = m->local;
 	s->peer = m->peer;
@@ -325,6 +344,7 @@ void sa_del(struct engine *e, const struct msg_sa_del *m)
 		if (f->send == s && other)
 			f->send = other;
 		if (f->send != s) {
+			data_flush(e);
 			esp_sa_free(s->out);
 			s->out = NULL;
 		}
@@ -357,14 +377,32 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 	}
 	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
 	if (newest && !addr_eq(&s->peer, peer)) {
-		struct msg_sa_move m = { .lineage = f->lineage, .spi = s->spi, .local = s->local, .peer = *peer };
+		static struct log_rate rate;
 		char was[ADDR_STRLEN], is[ADDR_STRLEN];
 
-		log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->peer, was), addr_str(peer, is));
+		if (log_rate_ok(&rate, now_ms()))
+			log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->peer, was), addr_str(peer, is));
 		s->peer = *peer;
+		s->moved_ms = now_ms();
+		s->tell_move = true;
 		f->e->count.endpoint_moved++;
-		peer_send(&f->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
+		LIST_EACH(&f->sessions, i) {
+			struct sess *c = CONTAINER_OF(i, struct sess, link);
+
+			row_write_begin(c->row);
+			c->row->peer = *peer;
+			row_write_end(c->row);
+		}
 	}
+}
+
+/* A peer may alternate its port with every packet: iked hears where it is once in a while. */
+static void tell_move(struct sa *s)
+{
+	struct msg_sa_move m = { .lineage = s->flow->lineage, .spi = s->spi, .local = s->local, .peer = s->peer };
+
+	s->tell_move = false;
+	peer_send(&s->flow->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
 }
 
 void sa_tell_use(struct engine *e)
@@ -378,10 +416,13 @@ void sa_tell_use(struct engine *e)
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
 			struct msg_sa_use m = { .spi = s->spi, .bytes = s->bytes, .packets = s->packets, .last_s = now_s };
 
+			if (s->tell_move)
+				tell_move(s);
+			if (s->exhausted)
+				sa_exhausted(s);
 			if (s->packets == s->told_packets)
 				continue;
 			s->told_packets = s->packets;
-			s->last_s = now_s;
 			peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
 		}
 	}
@@ -411,6 +452,7 @@ void sa_orphan_all(struct engine *e)
 		else
 			flow_watch(f);
 	}
+	data_flush(e);
 }
 
 void flow_stop_all(struct engine *e)

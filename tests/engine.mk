@@ -8,3 +8,6 @@ unit_tests += tests/unit/t_pair
 tests_unit_t_pair_SOURCES = tests/unit/t_pair.c
 tests_unit_t_pair_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_pair_LDADD = libl2tp.a libppp.a libesp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+# What the server does with bad input: tests/SECURITY.md says which test shows what.
+EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/netns/20-hostile.sh

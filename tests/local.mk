@@ -15,7 +15,8 @@ include tests/engine.mk
 # tests/fuzz/fuzz_NAME.c (LLVMFuzzerTestOneInput) with seeds in
 # tests/fuzz/corpus/NAME/ and old crashes in tests/fuzz/crash/NAME/; without
 # --enable-fuzz it is linked with standalone.c, which replays the files.
-EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/corpus tests/fuzz/run.sh \
+	tests/lib.sh tests/server.sh tests/httpd.py tests/attack.py tests/guest tests/netns
 if FUZZ
 FUZZ_MAIN =
 FUZZ_LINK = $(FUZZ_LDFLAGS)

@@ -14,5 +14,5 @@ tests_fuzz_fuzz_fwreq_LDADD = libruleset.a libbase.a $(CRYPTO_LIBS)
 check_PROGRAMS += tests/netd/drive
 tests_netd_drive_SOURCES = tests/netd/drive.c
 tests_netd_drive_LDADD = libnetd.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(CRYPTO_LIBS)
-EXTRA_DIST += tests/netns/30-install.sh
+EXTRA_DIST += tests/netns/30-install.sh tests/full
 EXTRA_DIST += tests/netns/netd.sh tests/netd/netd.py

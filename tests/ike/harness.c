@@ -86,6 +86,8 @@ static void give_peer(struct chan *mine, enum role role, unsigned index)
 	chan_init(mine, fd[0], role, ROLE_IKED, 0);
 	give(MSG_PEER, &m, sizeof(m), fd[1]);
 	close(fd[1]);
+	if (role == ROLE_ENGINE && chan_send(mine, MSG_SYNC, NULL, 0, -1))
+		fatal("MSG_SYNC");
 }
 
 static void show(const char *who, unsigned index, const struct msg *m)

@@ -623,7 +623,7 @@ static void send_rows(struct run *r)
 	row = row_of(7, "joe");
 	run_row(r, &row);
 	row = row_of(6, "gone");
-	row.row.state = ROW_DOWN;
+	row.row.state = ROW_LOGIN;
 	run_row(r, &row);
 	row = row_of(8, "ann");
 	run_row(r, &row);
