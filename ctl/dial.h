@@ -19,6 +19,7 @@
 #include "base/addr.h"
 #include "base/list.h"
 #include "ctl/dial_ike.h"
+#include "ctl/dial_ip.h"
 #include "esp/esp.h"
 #include "l2tpd/flow.h"
 #include "ppp/ppp.h"
@@ -167,16 +168,6 @@ void dial_login_done(struct dsess *);
 void dial_over(struct dsess *);
 void dial_tun_up(struct dsess *);
 void dial_tun_write(struct dial *, const uint8_t *p, size_t n);
-
-/* ---- dial_ip.c ---- */
-enum { IP_HEADER = 20, ICMP_HEADER = 8, IP_UDP_HEADER = 8 };
-
-/* A whole packet: ICMP echo request (RFC 792), or UDP to port 9 (RFC 863), with n bytes behind. */
-void ip_write_echo(struct wr *, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq, size_t n);
-void ip_write_udp(struct wr *, uint32_t src, uint32_t dst, uint16_t port, size_t n);
-
-/* An echo reply to id: its sequence number. false: something else. */
-bool ip_read_echo_reply(struct rd packet, uint16_t id, uint16_t *ret_seq);
 
 /* ---- dial_report.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "ctl/dial.h"
+#include "ctl/dial_ip.h"
 
 enum { PROTO_ICMP = 1, PROTO_UDP = 17, ECHO_REPLY = 0, ECHO_REQUEST = 8, PORT_DISCARD = 9, TTL = 64 };
 

@@ -190,13 +190,14 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 {
 	char reason[96];
 
+	/* PPP must not begin before the ICCN is out: the server would drop its first frame. */
+	for (unsigned i = 0; i < out->n; i++)
+		if (out->eff[i].type == L2TP_EFF_SEND)
+			send_inner(s, NULL, 0, out->eff[i].data, out->eff[i].len);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct l2tp_effect *eff = &out->eff[i];
 
 		switch (eff->type) {
-		case L2TP_EFF_SEND:
-			send_inner(s, NULL, 0, eff->data, eff->len);
-			break;
 		case L2TP_EFF_SESSION_UP:
 			phase_done(s, PHASE_L2TP, now);
 			s->phase = PHASE_PPP;
@@ -214,6 +215,7 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 				eff->error);
 			fail(s, reason);
 			break;
+		case L2TP_EFF_SEND:
 		case L2TP_EFF_TUNNEL_UP:
 			break;
 		}

@@ -36,7 +36,7 @@ printf '%s\n' "$PSK" >"$rig_dir/psk"
 password_of alice >"$rig_dir/password"
 
 # What every call has in common.
-dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+dial_cmd=("$build/culvert-dial" -s "$OUTER" -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
 
 # dial TAG OPTION…: to its end; output in TAG.dial, status is its own.
 dial()

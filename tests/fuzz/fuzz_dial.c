@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The test client's initiator gets messages of anybody.  Input: a byte that
+ * says in which state, then messages, each behind a 16-bit length; header
+ * fields that would only end the matter are put right, and what is marked as
+ * encrypted is encrypted here, so that the plain text is the fuzzer's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/dial_ike.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { HDR = 28, FLAGS_AT = 19 };
+
+static const struct ike_conf conf = {
+	.psk = (const uint8_t *)"secret", .psk_len = 6, .retransmit_ms = 1000, .retransmit_max = 5,
+	.ike_life_s = 28800, .esp_life_s = 3600,
+};
+
+static void one(struct ike *k, struct rd r, uint64_t now)
+{
+	uint8_t buf[IKE_INPUT_MAX], iv[DIAL_BLOCK];
+	struct ike_out out;
+	size_t n = r.n;
+
+	if (n < HDR || n > sizeof(buf))
+		return;
+	memcpy(buf, r.p, n);
+	memcpy(buf, k->cky_i, 8);
+	if (k->state != IKE_MM1)
+		memcpy(buf + 8, k->cky_r, 8);
+	buf[17] = 0x10;
+	buf[24] = buf[25] = 0;
+	buf[26] = (uint8_t)(n >> 8);
+	buf[27] = (uint8_t)n;
+	if (buf[FLAGS_AT] & 1 && n - HDR >= DIAL_BLOCK) {
+		n -= (n - HDR) % DIAL_BLOCK;
+		buf[26] = (uint8_t)(n >> 8);
+		buf[27] = (uint8_t)n;
+		memcpy(iv, buf[18] == 2 ? k->iv : k->qm_iv, sizeof(iv));
+		if (!dial_cbc(true, k->key, k->enc_len, iv, buf + HDR, n - HDR))
+			return;
+	}
+	ike_out_init(&out);
+	ike_input(k, rd_of(buf, n), now, &out);
+	for (unsigned i = 0; i < out.n; i++)
+		if (out.eff[i].type == IKE_EFF_CHILD)
+			abort();		/* nobody can have made a right HASH(2) */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ike_ends ends = { 0xc6120001, 500, 0xc0000201 };
+	struct rd r = rd_of(data, size);
+	uint8_t state = rd_u8(&r);
+	struct ike_out out;
+	struct rng seed;
+	struct ike k;
+
+	rng_init_test(&seed, 7);
+	ike_init(&k, &conf, &ends, &seed);
+	ike_out_init(&out);
+	ike_start(&k, 1000, &out);
+	state = (uint8_t)(IKE_MM1 + state % 5);
+	if (state > IKE_MM1) {
+		k.state = state;
+		k.hash = data[0] & 0x80 ? DIAL_SHA256 : DIAL_SHA1;
+		k.enc_len = 16;
+		k.mid = 0x01020304;
+		memset(k.cky_r, 9, sizeof(k.cky_r));
+		if (state == IKE_MM3)
+			k.dh = dial_dh_new(k.gxi);
+	}
+	for (uint64_t now = 1000; r.n && !r.bad; now += 100) {
+		uint16_t n = rd_u16(&r);
+
+		one(&k, rd_sub(&r, MIN((size_t)n, r.n)), now);
+		ike_out_init(&out);
+		ike_expire(&k, now, &out);
+	}
+	ike_out_init(&out);
+	ike_close(&k, &out);
+	ike_free(&k);
+	return 0;
+}

@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The test client's IKEv1 initiator against a responder that is written here
+ * from RFC 2409, and shares with it the primitives only; and its packets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/dial_ike.h"
+#include "ctl/dial_ip.h"
+#include "esp/esp.h"
+
+enum { ME = 0xc6120001, PEER = 0xc0000201, HDR = 28, MSG = 1500 };
+
+struct bytes {
+	size_t n;
+	uint8_t p[MSG];
+};
+
+/* The responder's side of one connection. */
+struct resp {
+	bool sha256, aes256, nat, wrong_psk;
+	enum dial_hash h;
+	size_t hl, kl;
+	uint8_t cky_i[8], cky_r[8];
+	struct dial_dh *dh;
+	uint8_t gxi[DIAL_DH], gxr[DIAL_DH], ni[64], nr[20], sa[256];
+	size_t ni_len, sa_len;
+	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
+	uint32_t mid, spi_i;
+	uint8_t qni[64];
+	size_t qni_len;
+	struct bytes last;
+};
+
+struct pair {
+	struct ike_conf conf;
+	struct ike ike;
+	struct ike_out out;
+	struct resp r;
+	uint64_t now;
+};
+
+static struct rd R(const void *p, size_t n)
+{
+	return rd_of(p, n);
+}
+
+static void hmac(const struct resp *r, const uint8_t *key, size_t n, const struct rd *part, unsigned parts, uint8_t *out)
+{
+	assert_true(dial_prf(r->h, rd_of(key, n), part, parts, out));
+}
+
+#define PRF(r, key, out, ...) do { \
+	struct rd part_[] = { __VA_ARGS__ }; \
+	hmac(r, key, (r)->hl, part_, N_ELEMENTS(part_), out); \
+} while (0)
+
+/* ---- reading what the initiator sent ---- */
+
+static struct rd payload_of(const uint8_t *p, size_t n, uint8_t first, uint8_t type, unsigned nth)
+{
+	struct rd r = rd_of(p, n), body;
+	uint8_t next = first;
+
+	while (next) {
+		uint8_t this = next;
+		uint16_t len;
+
+		next = rd_u8(&r);
+		rd_skip(&r, 1);
+		len = rd_u16(&r);
+		assert_true(len >= 4);
+		body = rd_sub(&r, len - 4u);
+		assert_false(r.bad);
+		if (this == type && !nth--)
+			return body;
+	}
+	return (struct rd){ .bad = true };
+}
+
+static struct rd want(const struct bytes *m, uint8_t type, unsigned nth)
+{
+	struct rd b = payload_of(m->p + HDR, m->n - HDR, m->p[16], type, nth);
+
+	assert_false(b.bad);
+	return b;
+}
+
+static struct bytes sent(struct pair *p, unsigned nth)
+{
+	struct bytes b = { 0 };
+
+	for (unsigned i = 0; i < p->out.n; i++) {
+		if (p->out.eff[i].type != IKE_EFF_SEND || nth--)
+			continue;
+		b.n = p->out.eff[i].len;
+		memcpy(b.p, p->out.eff[i].data, b.n);
+		assert_int_equal(b.p[17], 0x10);
+		assert_int_equal(b.n, (size_t)b.p[26] << 8 | b.p[27]);
+		return b;
+	}
+	fail_msg("nothing was sent");
+	return b;
+}
+
+static bool told(const struct pair *p, enum ike_effect_type type)
+{
+	for (unsigned i = 0; i < p->out.n; i++)
+		if (p->out.eff[i].type == type)
+			return true;
+	return false;
+}
+
+/* ---- writing what it gets ---- */
+
+struct w {
+	struct wr w;
+	size_t next, from;
+	struct bytes *m;
+};
+
+static void begin(struct w *w, struct resp *r, struct bytes *m, uint8_t exchange, uint32_t mid)
+{
+	w->m = m;
+	w->w = wr_of(m->p, MSG);
+	wr_bytes(&w->w, r->cky_i, 8);
+	wr_bytes(&w->w, r->cky_r, 8);
+	w->next = w->w.len;
+	wr_u8(&w->w, 0);
+	wr_u8(&w->w, 0x10);
+	wr_u8(&w->w, exchange);
+	wr_u8(&w->w, 0);
+	wr_u32(&w->w, mid);
+	wr_u32(&w->w, 0);
+}
+
+static void put(struct w *w, uint8_t type, const void *p, size_t n)
+{
+	w->w.p[w->next] = type;
+	w->next = w->w.len;
+	wr_u16(&w->w, 0);
+	wr_u16(&w->w, (uint16_t)(4 + n));
+	wr_bytes(&w->w, p, n);
+}
+
+static void finish(struct w *w, struct resp *r, uint8_t *iv)
+{
+	if (iv) {
+		while ((w->w.len - HDR) % 16)
+			wr_u8(&w->w, 0);
+		w->m->p[19] = 1;
+		assert_true(dial_cbc(true, r->key, r->kl, iv, w->m->p + HDR, w->w.len - HDR));
+	}
+	assert_false(w->w.bad);
+	w->m->n = w->w.len;
+	w->m->p[26] = (uint8_t)(w->m->n >> 8);
+	w->m->p[27] = (uint8_t)w->m->n;
+}
+
+static void nat_d(const struct resp *r, uint32_t ip, uint16_t port, uint8_t *out)
+{
+	uint8_t at[6] = { (uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip,
+		(uint8_t)(port >> 8), (uint8_t)port };
+	struct rd part[] = { R(r->cky_i, 8), R(r->cky_r, 8), R(at, 6) };
+
+	assert_true(dial_hash(r->h, part, 3, out));
+}
+
+/* ---- the responder ---- */
+
+/* The offers start with AES-256 and SHA-256; the one that the case wants is answered as it stands. */
+static struct bytes mm2(struct pair *p, const struct bytes *mm1)
+{
+	struct resp *r = &p->r;
+	struct rd sa = want(mm1, 1, 0), at = sa;
+	struct bytes m = { 0 };
+	uint8_t body[128];
+	struct wr b = wr_of(body, sizeof(body));
+	struct w w;
+
+	memcpy(r->cky_i, mm1->p, 8);
+	memset(r->cky_r, 0x55, 8);
+	memcpy(r->sa, sa.p, sa.n);
+	r->sa_len = sa.n;
+	r->h = r->sha256 ? DIAL_SHA256 : DIAL_SHA1;
+	r->hl = dial_hash_len(r->h);
+	r->kl = r->aes256 ? 32 : 16;
+	rd_skip(&at, 8 + 8);
+	for (unsigned i = 0; i < 4; i++) {
+		struct rd t = at, whole;
+		uint16_t len;
+		const uint8_t *bits, *hash;
+
+		rd_skip(&t, 2);
+		len = rd_u16(&t);
+		whole = rd_sub(&at, len);
+		assert_false(whole.bad);
+		bits = whole.p + 8 + 4;
+		hash = whole.p + 8 + 8;
+		assert_int_equal(bits[1], 14);
+		assert_int_equal(hash[1], 2);
+		if (((bits[2] << 8 | bits[3]) == 256) != r->aes256 || (hash[3] == 4) != r->sha256)
+			continue;
+		wr_u32(&b, 1);
+		wr_u32(&b, 1);
+		wr_u16(&b, 0);
+		wr_u16(&b, (uint16_t)(8 + len));
+		wr_u32(&b, 1 << 24 | 1 << 16 | 1);
+		wr_u8(&b, 0);
+		wr_bytes(&b, whole.p + 1, whole.n - 1);
+		break;
+	}
+	assert_true(b.len > 0);
+	begin(&w, r, &m, 2, 0);
+	put(&w, 1, body, b.len);
+	put(&w, 13, "some vendor", 11);
+	finish(&w, r, NULL);
+	return m;
+}
+
+static struct bytes mm4(struct pair *p, const struct bytes *mm3)
+{
+	struct resp *r = &p->r;
+	struct rd ke = want(mm3, 4, 0), ni = want(mm3, 10, 0);
+	struct bytes m = { 0 };
+	uint8_t gxy[DIAL_DH], hash[32];
+	const char *psk = r->wrong_psk ? "another" : "the secret";
+	struct w w;
+
+	assert_int_equal(ke.n, DIAL_DH);
+	memcpy(r->gxi, ke.p, DIAL_DH);
+	memcpy(r->ni, ni.p, ni.n);
+	r->ni_len = ni.n;
+	nat_d(r, PEER, 500, hash);
+	assert_memory_equal(want(mm3, 20, 0).p, hash, r->hl);
+	nat_d(r, ME, 500, hash);
+	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
+	memset(r->nr, 0x77, sizeof(r->nr));
+	dial_dh_free(r->dh);
+	r->dh = dial_dh_new(r->gxr);
+	assert_non_null(r->dh);
+	assert_true(dial_dh_shared(r->dh, r->gxi, gxy));
+	hmac(r, (const uint8_t *)psk, strlen(psk), (struct rd[]){ R(r->ni, r->ni_len), R(r->nr, 20) }, 2, r->skeyid);
+	PRF(r, r->skeyid, r->d, R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
+	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
+	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
+	memcpy(r->key, r->e, r->hl);
+	if (r->kl > r->hl) {
+		PRF(r, r->e, r->key, R("\0", 1));
+		PRF(r, r->e, r->key + r->hl, R(r->key, r->hl));
+	}
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH) }, 2, hash));
+	memcpy(r->iv, hash, 16);
+	begin(&w, r, &m, 2, 0);
+	put(&w, 4, r->gxr, DIAL_DH);
+	put(&w, 10, r->nr, 20);
+	nat_d(r, ME, r->nat ? 40000 : 500, hash);
+	put(&w, 20, hash, r->hl);
+	nat_d(r, PEER, 500, hash);
+	put(&w, 20, hash, r->hl);
+	finish(&w, r, NULL);
+	return m;
+}
+
+static struct bytes decrypt(struct resp *r, const struct bytes *m, uint8_t *iv)
+{
+	struct bytes b = *m;
+
+	assert_int_equal(b.p[19], 1);
+	assert_true(dial_cbc(false, r->key, r->kl, iv, b.p + HDR, b.n - HDR));
+	return b;
+}
+
+static struct bytes mm6(struct pair *p, const struct bytes *mm5)
+{
+	struct resp *r = &p->r;
+	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
+	struct rd id = want(&plain, 5, 0);
+	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
+	uint8_t hash[32];
+	struct w w;
+
+	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
+	PRF(r, r->skeyid, hash, R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8),
+		R(r->sa, r->sa_len), id);
+	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
+	PRF(r, r->skeyid, hash, R(r->gxr, DIAL_DH), R(r->gxi, DIAL_DH), R(r->cky_r, 8), R(r->cky_i, 8),
+		R(r->sa, r->sa_len), R(me, sizeof(me)));
+	begin(&w, r, &m, 2, 0);
+	put(&w, 5, me, sizeof(me));
+	put(&w, 8, hash, r->hl);
+	finish(&w, r, r->iv);
+	memcpy(r->p1_iv, r->iv, 16);
+	return m;
+}
+
+static uint32_t mid_of(const struct bytes *m)
+{
+	struct rd r = rd_of(m->p, m->n);
+
+	rd_skip(&r, 20);
+	return rd_u32(&r);
+}
+
+static void phase2_iv(struct resp *r, uint32_t mid, uint8_t *iv)
+{
+	uint8_t be[4] = { (uint8_t)(mid >> 24), (uint8_t)(mid >> 16), (uint8_t)(mid >> 8), (uint8_t)mid }, hash[32];
+
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->p1_iv, 16), R(be, 4) }, 2, hash));
+	memcpy(iv, hash, 16);
+}
+
+/* What follows the first payload, up to the padding. */
+static struct rd rest(const struct bytes *m, uint8_t first)
+{
+	struct rd r = rd_of(m->p + HDR, m->n - HDR), from;
+	uint8_t next = first;
+	bool one = true;
+	size_t end;
+
+	from = r;
+	while (next) {
+		uint16_t len;
+
+		next = rd_u8(&r);
+		rd_skip(&r, 1);
+		len = rd_u16(&r);
+		rd_skip(&r, len - 4u);
+		assert_false(r.bad);
+		if (one)
+			from = r;
+		one = false;
+	}
+	end = from.n - r.n;
+	return rd_of(from.p, end);
+}
+
+static struct bytes qm2(struct pair *p, const struct bytes *qm1)
+{
+	struct resp *r = &p->r;
+	struct bytes plain, m = { 0 };
+	struct rd sa, ni, t;
+	uint8_t be[4], hash[32], body[64];
+	struct wr b = wr_of(body, sizeof(body)), mid = wr_of(be, 4);
+	static const uint8_t spi[4] = { 0xaa, 0xbb, 0xcc, 0xdd };
+	struct w w;
+	size_t at;
+
+	r->mid = mid_of(qm1);
+	wr_u32(&mid, r->mid);
+	phase2_iv(r, r->mid, r->iv);
+	plain = decrypt(r, qm1, r->iv);
+	PRF(r, r->a, hash, R(be, 4), rest(&plain, plain.p[16]));
+	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
+	sa = want(&plain, 1, 0);
+	ni = want(&plain, 10, 0);
+	memcpy(r->qni, ni.p, ni.n);
+	r->qni_len = ni.n;
+	assert_memory_equal(want(&plain, 5, 0).p, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
+	assert_memory_equal(want(&plain, 5, 1).p, "\1\x11\x06\xa5\xc0\0\2\1", 8);
+	assert_memory_equal(want(&plain, 21, 0).p, "\1\0\0\0\xc6\x12\0\1", 8);
+	assert_memory_equal(want(&plain, 21, 1).p, "\1\0\0\0\xc0\0\2\1", 8);
+	rd_skip(&sa, 16);
+	r->spi_i = rd_u32(&sa);
+	t = rd_sub(&sa, (size_t)(sa.p[2] << 8 | sa.p[3]));	/* the first: AES-256, SHA-1 */
+	wr_u32(&b, 1);
+	wr_u32(&b, 1);
+	wr_u16(&b, 0);
+	wr_u16(&b, (uint16_t)(12 + t.n));
+	wr_u32(&b, 1 << 24 | 3 << 16 | 4 << 8 | 1);
+	wr_bytes(&b, spi, 4);
+	wr_u8(&b, 0);
+	wr_bytes(&b, t.p + 1, t.n - 1);
+	begin(&w, r, &m, 32, r->mid);
+	put(&w, 8, hash, r->hl);
+	at = w.w.len;
+	put(&w, 1, body, b.len);
+	put(&w, 10, r->nr, 20);
+	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
+	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
+	PRF(r, r->a, hash, R(be, 4), R(r->qni, r->qni_len), R(m.p + at, w.w.len - at));
+	memcpy(m.p + HDR + 4, hash, r->hl);
+	finish(&w, r, r->iv);
+	return m;
+}
+
+static struct bytes inform(struct pair *p, uint8_t type, const void *body, size_t n)
+{
+	struct resp *r = &p->r;
+	struct bytes m = { 0 };
+	uint8_t iv[16], hash[32] = { 0 };
+	struct w w;
+	size_t at;
+
+	phase2_iv(r, 0x12345678, iv);
+	begin(&w, r, &m, 5, 0x12345678);
+	put(&w, 8, hash, r->hl);
+	at = w.w.len;
+	put(&w, type, body, n);
+	PRF(r, r->a, hash, R("\x12\x34\x56\x78", 4), R(m.p + at, w.w.len - at));
+	memcpy(m.p + HDR + 4, hash, r->hl);
+	finish(&w, r, iv);
+	return m;
+}
+
+/* ---- driving ---- */
+
+static void give(struct pair *p, const struct bytes *m)
+{
+	ike_out_init(&p->out);
+	ike_input(&p->ike, rd_of(m->p, m->n), p->now, &p->out);
+}
+
+static void pair_init(struct pair *p, bool sha256, bool aes256)
+{
+	struct ike_ends ends = { ME, 500, PEER };
+	struct rng seed;
+
+	*p = (struct pair){ .now = 5000 };
+	p->conf = (struct ike_conf){
+		.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
+		.ike_life_s = 28800, .esp_life_s = 3600,
+	};
+	p->r.sha256 = sha256;
+	p->r.aes256 = aes256;
+	p->r.nat = true;
+	rng_init_test(&seed, 1);
+	ike_init(&p->ike, &p->conf, &ends, &seed);
+	ike_out_init(&p->out);
+	ike_start(&p->ike, p->now, &p->out);
+	assert_int_equal(p->ike.state, IKE_MM1);
+}
+
+static void pair_free(struct pair *p)
+{
+	ike_free(&p->ike);
+	dial_dh_free(p->r.dh);
+}
+
+/* The answer to what the initiator sent last, by its state. */
+static struct bytes answer(struct pair *p)
+{
+	struct bytes m = sent(p, 0);
+
+	switch (p->ike.state) {
+	case IKE_MM1:
+		return mm2(p, &m);
+	case IKE_MM3:
+		return mm4(p, &m);
+	case IKE_MM5:
+		return mm6(p, &m);
+	default:
+		return qm2(p, &m);
+	}
+}
+
+static void drive(struct pair *p, enum ike_state until)
+{
+	while (p->ike.state < until) {
+		enum ike_state was = p->ike.state;
+		struct bytes m = answer(p);
+
+		p->now += 10;
+		give(p, &m);
+		p->r.last = m;
+		if (p->ike.state == IKE_GONE || p->ike.state == was)
+			fail_msg("state %d: %s", p->ike.state, p->ike.reason);
+	}
+}
+
+static void t_connect(void **st)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t k1[32], k2[32], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[96] = { 0 };
+		struct bytes qm3, plain;
+		struct pair p;
+		struct resp *r = &p.r;
+
+		pair_init(&p, i & 1, i & 2);
+		drive(&p, IKE_UP);
+		assert_true(told(&p, IKE_EFF_CHILD));
+		assert_true(p.ike.natt);
+		assert_int_equal(ike_deadline(&p.ike), IKE_NEVER);
+		assert_int_equal(p.ike.child.spi_in, r->spi_i);
+		assert_int_equal(p.ike.child.spi_out, 0xaabbccdd);
+		assert_int_equal(p.ike.child.enc, ESP_AES_CBC_256);
+		assert_int_equal(p.ike.child.auth, ESP_HMAC_SHA1_96);
+		/* HASH(3), and the keys of the direction that the responder chose the SPI of */
+		qm3 = sent(&p, 0);
+		plain = decrypt(r, &qm3, r->iv);
+		PRF(r, r->a, k1, R("\0", 1), R((uint8_t[]){ (uint8_t)(r->mid >> 24), (uint8_t)(r->mid >> 16),
+			(uint8_t)(r->mid >> 8), (uint8_t)r->mid }, 4), R(r->qni, r->qni_len), R(r->nr, 20));
+		assert_memory_equal(want(&plain, 8, 0).p, k1, r->hl);
+		PRF(r, r->d, k1, R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		PRF(r, r->d, k2, R(k1, r->hl), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		memcpy(mat, k1, r->hl);
+		memcpy(mat + r->hl, k2, r->hl);
+		if (r->hl == 20) {
+			memcpy(k1, k2, 20);
+			PRF(r, r->d, mat + 40, R(k1, 20), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		}
+		assert_memory_equal(p.ike.child.out_enc, mat, 32);
+		assert_memory_equal(p.ike.child.out_auth, mat + 32, 20);
+		/* QM2 again: QM3 was lost */
+		give(&p, &r->last);
+		assert_int_equal(sent(&p, 0).n, qm3.n);
+		assert_memory_equal(sent(&p, 0).p, qm3.p, qm3.n);
+		pair_free(&p);
+	}
+}
+
+/* Every message is sent again after 1, 2, 4, 8, 16 s, and the sixth time it is given up. */
+static void t_retransmit(void **st)
+{
+	for (enum ike_state s = IKE_MM1; s <= IKE_QM1; s++) {
+		uint64_t at, wait = 1000;
+		struct bytes first;
+		struct pair p;
+
+		pair_init(&p, true, true);
+		drive(&p, s);
+		first = sent(&p, 0);
+		at = p.now;
+		for (unsigned i = 0; i < 5; i++, wait *= 2) {
+			at += wait;
+			assert_int_equal(ike_deadline(&p.ike), at);
+			ike_out_init(&p.out);
+			ike_expire(&p.ike, at - 1, &p.out);
+			assert_int_equal(p.out.n, 0);
+			ike_expire(&p.ike, at, &p.out);
+			assert_memory_equal(sent(&p, 0).p, first.p, first.n);
+		}
+		ike_out_init(&p.out);
+		ike_expire(&p.ike, ike_deadline(&p.ike), &p.out);
+		assert_true(told(&p, IKE_EFF_GONE));
+		assert_int_equal(p.ike.state, IKE_GONE);
+		pair_free(&p);
+	}
+}
+
+/* A flipped bit anywhere, a message cut anywhere: nothing follows from it that a right one would not
+ * have brought, and whatever is authenticated does not pass. */
+static void t_damage(void **st)
+{
+	for (enum ike_state s = IKE_MM1; s <= IKE_QM1; s++) {
+		struct bytes good;
+		struct pair p;
+
+		pair_init(&p, true, true);
+		drive(&p, s);
+		good = answer(&p);
+		for (size_t at = 0; at < 2 * good.n; at++) {
+			struct pair q = p;
+			struct bytes bad = good;
+
+			/* The copy may not own the DH key twice. */
+			if (s == IKE_MM3)
+				break;
+			if (at < good.n)
+				bad.p[at] ^= 1 << at % 8;
+			else
+				bad.n = at - good.n;
+			give(&q, &bad);
+			if (s == IKE_QM1 && at < good.n && at >= 28)
+				assert_int_equal(q.ike.state, IKE_QM1);
+			if (s == IKE_MM5)
+				assert_true(q.ike.state == IKE_MM5 || q.ike.state == IKE_GONE ||
+					(at < 28 && q.ike.state == IKE_QM1));
+			if (at >= good.n)
+				assert_int_equal(q.ike.state, s);
+			if (s == IKE_MM1)
+				dial_dh_free(q.ike.dh);
+		}
+		pair_free(&p);
+	}
+}
+
+static void t_wrong_psk(void **st)
+{
+	struct bytes mm5;
+	struct pair p;
+
+	pair_init(&p, true, true);
+	p.r.wrong_psk = true;
+	drive(&p, IKE_MM5);
+	/* The responder cannot read it, and says so without proof. */
+	mm5 = sent(&p, 0);
+	assert_int_equal(mm5.p[19], 1);
+	mm5 = (struct bytes){ 0 };
+	{
+		struct w w;
+
+		begin(&w, &p.r, &mm5, 5, 99);
+		put(&w, 11, "\0\0\0\1\1\0\0\x18", 8);
+		finish(&w, &p.r, NULL);
+	}
+	give(&p, &mm5);
+	assert_int_equal(p.ike.state, IKE_GONE);
+	assert_string_equal(p.ike.reason, "the peer refuses: notify 24 AUTHENTICATION-FAILED");
+	pair_free(&p);
+}
+
+static void t_no_nat(void **st)
+{
+	struct bytes m;
+	struct pair p;
+
+	pair_init(&p, true, true);
+	p.r.nat = false;
+	drive(&p, IKE_MM3);
+	m = answer(&p);
+	give(&p, &m);
+	assert_int_equal(p.ike.state, IKE_GONE);
+	assert_string_equal(p.ike.reason, "no NAT between us: the peer wants raw ESP");
+	pair_free(&p);
+}
+
+static void t_inform(void **st)
+{
+	static const uint8_t dpd[] = { 0, 0, 0, 1, 1, 16, 0x8d, 0x28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9,
+		0, 0, 1, 7 };
+	static const uint8_t other[] = { 0, 0, 0, 1, 3, 4, 0, 1, 1, 2, 3, 4 };
+	static const uint8_t ours[] = { 0, 0, 0, 1, 3, 4, 0, 1, 0xaa, 0xbb, 0xcc, 0xdd };
+	struct bytes m, reply;
+	uint8_t iv[16];
+	struct pair p;
+
+	pair_init(&p, true, true);
+	drive(&p, IKE_UP);
+	m = inform(&p, 11, dpd, sizeof(dpd));
+	give(&p, &m);
+	reply = sent(&p, 0);
+	phase2_iv(&p.r, mid_of(&reply), iv);
+	reply = decrypt(&p.r, &reply, iv);
+	assert_memory_equal(want(&reply, 11, 0).p, "\0\0\0\1\1\x10\x8d\x29", 8);
+	assert_memory_equal(want(&reply, 11, 0).p + 24, "\0\0\1\7", 4);
+	/* Without a right hash it is nothing; an error that nobody proved is nothing either. */
+	m.p[m.n - 1] ^= 1;
+	give(&p, &m);
+	assert_int_equal(p.out.n, 0);
+	m = inform(&p, 12, other, sizeof(other));
+	give(&p, &m);
+	assert_int_equal(p.ike.state, IKE_UP);
+	m = inform(&p, 12, ours, sizeof(ours));
+	give(&p, &m);
+	assert_true(told(&p, IKE_EFF_GONE));
+	assert_string_equal(p.ike.reason, "the peer deleted the ESP SA");
+	pair_free(&p);
+}
+
+static void t_close(void **st)
+{
+	struct bytes m;
+	uint8_t iv[16];
+	struct pair p;
+
+	pair_init(&p, false, true);
+	drive(&p, IKE_UP);
+	ike_out_init(&p.out);
+	ike_close(&p.ike, &p.out);
+	for (unsigned i = 0; i < 2; i++) {
+		m = sent(&p, i);
+		phase2_iv(&p.r, mid_of(&m), iv);
+		m = decrypt(&p.r, &m, iv);
+		assert_memory_equal(want(&m, 12, 0).p, i ? "\0\0\0\1\1\x10\0\1" : "\0\0\0\1\3\4\0\1", 8);
+	}
+	assert_false(told(&p, IKE_EFF_GONE));
+	pair_free(&p);
+}
+
+static void t_ip(void **st)
+{
+	uint8_t buf[100];
+	struct wr w = wr_of(buf, sizeof(buf));
+	uint16_t seq = 0;
+
+	ip_write_echo(&w, 0x0a000002, 0x0a000001, 7, 513, 5);
+	assert_int_equal(w.len, 33);
+	assert_false(ip_read_echo_reply(rd_of(buf, w.len), 7, &seq));
+	/* The reply: type 0 instead of 8 is 0x0800 less in the sum. */
+	buf[20] = 0;
+	if (buf[22] >= 0xf8 && ++buf[23] == 0)
+		buf[22]++;
+	buf[22] = (uint8_t)(buf[22] + 8);
+	assert_true(ip_read_echo_reply(rd_of(buf, w.len), 7, &seq));
+	assert_int_equal(seq, 513);
+	assert_false(ip_read_echo_reply(rd_of(buf, w.len), 8, &seq));
+	for (size_t n = 0; n < w.len; n++)
+		assert_false(ip_read_echo_reply(rd_of(buf, n), 7, &seq));
+	for (size_t i = 20; i < w.len; i++) {
+		buf[i] ^= 0x10;
+		assert_false(ip_read_echo_reply(rd_of(buf, w.len), 7, &seq));
+		buf[i] ^= 0x10;
+	}
+	w = wr_of(buf, 20);
+	ip_write_udp(&w, 1, 2, 3, 50);
+	assert_true(w.bad);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_connect), cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
+		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_ip),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
