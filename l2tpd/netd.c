@@ -38,7 +38,7 @@ enum {
 	TUN_TXQLEN = 500,
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
 	DELETE_AFTER_MS = 50,
-	FIREWALL_MS = 10000,		/* for the helper; it needs some 30 */
+	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
 };
 

@@ -31,7 +31,7 @@ enum {
 	CHILDREN_MAX = CONF_ENGINES_MAX + 4,
 	ROWS_DEFAULT = 16384,		/* per engine, when max-session is not set */
 	USERS_POLL_S = 2,		/* how soon a changed users file is seen */
-	READY_S = 30,			/* all children ready within this time */
+	READY_S = 45,			/* all children ready within this time */
 	STOP_S = 5,			/* sessions end orderly within this time */
 	PING_S = 1,
 	STUCK_S = 5,			/* a child that answers no ping for so long is killed */
