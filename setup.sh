@@ -356,7 +356,10 @@ fuzz()
 do_check()
 {
 	local full=$1 t
-	[ "$full" = no ] || CHECK_PACKAGES="$CHECK_PACKAGES $FULL_PACKAGES"
+	if [ "$full" = yes ]; then
+		CHECK_PACKAGES="$CHECK_PACKAGES $FULL_PACKAGES"
+		export FULL=1		# scripts with a longer form take it
+	fi
 	# shellcheck disable=SC2086
 	need $BUILD_PACKAGES $PACKAGE_PACKAGES $INSTALL_PACKAGES $CHECK_PACKAGES
 	# Without cmocka the last configure left the unit tests out.
@@ -372,6 +375,7 @@ do_check()
 		for t in "$top"/tests/netns/*.sh; do
 			script "$top/build-san" "$t" sanitizers
 		done
+		SCRIPT_SECONDS=600 script "$top/build" "$top/tests/full/monkey.sh"
 		package_build
 		PACKAGE=$package BUILD=$top/build SCRIPT_SECONDS=2400 script "$top/tests/full/qemu.sh"
 		fuzz 40

@@ -469,15 +469,12 @@ static void engine_lost(struct manager *m, unsigned engine)
 	unsigned n = 0;
 
 	e->synced = false;
-	LIST_EACH(&m->pending, i) {
-		struct pending *p = CONTAINER_OF(i, struct pending, link);
-
-		if (p->judge.engine == engine)
-			pending_free(m, p);
-	}
 	for (uint32_t i = 0; i < e->n_rows; i++) {
 		struct msess *s = e->by_slot[i];
 		const struct sess_row *row = &e->rows[i];
+
+		if (e->asking[i])
+			pending_free(m, e->asking[i]);
 
 		if (!s)
 			continue;
