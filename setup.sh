@@ -297,17 +297,11 @@ count()
 	echo "${n:-0}"
 }
 
-# script BUILDDIR FILE [LABEL]: a test that needs root; its lines are TAP, or it
+# tally NAME LOG STATUS: of a test script that has run.  Its lines are TAP, or it
 # is one test by its exit status.
-script()
+tally()
 {
-	local build=$1
-	shift
-	local name=${1#"$top/"}${2:+ ($2)} log=$deps/tap status p f s line
-	say "$name"
-	BUILD=$build top_srcdir=$top top_builddir=$build timeout --kill-after=30 "${SCRIPT_SECONDS:-300}" "$1" </dev/null 2>&1 9>&- | tee "$log.$$"
-	status=${PIPESTATUS[0]}
-	p=0 f=0 s=0
+	local name=$1 log=$2 status=$3 p=0 f=0 s=0 line
 	while read -r line; do
 		case $line in
 		"1..0 # SKIP "*) s=$((s + 1)) skips+=("$name: ${line#*# SKIP }") ;;
@@ -315,14 +309,35 @@ script()
 		"ok "*) p=$((p + 1)) ;;
 		"not ok "*) f=$((f + 1)) failures+=("$name: ${line#not ok }") ;;
 		esac
-	done <"$log.$$"
-	rm -f "$log.$$"
+	done <"$log"
 	if [ "$status" -ne 0 ] && [ $f -eq 0 ]; then
 		f=1
 		failures+=("$name: exit status $status")
 	fi
 	[ $((p + f + s)) -gt 0 ] || p=1
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# scripts BUILD LABEL SCRIPT…: run them, two at a time: they wait more than they work.
+scripts()
+{
+	local build=$1 label=$2 t log dir=$deps/tap.$$
+	shift 2
+	mkdir -p "$dir"
+	export dir
+	# shellcheck disable=SC2016
+	printf '%s\n' "$@" | BUILD=$build top_srcdir=$top top_builddir=$build SCRIPT_SECONDS=${SCRIPT_SECONDS:-400} \
+		xargs -P 2 -I '{}' bash -c '
+			log=$dir/$(basename "$1")
+			timeout --kill-after=30 "$SCRIPT_SECONDS" "$1" </dev/null >"$log" 2>&1
+			echo $? >"$log.status"
+			{ echo "== $1"; cat "$log"; } >"$log.show"
+			cat "$log.show"' _ '{}' 9>&-
+	for t; do
+		log=$dir/$(basename "$t")
+		tally "${t#"$top/"}${label:+ ($label)}" "$log" "$(cat "$log.status" 2>/dev/null || echo 1)"
+	done
+	rm -rf "$dir"
 }
 
 # fuzz SECONDS: every target in turn, $jobs at a time, all within SECONDS.
@@ -368,16 +383,11 @@ do_check()
 	suite "$top/build" "plain build"
 	tree "$top/build-san" --enable-werror --enable-sanitize
 	suite "$top/build-san" "sanitizer build"
-	for t in "$top"/tests/netns/*.sh; do
-		script "$top/build" "$t"
-	done
+	scripts "$top/build" "" "$top"/tests/netns/*.sh
 	if [ "$full" = yes ]; then
-		for t in "$top"/tests/netns/*.sh; do
-			script "$top/build-san" "$t" sanitizers
-		done
-		SCRIPT_SECONDS=600 script "$top/build" "$top/tests/full/monkey.sh"
+		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
-		PACKAGE=$package BUILD=$top/build SCRIPT_SECONDS=2400 script "$top/tests/full/qemu.sh"
+		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/qemu.sh
 		fuzz 40
 	else
 		fuzz 120
