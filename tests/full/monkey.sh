@@ -7,9 +7,8 @@
 # shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
+. "${0%/*}/../dial.sh"
 
-CLIENT=192.0.2.10
-PREFIX=198.18.0.0/16
 seconds=${MONKEY_S:-300}
 seed=${MONKEY_SEED:-$RANDOM}
 RANDOM=$seed
@@ -18,25 +17,8 @@ rig_begin "a random fault every 5 s for $seconds s (seed $seed)"
 must test -x "$build/culvertd"
 must test -x "$build/culvert-dial"
 
-network()
-{
-	ns_add srv && ns_add cli && ns_add in || return 1
-	link srv out0 cli c0 && link srv in0 in i0 &&
-		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
-		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
-	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
-		ip -n "$(nsname cli)" route add local $PREFIX dev lo
-}
-must network
-server_run=$rig_dir/run
-mkdir -p "$server_run"
-(umask 077 && server_conf |
-	sed 's/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-10\.55\.0\.99/-10.55.1.250/' \
-		>"$server_run/conf")
-must server_start
-printf '%s\n' "$PSK" >"$rig_dir/psk"
-password_of alice >"$rig_dir/password"
-dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+must dial_network
+must dial_server 1.250
 before=$(held)
 parent_fds=$(find "/proc/$server_pid/fd" -type l | wc -l)
 must capture_start srv out0 outer

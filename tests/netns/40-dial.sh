@@ -6,79 +6,19 @@
 # shellcheck disable=SC1091,SC2016,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
-
-CLIENT=192.0.2.10
-PREFIX=198.18.0.0/16
+. "${0%/*}/../dial.sh"
 
 rig_begin "many clients of one process, some of them rude"
 must test -x "$build/culvertd"
 must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 
-network()
-{
-	ns_add srv && ns_add cli && ns_add in || return 1
-	link srv out0 cli c0 && link srv in0 in i0 &&
-		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
-		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
-	# A prefix of clients behind one interface, with no address for each.
-	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
-		ip -n "$(nsname cli)" route add local $PREFIX dev lo
-}
-must network
-server_run=$rig_dir/run
-mkdir -p "$server_run"
-(umask 077 && server_conf |
-	sed 's/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-10\.55\.0\.99/-10.55.3.250/' \
-		>"$server_run/conf")
-must server_start
-printf '%s\n' "$PSK" >"$rig_dir/psk"
-password_of alice >"$rig_dir/password"
-
-# What every call has in common.
-dial_cmd=("$build/culvert-dial" -s "$OUTER" -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
-
-# dial TAG OPTION…: to its end; output in TAG.dial, status is its own.
-dial()
-{
-	local tag=$1
-	shift
-	ns cli timeout 100 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
-}
-
-# dial_start TAG OPTION…: in the background.
-dial_start()
-{
-	local tag=$1
-	shift
-	start_ns cli "$tag" "${dial_cmd[@]}" "$@"
-}
-
-# got TAG FIELD: of the line that begins with "result".
-got()
-{
-	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null
-}
+must dial_network
+must dial_server 3.250
 
 shows()
 {
 	grep -h -vE '^(session=|usage|result)' "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null | sed 's/^/# /'
-}
-
-# engine_sessions N: of that engine.
-engine_sessions()
-{
-	ctl status | awk -v e="engine$1" '$1 == e && $2 == "sessions" { print $3 }'
-}
-
-all_held()
-{
-	echo "$(held) flows=$(counter flows) ike=$(counter ike_sas_now)"
-}
-
-all_held_is()
-{
-	[ "$(all_held)" = "$1" ]
 }
 
 sessions_are()

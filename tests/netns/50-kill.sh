@@ -5,51 +5,19 @@
 # shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
-
-CLIENT=192.0.2.10
-PREFIX=198.18.0.0/16
+. "${0%/*}/../dial.sh"
 
 rig_begin "any process can be killed at any moment"
 must test -x "$build/culvertd"
 must test -x "$build/culvert-dial"
 
-network()
-{
-	ns_add srv && ns_add cli && ns_add in || return 1
-	link srv out0 cli c0 && link srv in0 in i0 &&
-		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
-		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
-	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
-		ip -n "$(nsname cli)" route add local $PREFIX dev lo
-}
-must network
-server_run=$rig_dir/run
-mkdir -p "$server_run"
-(umask 077 && server_conf |
-	sed 's/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-10\.55\.0\.99/-10.55.1.250/' \
-		>"$server_run/conf")
-must server_start
-printf '%s\n' "$PSK" >"$rig_dir/psk"
-password_of alice >"$rig_dir/password"
-dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
-
-dial()
-{
-	local tag=$1
-	shift
-	ns cli timeout 100 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.log" 2>&1
-}
-
-# got TAG FIELD: of the line that begins with "result".
-got()
-{
-	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.log"
-}
+must dial_network
+must dial_server 1.250
 
 # witness TAG ADDRESS: four clients behind it, pinging all the time; its pid in $started.
 witness()
 {
-	start_ns cli "$1" "${dial_cmd[@]}" -n 4 --from "$2/32" --ping 50 --target $INSIDE --hold 300 --time || return 1
+	dial_start "$1" -n 4 --from "$2/32" --ping 50 --target $INSIDE --hold 300 --time || return 1
 	wait_for eval '[ "$(grep -c " up " "$rig_dir/'"$1"'.log")" = 4 ]'
 }
 
@@ -61,11 +29,6 @@ hang_up()
 		grep -qz -- "--from" /proc/$p/cmdline 2>/dev/null && tr '\0' ' ' </proc/$p/cmdline | grep -q -- "--from $3/32" && kill -TERM $p
 	done
 	wait_for not rig_alive "$2"
-}
-
-engine_sessions()
-{
-	ctl status | awk -v e="engine$1" '$1 == e && $2 == "sessions" { print $3 }'
 }
 
 # child ROLE [INDEX]: the pid of a process of our server.
@@ -108,16 +71,6 @@ fds()
 	find "/proc/$1/fd" -maxdepth 1 -type l 2>/dev/null | wc -l
 }
 
-all_held()
-{
-	echo "$(held) flows=$(counter flows) pending=$(counter login_pending)"
-}
-
-all_held_is()
-{
-	[ "$(all_held)" = "$1" ]
-}
-
 before=$(all_held)
 parent_fds=$(fds "$server_pid")
 
@@ -145,7 +98,7 @@ fault()
 	pid=$(child $role $index)
 	lines=$(wc -l <"$rig_dir/culvertd.log")
 	# Logins that are in every phase when it happens.
-	start_ns cli storm "${dial_cmd[@]}" -n 24 -r 24 --from 198.18.2.0/24 --timeout 25 --hold 1
+	dial_start storm -n 24 -r 24 --from 198.18.2.0/24 --timeout 25 --hold 1
 	storm=$started
 	sleep 0.4
 	kill -$sig "$pid"
