@@ -124,16 +124,6 @@ static const struct allowed allowed[] = {
 #endif
 };
 
-/*
- * With syslog(3) only: a logger that was restarted is connected to again.  It
- * may also be away; its file name is looked up then, and no other socket can
- * be had than one of this machine's.
- */
-static const struct allowed allowed_syslog[] = {
-	WHEN(ALL, "socket", IS, 0, AF_UNIX),
-	CALL(ALL, "connect"),
-};
-
 #if SANDBOX_SANITIZER
 /* LeakSanitizer's tracer, an external symbolizer: they do without. */
 static const char *const refused[] = { "clone", "clone3", "fork", "vfork", "execve", "ptrace", "pipe", "pipe2" };
@@ -227,15 +217,34 @@ static int allow(scmp_filter_ctx ctx, const struct allowed *a)
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, &cmp);
 }
 
-static int allow_all(scmp_filter_ctx ctx, enum role role, const struct allowed *list, size_t n)
+static int allow_all(scmp_filter_ctx ctx, enum role role)
 {
-	for (size_t i = 0; i < n; i++) {
-		int err = list[i].roles & 1u << role ? allow(ctx, &list[i]) : 0;
+	for (size_t i = 0; i < N_ELEMENTS(allowed); i++) {
+		int err = allowed[i].roles & 1u << role ? allow(ctx, &allowed[i]) : 0;
 
 		if (err < 0 && err != -EEXIST)	/* twice in the list */
 			return err;
 	}
 	return 0;
+}
+
+/*
+ * With syslog(3) only: a logger that was restarted is connected to again.  Its
+ * path is a pointer, which no filter sees; but most that listens elsewhere has
+ * streams.  A logger with a stream stays disconnected.
+ */
+static int allow_syslog(scmp_filter_ctx ctx)
+{
+	const int how = SOCK_DGRAM | SOCK_CLOEXEC;
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0), SCMP_A1(SCMP_CMP_EQ, how, 0));
+
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
+			SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0), SCMP_A1(SCMP_CMP_NE, how, 0));
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	return err;
 }
 
 static int seccomp_enter(enum role role)
@@ -248,9 +257,9 @@ static int seccomp_enter(enum role role)
 	/* Calls of another architecture (32 bit on a 64-bit kernel), too. */
 	err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
-		err = allow_all(ctx, role, allowed, N_ELEMENTS(allowed));
+		err = allow_all(ctx, role);
 	if (!err && log_to_syslog())
-		err = allow_all(ctx, role, allowed_syslog, N_ELEMENTS(allowed_syslog));
+		err = allow_syslog(ctx);
 #if SANDBOX_SANITIZER
 	for (unsigned i = 0; !err && i < N_ELEMENTS(refused); i++)
 		if (seccomp_syscall_resolve_name(refused[i]) >= 0)

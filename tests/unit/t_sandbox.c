@@ -187,7 +187,12 @@ static bool c_socket_inet(void)
 
 static bool c_socket_unix(void)
 {
-	return socket(AF_UNIX, SOCK_DGRAM, 0) >= 0;
+	return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0;
+}
+
+static bool c_socket_stream(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 && errno == EPROTONOSUPPORT;
 }
 
 static bool c_socket_netlink(void)
@@ -287,6 +292,7 @@ static const struct {
 	{ "syslog: log", c_log, .allowed = ALL, .syslog = true },
 	{ "syslog: socket: Internet", c_socket_inet, .allowed = 0, .syslog = true },
 	{ "syslog: socket: UNIX", c_socket_unix, .allowed = ALL, .syslog = true },
+	{ "syslog: socket: UNIX stream, refused", c_socket_stream, .allowed = ALL, .syslog = true },
 	{ "syslog: connect", c_connect, .allowed = ALL, .syslog = true },
 	{ "execve", c_execve, .allowed = 0 },
 	{ "fork", c_fork, .allowed = 0 },
