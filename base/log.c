@@ -38,6 +38,11 @@ void log_init(const char *name, bool to_syslog)
 		openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
+bool log_to_syslog(void)
+{
+	return log_syslog;
+}
+
 static void log_v(int level, const char *fmt, va_list ap)
 {
 	char line[1024], when[32];

@@ -26,6 +26,9 @@ extern int log_max;
  */
 void log_init(const char *name, bool to_syslog);
 
+/* Do lines go to syslog(3)? */
+bool log_to_syslog(void);
+
 void log_at(int level, const char *fmt, ...) PRINTF(2, 3);
 
 #define log_err(...) log_at(LOG_ERR, __VA_ARGS__)

@@ -322,7 +322,7 @@ struct msg_tun_del {			/* MSG_TUN_DEL, MSG_TUN_KEEP */
 };
 
 /* ---- counters ---- */
-enum { STATS_MAX = 48 };
+enum { STATS_MAX = 64 };
 
 struct counter {
 	char name[32];			/* "esp_bad_icv" */

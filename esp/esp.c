@@ -102,6 +102,26 @@ static bool iv_take(uint8_t iv[static ESP_IV_MAX])
 	return true;
 }
 
+bool esp_init(void)
+{
+	static const uint8_t key[32];
+	static const struct esp_keys all[] = {
+		{ .enc = ESP_AES_CBC_128, .enc_key = key, .enc_len = 16,
+		  .auth = ESP_HMAC_SHA1_96, .auth_key = key, .auth_len = 20 },
+		{ .enc = ESP_AES_CBC_256, .enc_key = key, .enc_len = 32,
+		  .auth = ESP_HMAC_SHA2_256_128, .auth_key = key, .auth_len = 32 },
+	};
+	uint8_t iv[ESP_IV_MAX];
+	struct esp_sa *sa;
+
+	for (unsigned i = 0; i < 2 * N_ELEMENTS(all); i++) {
+		if (esp_sa_new(0, &all[i / 2], i % 2, &sa) < 0)
+			return false;
+		esp_sa_free(sa);
+	}
+	return iv_take(iv);
+}
+
 /* Lay out a packet of len bytes at p: how a packet looks is said here only (RFC 4303 2). */
 static bool parts_of(const struct esp_sa *sa, uint8_t *p, size_t len, struct parts *ret)
 {

@@ -60,6 +60,13 @@ struct esp_keys {
 struct esp_sa;
 
 /*
+ * Once, before a process gives up the file system: the crypto library reads
+ * its configuration and loads its algorithms when they are used first.  False
+ * when one of them, or its random generator, is missing.
+ */
+MUST_USE bool esp_init(void);
+
+/*
  * spi: host order.  The keys are copied (and wiped by esp_sa_free()).
  * 0, -EINVAL for an algorithm or length that is not known, -ENOMEM.
  */

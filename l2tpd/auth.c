@@ -10,6 +10,7 @@
 #include "base/rd.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
+#include "l2tpd/sandbox.h"
 #include "l2tpd/users.h"
 #include "ppp/mschap.h"
 
@@ -195,6 +196,7 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		st.c[0].value = a->judged;
 		str_copy(st.c[1].name, sizeof(st.c[1].name), "denied");
 		st.c[1].value = a->denied;
+		sandbox_stats(&st);
 		peer_send(&a->manager, MSG_STATS, &st, sizeof(st), -1);
 		break;
 	}
@@ -222,6 +224,7 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_START:
 		if (!a->auth)
 			fatal("started before everything was given");
+		sandbox_enter(ROLE_AUTH);
 		peer_send(&a->parent, MSG_READY, NULL, 0, -1);
 		break;
 	case MSG_SHUTDOWN:

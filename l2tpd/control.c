@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "l2tpd/manager.h"
+#include "l2tpd/sandbox.h"
 
 enum {
 	CLIENTS_MAX = 32,
@@ -174,6 +175,8 @@ static void stats_begin(struct control *ctl)
 	stats_send(ctl, "manager", "sessions_adopted", m->count.sessions_adopted);
 	stats_send(ctl, "manager", "lost_in_bytes", m->count.lost_in_bytes);
 	stats_send(ctl, "manager", "lost_out_bytes", m->count.lost_out_bytes);
+	stats_send(ctl, "manager", "sandbox_seccomp", sandbox_seccomp());
+	stats_send(ctl, "manager", "sandbox_landlock", sandbox_landlock());
 	for (unsigned i = 0; i < CONF_ENGINES_MAX; i++)
 		ctl->stats_pending += peer_send(&m->engine[i].peer, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->auth, MSG_STATS_REQ, NULL, 0, -1);

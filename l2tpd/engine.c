@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "l2tpd/child.h"
+#include "l2tpd/sandbox.h"
 
 enum {
 	USE_S = 5,		/* how often iked hears what was used */
@@ -24,7 +25,7 @@ static void counters(struct engine *e, struct msg_stats *m)
 		ENGINE_COUNTERS(X)
 #undef X
 	};
-	_Static_assert(N_ELEMENTS(c) + L2TP_COUNTERS <= STATS_MAX, "MSG_STATS holds all counters");
+	_Static_assert(N_ELEMENTS(c) + L2TP_COUNTERS + SANDBOX_COUNTERS <= STATS_MAX, "MSG_STATS holds all counters");
 
 	memset(m, 0, sizeof(*m));
 	for (unsigned i = 0; i < N_ELEMENTS(c); i++) {
@@ -40,6 +41,7 @@ static void counters(struct engine *e, struct msg_stats *m)
 		LIST_EACH(&e->flows, k)
 			l->value += CONTAINER_OF(k, struct flow, link)->l2tp.cnt[i];
 	}
+	sandbox_stats(m);
 }
 
 static void manager_msg(struct peer *p, struct msg *m, void *arg)
@@ -201,6 +203,7 @@ static void start(struct engine *e)
 		manager_sync(e);
 	if (peer_is_open(&e->iked))
 		iked_sync(e);
+	sandbox_enter(ROLE_ENGINE);
 	peer_send(&e->parent, MSG_READY, NULL, 0, -1);
 }
 
@@ -247,6 +250,8 @@ void engine_main(void)
 	e.base = event_base_new();
 	if (!e.base || !e.sa)
 		fatal("out of memory");
+	if (!esp_init())
+		fatal("OpenSSL has no AES-CBC or no random numbers: ESP cannot work");
 	data_init(&e);
 	child_start(&e.parent, e.base, ROLE_ENGINE, parent_msg, &e);
 }

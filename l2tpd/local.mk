@@ -22,8 +22,12 @@ culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h 
 	l2tpd/engine.h l2tpd/engine.c l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c l2tpd/auth.h l2tpd/auth.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-culvertd_LDADD = libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
-	$(EVENT_LIBS) $(MNL_LIBS) $(CRYPTO_LIBS)
+culvertd_LDADD = libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
+	$(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
+
+noinst_LIBRARIES += libsandbox.a
+libsandbox_a_SOURCES = l2tpd/sandbox.h l2tpd/sandbox.c
+libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
 noinst_LIBRARIES += libpool.a
 libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c

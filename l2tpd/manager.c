@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "l2tpd/child.h"
+#include "l2tpd/sandbox.h"
 
 enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff };
 
@@ -670,6 +671,7 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_START:
 		if (!m->have_conf || !m->control)
 			fatal("started before everything was given");
+		sandbox_enter(ROLE_MANAGER);
 		peer_send(&m->parent, MSG_READY, NULL, 0, -1);
 		break;
 	case MSG_SHUTDOWN:

@@ -9,5 +9,10 @@ tests_unit_t_pair_SOURCES = tests/unit/t_pair.c
 tests_unit_t_pair_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_pair_LDADD = libl2tp.a libppp.a libesp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+unit_tests += tests/unit/t_sandbox
+tests_unit_t_sandbox_SOURCES = tests/unit/t_sandbox.c
+tests_unit_t_sandbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
 # What the server does with bad input: tests/SECURITY.md says which test shows what.
 EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/netns/20-hostile.sh

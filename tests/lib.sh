@@ -43,9 +43,23 @@ rig_begin()
 	echo "# $1"
 }
 
+# rig_sandbox: no process of any server in this test made a system call that its sandbox refuses.
+rig_sandbox()
+{
+	local f
+	for f in "$rig_dir"/culvertd*.log; do
+		[ -e "$f" ] || continue
+		grep -H 'killed by signal 31$' "$f" && return 1
+	done
+	return 0
+}
+
 # rig_end: the plan line, and the script's exit status.
 rig_end()
 {
+	if [ -e "$rig_dir/culvertd.log" ]; then
+		check "no process was killed by its sandbox (SIGSYS)" rig_sandbox
+	fi
 	rig_ended=yes
 	echo "1..$rig_n"
 	exit $((rig_bad > 0))

@@ -38,6 +38,24 @@ shows one
 check_eq "no ping was lost" 0 "$(got one pings_lost)"
 check "and there were some" test "$(got one pings)" -ge 5
 
+# --- what the processes of the server may do ---
+
+# in_force ROLE FIELD: from the kernel, of every process of that role, each value once.
+in_force()
+{
+	local pid
+	for pid in $(pgrep -P "$server_pid" -f "culvertd -P $1"); do
+		sed -nE "s/^$2:[[:space:]]*//p" "/proc/$pid/status"
+	done | sort -u
+}
+
+for role in engine manager auth; do
+	check_eq "$role: a seccomp filter, no new privileges, no capability" "2 1 0000000000000000" \
+		"$(in_force $role Seccomp) $(in_force $role NoNewPrivs) $(in_force $role CapEff)"
+done
+check_eq "status says so, for two engines, manager and auth" 4 "$(counter sandbox_seccomp)"
+note "Landlock: ABI $(ctl status | awk '$2 == "sandbox_landlock" { print $3 }' | sort -u | xargs)"
+
 # --- one session with a TUN ---
 
 dial_start tun --tun vpn0
