@@ -302,7 +302,7 @@ script()
 {
 	local name=${1#"$top/"}${2:+ ($2)} log=$deps/tap status p f line
 	say "$name"
-	timeout --kill-after=30 "${SCRIPT_SECONDS:-300}" "$1" </dev/null 2>&1 9>&- | tee "$log.$$"
+	timeout --kill-after=30 "${SCRIPT_SECONDS:-600}" "$1" </dev/null 2>&1 9>&- | tee "$log.$$"
 	status=${PIPESTATUS[0]}
 	p=0 f=0
 	while read -r line; do
