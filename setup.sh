@@ -326,7 +326,7 @@ scripts()
 	mkdir -p "$dir"
 	export dir
 	# shellcheck disable=SC2016
-	printf '%s\n' "$@" | BUILD=$build top_srcdir=$top top_builddir=$build SCRIPT_SECONDS=${SCRIPT_SECONDS:-400} \
+	printf '%s\n' "$@" | BUILD=$build top_srcdir=$top top_builddir=$build SCRIPT_SECONDS=${SCRIPT_SECONDS:-600} \
 		xargs -P 2 -I '{}' bash -c '
 			log=$dir/$(basename "$1")
 			timeout --kill-after=30 "$SCRIPT_SECONDS" "$1" </dev/null >"$log" 2>&1
