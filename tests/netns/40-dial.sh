@@ -108,7 +108,7 @@ check_eq "no packet came to an SPI of nobody" 0 "$(counter esp_unknown_spi)"
 # --- a bad wire ---
 
 check "5 % lost, 5 % doubled, 10 % overtaken, both ways: 30 come up" \
-	dial wire -n 30 --from $PREFIX --loss 5 --dup 5 --reorder 10 --timeout 90
+	dial wire -n 30 --from $PREFIX --ping 300 --loss 5 --dup 5 --reorder 10 --timeout 90
 shows wire
 check "the wire was bad" grep -qE '^datagrams: [1-9][0-9]* dropped, [1-9][0-9]* doubled, [1-9][0-9]* delayed' "$rig_dir/wire.dial"
 
