@@ -97,7 +97,7 @@ struct conf_ipcp {			/* ipcp NAME { … } */
 
 struct conf_interface {			/* interface NAME address A ipcp I */
 	char name[CONF_IFNAME_MAX];	/* as written: "pppx0" */
-	bool per_session;		/* its name begins with pppx */
+	bool per_session;		/* its name begins with pppx; else tun: one device per engine */
 	uint32_t address;
 	uint8_t ipcp;			/* index */
 };

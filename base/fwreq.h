@@ -15,6 +15,7 @@ enum {
 	FWREQ_MAGIC = 0x63767731,
 	FWREQ_RANGES = CONF_IPCPS * CONF_POOLS,
 	FWREQ_SERVERS = CONF_INTERFACES,
+	FWREQ_SESSION_IFS = 1 + 2 * CONF_INTERFACES,	/* pppx*; tunN and tunN-* */
 };
 
 /* What comes in on UDP 1701 of the host. */
@@ -40,8 +41,8 @@ struct fwreq {
 	uint16_t nat_port[2];		/* first and last port of translated TCP and UDP */
 	uint32_t nat_to;		/* 0: the interface's own address */
 	char nat_on[CONF_IFNAME_MAX];
-	char session_if[CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */
-	uint32_t n_pool, n_server;
+	char session_if[FWREQ_SESSION_IFS][CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */
+	uint32_t n_session_if, n_pool, n_server;
 	struct fwreq_range pool[FWREQ_RANGES];	/* the sessions' addresses, in any order */
 	uint32_t server[FWREQ_SERVERS];	/* our ends of the sessions, on no other device */
 };

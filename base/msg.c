@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -125,7 +126,8 @@ static bool check_verdict(const union msg_body *b)
 {
 	const struct msg_verdict *m = &b->verdict;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && ENDS(m->reason) &&
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
+	       ENDS(m->reason) &&
 	       ENDS(m->user) && ENDS(m->realm);
 }
 
@@ -147,6 +149,28 @@ static bool check_tun_add(const union msg_body *b)
 static bool check_tun_done(const union msg_body *b)
 {
 	return b->tun_done.err <= 0 && b->tun_done.err >= -4095 && ENDS(b->tun_done.ifname);
+}
+
+static bool shared_ok(uint32_t interface, uint32_t engine)
+{
+	return interface < CONF_INTERFACES && engine < CONF_ENGINES_MAX;
+}
+
+static bool check_shared(const union msg_body *b)
+{
+	return shared_ok(b->shared.interface, b->shared.engine);
+}
+
+static bool check_shared_done(const union msg_body *b)
+{
+	return shared_ok(b->shared_done.interface, b->shared_done.engine) && b->shared_done.err <= 0 &&
+	       b->shared_done.err >= -4095;
+}
+
+static bool check_route(const union msg_body *b)
+{
+	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
+	       b->route.mtu >= 68;
 }
 
 static bool check_tun_del(const union msg_body *b)
@@ -250,6 +274,14 @@ static const struct msg_rule {
 	[MSG_CTL_ROW] = { "CTL_ROW", R(MANAGER), R(CTL), BODY(ctl_row), NO_FD, check_ctl_row },
 	[MSG_CTL_COUNTER] = { "CTL_COUNTER", R(MANAGER), R(CTL), BODY(ctl_counter), NO_FD, check_ctl_counter },
 	[MSG_CTL_END] = { "CTL_END", R(MANAGER), R(CTL), BODY(ctl_end), NO_FD, check_ctl_end },
+
+	[MSG_SHARED_ADD] = { "SHARED_ADD", R(MANAGER), R(NETD), BODY(shared), NO_FD, check_shared },
+	[MSG_ROUTE_ADD] = { "ROUTE_ADD", R(MANAGER), R(NETD), BODY(route), NO_FD, check_route },
+	[MSG_ROUTE_DEL] = { "ROUTE_DEL", R(MANAGER), R(NETD), BODY(route), NO_FD, check_route },
+	[MSG_SHARED_DONE] = { "SHARED_DONE", R(NETD), R(MANAGER), BODY(shared_done), MAY_FD, check_shared_done },
+	[MSG_ROUTE_DONE] = { "ROUTE_DONE", R(NETD), R(MANAGER), BODY(route), NO_FD, check_route },
+	[MSG_SHARED_TUN] = { "SHARED_TUN", R(MANAGER), R(ENGINE), BODY(shared), WITH_FD, check_shared },
+	[MSG_SESSION_ROUTE] = { "SESSION_ROUTE", R(MANAGER), R(ENGINE), BODY(session), NO_FD, check_session },
 };
 
 static const char *const role_names[ROLES] = {
@@ -270,6 +302,15 @@ struct queued {
 	struct wire w;
 	uint8_t body[];
 };
+
+void shared_ifname(const struct conf_interface *i, unsigned engine, char ret[static CONF_IFNAME_MAX])
+{
+	/* 999999 and 31 are the greatest: it fits. */
+	if (engine)
+		snprintf(ret, CONF_IFNAME_MAX, "%.12s-%u", i->name, engine % CONF_ENGINES_MAX);
+	else
+		(void)str_copy(ret, CONF_IFNAME_MAX, i->name);
+}
 
 const char *role_name(enum role r)
 {

@@ -47,6 +47,9 @@ union msg_body {
 	struct msg_tun_add tun_add;
 	struct msg_tun_done tun_done;
 	struct msg_tun_del tun_del;
+	struct msg_shared shared;
+	struct msg_shared_done shared_done;
+	struct msg_route route;
 	struct msg_stats stats;
 	struct msg_ctl_req ctl_req;
 	struct msg_ctl_row ctl_row;

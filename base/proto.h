@@ -86,7 +86,7 @@ enum msg_type {
 	MSG_TUN_DONE,		/* +fd when err is 0 */
 	MSG_TUN_DEL,
 	MSG_TUN_KEEP,		/* first on a new channel: these units are in use … */
-	MSG_TUN_SYNC,		/* … and no others: netd removes them */
+	MSG_TUN_SYNC,		/* … and no others, no other shared device or route: netd removes them */
 
 	/* manager → engine, iked, netd, and the answer */
 	MSG_STATS_REQ,
@@ -99,6 +99,16 @@ enum msg_type {
 	MSG_CTL_ROW,
 	MSG_CTL_COUNTER,
 	MSG_CTL_END,
+
+	/* interface tunN: one TUN per engine for all of its sessions, each of them a route.
+	 * manager → netd; before MSG_TUN_SYNC they say what is in use, too */
+	MSG_SHARED_ADD,		/* make the device, or find it there */
+	MSG_ROUTE_ADD,		/* a session's address is behind it; again does no harm */
+	MSG_ROUTE_DEL,
+	MSG_SHARED_DONE,	/* netd → manager; +fd unless err or the engine has it from a netd before */
+	MSG_ROUTE_DONE,		/* netd → manager, the answer to MSG_ROUTE_ADD */
+	MSG_SHARED_TUN,		/* manager → engine; +fd */
+	MSG_SESSION_ROUTE,	/* manager → engine: its packets can be answered now */
 
 	MSG_TYPES,
 };
@@ -267,6 +277,7 @@ struct msg_verdict {
 	uint32_t verdict;		/* enum verdict */
 	char reason[64];		/* for the log and the peer; "" with VERDICT_OK */
 	uint32_t ppp_id;
+	uint32_t interface;		/* index in conf.interface */
 	char user[128];			/* as the session is known (stripped), escaped */
 	char realm[CONF_NAME_MAX];	/* the authentication's name */
 	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
@@ -274,7 +285,7 @@ struct msg_verdict {
 	uint32_t dns[2], nbns[2];
 };
 
-struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL */
+struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MSG_SESSION_ROUTE */
 	struct sid sid;
 	char reason[64];		/* DOWN, KILL */
 };
@@ -320,6 +331,27 @@ struct msg_tun_done {
 struct msg_tun_del {			/* MSG_TUN_DEL, MSG_TUN_KEEP */
 	uint32_t unit;
 };
+
+struct msg_shared {			/* MSG_SHARED_ADD, MSG_SHARED_TUN */
+	uint32_t interface;		/* index in conf.interface */
+	uint32_t engine;
+};
+
+struct msg_shared_done {
+	uint32_t interface, engine;
+	int32_t err;			/* 0 or -errno; -EBUSY: somebody else's device has the name */
+};
+
+struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
+	uint32_t interface, engine;	/* whose device */
+	uint32_t ip;			/* host order */
+	uint32_t tag;			/* comes back in MSG_ROUTE_DONE */
+	int32_t err;			/* there: 0 or -errno */
+	uint16_t mtu;
+};
+
+/* The device of an interface tunN that is engine's: "tun0", "tun0-1", "tun0-2" … */
+void shared_ifname(const struct conf_interface *, unsigned engine, char ret[static CONF_IFNAME_MAX]);
 
 /* ---- counters ---- */
 enum { STATS_MAX = 64 };

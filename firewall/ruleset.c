@@ -51,8 +51,11 @@ const char *fwreq_check(const struct fwreq *r)
 		return "no such way with L2TP";
 	if (!r->ike_port[0] || !r->ike_port[1])
 		return "an IKE port is 0";
-	if (!name_ok(r->session_if, true))
-		return "the sessions' interface name is bad";
+	if (!r->n_session_if || r->n_session_if > FWREQ_SESSION_IFS)
+		return "the sessions' interfaces are none or too many";
+	for (uint32_t i = 0; i < r->n_session_if; i++)
+		if (!name_ok(r->session_if[i], true))
+			return "the sessions' interface name is bad";
 	if (r->n_pool > FWREQ_RANGES || r->n_server > FWREQ_SERVERS)
 		return "too many addresses";
 	for (uint32_t i = 0; i < r->n_pool; i++)
@@ -91,6 +94,25 @@ PRINTF(2, 3) static void put(struct wr *w, const char *fmt, ...)
 static void put_ip(struct wr *w, uint32_t ip)
 {
 	put(w, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+}
+
+/* The sessions' devices, after iifname or oifname. */
+static void put_sessions(const struct fwreq *r, struct wr *w, const char *key)
+{
+	put(w, "%s ", key);
+	if (r->n_session_if > 1)
+		put(w, "{ ");
+	for (uint32_t i = 0; i < r->n_session_if; i++)
+		put(w, i ? ", \"%s\"" : "\"%s\"", r->session_if[i]);
+	put(w, r->n_session_if > 1 ? " } " : " ");
+}
+
+/* A rule for what comes from them (iifname) or goes to them (oifname). */
+static void put_session_rule(const struct fwreq *r, struct wr *w, const char *key, const char *verdict)
+{
+	put(w, "\t\t");
+	put_sessions(r, w, key);
+	put(w, "%s\n", verdict);
 }
 
 static int by_first(const void *a, const void *b)
@@ -158,7 +180,7 @@ static void put_raw(const struct fwreq *r, struct wr *w)
 {
 	put(w, "\tchain raw_in {\n");
 	put(w, "\t\ttype filter hook prerouting priority raw; policy accept;\n");
-	put(w, "\t\tiifname \"%s\" goto from_client\n", r->session_if);
+	put_session_rule(r, w, "iifname", "goto from_client");
 	put(w, "\t\tfib daddr type local udp dport { %u, %u } notrack\n", r->ike_port[0],
 	    r->ike_port[1]);
 	put(w, "\t}\n\n");
@@ -177,7 +199,7 @@ static void put_outside(const struct fwreq *r, struct wr *w)
 {
 	put(w, "\tchain outside {\n");
 	put(w, "\t\ttype filter hook prerouting priority mangle; policy accept;\n");
-	put(w, "\t\tiifname \"%s\" accept\n", r->session_if);
+	put_session_rule(r, w, "iifname", "accept");
 	put(w, "\t\tiifname \"lo\" accept\n");
 	put(w, "\t\tip daddr @pool ct state new,invalid,untracked drop\n");
 	put(w, "\t\tip daddr @server drop\n");
@@ -198,7 +220,7 @@ static void put_input(const struct fwreq *r, struct wr *w)
 		put(w, "\t\tudp dport 1701 drop\n");
 	else if (r->l2tp == FWREQ_L2TP_IPSEC)
 		put(w, "\t\tmeta ipsec missing udp dport 1701 drop\n");
-	put(w, "\t\tiifname \"%s\" goto client_to_host\n", r->session_if);
+	put_session_rule(r, w, "iifname", "goto client_to_host");
 	put(w, "\t\tudp dport { %u, %u } accept\n", r->ike_port[0], r->ike_port[1]);
 	put(w, "\t}\n\n");
 }
@@ -213,10 +235,14 @@ static void put_forward(const struct fwreq *r, struct wr *w)
 	put(w, "\t}\n\n");
 	put(w, "\tchain forward {\n");
 	put(w, "\t\ttype filter hook forward priority filter; policy accept;\n");
-	if (!r->client_to_client)
-		put(w, "\t\tiifname \"%s\" oifname \"%s\" drop\n", r->session_if, r->session_if);
-	put(w, "\t\tiifname \"%s\" goto session\n", r->session_if);
-	put(w, "\t\toifname \"%s\" goto session\n", r->session_if);
+	if (!r->client_to_client) {
+		put(w, "\t\t");
+		put_sessions(r, w, "iifname");
+		put_sessions(r, w, "oifname");
+		put(w, "drop\n");
+	}
+	put_session_rule(r, w, "iifname", "goto session");
+	put_session_rule(r, w, "oifname", "goto session");
 	put(w, "\t}\n");
 }
 

@@ -167,6 +167,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
 	s->tun = -1;
+	list_init(&s->by_ip);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
 	e->by_slot[slot] = s;
@@ -317,6 +318,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
 	if (m->verdict == VERDICT_OK) {
+		struct shared_tun *shared = &e->shared[m->interface];
+
 		s->ip = m->ip;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
@@ -329,7 +332,11 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 			host_name(&s->flow->l2tp, s->tunnel_id));
 		if (s->flow->send)
 			s->row->peer = s->flow->send->peer;
+		if (shared->ifname[0])
+			memcpy(s->row->ifname, shared->ifname, sizeof(s->row->ifname));
 		row_write_end(s->row);
+		if (shared->ifname[0])
+			data_shared_join(s, shared);
 	}
 	ppp_out_init(&out);
 	ppp_verdict(&s->ppp, &v, now, &out);
@@ -349,6 +356,14 @@ void call_tun(struct engine *e, const struct msg_session_tun *m, int fd)
 	str_copy(s->row->ifname, sizeof(s->row->ifname), m->ifname);
 	row_write_end(s->row);
 	data_tun_open(s, fd);
+}
+
+void call_route(struct engine *e, const struct msg_session *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+
+	if (s && s->shared)
+		data_shared_routed(s);
 }
 
 void call_kill(struct engine *e, const struct msg_session *m)

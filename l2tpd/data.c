@@ -8,7 +8,7 @@
  *            - L2TP T=0 → session of this flow - PPP
  *                - IP → source check → TUN
  *                - else → call.c
- *   out: TUN - PPP, L2TP and inner UDP in front - queue
+ *   out: TUN, or a shared one: session by destination address - PPP, L2TP and inner UDP in front - queue
  *        L2TP and PPP control from call.c - queue
  *          queue - seal the whole batch - trains of equal size by UDP_SEGMENT
  */
@@ -130,9 +130,17 @@ static bool ip_ok(struct sess *s, struct rd ip)
 	return true;
 }
 
+/* Where a session's packets go to: -1 = not there yet. */
+static int tun_of(const struct sess *s)
+{
+	if (s->shared)
+		return s->routed ? s->shared->fd : -1;
+	return s->tun;
+}
+
 static void tun_write(struct sess *s, const uint8_t *p, size_t n)
 {
-	if (write(s->tun, p, n) < 0) {
+	if (write(tun_of(s), p, n) < 0) {
 		s->flow->e->count.tun_full++;
 		s->row->in_errors++;
 		return;
@@ -152,7 +160,9 @@ static void ip_in(struct sess *s, struct rd ip, uint64_t now)
 		s->row->in_errors++;
 		return;
 	}
-	if (s->tun >= 0)
+	if (s->shared && list_empty(&s->by_ip))
+		s->flow->e->count.ip_nobody++;		/* its address is another session's by now */
+	else if (tun_of(s) >= 0)
 		tun_write(s, ip.p, ip.n);
 	else
 		hold_put(&s->hold, NULL, ip.p, ip.n, now);
@@ -455,6 +465,26 @@ void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 		tx_commit(s->flow, w.len);
 }
 
+/* n bytes of IP that stand behind the room for a header at p, from tx_room(). */
+static void ip_out(struct sess *s, uint8_t *p, size_t n)
+{
+	struct flow *f = s->flow;
+
+	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here.  The device
+	 * keeps its first MTU, LCP may have agreed on a smaller one since. */
+	if (p[sizeof(s->head)] >> 4 != 4 || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp)) {
+		f->e->count.ip_too_big += n > ppp_mtu(&s->ppp);
+		s->row->out_errors++;
+		return;
+	}
+	memcpy(p, s->head, sizeof(s->head));
+	p[4] = (uint8_t)((sizeof(s->head) + n) >> 8);
+	p[5] = (uint8_t)(sizeof(s->head) + n);
+	tx_commit(f, sizeof(s->head) + n);
+	s->row->out_packets++;
+	s->row->out_bytes += n;
+}
+
 static void tun_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct sess *s = arg;
@@ -476,21 +506,73 @@ static void tun_readable(evutil_socket_t fd, short what, void *arg)
 		n = read(fd, p + sizeof(s->head), cap - sizeof(s->head));
 		if (n <= 0)
 			break;
-		/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here.  The device
-		 * keeps its first MTU, LCP may have agreed on a smaller one since. */
-		if (p[sizeof(s->head)] >> 4 != 4 || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp)) {
-			f->e->count.ip_too_big += n > ppp_mtu(&s->ppp);
-			s->row->out_errors++;
-			continue;
-		}
-		memcpy(p, s->head, sizeof(s->head));
-		p[4] = (uint8_t)((sizeof(s->head) + (size_t)n) >> 8);
-		p[5] = (uint8_t)(sizeof(s->head) + (size_t)n);
-		tx_commit(f, sizeof(s->head) + (size_t)n);
-		s->row->out_packets++;
-		s->row->out_bytes += (uint64_t)n;
+		ip_out(s, p, (size_t)n);
 	}
 	data_flush(f->e);
+}
+
+static struct list *ip_bucket(struct engine *e, uint32_t ip)
+{
+	return &e->by_ip[ip % ENGINE_BUCKETS];
+}
+
+/* The session that has the address behind this shared TUN, or NULL. */
+static struct sess *ip_find(const struct shared_tun *t, uint32_t ip)
+{
+	LIST_EACH(ip_bucket(t->e, ip), i) {
+		struct sess *s = CONTAINER_OF(i, struct sess, by_ip);
+
+		if (s->ip == ip && s->shared == t)
+			return s;
+	}
+	return NULL;
+}
+
+/* One packet of a shared TUN, n bytes at p. */
+static void shared_out(struct shared_tun *t, const uint8_t *p, size_t n)
+{
+	struct rd ip = rd_of(p, n);
+	struct sess *s;
+	uint8_t *room;
+	size_t cap;
+
+	rd_skip(&ip, 16);
+	s = ip_find(t, rd_u32(&ip));
+	if (ip.bad || !s) {
+		t->e->count.ip_nobody++;
+		return;
+	}
+	room = tx_room(s->flow, &cap);
+	if (!room || n > cap - sizeof(s->head)) {
+		s->row->out_errors++;
+		return;
+	}
+	memcpy(room + sizeof(s->head), p, n);
+	ip_out(s, room, n);
+}
+
+static void shared_readable(evutil_socket_t fd, short what, void *arg)
+{
+	/* Whose SA makes how much room is known only afterwards: the packet is copied. */
+	static uint8_t buf[RX_BUF];
+	struct shared_tun *t = arg;
+
+	for (int i = 0; i < TUN_BURST; i++) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			/* Somebody deleted the device; it would be readable for ever. */
+			event_free(t->ev);
+			close(t->fd);
+			t->ev = NULL;
+			t->fd = -1;
+			log_warn("tun=%s is gone", t->ifname);
+		}
+		if (n <= 0)
+			break;
+		shared_out(t, buf, (size_t)n);
+	}
+	data_flush(t->e);
 }
 
 /* One send of n packets from tx.pkt[at], all of one SA. 0 or -errno. */
@@ -603,6 +685,15 @@ void data_flush(struct engine *e)
 }
 
 /* ---- TUN ---- */
+static void tun_write_held(struct sess *s)
+{
+	if (tun_of(s) < 0)
+		return;
+	for (unsigned i = 0; i < s->hold.n; i++)
+		tun_write(s, s->hold.pkt[i]->data, s->hold.pkt[i]->len);
+	hold_free(&s->hold);
+}
+
 void data_tun_open(struct sess *s, int fd)
 {
 	if (s->tun >= 0 || fd_setup(fd) < 0 ||
@@ -612,14 +703,53 @@ void data_tun_open(struct sess *s, int fd)
 	}
 	s->tun = fd;
 	event_add(s->tun_ev, NULL);
-	for (unsigned i = 0; i < s->hold.n; i++)
-		tun_write(s, s->hold.pkt[i]->data, s->hold.pkt[i]->len);
-	hold_free(&s->hold);
+	tun_write_held(s);
+}
+
+void data_shared_open(struct shared_tun *t, int fd)
+{
+	struct event *ev = fd_setup(fd) < 0 ? NULL :
+		event_new(t->e->base, fd, EV_READ | EV_PERSIST, shared_readable, t);
+
+	if (!ev) {
+		close(fd);
+		return;
+	}
+	/* A new manager has netd's descriptor sent once more. */
+	if (t->ev)
+		event_free(t->ev);
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = fd;
+	t->ev = ev;
+	event_add(ev, NULL);
+	for (uint32_t i = 0; i < t->e->n_rows; i++)
+		if (t->e->by_slot[i] && t->e->by_slot[i]->shared == t)
+			tun_write_held(t->e->by_slot[i]);
+}
+
+void data_shared_join(struct sess *s, struct shared_tun *t)
+{
+	struct sess *old = ip_find(t, s->ip);
+
+	/* It was replaced by a newer login, and has not ended yet. */
+	if (old)
+		list_del(&old->by_ip);
+	list_del(&s->by_ip);
+	s->shared = t;
+	list_push(ip_bucket(t->e, s->ip), &s->by_ip);
+}
+
+void data_shared_routed(struct sess *s)
+{
+	s->routed = true;
+	tun_write_held(s);
 }
 
 void data_tun_close(struct sess *s)
 {
 	hold_free(&s->hold);
+	list_del(&s->by_ip);
 	if (s->tun < 0)
 		return;
 	event_free(s->tun_ev);

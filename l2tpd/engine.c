@@ -57,6 +57,15 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		call_tun(e, &m->b.session_tun, m->fd);
 		m->fd = -1;
 		break;
+	case MSG_SHARED_TUN:
+		if (m->b.shared.engine != e->self || !e->shared[m->b.shared.interface].ifname[0])
+			break;		/* m->fd is closed */
+		data_shared_open(&e->shared[m->b.shared.interface], m->fd);
+		m->fd = -1;
+		break;
+	case MSG_SESSION_ROUTE:
+		call_route(e, &m->b.session);
+		break;
 	case MSG_SESSION_KILL:
 		call_kill(e, &m->b.session);
 		break;
@@ -104,6 +113,11 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 	e->self = m->self;
 	e->conf = m->conf;
 	(void)gethostname(host, sizeof(host) - 1);
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
+		if (i < e->conf.n_interface && !e->conf.interface[i].per_session)
+			shared_ifname(&e->conf.interface[i], e->self, e->shared[i].ifname);
+	}
 	for (unsigned i = 0; i < e->conf.n_tunnel; i++) {
 		const struct conf_tunnel *c = &e->conf.tunnel[i];
 		struct l2tp_conf *l = &e->l2tp_conf[i];
@@ -244,6 +258,8 @@ void engine_main(void)
 	list_init(&e.flows);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
 		list_init(&e.by_lineage[i]);
+	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
+		list_init(&e.by_ip[i]);
 	rng_init(&seed);
 	l2tp_ids_init(&e.ids, &seed);
 	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));

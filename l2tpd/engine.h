@@ -99,8 +99,11 @@ struct sess {
 	struct ppp ppp;
 	struct event *timer;		/* the PPP core's deadline */
 	uint64_t timer_at;
-	int tun;			/* -1 until netd made it */
+	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
+	struct shared_tun *shared;	/* instead; NULL = none */
+	bool routed;			/* it has its route: what it sends can be answered */
+	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_row *row;
 	uint32_t serial;		/* of the last AUTH_REQ */
@@ -121,12 +124,20 @@ struct engine_sock {
 	struct event *ev;
 };
 
+/* The TUN of all sessions of an interface tunN: our engine's. */
+struct shared_tun {
+	struct engine *e;
+	int fd;				/* -1 until netd made it */
+	struct event *ev;
+	char ifname[CONF_IFNAME_MAX];	/* "" = that interface has a TUN per session */
+};
+
 /* X(name): every counter of an engine, as culvertctl status shows it. */
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
-	X(ip_spoofed) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
+	X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
 	X(sa_expired)
 
 struct engine_count {
@@ -154,6 +165,8 @@ struct engine {
 	struct sess_row *rows;
 	uint32_t n_rows;
 	struct sess **by_slot;		/* n_rows */
+	struct shared_tun shared[CONF_INTERFACES];
+	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
 	uint32_t next_slot, next_gen;
 	struct event *use_timer;
 	struct engine_count count;
@@ -212,6 +225,14 @@ void data_flush(struct engine *);
 void data_tun_open(struct sess *, int fd);
 void data_tun_close(struct sess *);
 
+/* A shared TUN is there, or anew. fd is taken over. */
+void data_shared_open(struct shared_tun *, int fd);
+
+/* Packets to the session's address are its own from now on, and nobody else's. */
+void data_shared_join(struct sess *, struct shared_tun *);
+/* They come by themselves from now on: its own may go out. */
+void data_shared_routed(struct sess *);
+
 /* Keep a copy; the oldest goes when there are HELD_MAX. peer may be NULL. */
 void hold_put(struct hold *, const struct addr *peer, const uint8_t *p, size_t n, uint64_t now);
 void hold_free(struct hold *);
@@ -226,6 +247,7 @@ void call_close_all(struct flow *, const char *reason, bool tell);
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
+void call_route(struct engine *, const struct msg_session *);
 void call_kill(struct engine *, const struct msg_session *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);

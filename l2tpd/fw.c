@@ -59,6 +59,41 @@ static void add_pools(struct fwreq *r, const struct conf_ipcp *p)
 		r->pool[r->n_pool++] = (struct fwreq_range){ p->pool[i].first, p->pool[i].last };
 }
 
+static void add_session_if(struct fwreq *r, const char *name, const char *rest)
+{
+	if (r->n_session_if < FWREQ_SESSION_IFS)
+		snprintf(r->session_if[r->n_session_if++], CONF_IFNAME_MAX, "%.12s%s", name, rest);
+}
+
+/* pppx*, where there is such an interface or none at all; the shared devices of every tunN. */
+static void add_session_ifs(struct fwreq *r, const struct conf *c)
+{
+	bool per_session = !c->n_interface;
+
+	for (unsigned i = 0; i < c->n_interface; i++)
+		per_session = per_session || c->interface[i].per_session;
+	if (per_session)
+		add_session_if(r, SESSION_PREFIX, "*");
+	for (unsigned i = 0; i < c->n_interface; i++) {
+		if (c->interface[i].per_session)
+			continue;
+		add_session_if(r, c->interface[i].name, "");
+		add_session_if(r, c->interface[i].name, "-*");
+	}
+}
+
+static bool is_session_if(const struct fwreq *r, const char *name)
+{
+	for (uint32_t i = 0; i < r->n_session_if; i++) {
+		size_t n = strlen(r->session_if[i]);
+
+		if (r->session_if[i][n - 1] == '*' ? !strncmp(name, r->session_if[i], n - 1)
+						   : !strcmp(name, r->session_if[i]))
+			return true;
+	}
+	return false;
+}
+
 struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 {
 	struct fwreq r = {
@@ -68,9 +103,9 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		.source_check = true,
 		.l2tp = (uint8_t)l2tp_of(c),
 		.ike_port = { 500, 4500 },
-		.session_if = SESSION_PREFIX "*",
 	};
 
+	add_session_ifs(&r, c);
 	if (r.nat) {
 		str_copy(r.nat_on, sizeof(r.nat_on), c->firewall.nat_on);
 		r.nat_to = c->firewall.nat_to;
@@ -98,7 +133,7 @@ void fw_drop_foreign(struct fwreq *r)
 		struct addr ip = a->ifa_addr ? addr_from_sa(a->ifa_addr) : (struct addr){ 0 };
 		uint32_t kept = 0;
 
-		if (ip.family != 4 || !strncmp(a->ifa_name, SESSION_PREFIX, strlen(SESSION_PREFIX)))
+		if (ip.family != 4 || is_session_if(r, a->ifa_name))
 			continue;
 		for (uint32_t i = 0; i < r->n_server; i++)
 			if (r->server[i] != addr_v4_of(&ip))

@@ -95,6 +95,38 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 	return s;
 }
 
+/* ---- interface tunN: one device per engine, a route per session ---- */
+static bool is_shared(const struct manager *m, unsigned interface)
+{
+	return !m->conf.interface[interface].per_session;
+}
+
+static void shared_ask(struct manager *m, unsigned engine, unsigned interface)
+{
+	struct msg_shared add = { .interface = interface, .engine = engine };
+
+	peer_send(&m->netd, MSG_SHARED_ADD, &add, sizeof(add), -1);
+	if (m->engine[engine].shared[interface] != SHARED_LOST)
+		m->engine[engine].shared[interface] = SHARED_ASKED;
+}
+
+static void shared_ask_all(struct manager *m, unsigned engine)
+{
+	for (unsigned i = 0; i < m->conf.n_interface; i++)
+		if (is_shared(m, i))
+			shared_ask(m, engine, i);
+}
+
+static void route_tell(struct manager *m, struct msess *s, enum msg_type type)
+{
+	struct msg_route r = {
+		.interface = s->interface, .engine = s->engine, .ip = s->ip, .tag = s->ppp_id, .mtu = s->mtu,
+	};
+
+	peer_send(&m->netd, type, &r, sizeof(r), -1);
+	s->has_route = type == MSG_ROUTE_ADD;
+}
+
 /* Ask netd for the session's TUN; it goes to the engine when it is there. */
 static void tun_ask(struct manager *m, struct msess *s)
 {
@@ -118,6 +150,8 @@ static void sess_strip(struct manager *m, struct msess *s)
 		peer_send(&m->netd, MSG_TUN_DEL, &del, sizeof(del), -1);
 		unit_give(m, s->unit);
 	}
+	if (s->has_route)
+		route_tell(m, s, MSG_ROUTE_DEL);
 	if (s->ip)
 		pool_release(pool_of(m, s), s->ip);
 	s->has_unit = s->has_tun = false;
@@ -175,6 +209,10 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 
 	if (why)
 		return why;
+	if (is_shared(m, interface) && m->engine[req->engine].shared[interface] == SHARED_FAILED) {
+		shared_ask(m, req->engine, interface);	/* for the next one */
+		return "no interface";
+	}
 	if (old) {
 		/* Its phone may be long gone: what it has is free at once, not after its goodbyes. */
 		sess_strip(m, old);
@@ -197,13 +235,17 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	}
 	if (j->framed_ip && s->ip != j->framed_ip)
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
+	*ret = s;
+	if (is_shared(m, interface)) {
+		route_tell(m, s, MSG_ROUTE_ADD);
+		return NULL;
+	}
 	if (!unit_take(m, unit_first(&m->conf.interface[interface]), &s->unit)) {
 		sess_free(m, s);
 		return "no free interface";
 	}
 	s->has_unit = true;
 	tun_ask(m, s);
-	*ret = s;
 	return NULL;
 }
 
@@ -249,6 +291,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.ppp_id = s->ppp_id;
 			v.ip = s->ip;
 			v.ip_local = i->address;
+			v.interface = s->interface;
 			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
 			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
 		}
@@ -359,13 +402,29 @@ static bool auth_of(const struct manager *m, const char *realm, unsigned *ret)
 	return false;
 }
 
-/* The interface whose pool has ip; leases it. */
-static bool lease_of(struct manager *m, uint32_t ip, unsigned *ret)
+/* Can a session of interface i have this device?  One with a TUN of its own may have none yet. */
+static bool ifname_fits(const struct manager *m, unsigned i, unsigned engine, const char *ifname)
 {
+	char shared[CONF_IFNAME_MAX];
+
+	if (!is_shared(m, i))
+		return !ifname[0] || !strncmp(ifname, "pppx", 4);
+	shared_ifname(&m->conf.interface[i], engine, shared);
+	return !strcmp(ifname, shared);
+}
+
+/* The interface whose device and pool the session has; leases its address. */
+static bool lease_of(struct manager *m, unsigned engine, const struct sess_row *row, unsigned *ret)
+{
+	uint32_t ip = row->ip;
+
 	for (unsigned i = 0; i < m->conf.n_interface; i++) {
 		struct pool *p = m->pool[m->conf.interface[i].ipcp];
-		uint32_t got = pool_lease(p, ip);
+		uint32_t got;
 
+		if (!ifname_fits(m, i, engine, row->ifname))
+			continue;
+		got = pool_lease(p, ip);
 		if (got == ip) {
 			*ret = i;
 			return true;
@@ -400,21 +459,31 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
 	str_copy(s->user, sizeof(s->user), row->user);
 	s->mtu = row->mru;
-	if (!auth_of(m, row->realm, &s->auth) || !lease_of(m, row->ip, &s->interface)) {
+	if (!auth_of(m, row->realm, &s->auth) || !lease_of(m, engine, row, &s->interface)) {
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}
 	s->ip = row->ip;
 	m->count.sessions_adopted++;
+	if (is_shared(m, s->interface))
+		return;			/* netd_sync() tells its route */
 	if (unit_of(row->ifname, &s->unit) && !(m->unit_used[s->unit / 8] & 1u << s->unit % 8)) {
 		m->unit_used[s->unit / 8] |= (uint8_t)(1u << s->unit % 8);
 		s->has_unit = s->has_tun = true;
 	}
 }
 
-/* Tell netd which units are in use, and ask for those that are missing. */
+/* Tell netd which devices and routes are in use, and ask for those that are missing. */
 static void netd_sync(struct manager *m)
 {
+	for (unsigned i = 0; i < m->conf.engines; i++)
+		shared_ask_all(m, i);
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (s->ip && is_shared(m, s->interface))
+			route_tell(m, s, MSG_ROUTE_ADD);
+	}
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 		struct msg_tun_del keep = { .unit = s->unit };
@@ -426,7 +495,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->has_tun || s->ending)
+		if (s->has_tun || s->ending || is_shared(m, s->interface))
 			continue;
 		if (!s->has_unit)
 			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
@@ -451,8 +520,10 @@ static void engine_sync(struct manager *m, unsigned engine)
 	for (uint32_t i = 0; i < e->n_rows; i++)
 		if (row_read(&e->rows[i], &row) && row.ip && row.sid.slot == i && !e->by_slot[i])
 			adopt(m, engine, &row);
-	if (m->running)
+	if (m->running) {
+		shared_ask_all(m, engine);
 		return;
+	}
 	for (unsigned i = 0; i < m->conf.engines; i++)
 		if (!m->engine[i].synced)
 			return;
@@ -541,6 +612,59 @@ static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 	}
 }
 
+static void shared_done(struct manager *m, struct msg *msg)
+{
+	const struct msg_shared_done *d = &msg->b.shared_done;
+	struct msg_shared tun = { .interface = d->interface, .engine = d->engine };
+	struct engine_ref *e = &m->engine[d->engine];
+	char ifname[CONF_IFNAME_MAX];
+	bool lost;
+
+	if (d->engine >= m->conf.engines || d->interface >= m->conf.n_interface || !is_shared(m, d->interface))
+		return;
+	shared_ifname(&m->conf.interface[d->interface], d->engine, ifname);
+	lost = e->shared[d->interface] == SHARED_LOST;
+	e->shared[d->interface] = d->err ? SHARED_FAILED : SHARED_READY;
+	if (d->err) {
+		log_err("no interface %s, its logins are refused: %s", ifname, strerror(-d->err));
+		return;
+	}
+	if (msg->fd >= 0)
+		peer_send(&e->peer, MSG_SHARED_TUN, &tun, sizeof(tun), msg->fd);
+	if (!lost)
+		return;
+	LIST_EACH(&m->sessions, i) {
+		struct msess *s = CONTAINER_OF(i, struct msess, link);
+
+		if (s->has_route && s->engine == d->engine && s->interface == d->interface)
+			route_tell(m, s, MSG_ROUTE_ADD);
+	}
+}
+
+static void route_done(struct manager *m, const struct msg_route *r)
+{
+	struct msess *s = manager_find(m, r->tag);
+	struct msg_session ready = { .reason = "" };
+	char ip[ADDR_STRLEN];
+
+	if (!s || !s->has_route || s->ip != r->ip)	/* it ended meanwhile */
+		return;
+	if (!r->err) {
+		ready.sid = s->sid;
+		peer_send(&m->engine[s->engine].peer, MSG_SESSION_ROUTE, &ready, sizeof(ready), -1);
+		return;
+	}
+	if (r->err == -ENODEV && m->engine[s->engine].shared[s->interface] == SHARED_READY) {
+		/* Somebody deleted the device: a new one, and then all of its routes. */
+		m->engine[s->engine].shared[s->interface] = SHARED_LOST;
+		shared_ask(m, s->engine, s->interface);
+	}
+	if (m->engine[s->engine].shared[s->interface] == SHARED_LOST)
+		return;
+	log_err("ppp_id=%u user=\"%s\" no route to %s: %s", s->ppp_id, s->user, ip4_str(s->ip, ip), strerror(-r->err));
+	manager_kill(m, s, "no route");
+}
+
 static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	struct manager *m = arg;
@@ -551,10 +675,14 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 
 	if (msg->type == MSG_STATS && m->control)
 		control_stats(m->control, "netd", &msg->b.stats);
+	if (msg->type == MSG_SHARED_DONE)
+		shared_done(m, msg);
+	if (msg->type == MSG_ROUTE_DONE)
+		route_done(m, &msg->b.route);
 	if (msg->type != MSG_TUN_DONE)
 		return;
 	s = manager_find(m, d->tag);
-	if (!s)				/* it ended meanwhile; its TUN_DEL is on the way */
+	if (!s || !s->has_unit)		/* it ended meanwhile; its TUN_DEL is on the way */
 		return;
 	if (d->err == -EBUSY && unit_take(m, s->unit + 1, &unit)) {
 		/* Somebody else's device has the name: the unit stays taken, the next one is tried. */

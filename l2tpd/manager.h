@@ -26,6 +26,7 @@ struct msess {
 	char user[128];
 	unsigned auth, interface;	/* indices in conf */
 	uint32_t ip;			/* leased; 0 = none */
+	bool has_route;			/* interface tunN: netd was asked for it */
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
 	uint16_t mtu;
@@ -48,6 +49,7 @@ struct engine_ref {
 	bool sync_due;			/* MSG_SYNC came before MSG_TABLE */
 	bool met;			/* it had a channel once */
 	bool synced;			/* its rows are in force */
+	enum { SHARED_NONE, SHARED_ASKED, SHARED_LOST, SHARED_FAILED, SHARED_READY } shared[CONF_INTERFACES];
 };
 
 struct manager {

@@ -29,6 +29,7 @@
 #include "base/msg.h"
 #include "base/util.h"
 #include "l2tpd/fw.h"
+#include "l2tpd/routes.h"
 #include "l2tpd/tundev.h"
 
 enum {
@@ -36,6 +37,7 @@ enum {
 	SPARE_FDS = 64,
 	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
 	TUN_TXQLEN = 500,
+	SHARED_TXQLEN = 4000,		/* packets of all sessions */
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
@@ -59,15 +61,24 @@ struct tun {
 	bool kept;			/* a new manager named it */
 };
 
+/* Shared devices, [interface][engine] in one row. */
+enum { SHARED_MAX = CONF_INTERFACES * CONF_ENGINES_MAX };
+
+static unsigned shared_no(uint32_t interface, uint32_t engine)
+{
+	return interface * CONF_ENGINES_MAX + engine;
+}
+
 enum netd_counter {
-	CNT_TUNS,			/* now */
+	CNT_TUNS, CNT_SHARED, CNT_ROUTES,	/* now */
 	CNT_TUN_ADDED, CNT_TUN_FAILED, CNT_TUN_REFUSED, CNT_TUN_DELETED, CNT_DELETE_GROUPS,
-	CNT_BAD_MSG, CNT_SEND_FAILED,
+	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_BAD_MSG, CNT_SEND_FAILED,
 	CNT_N,
 };
 
 static const char *const counter_names[CNT_N] = {
-	[CNT_TUNS] = "tuns", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
+	[CNT_TUNS] = "tuns", [CNT_SHARED] = "shared_tuns", [CNT_ROUTES] = "routes",
+	[CNT_ROUTE_ADDED] = "route_added", [CNT_ROUTE_FAILED] = "route_failed", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
 	[CNT_TUN_REFUSED] = "tun_refused", [CNT_TUN_DELETED] = "tun_deleted",
 	[CNT_DELETE_GROUPS] = "tun_delete_groups", [CNT_BAD_MSG] = "bad_msg",
 	[CNT_SEND_FAILED] = "send_failed",
@@ -98,6 +109,8 @@ struct netd {
 	uint64_t count[CNT_N];
 	struct log_rate log_rate;
 	struct tun tun[UNITS];
+	struct tun shared[SHARED_MAX];
+	struct routes routes;
 };
 
 /* ---- channels ---- */
@@ -214,19 +227,27 @@ static bool in_service(const struct tun *t)
 	return t->state == TUN_LIVE || t->state == TUN_ADOPTED;
 }
 
+/* Does the interface give this address to sessions? */
+static bool in_pools(const struct conf *c, const struct conf_interface *f, uint32_t ip)
+{
+	const struct conf_ipcp *p = &c->ipcp[f->ipcp];
+
+	if (f->ipcp >= c->n_ipcp || ip == f->address)
+		return false;
+	for (unsigned k = 0; k < p->n_pool && k < CONF_POOLS; k++)
+		if (ip >= p->pool[k].first && ip <= p->pool[k].last)
+			return true;
+	return false;
+}
+
 /* Only addresses that the configuration gives to session interfaces. */
 static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer)
 {
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		const struct conf_interface *f = &c->interface[i];
-		const struct conf_ipcp *p;
 
-		if (f->address != ip_local || f->ipcp >= c->n_ipcp || ip_peer == f->address)
-			continue;
-		p = &c->ipcp[f->ipcp];
-		for (unsigned k = 0; k < p->n_pool && k < CONF_POOLS; k++)
-			if (ip_peer >= p->pool[k].first && ip_peer <= p->pool[k].last)
-				return true;
+		if (f->per_session && f->address == ip_local && in_pools(c, f, ip_peer))
+			return true;
 	}
 	return false;
 }
@@ -240,7 +261,7 @@ static bool text_ok(const char *s)
 }
 
 /* What the message table cannot know. 0 or -errno for MSG_TUN_DONE. */
-static int tun_add_check(const struct netd *n, const struct msg_tun_add *m)
+static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
 	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
 	    !addresses_ok(&n->conf, m->ip_local, m->ip_peer))
@@ -250,7 +271,7 @@ static int tun_add_check(const struct netd *n, const struct msg_tun_add *m)
 	for (unsigned u = 0; u < n->unit_end; u++)
 		if (n->tun[u].state == TUN_LIVE && n->tun[u].ip_peer == m->ip_peer)
 			return -EADDRINUSE;
-	return 0;
+	return routes_find(&n->routes, m->ip_peer) ? -EADDRINUSE : 0;
 }
 
 /* On success the TUN's descriptor, which stays ours, else -errno. */
@@ -313,6 +334,187 @@ static void on_tun_del(struct netd *n, const struct msg_tun_del *m)
 		n->count[CNT_TUN_REFUSED]++;
 }
 
+/* ---- shared devices and their routes ---- */
+
+/* The interface tunN that a request names, or NULL. */
+static const struct conf_interface *shared_conf(const struct netd *n, uint32_t interface, uint32_t engine)
+{
+	const struct conf *c = &n->conf;
+
+	return interface < c->n_interface && engine < c->engines && !c->interface[interface].per_session
+		       ? &c->interface[interface]
+		       : NULL;
+}
+
+struct route_sweep {
+	struct netd *n;
+	unsigned dev;
+};
+
+/* The kernel's are gone with the device. */
+static void route_forget(void *ctx, struct route *r)
+{
+	const struct route_sweep *s = ctx;
+
+	if (r->dev == s->dev)
+		routes_del(&s->n->routes, r);
+}
+
+static void shared_forget(struct netd *n, unsigned no)
+{
+	struct route_sweep s = { .n = n, .dev = no };
+	struct tun *t = &n->shared[no];
+
+	if (t->fd >= 0)
+		close(t->fd);
+	*t = (struct tun){ .fd = -1 };
+	n->count[CNT_SHARED]--;
+	routes_each(&n->routes, route_forget, &s);
+}
+
+/* There are few of them: at once, and slowly. */
+static void shared_retire(struct netd *n, unsigned no)
+{
+	int err = tundev_delete(&n->rtnl, n->shared[no].index);
+
+	if (delete_failed(err))
+		log_err("a shared device could not be deleted: %s", strerror(-err));
+	shared_forget(n, no);
+}
+
+/* 0, with n->shared[no] in service, or -errno. */
+static int shared_add(struct netd *n, const struct conf_interface *f, unsigned no, const char *ifname)
+{
+	struct tun *t = &n->shared[no];
+	struct tundev_setup s = {
+		.ip_local = f->address, .ip_peer = f->address, .mtu = TUN_MTU_MIN, .txqlen = SHARED_TXQLEN,
+		.group = TUN_GROUP, .alias = "culvert",
+	};
+	unsigned index;
+	int err, fd;
+
+	if (t->state == TUN_LIVE)
+		return 0;
+	for (unsigned i = 0; i < n->conf.n_tunnel; i++)
+		s.mtu = MAX(s.mtu, n->conf.tunnel[i].mru);
+	err = tundev_create(ifname, &fd, &index);
+	/* Of a netd before this one, and the engine still has it. */
+	if (err == -EBUSY && t->state == TUN_ADOPTED)
+		return 0;
+	if (t->state == TUN_ADOPTED)		/* it ended with its engine */
+		shared_forget(n, no);
+	if (err)
+		return err;
+	err = tundev_setup(&n->rtnl, index, ifname, &s);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*t = (struct tun){ .fd = fd, .index = index, .ip_local = f->address, .state = TUN_LIVE };
+	n->count[CNT_SHARED]++;
+	return 0;
+}
+
+static void on_shared_add(struct netd *n, struct link *l, const struct msg_shared *m)
+{
+	const struct conf_interface *f = shared_conf(n, m->interface, m->engine);
+	struct msg_shared_done done = { .interface = m->interface, .engine = m->engine, .err = -EINVAL };
+	struct tun *t = &n->shared[shared_no(m->interface, m->engine)];
+	char ifname[CONF_IFNAME_MAX];
+
+	if (f) {
+		shared_ifname(f, m->engine, ifname);
+		done.err = shared_add(n, f, shared_no(m->interface, m->engine), ifname);
+		t->kept = !done.err;
+		if (done.err && log_rate_ok(&n->log_rate, now_ms()))
+			log_warn("tun=%s: no device: %s", ifname, strerror(-done.err));
+	}
+	link_send(l, MSG_SHARED_DONE, &done, sizeof(done), done.err ? -1 : t->fd);
+}
+
+/* 0 or -errno. */
+static int route_add(struct netd *n, const struct msg_route *m)
+{
+	const struct conf_interface *f = shared_conf(n, m->interface, m->engine);
+	unsigned no = shared_no(m->interface, m->engine);
+	struct route *r;
+	int err;
+
+	if (!f || !in_pools(&n->conf, f, m->ip) || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX)
+		return -EINVAL;
+	if (!in_service(&n->shared[no]))
+		return -ENODEV;
+	r = routes_find(&n->routes, m->ip);
+	if (!r || r->dev != no || r->mtu != m->mtu) {
+		/* A host route that we do not know is somebody else's. */
+		err = tundev_route_add(&n->rtnl, n->shared[no].index, m->ip, m->mtu, r != NULL);
+		if (err == -ENODEV)		/* somebody deleted it */
+			shared_forget(n, no);
+		if (err)
+			return err;
+		if (!r && !(r = routes_add(&n->routes, m->ip, no))) {
+			(void)!tundev_route_del(&n->rtnl, n->shared[no].index, m->ip);
+			return -ENOMEM;
+		}
+		r->dev = no;
+		r->mtu = m->mtu;
+		n->count[CNT_ROUTE_ADDED]++;
+	}
+	r->kept = true;
+	return 0;
+}
+
+static void on_route_add(struct netd *n, struct link *l, const struct msg_route *m)
+{
+	struct msg_route done = *m;
+
+	done.err = route_add(n, m);
+	n->count[CNT_ROUTE_FAILED] += done.err != 0;
+	link_send(l, MSG_ROUTE_DONE, &done, sizeof(done), -1);
+}
+
+static void route_retire(struct netd *n, struct route *r)
+{
+	int err = tundev_route_del(&n->rtnl, n->shared[r->dev].index, r->ip);
+	char ip[ADDR_STRLEN];
+
+	if (err && err != -ESRCH && err != -ENODEV && log_rate_ok(&n->log_rate, now_ms()))
+		log_err("the route of %s could not be deleted: %s", ip4_str(r->ip, ip), strerror(-err));
+	routes_del(&n->routes, r);
+}
+
+/* Not one that another engine's session has by now. */
+static void on_route_del(struct netd *n, const struct msg_route *m)
+{
+	struct route *r = routes_find(&n->routes, m->ip);
+
+	if (r && r->dev == shared_no(m->interface, m->engine))
+		route_retire(n, r);
+}
+
+static void route_sync(void *ctx, struct route *r)
+{
+	if (!r->kept)
+		route_retire(ctx, r);
+	else
+		r->kept = false;
+}
+
+static void route_unkeep(void *ctx, struct route *r)
+{
+	r->kept = false;
+}
+
+static void shared_sync(struct netd *n)
+{
+	routes_each(&n->routes, route_sync, n);
+	for (unsigned i = 0; i < SHARED_MAX; i++) {
+		if (in_service(&n->shared[i]) && !n->shared[i].kept)
+			shared_retire(n, i);
+		n->shared[i].kept = false;
+	}
+}
+
 /* A new manager says which units its sessions have … */
 static void on_tun_keep(struct netd *n, const struct msg_tun_del *m)
 {
@@ -330,14 +532,45 @@ static void on_tun_sync(struct netd *n)
 			tun_retire(n, u);
 		t->kept = false;
 	}
+	shared_sync(n);
+}
+
+/* The shared device of that name, or SHARED_MAX. */
+static unsigned shared_named(const struct netd *n, const char *name)
+{
+	char own[CONF_IFNAME_MAX];
+
+	for (unsigned i = 0; i < n->conf.n_interface; i++) {
+		for (unsigned e = 0; e < n->conf.engines && !n->conf.interface[i].per_session; e++) {
+			shared_ifname(&n->conf.interface[i], e, own);
+			if (!strcmp(own, name))
+				return shared_no(i, e);
+		}
+	}
+	return SHARED_MAX;
+}
+
+static void adopt_route(void *ctx, unsigned index, uint32_t ip)
+{
+	struct netd *n = ctx;
+
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		if (n->shared[i].state == TUN_ADOPTED && n->shared[i].index == index && !routes_find(&n->routes, ip))
+			(void)!routes_add(&n->routes, ip, i);
 }
 
 static void adopt_one(void *ctx, unsigned index, const char *name)
 {
 	struct netd *n = ctx;
+	unsigned no = shared_named(n, name);
 	char same[CONF_IFNAME_MAX];
 	uint64_t unit;
 
+	if (no < SHARED_MAX) {
+		n->shared[no] = (struct tun){ .fd = -1, .index = index, .state = TUN_ADOPTED };
+		n->count[CNT_SHARED]++;
+		return;
+	}
 	if (strncmp(name, "pppx", 4) || !parse_uint(name + 4, 0, UNITS - 1, &unit))
 		return;
 	snprintf(same, sizeof(same), "pppx%u", (unsigned)unit);
@@ -353,8 +586,11 @@ static int adopt(struct netd *n)
 {
 	int err = tundev_list(&n->rtnl, TUN_GROUP, adopt_one, n);
 
-	if (!err && n->count[CNT_TUNS])
-		log_notice("took over tuns=%u", (unsigned)n->count[CNT_TUNS]);
+	if (!err && n->count[CNT_SHARED])
+		err = tundev_routes(&n->rtnl, adopt_route, n);
+	if (!err && (n->count[CNT_TUNS] || n->count[CNT_SHARED]))
+		log_notice("took over tuns=%u shared_tuns=%u routes=%u", (unsigned)n->count[CNT_TUNS],
+			   (unsigned)n->count[CNT_SHARED], n->routes.n);
 	return err;
 }
 
@@ -498,6 +734,9 @@ static void undo(struct netd *n)
 		if (in_service(&n->tun[u]))
 			tun_retire(n, u);
 	delete_going(n);
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		if (in_service(&n->shared[i]))
+			shared_retire(n, i);
 	forward_restore(n);
 	firewall_off(n);
 }
@@ -524,6 +763,7 @@ static void send_stats(struct netd *n, struct link *l)
 {
 	static struct msg_stats s;
 
+	n->count[CNT_ROUTES] = n->routes.n;
 	s.n = CNT_N;
 	for (unsigned i = 0; i < CNT_N; i++) {
 		str_copy(s.c[i].name, sizeof(s.c[i].name), counter_names[i]);
@@ -564,6 +804,15 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 		case MSG_TUN_SYNC:
 			on_tun_sync(n);
 			break;
+		case MSG_SHARED_ADD:
+			on_shared_add(n, l, &m.b.shared);
+			break;
+		case MSG_ROUTE_ADD:
+			on_route_add(n, l, &m.b.route);
+			break;
+		case MSG_ROUTE_DEL:
+			on_route_del(n, &m.b.route);
+			break;
 		case MSG_STATS_REQ:
 			send_stats(n, l);
 			break;
@@ -584,6 +833,9 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 	/* A manager that died between its KEEPs and its SYNC has said nothing. */
 	for (unsigned u = 0; u < n->unit_end; u++)
 		n->tun[u].kept = false;
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		n->shared[i].kept = false;
+	routes_each(&n->routes, route_unkeep, n);
 	link_open(n, &n->manager, fd, ROLE_MANAGER, on_manager);
 	/* Before MSG_START there is no configuration to check its requests against. */
 	if (!n->started && n->manager.rd)
@@ -734,6 +986,9 @@ int netd_main(int parent_fd)
 		fatal("out of memory");
 	for (unsigned u = 0; u < UNITS; u++)
 		n->tun[u].fd = -1;
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		n->shared[i].fd = -1;
+	routes_init(&n->routes);
 	n->parent.chan.fd = n->manager.chan.fd = -1;
 	list_init(&n->parent.chan.out);
 	list_init(&n->manager.chan.out);

@@ -1483,11 +1483,9 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 			twice(p, pos, "interface", name, p->at_interface[i]);
 	}
 	if (!prefix || !parse_uint(name + prefix, 0, 999999, &unit)) {
-		conf_error(p, pos, "interface is \"%s\"; expected pppx and a number, such as pppx0", shown);
+		conf_error(p, pos, "interface is \"%s\"; expected pppx or tun and a number, such as pppx0 or tun0", shown);
 		return;
 	}
-	if (prefix == 3)
-		later(p, pos, "interface tunN (one device for all sessions)");
 	unsigned i = NEXT(p, pos, "interfaces", c->interface, c->n_interface);
 
 	f = &c->interface[i];

@@ -250,6 +250,69 @@ int tundev_delete_group(struct rtnl *r, uint32_t group)
 	return batch_run(r, &b);
 }
 
+/* ---- host routes ---- */
+static void put_route(struct nlmsghdr *h, unsigned index, uint32_t ip)
+{
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = 32;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_scope = RT_SCOPE_LINK;
+	m->rtm_type = RTN_UNICAST;
+	m->rtm_protocol = RTPROT_STATIC;
+	mnl_attr_put_u32(h, RTA_DST, htonl(ip));
+	mnl_attr_put_u32(h, RTA_OIF, index);
+}
+
+int tundev_route_add(struct rtnl *r, unsigned index, uint32_t ip, uint16_t mtu, bool replace)
+{
+	struct batch b = { .len = 0 };
+	struct nlmsghdr *h = batch_next(r, &b, RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL));
+
+	put_route(h, index, ip);
+	if (mtu) {
+		struct nlattr *metrics = mnl_attr_nest_start(h, RTA_METRICS);
+
+		mnl_attr_put_u32(h, RTAX_MTU, mtu);
+		mnl_attr_nest_end(h, metrics);
+	}
+	batch_end(&b, h);
+	return batch_run(r, &b);
+}
+
+int tundev_route_del(struct rtnl *r, unsigned index, uint32_t ip)
+{
+	struct batch b = { .len = 0 };
+	struct nlmsghdr *h = batch_next(r, &b, RTM_DELROUTE, 0);
+
+	put_route(h, index, ip);
+	batch_end(&b, h);
+	return batch_run(r, &b);
+}
+
+/* ---- dumps ---- */
+static int dump(struct rtnl *r, struct nlmsghdr *h, uint16_t type, mnl_cb_t cb, void *ctx)
+{
+	_Alignas(NLMSG_ALIGNTO) char buf[DUMP_BYTES];
+	uint32_t seq = r->seq++;
+	int more = MNL_CB_OK;
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	h->nlmsg_seq = seq;
+	if (mnl_socket_sendto(r->nl, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (more == MNL_CB_OK) {
+		ssize_t n = mnl_socket_recvfrom(r->nl, buf, sizeof(buf));
+
+		if (n < 0)
+			return -errno;
+		more = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(r->nl), cb, ctx);
+	}
+	return more < 0 ? -errno : 0;
+}
+
 struct listing {
 	uint32_t group;
 	tundev_each_fn *each;
@@ -282,23 +345,48 @@ static int list_one(const struct nlmsghdr *h, void *data)
 int tundev_list(struct rtnl *r, uint32_t group, tundev_each_fn *each, void *ctx)
 {
 	struct listing l = { .group = group, .each = each, .ctx = ctx };
-	_Alignas(NLMSG_ALIGNTO) char buf[DUMP_BYTES];
+	_Alignas(NLMSG_ALIGNTO) char buf[MNL_NLMSG_HDRLEN + sizeof(struct ifinfomsg)];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	uint32_t seq = r->seq++;
-	int more = MNL_CB_OK;
 
-	h->nlmsg_type = RTM_GETLINK;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	h->nlmsg_seq = seq;
 	put_link(h, 0);
-	if (mnl_socket_sendto(r->nl, h, h->nlmsg_len) < 0)
-		return -errno;
-	while (more == MNL_CB_OK) {
-		ssize_t n = mnl_socket_recvfrom(r->nl, buf, sizeof(buf));
+	return dump(r, h, RTM_GETLINK, list_one, &l);
+}
 
-		if (n < 0)
-			return -errno;
-		more = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(r->nl), list_one, &l);
+struct route_listing {
+	tundev_route_fn *each;
+	void *ctx;
+};
+
+static int route_one(const struct nlmsghdr *h, void *data)
+{
+	const struct route_listing *l = data;
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	uint32_t ip = 0, index = 0;
+	const struct nlattr *a;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_family != AF_INET || m->rtm_table != RT_TABLE_MAIN ||
+	    m->rtm_type != RTN_UNICAST || m->rtm_dst_len != 32)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(*m)) {
+		uint16_t type = mnl_attr_get_type(a);
+
+		if (type == RTA_DST && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
+			ip = ntohl(mnl_attr_get_u32(a));
+		else if (type == RTA_OIF && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
+			index = mnl_attr_get_u32(a);
 	}
-	return more < 0 ? -errno : 0;
+	if (ip && index)
+		l->each(l->ctx, index, ip);
+	return MNL_CB_OK;
+}
+
+int tundev_routes(struct rtnl *r, tundev_route_fn *each, void *ctx)
+{
+	struct route_listing l = { .each = each, .ctx = ctx };
+	_Alignas(NLMSG_ALIGNTO) char buf[MNL_NLMSG_HDRLEN + sizeof(struct rtmsg)];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->rtm_family = AF_INET;
+	return dump(r, h, RTM_GETROUTE, route_one, &l);
 }

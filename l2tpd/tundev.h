@@ -31,7 +31,7 @@ void rtnl_close(struct rtnl *);
 MUST_USE int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index);
 
 struct tundev_setup {
-	uint32_t ip_local, ip_peer;	/* host order; the peer gets a /32 route */
+	uint32_t ip_local, ip_peer;	/* host order; a peer other than ip_local gets a /32 route */
 	uint16_t mtu;
 	uint32_t txqlen;		/* packets */
 	uint32_t group;			/* link group */
@@ -53,6 +53,18 @@ MUST_USE int tundev_retire(struct rtnl *, unsigned index, uint32_t ip_local, uin
 /* Delete one device, or all of a group at the price of one. */
 MUST_USE int tundev_delete(struct rtnl *, unsigned index);
 MUST_USE int tundev_delete_group(struct rtnl *, uint32_t group);
+
+/*
+ * The /32 route of one address to a device.  mtu 0: the device's.  replace:
+ * whatever route it has is ours and moves; else -EEXIST when there is one.
+ */
+MUST_USE int tundev_route_add(struct rtnl *, unsigned index, uint32_t ip, uint16_t mtu, bool replace);
+MUST_USE int tundev_route_del(struct rtnl *, unsigned index, uint32_t ip);
+
+typedef void tundev_route_fn(void *ctx, unsigned index, uint32_t ip);
+
+/* Call each(ctx, …) for every /32 route to any device. */
+MUST_USE int tundev_routes(struct rtnl *, tundev_route_fn *each, void *ctx);
 
 typedef void tundev_each_fn(void *ctx, unsigned index, const char *ifname);
 

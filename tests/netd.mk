@@ -6,6 +6,11 @@ tests_unit_t_fw_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_fw_LDADD = libnetd.a libruleset.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 EXTRA_DIST += tests/fw
 
+unit_tests += tests/unit/t_routes
+tests_unit_t_routes_SOURCES = tests/unit/t_routes.c
+tests_unit_t_routes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_routes_LDADD = libnetd.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz_fwreq
 tests_fuzz_fuzz_fwreq_SOURCES = tests/fuzz/fuzz_fwreq.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_fwreq_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

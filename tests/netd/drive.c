@@ -4,10 +4,16 @@
  * standard input; the answers go to standard output, one line each.  For
  * tests/netd/netd.py; needs root.  Its argument: the directory of the helpers.
  *
- *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=
+ *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=, if=tunN:
+ *					two engines and a shared device of each
  *	start				"ready", or "exit N"
  *	add UNIT LOCAL PEER MTU ALIAS	"done ERR IFNAME"; keeps the TUN like an engine
  *	del UNIT			no answer; closes the TUN
+ *	shared INTERFACE ENGINE		"done ERR FD", FD 1 when one came; keeps it like an engine
+ *	route INTERFACE ENGINE IP MTU	"done ERR"
+ *	unroute INTERFACE ENGINE IP	no answer
+ *	sync				no answer; what was not named since the start goes
+ *	leave				the engines' shared descriptors are closed
  *	stats				"stats NAME=VALUE…"
  *	junk HEX			no answer; the bytes go to netd on the manager's channel
  *	put UNIT HEX			"put"; an IP packet from the session's client
@@ -35,8 +41,10 @@ enum { UNITS = 65536, WAIT_MS = 20000 };
 static struct chan parent, manager;
 static struct msg m;
 static int tun[UNITS];
+static int shared[CONF_INTERFACES][CONF_ENGINES_MAX];
 static pid_t netd_pid;
 static struct msg_conf conf;
+static bool forward_was;	/* before the first netd, as the parent knows it */
 
 static void die(const char *what)
 {
@@ -98,6 +106,7 @@ static void on_conf(char *args)
 	struct conf *c = &conf.conf;
 
 	memset(&conf, 0, sizeof(conf));
+	conf.ip_forward = forward_was;
 	c->engines = 1;
 	c->n_interface = c->n_ipcp = c->n_tunnel = 1;
 	c->interface[0].per_session = true;
@@ -109,7 +118,11 @@ static void on_conf(char *args)
 		if (!v)
 			die(k);
 		*v++ = '\0';
-		if (!strcmp(k, "address")) {
+		if (!strcmp(k, "if")) {
+			c->engines = 2;
+			c->interface[0].per_session = false;
+			str_copy(c->interface[0].name, sizeof(c->interface[0].name), v);
+		} else if (!strcmp(k, "address")) {
 			c->interface[0].address = ip4(v);
 		} else if (!strcmp(k, "pool")) {
 			struct conf_pool *p = &c->ipcp[0].pool[c->ipcp[0].n_pool++];
@@ -175,6 +188,53 @@ static void on_del(unsigned unit)
 		close(tun[unit]);
 		tun[unit] = -1;
 	}
+}
+
+static void on_shared(uint32_t interface, uint32_t engine)
+{
+	const struct msg_shared s = { .interface = interface, .engine = engine };
+	int fd;
+
+	send_or_die(&manager, MSG_SHARED_ADD, &s, sizeof(s), -1);
+	if (!next(&manager) || m.type != MSG_SHARED_DONE || m.b.shared_done.interface != interface ||
+	    m.b.shared_done.engine != engine || (m.b.shared_done.err && m.fd >= 0))
+		die("no SHARED_DONE");
+	fd = m.fd;
+	printf("done %d %d\n", m.b.shared_done.err, fd >= 0);
+	if (fd < 0)
+		return;
+	if (shared[interface][engine] >= 0)
+		close(shared[interface][engine]);
+	shared[interface][engine] = fd;
+}
+
+static void on_leave(void)
+{
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		for (unsigned e = 0; e < CONF_ENGINES_MAX; e++) {
+			if (shared[i][e] >= 0)
+				close(shared[i][e]);
+			shared[i][e] = -1;
+		}
+	}
+}
+
+static void on_route(enum msg_type type, const char *args)
+{
+	struct msg_route r = { .tag = 99, .mtu = 1360 };
+	unsigned mtu = 1360;
+	char ip[64];
+
+	if (sscanf(args, "%u %u %63s %u", &r.interface, &r.engine, ip, &mtu) < 3)
+		die("route");
+	r.ip = ip4(ip);
+	r.mtu = (uint16_t)mtu;
+	send_or_die(&manager, type, &r, sizeof(r), -1);
+	if (type == MSG_ROUTE_DEL)
+		return;
+	if (!next(&manager) || m.type != MSG_ROUTE_DONE || m.b.route.tag != r.tag || m.b.route.ip != r.ip)
+		die("no ROUTE_DONE");
+	printf("done %d\n", m.b.route.err);
 }
 
 static void on_stats(void)
@@ -251,7 +311,7 @@ static void line(char *s)
 {
 	static uint8_t bytes[65536];
 	char *args = strchr(s, ' ');
-	unsigned unit;
+	unsigned unit, engine;
 	int ms, at = 0;
 	size_t n;
 
@@ -267,6 +327,18 @@ static void line(char *s)
 		on_add(args);
 	} else if (!strcmp(s, "del")) {
 		on_del((unsigned)strtoul(args, NULL, 10));
+	} else if (!strcmp(s, "shared") && sscanf(args, "%u %u", &unit, &engine) == 2 &&
+		   unit < CONF_INTERFACES && engine < CONF_ENGINES_MAX) {
+		on_shared(unit, engine);
+	} else if (!strcmp(s, "route")) {
+		on_route(MSG_ROUTE_ADD, args);
+	} else if (!strcmp(s, "unroute")) {
+		on_route(MSG_ROUTE_DEL, args);
+	} else if (!strcmp(s, "sync")) {
+		send_or_die(&manager, MSG_TUN_SYNC, NULL, 0, -1);
+	} else if (!strcmp(s, "leave")) {
+		on_leave();
+		puts("left");
 	} else if (!strcmp(s, "stats")) {
 		on_stats();
 	} else if (!strcmp(s, "junk")) {
@@ -296,6 +368,16 @@ static void line(char *s)
 	fflush(stdout);
 }
 
+static bool forward_is_on(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_forward", "re");
+	int c = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	return c == '1';
+}
+
 int main(int argc, char **argv)
 {
 	static char buf[140000];
@@ -303,7 +385,9 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	paths_set_dir(argv[1]);
+	forward_was = forward_is_on();
 	memset(tun, 0xff, sizeof(tun));
+	memset(shared, 0xff, sizeof(shared));
 	signal(SIGPIPE, SIG_IGN);
 	spawn();
 	while (fgets(buf, sizeof(buf), stdin)) {

@@ -251,7 +251,7 @@ def test_devices():
     check_eq(d.add(500, "192.168.87.20"), EBUSY, "a foreign veth")
     check_eq(d.add(501, "192.168.87.20"), EBUSY, "a foreign persistent TUN")
     check_eq(devices()["pppx500"]["linkinfo"]["info_kind"], "veth", "the foreign device is untouched")
-    bad = ((dict(unit=200, peer="192.168.87.20", mtu=575), EINVAL, "MTU too small"),
+    bad = ((dict(unit=200, peer="192.168.87.20", mtu=499), EINVAL, "MTU too small"),
            (dict(unit=200, peer="192.168.87.20", mtu=1501), EINVAL, "MTU too big"),
            (dict(unit=200, peer="192.168.87.9"), EINVAL, "outside the pool"),
            (dict(unit=200, peer="192.168.87.20", local="192.168.87.2"), EINVAL, "not our address"),
@@ -303,7 +303,8 @@ def test_ends():
             wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "netd ends with its parent")
         elif how == "term":
             os.kill(pid, signal.SIGTERM)
-            wait_for(lambda: read(f"/proc/{pid}/stat").split()[2] == "Z", "netd ends on SIGTERM")
+            check_eq(d.stats()["tuns"], 20, "SIGTERM is the parent's to act on: netd serves")
+            check_eq(d.ask("shutdown"), "exit 0", how)
         else:       # netd is killed: the sessions live on, and a new netd knows their devices
             check_eq(d.ask("restart"), "restarted", how)
             check_eq(len(devices()), 22, "devices without netd")
@@ -316,8 +317,88 @@ def test_ends():
             check_eq(d.add(4, "192.168.87.204"), 0, "a unit that was freed while no netd ran")
             check_eq(devices()["pppx4"]["addr_info"][0]["address"], "192.168.87.204", "its address")
             check_eq(d.ask("shutdown"), "exit 0", how)
-            write(FORWARD, "0")     # what it was before the first netd, only that one knew
         check_clean(how)
+
+
+def test_shared():
+    def devs():
+        return {d["ifname"]: d for d in json.loads(run("ip", "-j", "-d", "addr")) if d["ifname"].startswith("tun")}
+
+    def on(dev):
+        return sorted(r for r, d in routes().items() if d == dev)
+
+    conf = POOL + " if=tun0"
+    d = Drive()
+    check_eq(d.start(conf), "ready", "start")
+    check_eq(d.ask("shared 0 0"), "done 0 1", "engine 0's device")
+    check_eq(d.ask("shared 0 1"), "done 0 1", "engine 1's device")
+    there = devs()
+    check_eq(sorted(there), ["tun0", "tun0-1"], "devices")
+    for i in there.values():
+        check_eq([(a["local"], a["prefixlen"], a.get("address")) for a in i["addr_info"]],
+                 [("192.168.87.1", 32, None)], "our address and no peer")
+        check_eq((i["ifalias"], i["operstate"] != "DOWN"), ("culvert", True), "alias, up")
+    check_eq(d.ask("shared 0 0"), "done 0 1", "asked again: the same")
+    check_eq(devs()["tun0"]["ifindex"], there["tun0"]["ifindex"], "the same device")
+    for line, want in (("shared 0 2", "done -22 0"), ("shared 1 0", "done -22 0"),
+                       ("route 0 0 192.168.87.9", "done -22"), ("route 0 0 192.168.87.1", "done -22"),
+                       ("route 0 0 192.168.87.20 1501", "done -22"), ("route 0 0 192.168.87.20 499", "done -22"),
+                       ("route 0 2 192.168.87.20", "done -22"), ("route 1 0 192.168.87.20", "done -22"),
+                       ("route 0 0 0.0.0.0", "done -22")):
+        check_eq(d.ask(line), want, line)
+    check_eq(d.add(3, "192.168.87.20"), EINVAL, "a device of its own where they are shared")
+    run("ip", "route", "add", "192.168.87.66/32", "dev", "lan0")
+    check_eq(d.ask("route 0 0 192.168.87.66"), "done -17", "somebody else's host route stays")
+    check_eq(routes()["192.168.87.66"], "lan0", "that route")
+    d.tell("unroute 0 0 192.168.87.66")
+    check_eq(d.stats()["route_failed"], 8, "refused routes")
+    check_eq(routes()["192.168.87.66"], "lan0", "nor does it go")
+    run("ip", "route", "del", "192.168.87.66/32", "dev", "lan0")
+    for i in range(20, 120):
+        check_eq(d.ask(f"route 0 {i % 2} 192.168.87.{i}"), "done 0", "a route")
+    check_eq((len(on("tun0")), len(on("tun0-1"))), (50, 50), "routes of both")
+    check_eq(d.ask("route 0 0 192.168.87.20 900"), "done 0", "again, with a smaller MTU")
+    check("mtu 900" in run("ip", "route", "show", "192.168.87.20"), "its MTU")
+    d.tell("unroute 0 0 192.168.87.21")
+    d.stats()
+    check_eq(routes()["192.168.87.21"], "tun0-1", "a route is not the other engine's to delete")
+    check_eq(d.ask("route 0 0 192.168.87.21"), "done 0", "an address moves to the other engine")
+    check_eq(routes()["192.168.87.21"], "tun0", "and is there")
+    d.tell("unroute 0 0 192.168.87.21")
+    check_eq(d.stats()["routes"], 99, "routes left")
+
+    # netd is killed: the engines keep the devices, the next one takes over what is named to it.
+    check_eq(d.ask("restart"), "restarted", "restart")
+    check_eq(sorted(devs()), ["tun0", "tun0-1"], "devices without netd")
+    check_eq(d.start(conf), "ready", "start")
+    s = d.stats()
+    check_eq((s["shared_tuns"], s["routes"]), (2, 99), "taken over")
+    check_eq(d.ask("shared 0 0"), "done 0 0", "engine 0 has its device still")
+    for i in (20, 22, 24, 26):
+        check_eq(d.ask(f"route 0 0 192.168.87.{i}"), "done 0", "named")
+    check_eq(d.ask("route 0 0 192.168.87.23"), "done 0", "named, at the other engine")
+    d.tell("sync")
+    check_eq(d.stats()["routes"], 5, "the rest is gone")
+    check_eq(on("tun0"), [f"192.168.87.{i}" for i in (20, 22, 23, 24, 26)], "routes")
+    check_eq(sorted(devs()), ["tun0"], "a device that was not named is gone")
+    # Now its engine ends as well: the device with it, and a new one is made.
+    check_eq(d.ask("leave"), "left", "the engine ends")
+    wait_for(lambda: not devs(), "its device ends with it")
+    d.tell("unroute 0 0 192.168.87.20")
+    check_eq(d.ask("shared 0 0"), "done 0 1", "a new device")
+    check_eq(d.stats()["routes"], 0, "without routes")
+    check_eq(d.ask("route 0 0 192.168.87.20"), "done 0", "which it gets")
+    run("ip", "link", "del", "tun0")
+    check_eq(d.ask("route 0 0 192.168.87.22"), "done -19", "somebody deleted it")
+    check_eq(d.ask("shared 0 0"), "done 0 1", "made anew")
+    check_eq(d.ask("route 0 0 192.168.87.22"), "done 0", "and serves")
+    check_eq(tun_fds(d.pid()), 1, "netd's duplicates")
+    run("ip", "tuntap", "add", "tun0-1", "mode", "tun")
+    check_eq(d.ask("shared 0 1"), "done -16 0", "somebody else's device has the name")
+    check_eq(d.ask("shutdown"), "exit 0", "shutdown")
+    check_eq(sorted(devs()), ["tun0-1"], "and stays")
+    run("ip", "link", "del", "tun0-1")
+    check_clean("shared")
 
 
 def test_texts():
@@ -544,7 +625,7 @@ def main():
     run("ip", "tuntap", "add", "pppx501", "mode", "tun")
     run("nft", "add", "table", "inet", "other")
     began = time.monotonic()
-    for test in (test_devices, test_ends, test_texts, test_starts, test_rules):
+    for test in (test_devices, test_ends, test_shared, test_texts, test_starts, test_rules):
         was = time.monotonic()
         test()
         print(f"{test.__name__}: ok, {time.monotonic() - was:.1f} s", flush=True)

@@ -79,6 +79,20 @@ static void set_pools(struct conf *c)
 	c->ipcp[1].pool[4] = (struct conf_pool){ IP(172, 16, 0, 9), IP(172, 16, 0, 9), false };
 }
 
+/* One device of each engine for all sessions. */
+static void set_shared(struct conf *c)
+{
+	set_nat(c);
+	c->interface[0] = (struct conf_interface){ "tun0", false, IP(192, 168, 87, 1), 0 };
+}
+
+/* Both kinds. */
+static void set_mixed(struct conf *c)
+{
+	set_pools(c);
+	c->interface[1] = (struct conf_interface){ "tun7", false, IP(10, 0, 0, 1), 1 };
+}
+
 static void set_no_pool(struct conf *c)
 {
 	c->n_ipcp = c->n_interface = 0;
@@ -95,6 +109,8 @@ static const struct {
 	{ "kernel", set_kernel },
 	{ "pools", set_pools },
 	{ "no-pool", set_no_pool },
+	{ "shared", set_shared },
+	{ "mixed", set_mixed },
 };
 
 static struct fwreq request(void (*set)(struct conf *))
@@ -176,6 +192,9 @@ static void t_size(void **st)
 	r.n_pool = FWREQ_RANGES;
 	for (uint32_t i = 0; i < FWREQ_RANGES; i++)
 		r.pool[i] = (struct fwreq_range){ IP(198, 218, 100 + i, 100), IP(198, 218, 100 + i, 254) };
+	r.n_session_if = FWREQ_SESSION_IFS;
+	for (uint32_t i = 0; i < FWREQ_SESSION_IFS; i++)
+		memcpy(r.session_if[i], "tun999999-*", 12);
 	assert_null(fwreq_check(&r));
 	build(&r);
 	assert_true(strlen(text) < RULESET_MAX / 2);
@@ -204,10 +223,13 @@ BAD(if_star, memcpy(r->nat_on, "eth*", 5))
 BAD(if_high, memcpy(r->nat_on, "\xc3\xa4", 3))
 BAD(if_dot, memcpy(r->nat_on, ".", 2))
 BAD(if_dots, memcpy(r->nat_on, "..", 3))
-BAD(session_star, memcpy(r->session_if, "*", 2))
-BAD(session_mid_star, memcpy(r->session_if, "p*x", 4))
-BAD(session_two_stars, memcpy(r->session_if, "p**", 4))
-BAD(session_empty, r->session_if[0] = '\0')
+BAD(session_star, memcpy(r->session_if[0], "*", 2))
+BAD(session_mid_star, memcpy(r->session_if[0], "p*x", 4))
+BAD(session_two_stars, memcpy(r->session_if[0], "p**", 4))
+BAD(session_empty, r->session_if[0][0] = '\0')
+BAD(session_second, (r->n_session_if = 2, memcpy(r->session_if[1], "a b", 4)))
+BAD(session_none, r->n_session_if = 0)
+BAD(session_n, r->n_session_if = FWREQ_SESSION_IFS + 1)
 BAD(pool_n, r->n_pool = FWREQ_RANGES + 1)
 BAD(pool_n_huge, r->n_pool = UINT32_MAX)
 BAD(pool_order, r->pool[0].last = r->pool[0].first - 1)
@@ -229,7 +251,7 @@ static const struct {
 	ROW(magic), ROW(flag_nat), ROW(flag_remove), ROW(flag_c2c), ROW(flag_source), ROW(flag_mss), ROW(l2tp),
 	ROW(ike_port), ROW(if_empty), ROW(if_no_end), ROW(if_quote), ROW(if_newline), ROW(if_space),
 	ROW(if_slash), ROW(if_star), ROW(if_high), ROW(if_dot), ROW(if_dots), ROW(session_star),
-	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(pool_n), ROW(pool_n_huge),
+	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(session_second), ROW(session_none), ROW(session_n), ROW(pool_n), ROW(pool_n_huge),
 	ROW(pool_order), ROW(pool_zero), ROW(pool_multicast), ROW(pool_over_loopback), ROW(pool_in_loopback),
 	ROW(server_n), ROW(server_zero), ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
 };
