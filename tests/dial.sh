@@ -21,14 +21,15 @@ dial_network()
 		ip -n "$(nsname cli)" route add local $PREFIX dev lo
 }
 
-# dial_server LAST: our server with short HELLOs and a pool up to $POOL's LAST (1.250).
+# dial_server LAST [HELLO [SED]]: our server with a pool up to LAST of $POOL's network
+# (1.250), HELLOs after that many seconds of silence (2), and SED over its configuration.
 dial_server()
 {
 	server_run=$rig_dir/run
 	mkdir -p "$server_run" || return 1
 	(umask 077 && server_conf |
-		sed "s/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/; s/-$POOL\.99\"/-${POOL%.*}.$1\"/" \
-			>"$server_run/conf") || return 1
+		sed "s/hello-interval 3/hello-interval ${2:-2}/; s/hello-timeout 12/hello-timeout 4/
+			s/-$POOL\.99\"/-${POOL%.*}.$1\"/; ${3-}" >"$server_run/conf") || return 1
 	server_start || return 1
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
@@ -41,7 +42,7 @@ dial()
 {
 	local tag=$1
 	shift
-	ns cli timeout 100 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
+	ns cli timeout 200 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
 }
 
 # dial_start TAG OPTION…: in the background, output in TAG.log.

@@ -6,9 +6,8 @@
 # shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154,SC2206
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
+. "${0%/*}/../dial.sh"
 
-CLIENT=192.0.2.10
-PREFIX=198.18.0.0/16
 HELD=500
 [ "${FULL:-0}" = 1 ] && HELD=2000
 
@@ -17,50 +16,15 @@ must test -x "$build/culvertd"
 must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 
-network()
-{
-	ns_add srv && ns_add cli && ns_add in || return 1
-	link srv out0 cli c0 && link srv in0 in i0 &&
-		addr srv out0 $OUTER/24 && addr cli c0 $CLIENT/24 &&
-		addr srv in0 $INNER/24 && addr in i0 $INSIDE/24 || return 1
-	ip -n "$(nsname srv)" route add $PREFIX via $CLIENT &&
-		ip -n "$(nsname cli)" route add local $PREFIX dev lo
-}
-must network
+must dial_network
 must web_start
-server_run=$rig_dir/run
-mkdir -p "$server_run"
-(umask 077 && server_conf |
-	sed 's/hello-interval 3/hello-interval 20/; s/-10\.55\.0\.99/-10.55.63.250/; s/pppx0/tun0/' >"$server_run/conf")
-must server_start
-printf '%s\n' "$PSK" >"$rig_dir/psk"
-password_of alice >"$rig_dir/password"
-dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
-
-dial()
-{
-	local tag=$1
-	shift
-	ns cli timeout 200 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
-}
-
-dial_start()
-{
-	local tag=$1
-	shift
-	start_ns cli "$tag" "${dial_cmd[@]}" "$@"
-}
+must dial_server 63.250 20 's/pppx0/tun0/'
 
 # dial_end: the one in the background hangs up.
 dial_end()
 {
 	kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
 	wait_for not rig_alive "$started"
-}
-
-got()
-{
-	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null
 }
 
 # routes DEVICE: how many sessions are behind it.
@@ -77,11 +41,6 @@ all_routes()
 rows()
 {
 	ctl -n session brief | grep -c alice
-}
-
-engine_sessions()
-{
-	ctl status | awk -v e="engine$1" '$1 == e && $2 == "sessions" { print $3 }'
 }
 
 # state: of what N sessions hold, on one line; state_of N is what it should be.
