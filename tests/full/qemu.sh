@@ -49,7 +49,7 @@ picture()
 		cat /etc/passwd /etc/group /etc/shadow
 		find /etc -xdev -type f ! -name "*-" ! -name ld.so.cache -exec sha256sum {} + | sort -k2
 		dpkg-query -W -f "\${db:Status-Status} \${Package}\n" | grep -v ^not-installed
-		systemctl list-unit-files --no-legend; ip -o link | sed "s/ qlen.*//"; ip -4 route; cat /proc/sys/net/ipv4/ip_forward'
+		ip -o link | sed "s/ qlen.*//"; ip -4 route; cat /proc/sys/net/ipv4/ip_forward'
 }
 
 connects()
@@ -96,7 +96,7 @@ vm 'systemd-run -q --on-active=1 systemctl reboot'
 rebooted()
 {
 	local id
-	id=$(VM_SECONDS=20 vm_up && vm 'cat /proc/sys/kernel/random/boot_id') && [ -n "$id" ] && [ "$id" != "$boot" ]
+	id=$(VM_SECONDS=20 vm_up && VM_SECONDS=20 vm 'cat /proc/sys/kernel/random/boot_id') && [ -n "$id" ] && [ "$id" != "$boot" ]
 }
 check "the machine reboots" wait_for rebooted
 check "and serves again" wait_for vm 'systemctl is-active culvert'
