@@ -305,7 +305,7 @@ static void pending_free(struct manager *m, struct pending *p)
 	list_del(&p->link);
 	m->engine[p->judge.engine].asking[p->judge.req.sid.slot] = NULL;
 	m->n_pending--;
-	explicit_bzero(&p->judge, sizeof(p->judge));
+	explicit_bzero(p, sizeof(*p));
 	free(p);
 }
 
