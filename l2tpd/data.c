@@ -485,6 +485,17 @@ static void ip_out(struct sess *s, uint8_t *p, size_t n)
 	s->row->out_bytes += n;
 }
 
+/* Somebody deleted the device: no packet will come or go any more, so the session ends. */
+static void tun_lost(struct sess *s)
+{
+	struct msg_session m = { .sid = s->sid, .reason = "its interface is gone" };
+	struct engine *e = s->flow->e;
+
+	data_tun_close(s);
+	call_kill(e, &m);
+	data_flush(e);
+}
+
 static void tun_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct sess *s = arg;
@@ -504,6 +515,10 @@ static void tun_readable(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		n = read(fd, p + sizeof(s->head), cap - sizeof(s->head));
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			tun_lost(s);
+			return;
+		}
 		if (n <= 0)
 			break;
 		ip_out(s, p, (size_t)n);

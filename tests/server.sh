@@ -107,10 +107,11 @@ server_up_or_dead()
 	ctl status >/dev/null || not rig_alive "$server_pid"
 }
 
-# connect GUEST USER: the whole way, with the times it took.
+# connect GUEST USER [ESP]: the whole way, with the times it took.
 connect()
 {
-	check "$1: strongSwan and xl2tpd run" vpn_start "$1" "$OUTER" "$PSK" "$2" "$(password_of "$2")" || return 1
+	check "$1: strongSwan and xl2tpd run" vpn_start "$1" "$OUTER" "$PSK" "$2" "$(password_of "$2")" \
+		aes256-sha1-modp2048 "${3:-aes256-sha1}" || return 1
 	check "$1: connects" vpn_up "$1" || return 1
 	note "$1: IKE $(vpn_get "$1" ike_ms) ms, L2TP+PPP $(vpn_get "$1" ppp_ms) ms"
 }

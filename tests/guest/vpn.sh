@@ -176,6 +176,9 @@ do_reconf()
 {
 	write_conf
 	ipsec rereadsecrets
+	# A connection that changed is read again; its old SAs are gone by then.
+	ipsec update >>"$log/starter" 2>&1
+	within 20 sh -c "ipsec statusall | grep -q \" vpn: \""
 }
 
 case ${1:-} in

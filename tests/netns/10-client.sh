@@ -77,10 +77,21 @@ transferred()
 		/Input Bytes|Output Bytes/ { if ($4 > 20e6) n++ } END { exit n != 2 }' <<<"$(ctl session all username "$2")"
 }
 
+# cipher GUEST HASH ICV-BITS KEY-BITS: what its kernel's SAs have, both ways.
+cipher()
+{
+	check_eq "$1: ESP is AES-CBC-$4 with HMAC-$2-$3" "2 2" "$(guest_run "$1" 'ip xfrm state' |
+		awk -v a="hmac($2)" -v t="$3" -v k="$4" '
+			$1 == "auth-trunc" && $2 == a && $NF == t { n++ }
+			$1 == "enc" && $2 == "cbc(aes)" && (length($3) - 2) * 4 == k { m++ }
+			END { print n + 0, m + 0 }')"
+}
+
 # --- without NAT ----------------------------------------------------------
 
 guest_start plain wan br0 192.0.2.10/24 192.0.2.254 || rig_end
-connect plain alice || rig_end
+connect plain alice aes256-sha256 || rig_end
+cipher plain sha256 128 256
 everything plain alice 192.0.2.10
 transfer plain
 transferred plain alice
@@ -90,8 +101,10 @@ check_eq "one row" 1 "$(ctl session brief | grep -cE '^ *[0-9]+ ')"
 
 guest_start nat1 nat lan0 10.77.0.10/24 10.77.0.1 || rig_end
 guest_start nat2 nat lan0 10.77.0.11/24 10.77.0.1 || rig_end
-connect nat1 bob || rig_end
-connect nat2 carol || rig_end
+connect nat1 bob aes256-sha1 || rig_end
+cipher nat1 sha1 96 256
+connect nat2 carol aes128-sha1 || rig_end
+cipher nat2 sha1 96 128
 everything nat1 bob $NAT_OUTER
 everything nat2 carol $NAT_OUTER
 check_eq "three rows" 3 "$(ctl session brief | grep -cE '^ *[0-9]+ ')"
@@ -124,7 +137,11 @@ two=$(held)
 check "nat2 hangs up" vpn_down nat2
 check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
 check "bob is not disturbed" guest_run nat1 "ping -c 2 -i 0.2 -W 5 $INSIDE"
+check "nat2 takes the last of our ESP suites" vpn_reconf nat2 "$OUTER" "$PSK" carol "$(password_of carol)" \
+	aes256-sha1-modp2048 aes128-sha256
 check "it can come back" vpn_up nat2 && note "nat2 again: IKE $(vpn_get nat2 ike_ms) ms, L2TP+PPP $(vpn_get nat2 ppp_ms) ms"
+cipher nat2 sha256 128 128
+check "and works" guest_run nat2 "ping -c 2 -i 0.2 -W 5 $INSIDE"
 check "the same is held as before" wait_for held_is "$two" || note "now: $(held), then: $two"
 check "nat2 hangs up" vpn_down nat2
 check "plain hangs up" vpn_down plain

@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # interface tun0: one TUN per engine for all sessions, each of them a route.
-# One session with real traffic, 500 logins, then 500 held (2,000 with FULL=1),
+# One session with real traffic, 500 logins, then 2,000 held,
 # the same over the death of netd, manager and an engine, and what it costs.
 # shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154,SC2206
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
 . "${0%/*}/../dial.sh"
 
-HELD=500
-[ "${FULL:-0}" = 1 ] && HELD=2000
+HELD=2000
 
 rig_begin "one device per engine, a route per session"
 must test -x "$build/culvertd"
