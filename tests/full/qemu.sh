@@ -100,7 +100,8 @@ rebooted()
 }
 check "the machine reboots" wait_for rebooted
 check "and serves again" wait_for vm 'systemctl is-active culvert'
-check "at the first attempt" vm '[ "$(systemctl show --value -p NRestarts culvert)" = 0 ]'
+check "at the first attempt" vm 'n=$(systemctl show --value -p NRestarts culvert)
+	[ "$n" = 0 ] || { echo "restarts: $n"; journalctl -q -b -u culvert --no-pager -o short-precise | tail -n 15; false; }'
 connects ben 192.0.2.11/24
 check "a server that was killed is started again" vm 'p=$(systemctl show --value -p MainPID culvert)
 	kill -9 $p; for i in $(seq 60); do sleep 1; q=$(systemctl show --value -p MainPID culvert)
