@@ -117,7 +117,7 @@ check "the wire was bad" grep -qE '^datagrams: [1-9][0-9]* dropped, [1-9][0-9]* 
 dial_start witness --from $PREFIX --ping 100 --hold 60 --max-outage 5000 --time
 wait_for grep -q ' up ' "$rig_dir/witness.log"
 for f in l2tp ppp; do
-	dial $f -n 4 --from 198.18.9.0/24 --flood $f --flood-rate 500 --hold 1 --timeout 3
+	dial $f -n 4 --from 198.18.9.0/24 --flood $f --flood-rate 500 --hold 1 --timeout 20
 	note "$f: $(got $f flooded) packets"
 	check "a flood of $f was sent" test "$(got $f flooded)" -ge 100
 done
