@@ -81,6 +81,7 @@ struct witness {
 	uint64_t sent_ms[PING_RING];
 	uint64_t at_ms;			/* when to send the next one */
 	uint32_t sent, got;
+	uint32_t early;			/* not answered, before the first that was */
 	uint64_t outage_ms;		/* the longest */
 	uint64_t rtt_sum_ms;
 };

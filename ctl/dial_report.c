@@ -82,7 +82,8 @@ int report(const struct dial *d, FILE *f)
 {
 	struct spread t[PHASES];
 	unsigned up = 0, failed = 0, lost = 0, resent = 0, bad = 0;
-	uint64_t sent = 0, got = 0, outage = 0, rtt = 0, in = 0, out = 0, flooded = 0, took = d->all_ms - d->start_ms;
+	uint64_t sent = 0, got = 0, early = 0, outage = 0, rtt = 0, in = 0, out = 0, flooded = 0;
+	uint64_t took = d->all_ms - d->start_ms;
 	double rate;
 	bool good;
 
@@ -96,6 +97,7 @@ int report(const struct dial *d, FILE *f)
 		bad += s->bad;
 		sent += s->w.sent;
 		got += s->w.got;
+		early += s->w.early;
 		rtt += s->w.rtt_sum_ms;
 		outage = MAX(outage, s->w.outage_ms);
 		in += s->in_packets;
@@ -113,9 +115,9 @@ int report(const struct dial *d, FILE *f)
 			(unsigned long long)t[p].median, (unsigned long long)t[p].max);
 	failures(d, f);
 	if (sent)
-		fprintf(f, "pings: %llu sent, %llu lost, longest outage %llu ms, %.1f ms on average\n",
-			(unsigned long long)sent, (unsigned long long)(sent - got), (unsigned long long)outage,
-			got ? (double)rtt / (double)got : 0);
+		fprintf(f, "pings: %llu sent, %llu lost (%llu before the first answer), longest outage %llu ms, "
+			"%.1f ms on average\n", (unsigned long long)sent, (unsigned long long)(sent - got),
+			(unsigned long long)early, (unsigned long long)outage, got ? (double)rtt / (double)got : 0);
 	if (d->dropped + d->doubled + d->delayed)
 		fprintf(f, "datagrams: %llu dropped, %llu doubled, %llu delayed of %llu; IKE sent %u again\n",
 			(unsigned long long)d->dropped, (unsigned long long)d->doubled, (unsigned long long)d->delayed,
@@ -126,8 +128,9 @@ int report(const struct dial *d, FILE *f)
 	for (unsigned p = 0; p < PHASES; p++)
 		fprintf(f, " %s_ms=%llu/%llu/%llu", p == PHASE_UP ? "all" : phase_name(p), (unsigned long long)t[p].min,
 			(unsigned long long)t[p].median, (unsigned long long)t[p].max);
-	fprintf(f, " pings=%llu pings_lost=%llu outage_ms=%llu ip_in=%llu ip_out=%llu ike_resent=%u bad=%u flooded=%llu\n",
-		(unsigned long long)sent, (unsigned long long)(sent - got), (unsigned long long)outage,
+	fprintf(f, " pings=%llu pings_lost=%llu pings_early=%llu outage_ms=%llu", (unsigned long long)sent,
+		(unsigned long long)(sent - got), (unsigned long long)early, (unsigned long long)outage);
+	fprintf(f, " ip_in=%llu ip_out=%llu ike_resent=%u bad=%u flooded=%llu\n",
 		(unsigned long long)in, (unsigned long long)out, resent, bad, (unsigned long long)flooded);
 	return good ? 0 : 1;
 }

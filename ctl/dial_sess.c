@@ -277,6 +277,8 @@ static void witness_got(struct dsess *s, uint16_t seq, uint64_t now)
 		return;			/* never sent, or so long ago that it counts as lost */
 	w->got++;
 	w->rtt_sum_ms += now - w->sent_ms[seq % PING_RING];
+	/* All that were sent before the one that is answered first, or one of these after all. */
+	w->early = MIN(w->any ? w->early : UINT32_MAX, w->sent - (uint16_t)(w->next - seq));
 	if (!ahead || ahead >= 0x8000)
 		return;			/* overtaken by a later one */
 	if (ahead > 1) {
