@@ -90,27 +90,32 @@ check "an address for each engine: $a0, $a1" test -n "$a0" -a -n "$a1"
 # fault SIGNAL ROLE [INDEX]: what happens, and what must not.
 fault()
 {
-	local sig=$1 role=$2 index=${3-} name=$2${3-} pid lines w0 w1 storm
+	local sig=$1 role=$2 index=${3-} name=$2${3-} pid lines w0 w1 storm began
 	must witness w0 $a0
 	w0=$started
 	must witness w1 $a1
 	w1=$started
 	pid=$(child $role $index)
 	lines=$(wc -l <"$rig_dir/culvertd.log")
-	# Logins that are in every phase when it happens.
-	dial_start storm -n 24 -r 24 --from 198.18.2.0/24 --timeout 25 --hold 1
+	# More logins at once than the server can do: in every phase when it happens.
+	rm -f "$rig_dir/storm.log"
+	dial_start storm -n 80 -r 400 --from 198.18.2.0/24 --timeout 40 --hold 1 --time
 	storm=$started
-	sleep 0.4
+	wait_for eval '[ "$(grep -c " up " "$rig_dir/storm.log")" -ge 10 ]'
+	note "$(grep -c ' up ' "$rig_dir/storm.log") of 80 logins are through"
+	began=$(now_ms)
 	kill -$sig "$pid"
 	check "SIG$sig $name: it is back" wait_for since $lines "$name is back"
+	# A second is what we want; five times that is dead.
+	[ $sig = STOP ] || check "and was soon" test $(($(now_ms) - began)) -lt 5000
 	note "$(tail -n "+$((lines + 1))" "$rig_dir/culvertd.log" | grep -oE "$name is back after.*")"
 	[ $sig = KILL ] || check "it was declared stuck" since $lines "$name has been stuck"
 	check "culvertctl answers" wait_for eval 'ctl status >/dev/null'
 	check "new logins work at once" dial again -n 4 --from 198.18.3.0/24 --timeout 20
 	wait_for not rig_alive "$storm"
 	case $role in
-	engine | iked) note "logins on the way: $(got storm up) of 24 came up" ;;
-	*) check_eq "logins on the way came through" "24 0" "$(got storm up) $(got storm failed)" ;;
+	engine | iked) note "logins on the way: $(got storm up) of 80 came up" ;;
+	*) check_eq "logins on the way came through" "80 0" "$(got storm up) $(got storm failed)" ;;
 	esac
 	hang_up w0 $w0 $a0
 	hang_up w1 $w1 $a1
