@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2016,SC2154
 # A Debian 12 with systemd and the cloud kernel, as a disk for QEMU, and a
 # repository with what a package needs there.  Sourced after tests/lib.sh.
 
-MIRROR=${DEBIAN_MIRROR:?names a Debian mirror}
+# Where this machine itself gets bookworm from; DEBIAN_MIRROR names another place.
+MIRROR=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Identifier: Packages' |
+	awk '$2 == "bookworm" && $3 == "main" { print $1; exit }')}
 image=$top/.deps/debian12
 
 in_image()
