@@ -207,7 +207,7 @@ static void ask(struct sess *s)
 	struct msg_auth_req m = {
 		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
-		.challenge_len = r->challenge_len, .response_len = r->response_len,
+		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
 
 	switch (r->method) {
@@ -222,7 +222,7 @@ static void ask(struct sess *s)
 	}
 	memcpy(m.user, r->user, MIN(sizeof(m.user), sizeof(r->user)));
 	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
-	memcpy(m.response, r->response, sizeof(m.response));
+	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
 	s->asking = true;

@@ -12,6 +12,7 @@
 #define FIELD(type, f) .off = offsetof(struct type, f), .size = sizeof(((struct type *)0)->f)
 
 #define WORD(n, tok, where) { .name = n, .token = tok, .in = where }
+#define VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .value = true }
 #define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER }
 #define LATER_VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .value = true }
 #define STATEMENT(n, tok, inside) { .name = n, .token = tok, .in = IN_TOP, .opens = inside }
@@ -133,8 +134,8 @@ const struct keyword keywords[] = {
 	LATER_NUM("ipcp-max-terminate", IN_TUNNEL),
 	LATER_NUM("ipcp-max-nak-loop", IN_TUNNEL),
 	WORD("authentication-method", AUTHENTICATION_METHOD, IN_TUNNEL),
-	LATER_VALUE("pap", PAP, IN_TUNNEL),
-	LATER_VALUE("chap", CHAP, IN_TUNNEL),
+	VALUE("pap", PAP, IN_TUNNEL),
+	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
 	LATER_STR("chap-name", IN_TUNNEL),
 	WORD("mppe", MPPE, IN_TUNNEL),

@@ -89,8 +89,8 @@ struct ppp_auth_req {
 	uint16_t user_len;
 	uint8_t challenge[64];
 	uint8_t challenge_len;
-	uint8_t response[64];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password */
-	uint8_t response_len;
+	uint8_t response[255];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password, RFC 1334 2.2.1 */
+	uint16_t response_len;
 };
 
 /* The judgement. */
