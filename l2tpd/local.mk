@@ -23,7 +23,7 @@ libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 sbin_PROGRAMS += culvertd
 culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h l2tpd/steer.c \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c \
-	l2tpd/engine.h l2tpd/engine.c l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
+	l2tpd/engine.h l2tpd/engine.c l2tpd/idle.h l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 culvertd_LDADD = libauth.a libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
