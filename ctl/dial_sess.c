@@ -616,7 +616,7 @@ void sess_start(struct dsess *s)
 	s->state = SESS_LOGIN;
 	s->start_ms = now;
 	s->ppp_conf = (struct ppp_conf){
-		.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = 1400, .want_dns = true,
+		.auth = d->conf.auth, .mru = 1400, .want_dns = true,
 		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
 	};
