@@ -9,6 +9,7 @@
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
 . "${0%/*}/../dial.sh"
+. "${0%/*}/../guest/guest.sh"
 
 OTHER=192.0.2.3			# a second address of the server
 PASSWORD='open sesame 9'
@@ -21,6 +22,11 @@ must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 must dial_network
 must addr srv out0 $OTHER/24
+# A place for a client that is not ours.
+must ip -n "$(nsname cli)" addr del $CLIENT/24 dev c0
+must bridge cli br0 c0
+must addr cli br0 $CLIENT/24
+must ip -n "$(nsname srv)" route replace $PREFIX via $CLIENT
 # Nothing is translated here but where a file says so.
 for net in 10.0.0.0/8 192.168.87.0/24; do
 	must ip -n "$(nsname in)" route add $net via $INNER
@@ -402,6 +408,31 @@ check "the log says why" said 'reason="max-session reached"'
 for tag in nowhere guest again another sixth; do
 	down "$tag" $tag
 done
+
+# A pppd by each way, while hugo goes on pinging.
+if why=$(guest_missing); then
+	skip "pppd logs in by PAP, CHAP and MS-CHAPv2" "$why"
+else
+	guest_start pppd cli br0 192.0.2.20/24 || rig_end
+	n=start
+	for auth in pap chap mschap-v2; do
+		check "pppd: strongSwan and xl2tpd run" vpn_$n pppd $OUTER "$LONG_PSK" bob "$PASSWORD" \
+			aes256-sha1-modp2048 aes256-sha1 $auth
+		check "pppd, $auth: connects" vpn_up pppd
+		check "pppd, $auth: packets pass" guest_run pppd "ping -c 3 -i 0.2 -W 5 $INSIDE"
+		check_eq "pppd, $auth: the name server of its pool" 192.0.2.53 "$(vpn_get pppd dns1)"
+		case $auth in
+		pap) agreed='auth pap' ;;
+		chap) agreed='auth chap MD5' ;;
+		*) agreed='auth chap MS-v2' ;;
+		esac
+		check "pppd, $auth: this is what was agreed on" grep -q "sent \[LCP ConfAck .*<$agreed>" "$rig_dir/pppd/share/log/pppd"
+		check "pppd: hangs up" vpn_down pppd
+		check "pppd: it is gone" wait_for listed bob 0
+		n=reconf
+	done
+	guest_kill pppd
+fi
 
 # hugo pings: he stays where another idles out, whose link is kept alive all the time.
 server=$OTHER
