@@ -29,7 +29,7 @@ enum { EXIT_USAGE = 2, TICK_MS = 5, TUN_BURST = 64, TUN_PACKET = 1600 };
 enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
-	OPT_TIME, OPT_SEED, OPT_AUTH, OPT_GROUP, OPT_PFS,
+	OPT_TIME, OPT_SEED, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
 };
 
 static const struct option options[] = {
@@ -53,6 +53,7 @@ static const struct option options[] = {
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
 	{ "time", no_argument, NULL, OPT_TIME },
 	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "ask", required_argument, NULL, OPT_ASK },
 	{ "auth", required_argument, NULL, OPT_AUTH },
 	{ "group", required_argument, NULL, OPT_GROUP },
 	{ "pfs", required_argument, NULL, OPT_PFS },
@@ -65,7 +66,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
-		"           [--auth pap|chap|mschapv2] [--group modp1024|modp2048] [--pfs group]\n"
+		"           [--auth pap|chap|mschapv2] [--group modp1024|modp2048] [--pfs group] [--ask address]\n"
 		"           [--hold s] [--vanish-after s] [--timeout s] [--time] [--tun name]\n"
 		"           [--ping ms] [--max-outage ms] [--source packets/s] [--target address] [--size bytes]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
@@ -248,6 +249,9 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		break;
 	case OPT_TIME:
 		c->each = true;
+		break;
+	case OPT_ASK:
+		c->ask = address(arg);
 		break;
 	case OPT_AUTH:
 		c->auth = auth(arg);

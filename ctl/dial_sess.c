@@ -162,6 +162,7 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			came_up(s, now);
 			break;
 		case PPP_EFF_AUTH:
+		case PPP_EFF_ADDR:
 		case PPP_EFF_DOWN:
 			break;
 		case PPP_EFF_GONE:
@@ -616,7 +617,7 @@ void sess_start(struct dsess *s)
 	s->state = SESS_LOGIN;
 	s->start_ms = now;
 	s->ppp_conf = (struct ppp_conf){
-		.auth = d->conf.auth, .mru = 1400, .want_dns = true,
+		.auth = d->conf.auth, .mru = 1400, .want_dns = true, .want_ip = d->conf.ask,
 		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
 	};

@@ -275,6 +275,12 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			s->serial++;
 			ask(s);
 			break;
+		case PPP_EFF_ADDR: {
+			struct msg_addr want = { .sid = s->sid, .ip = s->ppp.ip_wanted };
+
+			peer_send(&f->e->manager, MSG_ADDR_WANT, &want, sizeof(want), -1);
+			break;
+		}
 		case PPP_EFF_UP:
 			sess_up(s);
 			break;
@@ -311,7 +317,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	uint64_t now = now_ms();
 	struct ppp_verdict v = {
 		.ok = m->verdict == VERDICT_OK, .refused = m->verdict == VERDICT_REFUSE,
-		.ip = m->ip, .ip_local = m->ip_local,
+		.ip = m->ip, .ip_local = m->ip_local, .may_choose = m->may_choose,
 	};
 	struct ppp_out out;
 
@@ -374,6 +380,26 @@ void call_route(struct engine *e, const struct msg_session *m)
 
 	if (s && s->shared)
 		data_shared_routed(s);
+}
+
+void call_addr(struct engine *e, const struct msg_addr *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+	struct ppp_out out;
+
+	if (!s || !s->known)
+		return;
+	s->ip = m->ip;
+	row_write_begin(s->row);
+	s->row->ip = m->ip;
+	row_write_end(s->row);
+	if (s->shared)
+		data_shared_join(s, s->shared);
+	ppp_out_init(&out);
+	ppp_address(&s->ppp, m->ip, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
 }
 
 void call_kill(struct engine *e, const struct msg_session *m)

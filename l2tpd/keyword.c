@@ -177,8 +177,7 @@ const struct keyword keywords[] = {
 	WORD("dns-servers", DNS_SERVERS, IN_IPCP),
 	LATER_VALUE("resolver", RESOLVER, IN_IPCP),
 	WORD("nbns-servers", NBNS_SERVERS, IN_IPCP),
-	{ .name = "allow-user-selected-address", .token = OPT_YESNO, .in = IN_IPCP, .only = KW_ONLY_NO,
-	  FIELD(conf_ipcp, allow_user_selected_address) },
+	YESNO("allow-user-selected-address", IN_IPCP, conf_ipcp, allow_user_selected_address),
 	NUM("max-session", IN_IPCP, conf_ipcp, max_session, 0, UINT32_MAX),
 
 	/* interface */

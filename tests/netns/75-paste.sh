@@ -342,6 +342,7 @@ whole()
 	}
 	ipcp GUESTS {
 		pool-address 10.56.0.0/24
+		allow-user-selected-address yes
 	}
 
 	interface pppx0 address 10.55.0.1 ipcp OFFICE
@@ -402,7 +403,9 @@ down "own address" fixed
 down "a third" third
 up "there is room again" again carol carol
 up "a user's second one" another carol carol --auth chap
-up "a sixth in all" sixth ida@guest ida
+up "a sixth in all" sixth ida@guest ida --ask 10.56.0.2
+shows "another one has the address that it asks for:" ida GUEST "$(field ida "Concentrated Interface")" 10.56.0.3
+check "the log says so" said 'user="ida" asks for 10.56.0.2, which is busy or outside the pool'
 refused "a seventh: max-session" seventh jan@guest "phase ppp"
 check "the log says why" said 'reason="max-session reached"'
 for tag in nowhere guest again another sixth; do
@@ -450,12 +453,20 @@ check "with user-max-session 2 replace: the server starts" serve < <(whole repla
 server=$OUTER
 up "first" first alice alice --auth chap
 up "second" second alice alice --auth pap
+up "who asks for an address" asks gina@guest gina --ask 10.56.0.77
+shows "it" gina GUEST "$(field gina "Concentrated Interface")" 10.56.0.77
+server=$OTHER
+up "on a device of its own, too" asks2 hugo@guest hugo --ask 10.56.0.200
+shows "it" hugo GUEST pppx10 10.56.0.200
+check_eq "and the device's other end is that" 10.56.0.200/32 "$(ip -n "$(nsname srv)" -o addr show dev pppx10 | awk '/inet / { print $6 }')"
+server=$OUTER
 caller newest alice --hold 600 --ping 50 --target $INSIDE --auth mschapv2
 check "the first is replaced" wait_for not rig_alive "$pid_first"
 check "the log says so" said 'reason="replaced by a newer login"'
 check_eq "two are left" 2 "$(ctl -n session brief | grep -c alice)"
-down "second" second
-down "newest" newest
+for tag in second newest asks asks2; do
+	down "$tag" $tag
+done
 serve_end "replace"
 
 # --- 4: a file for PPTP --------------------------------------------------------------------
