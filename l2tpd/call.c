@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "l2tpd/dump.h"
 #include "l2tpd/engine.h"
 #include "l2tpd/msg.h"
 
@@ -209,6 +210,32 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 }
 
 /* ---- PPP ---- */
+
+/* debug-dump-pktin, -pktout */
+static void dump(struct log_rate *rate, const struct sess *s, unsigned wanted, const char *way, struct rd frame)
+{
+	char text[DUMP_TEXT_MAX];
+
+	if (!(wanted & dump_kind(frame)) || !log_rate_ok(rate, now_ms()))
+		return;
+	dump_text(frame, text);
+	log_info("%s tun=%u call=%u %s %s", s->flow->tag, s->tunnel_id, s->session_id, way, text);
+}
+
+static void dump_in(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_in, "received", frame);
+}
+
+static void dump_out(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_out, "sent", frame);
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -269,6 +296,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case PPP_EFF_SEND:
+			dump_out(s, rd_of(eff->data, eff->len));
 			data_send_ppp(s, eff->data, eff->len);
 			break;
 		case PPP_EFF_AUTH:
@@ -306,6 +334,7 @@ void call_ppp(struct sess *s, struct rd frame, uint64_t now)
 {
 	struct ppp_out out;
 
+	dump_in(s, frame);
 	ppp_out_init(&out);
 	ppp_input(&s->ppp, frame, now, &out);
 	ppp_effects(s, &out, now);

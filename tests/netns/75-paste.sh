@@ -103,7 +103,8 @@ serve_end()
 	check "$1: everything came back" wait_for given_back_is "$idle" || given_back | sed "s/^/# $idle\n# /"
 	kill -TERM "$server_pid"
 	check "$1: the server ends" wait_for not rig_alive "$server_pid"
-	check "$1: no secret is in the log" not grep -qE "$PASSWORD|SECRETKEY|$LONG_PSK" "$server_log"
+	check "$1: no secret is in the log" not grep -qiE \
+		"$PASSWORD|SECRETKEY|$LONG_PSK|$(printf %s "$PASSWORD" | od -An -v -tx1 | tr -d ' \n')" "$server_log"
 	check "$1: no device stays" not eval 'ip -n "$(nsname srv)" -o link | grep -E ": (tun|pppx)"'
 }
 
@@ -322,6 +323,8 @@ whole()
 		idle-timeout 3600
 		ipcp-timeout 2
 		tcp-mss-adjust yes
+		debug-dump-pktin lcp pap chap
+		debug-dump-pktout ipcp
 	}
 	tunnel VISITORS protocol l2tp {
 		listen on $OTHER
@@ -368,6 +371,9 @@ for method in pap chap mschapv2; do
 	check "by $method: it is gone" wait_for given_back_is "$idle"
 	n=$((n + 1))
 done
+check "what was asked for is dumped, a password is not" said "received PAP 01"
+check "what was sent as well" said "sent IPCP 01"
+check "and nothing else" not grep -E "sent (LCP|PAP|CHAP)|received IPCP" "$server_log"
 for method in pap chap mschapv2; do
 	refused "a wrong password by $method" w$method alice "authentication failed" --auth $method --wrong-password
 	refused "an unknown name by $method" u$method nobody "authentication failed" --auth $method
