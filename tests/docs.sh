@@ -105,7 +105,9 @@ examples() {
 		on { gsub(/\\e/, "\\"); print > (out n) }' "$top_srcdir/man/$1"
 }
 examples culvert.conf.5 conf && examples culvert-users.5 users
-[ -f "$tmp/conf2" ] && [ ! -f "$tmp/users2" ] || fail "the manuals have other examples than this test knows"
+if [ ! -f "$tmp/conf2" ] || [ ! -f "$tmp/users1" ] || [ -f "$tmp/users2" ]; then
+	fail "the manuals have other examples than this test knows"
+fi
 echo "tail-gunner-osprey-lilac" >"$tmp/etc/psk"
 for f in "$tmp"/conf? "$example"; do
 	sed "s|/etc/culvert/|$tmp/etc/|" "$f" >"$tmp/etc/culvert.conf"
