@@ -54,6 +54,13 @@ struct conf_ike {
 	char psk_file[CONF_PATH_MAX];	/* where it came from, or "" */
 };
 
+/* Are these for the same clients at the same address of ours? Only a statement with "esp tunnel"
+ * and one with "esp transport" may be; what either allows counts. */
+static inline bool conf_ike_same_ends(const struct conf_ike *a, const struct conf_ike *b)
+{
+	return addr_ip_eq(&a->from, &b->from) && addr_ip_eq(&a->to, &b->to) && a->to_prefix == b->to_prefix;
+}
+
 /* Bits of conf_tunnel.auth_methods */
 enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
 

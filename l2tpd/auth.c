@@ -54,6 +54,9 @@ int auth_load_users(struct auth *a, unsigned index, int fd)
 	err = users_load_fd(fd, a->conf->auth[index].users_file, &u, &msgs);
 	for (size_t i = 0; i < msgs.n; i++)
 		log_warn("%s", msgs.line[i]);
+	if (msgs.warnings > msgs.n)
+		log_warn("users file %s: %zu more warnings are left out", a->conf->auth[index].users_file,
+			msgs.warnings - msgs.n);
 	conf_msgs_free(&msgs);
 	if (err < 0) {
 		log_err("users file %s cannot be read (%s): the users that were known stay in force",

@@ -10,7 +10,8 @@ libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c
 	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c
 # Configuration and users file
 noinst_LIBRARIES += libconf.a
-libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_print.c \
+libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_check.c \
+	l2tpd/conf_print.c l2tpd/weak.h l2tpd/weak.c \
 	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
