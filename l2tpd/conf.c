@@ -327,13 +327,17 @@ bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 		conf_error(p, at, "%s: files include one another more than %d deep", path, CONF_INCLUDE_DEPTH);
 		return false;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (p->flags & CONF_ONLY_FILES ? O_NONBLOCK : 0));
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		conf_error(p, at, "%s%scannot be opened: %s", of, sep, strerror(errno));
 		goto bad;
 	}
 	if (S_ISDIR(st.st_mode)) {
 		conf_error(p, at, "%s%sis a directory; expected a file", of, sep);
+		goto bad;
+	}
+	if (!S_ISREG(st.st_mode) && (p->flags & CONF_ONLY_FILES)) {
+		conf_error(p, at, "%s%sis no regular file; a running server reads nothing else", of, sep);
 		goto bad;
 	}
 	if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid()) {
@@ -502,6 +506,7 @@ static void fill(struct conf_parse *p)
 		p->at_tunnel[0] = whole;
 	}
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		c->tunnel[i].order = (uint8_t)i;
 		if (!c->tunnel[i].n_listen) {
 			c->tunnel[i].listen[0].family = 4;
 			c->tunnel[i].n_listen = 1;
@@ -592,7 +597,7 @@ static void resolve(struct conf_parse *p)
 		f = FIND(p, p->at_bind[i], "interface", p->bind_name[i][2], c->interface, c->n_interface);
 		if (left_out || t < 0 || a < 0 || f < 0)
 			continue;
-		c->bind[n] = (struct conf_bind){ (uint8_t)t, (uint8_t)a, (uint8_t)f };
+		c->bind[n] = (struct conf_bind){ .tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)f };
 		p->at_bind[n++] = p->at_bind[i];
 	}
 	memset(&c->bind[n], 0, (CONF_BINDS - n) * sizeof(c->bind[0]));
@@ -707,12 +712,17 @@ static void check_pools(struct conf_parse *p)
 
 	for (unsigned i = 0; i < c->n_ipcp; i++) {
 		bool dynamic = false;
+		uint64_t own = 0;
 
 		for (unsigned r = 0; r < c->ipcp[i].n_pool; r++) {
 			check_range(p, i, r);
 			dynamic = dynamic || !c->ipcp[i].pool[r].static_only;
-			room += (uint64_t)c->ipcp[i].pool[r].last - c->ipcp[i].pool[r].first + 1;
+			own += (uint64_t)c->ipcp[i].pool[r].last - c->ipcp[i].pool[r].first + 1;
 		}
+		room += own;
+		if (own > CONF_POOL_ADDRS)
+			conf_error(p, p->at_ipcp[i], "ipcp %s has %llu addresses in its pools; at most %d are possible",
+				c->ipcp[i].name, (unsigned long long)own, CONF_POOL_ADDRS);
 		if (!c->ipcp[i].n_pool)
 			conf_error(p, p->at_ipcp[i], "ipcp %s has no pool-address", c->ipcp[i].name);
 		else if (!dynamic)
@@ -841,6 +851,11 @@ static struct conf_parse *parse_new(unsigned flags, struct conf_msgs *msgs)
 int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs)
 {
 	return load(parse_new(0, msgs), path, NULL, 0, ret);
+}
+
+int conf_load_again(const char *path, struct conf *ret, struct conf_msgs *msgs)
+{
+	return load(parse_new(CONF_ONLY_FILES, msgs), path, NULL, 0, ret);
 }
 
 int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,

@@ -111,6 +111,8 @@ static void on_conf(char *args)
 	c->n_interface = c->n_ipcp = c->n_tunnel = 1;
 	c->interface[0].per_session = true;
 	str_copy(c->interface[0].name, sizeof(c->interface[0].name), "pppx0");
+	str_copy(c->tunnel[0].name, sizeof(c->tunnel[0].name), "L2TP");
+	str_copy(c->ipcp[0].name, sizeof(c->ipcp[0].name), "HOME");
 	c->tunnel[0].ingress_filter = c->tunnel[0].tcp_mss_adjust = c->tunnel[0].l2tp_require_ipsec = true;
 	for (char *k = strtok(args, " "); k; k = strtok(NULL, " ")) {
 		char *v = strchr(k, '=');

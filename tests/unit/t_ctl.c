@@ -105,7 +105,7 @@ static void t_args_good(void **st)
 }
 
 #define VALID "valid commands/args:\n"
-#define COMMANDS VALID "  session\n  clear\n  status\n"
+#define COMMANDS VALID "  session\n  clear\n  status\n  reload\n"
 #define SESSIONS VALID "  brief\n  packets\n  all\n"
 #define FILTERS "  ppp-id\n  address\n  interface\n  protocol\n  realm\n  username\n"
 
