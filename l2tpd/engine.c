@@ -129,7 +129,6 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	if (!t)
 		fatal("out of memory");
 	t->refs = 1;
-	t->index = index;
 	l = &t->l2tp;
 	p = &t->ppp;
 	*l = l2tp_conf_default;
@@ -340,6 +339,10 @@ void engine_main(void)
 	/* The sandbox does not let it be asked later. */
 	str_copy(e.host, sizeof(e.host), "culvert");
 	(void)gethostname(e.host, sizeof(e.host) - 1);
+	e.no_tunnel = calloc(1, sizeof(*e.no_tunnel));
+	if (!e.no_tunnel)
+		fatal("out of memory");
+	*e.no_tunnel = (struct tunnel_conf){ .refs = 1, .removed = true, .l2tp = l2tp_conf_default };
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e.shared[i] = (struct shared_tun){ .e = &e, .fd = -1 };
 	if (!esp_init())

@@ -73,7 +73,6 @@ struct sa {
  */
 struct tunnel_conf {
 	unsigned refs;
-	unsigned index;			/* in conf.tunnel */
 	bool removed;			/* a reload took the statement away: whoever came by it ends */
 	struct l2tp_conf l2tp;
 	struct ppp_conf ppp;
@@ -87,7 +86,7 @@ struct flow {
 	struct lineage lineage;
 	char ike_id[64];
 	struct tunnel_conf *conf;	/* as it was when the client came */
-	unsigned tunnel;		/* its index in conf.tunnel */
+	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
 	struct sa *send;		/* the pair we send on; NULL = none */
 	struct l2tp_flow l2tp;
@@ -169,6 +168,7 @@ struct engine {
 	struct conf conf;
 	char host[64];			/* this machine's name */
 	struct tunnel_conf *tunnel_conf[CONF_TUNNELS];	/* NULL where conf has none */
+	struct tunnel_conf *no_tunnel;	/* of flows that came by none */
 	struct l2tp_ids ids;
 	struct peer parent, manager, iked;
 	struct engine_sock sock[ENGINE_SOCKS];

@@ -695,6 +695,20 @@ static void say_lines(struct parent *p, bool diag, char *text)
 		say(p, diag, "%s", l);
 }
 
+/* They did not come about: only errors and warnings stay. */
+static void drop_changes(struct reload *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_line; i++) {
+		if (r->line[i].diag)
+			r->line[n++] = r->line[i];
+		else
+			free(r->line[i].text);
+	}
+	r->n_line = n;
+}
+
 /* What was said goes to the log, and to whoever asked. */
 static void reload_tell(struct parent *p, int err)
 {
@@ -724,6 +738,8 @@ static void reload_end(struct parent *p, int err)
 	struct reload *r = &p->reload;
 
 	event_del(r->timer);
+	if (err)
+		drop_changes(r);
 	if (err || (!r->changes && !r->ended))
 		say(p, false, "nothing changed");
 	else

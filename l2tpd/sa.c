@@ -14,7 +14,7 @@ enum {
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
 };
 
-static void flow_free(struct flow *f);
+static void flow_free(struct flow *);
 static void flow_idle(evutil_socket_t fd, short what, void *arg);
 static void flow_timer(evutil_socket_t fd, short what, void *arg);
 
@@ -72,28 +72,17 @@ static int sock_of(const struct engine *e, const struct addr *local)
 static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
 	const struct addr *peer)
 {
+	struct flow *f = calloc(1, sizeof(*f));
 	static struct log_rate rate;
-	unsigned tunnel = tunnel_of(e, local);
-	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+	char a[ADDR_STRLEN];
 	struct rng seed;
-	struct flow *f;
 
-	/* A socket outlives the `listen on` that it was made for: nobody is served there. */
-	if (tunnel == CONF_TUNNELS) {
-		struct msg_flow kill = { .lineage = *l };
-
-		if (log_rate_ok(&rate, now_ms()))
-			log_info("peer=%s no tunnel listens on %s any more", addr_str(peer, a), addr_str(local, b));
-		peer_send(&e->iked, MSG_FLOW_KILL, &kill, sizeof(kill), -1);
-		return NULL;
-	}
-	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->e = e;
 	f->lineage = *l;
-	f->tunnel = tunnel;
-	f->conf = tunnel_conf_get(e->tunnel_conf[tunnel]);
+	f->tunnel = tunnel_of(e, local);
+	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
 	rng_init(&seed);
@@ -110,6 +99,12 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 		return NULL;
 	}
 	flow_watch(f);
+	/* A socket outlives the `listen on` that it was made for. */
+	if (f->conf->removed) {
+		if (log_rate_ok(&rate, now_ms()))
+			log_info("%s no tunnel listens on %s any more", f->tag, addr_str(local, a));
+		flow_kill(f, "no tunnel listens there");
+	}
 	return f;
 }
 
