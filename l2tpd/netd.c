@@ -782,13 +782,10 @@ static bool start(struct netd *n)
 	err = firewall_on(n, &n->next);
 	if (err) {
 		log_err("the firewall cannot be set up: %s", strerror(-err));
-		/* With new settings: the old ones stay in force, here too. */
-		return n->started;
+		return false;
 	}
 	n->conf = n->next;
 	n->have_next = false;
-	if (n->started)
-		return true;
 	err = forward_on(n);
 	if (err) {
 		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's "
@@ -921,7 +918,7 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 
 static void on_start(struct netd *n, struct link *l)
 {
-	if (!n->have_next) {
+	if (!n->have_next || n->started) {
 		count_bad(n, l);
 		return;
 	}
