@@ -371,13 +371,18 @@ bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 		conf_error(p, at, "%s: files include one another more than %d deep", path, CONF_INCLUDE_DEPTH);
 		return false;
 	}
-	fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+		      : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (p->flags & CONF_ONLY_FILES ? O_NONBLOCK : 0));
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		conf_error(p, at, "%s%scannot be opened: %s", of, sep, strerror(errno));
 		goto bad;
 	}
 	if (S_ISDIR(st.st_mode)) {
 		conf_error(p, at, "%s%sis a directory; expected a file", of, sep);
+		goto bad;
+	}
+	if (!S_ISREG(st.st_mode) && (p->flags & CONF_ONLY_FILES)) {
+		conf_error(p, at, "%s%sis no regular file; a running server reads nothing else", of, sep);
 		goto bad;
 	}
 	if (S_ISREG(st.st_mode) && !is_stdin && st.st_uid != 0 && st.st_uid != geteuid()) {
@@ -586,6 +591,11 @@ static struct conf_parse *parse_new(unsigned flags, struct conf_msgs *msgs)
 int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs)
 {
 	return load(parse_new(0, msgs), path, NULL, 0, ret);
+}
+
+int conf_load_again(const char *path, struct conf *ret, struct conf_msgs *msgs)
+{
+	return load(parse_new(CONF_ONLY_FILES, msgs), path, NULL, 0, ret);
 }
 
 int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,

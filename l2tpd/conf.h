@@ -50,9 +50,12 @@ void conf_default(struct conf *ret);
  */
 MUST_USE int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs);
 
+/* As conf_load(), by a server that runs: nothing but regular files, for which it never waits. */
+MUST_USE int conf_load_again(const char *path, struct conf *ret, struct conf_msgs *msgs);
+
 /* conf_parse: open no file that the text names. include is refused, a psk file
- * leaves psk_len 0, modes are not looked at. */
-enum { CONF_NO_FILES = 1 };
+ * leaves psk_len 0, modes are not looked at.  CONF_ONLY_FILES: see conf_load_again(). */
+enum { CONF_NO_FILES = 1, CONF_ONLY_FILES = 2 };
 
 /* As conf_load(), from len bytes at text; name is what messages call it. */
 MUST_USE int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,

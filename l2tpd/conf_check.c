@@ -27,6 +27,7 @@ static void fill(struct conf_parse *p)
 		p->at_tunnel[0] = whole;
 	}
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		c->tunnel[i].order = (uint8_t)i;
 		if (!c->tunnel[i].n_listen) {
 			c->tunnel[i].listen[0].family = 4;
 			c->tunnel[i].n_listen = 1;
@@ -120,7 +121,7 @@ static void resolve(struct conf_parse *p)
 		f = FIND(p, p->at_bind[i], "interface", p->bind_name[i][2], c->interface, c->n_interface);
 		if (left_out || t < 0 || a < 0 || f < 0)
 			continue;
-		c->bind[n] = (struct conf_bind){ (uint8_t)t, (uint8_t)a, (uint8_t)f };
+		c->bind[n] = (struct conf_bind){ .tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)f };
 		p->at_bind[n++] = p->at_bind[i];
 	}
 	memset(&c->bind[n], 0, (CONF_BINDS - n) * sizeof(c->bind[0]));
@@ -300,12 +301,17 @@ static void check_pools(struct conf_parse *p)
 
 	for (unsigned i = 0; i < c->n_ipcp; i++) {
 		bool dynamic = false;
+		uint64_t own = 0;
 
 		for (unsigned r = 0; r < c->ipcp[i].n_pool; r++) {
 			check_range(p, i, r);
 			dynamic = dynamic || !c->ipcp[i].pool[r].static_only;
-			room += (uint64_t)c->ipcp[i].pool[r].last - c->ipcp[i].pool[r].first + 1;
+			own += (uint64_t)c->ipcp[i].pool[r].last - c->ipcp[i].pool[r].first + 1;
 		}
+		room += own;
+		if (own > CONF_POOL_ADDRS)
+			conf_error(p, p->at_ipcp[i], "ipcp %s has %llu addresses in its pools; at most %d are possible",
+				c->ipcp[i].name, (unsigned long long)own, CONF_POOL_ADDRS);
 		if (!c->ipcp[i].n_pool)
 			conf_error(p, p->at_ipcp[i], "ipcp %s has no pool-address, so it has nothing to give to clients: add "
 				"pool-address \"FIRST-LAST\"", c->ipcp[i].name);

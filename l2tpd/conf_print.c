@@ -276,15 +276,19 @@ void conf_print(FILE *f, const struct conf *c)
 	for (unsigned i = 0; i < c->n_ike; i++)
 		put_ike(f, &c->ike[i]);
 	for (unsigned i = 0; i < c->n_tunnel; i++)
-		put_tunnel(f, &c->tunnel[i]);
+		if (conf_has_tunnel(c, i))
+			put_tunnel(f, &c->tunnel[i]);
 	for (unsigned i = 0; i < c->n_unbuilt; i++) {
 		fputs("tunnel ", f);
 		put_name(f, c->unbuilt[i].name);
 		fprintf(f, " protocol %s\n", c->unbuilt[i].kind == CONF_KIND_PPTP ? "pptp" : "pppoe");
 	}
 	for (unsigned i = 0; i < c->n_ipcp; i++)
-		put_ipcp(f, &c->ipcp[i]);
+		if (conf_has_ipcp(c, i))
+			put_ipcp(f, &c->ipcp[i]);
 	for (unsigned i = 0; i < c->n_interface; i++) {
+		if (!conf_has_interface(c, i))
+			continue;
 		fprintf(f, "interface %s address ", c->interface[i].name);
 		put_ip4(f, c->interface[i].address);
 		fputs(" ipcp ", f);
@@ -292,8 +296,11 @@ void conf_print(FILE *f, const struct conf *c)
 		putc('\n', f);
 	}
 	for (unsigned i = 0; i < c->n_auth; i++)
-		put_auth(f, &c->auth[i]);
+		if (conf_has_auth(c, i))
+			put_auth(f, &c->auth[i]);
 	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (!conf_has_bind(c, i))
+			continue;
 		fputs("bind tunnel from ", f);
 		put_name(f, c->tunnel[c->bind[i].tunnel].name);
 		fputs(" authenticated by ", f);

@@ -646,6 +646,7 @@ static void make_tunnel(unsigned i)
 	struct conf_tunnel *t = &want.tunnel[i];
 
 	*t = conf_tunnel_default;
+	t->order = (uint8_t)i;
 	random_name(t->name, i);
 	word("tunnel");
 	text(t->name);
@@ -952,7 +953,9 @@ static char *make(void)
 
 		for (unsigned a = 0; a < want.n_auth; a++) {
 			if (a == must || chance(2))
-				want.bind[want.n_bind++] = (struct conf_bind){ (uint8_t)t, (uint8_t)a, (uint8_t)below(want.n_interface) };
+				want.bind[want.n_bind++] = (struct conf_bind){
+					.tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)below(want.n_interface),
+				};
 		}
 	}
 	kind[6].n = want.n_bind;
