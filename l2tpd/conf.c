@@ -128,7 +128,8 @@ static void msg_add_v(struct conf_msgs *m, bool warning, const char *file, unsig
 		m->warnings++;
 	else
 		m->errors++;
-	if (m->n >= CONF_MSGS_MAX)
+	/* Each kind by itself: what is wrong must not be hidden behind what is weak. */
+	if ((warning ? m->warnings : m->errors) > CONF_MSGS_MAX)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (line)

@@ -23,7 +23,7 @@
 enum {
 	CONF_FILE_MAX = 1 << 20,	/* bytes of one file, and of all macro text that is put in */
 	CONF_LINE_MAX = 65535,		/* bytes of one line */
-	CONF_MSGS_MAX = 64,		/* messages kept; further ones are counted */
+	CONF_MSGS_MAX = 64,		/* errors, and warnings, kept; further ones are counted */
 	CONF_NETS = 64,			/* of the host that pools are compared with */
 };
 

@@ -210,6 +210,16 @@ static void t_sizes(void **st)
 	assert_int_equal(conf_parse("t", text, 1000, CONF_NO_FILES, &c, &m), -1);
 	assert_int_equal(m.n, CONF_MSGS_MAX);
 	conf_msgs_free(&m);
+	/* An error after many warnings is seen. */
+	text[0] = '\0';
+	for (size_t i = 0; i < 100; i++)
+		strcat(text, "set engines 3\n");
+	strcat(text, "set engins 3\n");
+	assert_int_equal(conf_parse("t", text, strlen(text), CONF_NO_FILES, &c, &m), -1);
+	assert_int_equal(m.warnings, 99);
+	assert_int_equal(m.n, CONF_MSGS_MAX + 1);
+	assert_true(said(&m, "t:101:5: unknown setting"));
+	conf_msgs_free(&m);
 	free(text);
 }
 
