@@ -31,6 +31,7 @@ struct resp {
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
 	enum dial_group group, pfs;
+	bool other_group;
 	uint8_t qgxy[DIAL_DH];
 	size_t qgxy_len;
 	uint8_t gxi[DIAL_DH], gxr[DIAL_DH], ni[64], nr[20], sa[256];
@@ -385,6 +386,7 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	wr_bytes(&b, spi, 4);
 	wr_u8(&b, 0);
 	wr_bytes(&b, t.p + 1, t.n - 1);
+	body[b.len - 1] ^= r->other_group;	/* the last attribute, where there is PFS */
 	begin(&w, r, &m, 32, r->mid);
 	put(&w, 8, hash, r->hl);
 	at = w.w.len;
@@ -639,6 +641,26 @@ static void t_wrong_psk(void **st)
 	pair_free(&p);
 }
 
+/* Forward secrecy was asked for: an answer without it, or with another group, is none. */
+static void t_pfs(void **st)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct bytes m;
+		struct pair p;
+
+		pair_init_groups(&p, true, true, DIAL_MODP1024, DIAL_MODP1024);
+		p.r.pfs = i ? DIAL_MODP1024 : 0;
+		p.r.other_group = i;
+		drive(&p, IKE_QM1);
+		m = answer(&p);
+		give(&p, &m);
+		assert_int_equal(p.ike.state, IKE_GONE);
+		assert_string_equal(p.ike.reason, i ? "the peer chose an ESP SA that was not offered" :
+			"no DH value of the group that was agreed");
+		pair_free(&p);
+	}
+}
+
 static void t_no_nat(void **st)
 {
 	struct bytes m;
@@ -741,7 +763,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
-		cmocka_unit_test(t_close), cmocka_unit_test(t_ip),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
