@@ -60,8 +60,21 @@ struct conf_ike {
 	char psk_file[CONF_PATH_MAX];	/* where it came from, or "" */
 };
 
+/* Are these for the same clients at the same address of ours? Only a statement with "esp tunnel"
+ * and one with "esp transport" may be; what either allows counts. */
+static inline bool conf_ike_same_ends(const struct conf_ike *a, const struct conf_ike *b)
+{
+	return addr_ip_eq(&a->from, &b->from) && addr_ip_eq(&a->to, &b->to) && a->to_prefix == b->to_prefix;
+}
+
 /* Bits of conf_tunnel.auth_methods */
 enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
+
+/* Bits of conf_tunnel.dump_in and .dump_out */
+enum {
+	CONF_DUMP_LCP = 1, CONF_DUMP_PAP = 2, CONF_DUMP_CHAP = 4, CONF_DUMP_EAP = 8, CONF_DUMP_MPPE = 16,
+	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64,
+};
 
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
@@ -83,8 +96,14 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t lcp_max_configure;		/* 10 */
 	uint8_t lcp_max_terminate;		/* 2 */
 	uint8_t lcp_max_nak_loop;		/* 5 */
+	uint16_t ipcp_timeout_s;		/* 3 */
+	uint8_t ipcp_max_configure;		/* 10 */
+	uint8_t ipcp_max_terminate;		/* 2 */
+	uint8_t ipcp_max_nak_loop;		/* 5 */
 	uint8_t auth_methods;			/* CONF_AUTH_MSCHAPV2 */
+	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
+	uint8_t dump_in, dump_out;		/* debug-dump-pktin, -pktout: CONF_DUMP_* */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
 };
@@ -100,6 +119,7 @@ struct conf_ipcp {			/* ipcp NAME { … } */
 	uint8_t n_pool;
 	uint32_t dns[2], nbns[2];	/* 0 = none */
 	bool allow_user_selected_address;
+	uint32_t max_session;		/* 0 = unlimited */
 };
 
 struct conf_interface {			/* interface NAME address A ipcp I */

@@ -127,7 +127,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       ENDS(m->reason) &&
+	       m->may_choose <= 1 && ENDS(m->reason) &&
 	       ENDS(m->user) && ENDS(m->realm);
 }
 
@@ -326,6 +326,8 @@ static const struct msg_rule {
 	[MSG_SHARED_TUN] = { "SHARED_TUN", R(MANAGER), R(ENGINE), BODY(shared), WITH_FD, check_shared },
 	[MSG_SESSION_ROUTE] = { "SESSION_ROUTE", R(MANAGER), R(ENGINE), BODY(session), NO_FD, check_session },
 
+	[MSG_ADDR_WANT] = { "ADDR_WANT", R(ENGINE), R(MANAGER), BODY(addr), NO_FD, NULL },
+	[MSG_ADDR] = { "ADDR", R(MANAGER), R(ENGINE), BODY(addr), NO_FD, NULL },
 	[MSG_CTL_RELOAD] = { "CTL_RELOAD", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
 	[MSG_CTL_LINE] = { "CTL_LINE", R(MANAGER), R(CTL), BODY(line), NO_FD, check_line },
 	[MSG_RELOAD] = { "RELOAD", R(MANAGER), R(PARENT), 0, NO_FD, NULL },

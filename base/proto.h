@@ -110,6 +110,9 @@ enum msg_type {
 	MSG_SHARED_TUN,		/* manager → engine; +fd */
 	MSG_SESSION_ROUTE,	/* manager → engine: its packets can be answered now */
 
+	/* allow-user-selected-address: IPCP asked for an address; the answer is the one it gets */
+	MSG_ADDR_WANT,		/* engine → manager */
+	MSG_ADDR,		/* manager → engine */
 	/* Reload.  culvertctl → manager → parent; then for one kind of child after the other
 	 * MSG_CONF (and MSG_USERS), MSG_APPLY, and back MSG_APPLIED */
 	MSG_CTL_RELOAD,		/* culvertctl → manager; answered by MSG_CTL_LINE … MSG_CTL_END */
@@ -312,9 +315,11 @@ struct msg_auth_req {
 	uint16_t user_len;
 	uint8_t user[256];		/* as the peer sent it */
 	uint16_t mtu;			/* as LCP agreed: the TUN is made while the login goes on */
-	uint8_t challenge_len, response_len;
+	uint16_t response_len;
+	uint8_t challenge_len;
+	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[64];		/* MS-CHAPv2: the 49-octet Value field, RFC 2759 4 */
+	uint8_t response[255];		/* PAP: the password; CHAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 };
@@ -337,6 +342,12 @@ struct msg_verdict {
 	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t dns[2], nbns[2];
+	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
+};
+
+struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
+	struct sid sid;
+	uint32_t ip;			/* host order */
 };
 
 struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MSG_SESSION_ROUTE */

@@ -29,7 +29,7 @@ enum { EXIT_USAGE = 2, TICK_MS = 5, TUN_BURST = 64, TUN_PACKET = 1600 };
 enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
-	OPT_TIME, OPT_SEED,
+	OPT_TIME, OPT_SEED, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
 };
 
 static const struct option options[] = {
@@ -53,6 +53,10 @@ static const struct option options[] = {
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
 	{ "time", no_argument, NULL, OPT_TIME },
 	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "ask", required_argument, NULL, OPT_ASK },
+	{ "auth", required_argument, NULL, OPT_AUTH },
+	{ "group", required_argument, NULL, OPT_GROUP },
+	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ 0 },
 };
 
@@ -62,6 +66,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
+		"           [--auth pap|chap|mschapv2] [--group modp1024|modp2048] [--pfs group] [--ask address]\n"
 		"           [--hold s] [--vanish-after s] [--timeout s] [--time] [--tun name]\n"
 		"           [--ping ms] [--max-outage ms] [--source packets/s] [--target address] [--size bytes]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
@@ -156,6 +161,27 @@ static void secret(char *dst, size_t cap, char *arg)
 	dst[strcspn(dst, "\r\n")] = '\0';
 }
 
+static uint8_t group(const char *arg)
+{
+	if (!strcmp(arg, "modp1024"))
+		return DIAL_MODP1024;
+	if (strcmp(arg, "modp2048"))
+		bad_usage("no such group", arg);
+	return DIAL_MODP2048;
+}
+
+/* One method; the server must offer it, or fall back on it. */
+static uint8_t auth(const char *arg)
+{
+	if (!strcmp(arg, "pap"))
+		return PPP_AUTH_PAP;
+	if (!strcmp(arg, "chap"))
+		return PPP_AUTH_CHAP_MD5;
+	if (strcmp(arg, "mschapv2"))
+		bad_usage("no such authentication method", arg);
+	return PPP_AUTH_MSCHAPV2;
+}
+
 static void option_long(struct dial_conf *c, int o, const char *arg)
 {
 	static const char *const floods[] = { "none", "ike", "l2tp", "ppp" };
@@ -224,6 +250,18 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 	case OPT_TIME:
 		c->each = true;
 		break;
+	case OPT_ASK:
+		c->ask = address(arg);
+		break;
+	case OPT_AUTH:
+		c->auth = auth(arg);
+		break;
+	case OPT_GROUP:
+		c->main_group = group(arg);
+		break;
+	case OPT_PFS:
+		c->quick_group = group(arg);
+		break;
 	case OPT_SEED:
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
@@ -238,7 +276,8 @@ static void options_read(struct dial_conf *c, int argc, char **argv)
 	bool psk = false, password = false, hold = false;
 	int o;
 
-	*c = (struct dial_conf){ .sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000 };
+	*c = (struct dial_conf){ .sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000,
+		.main_group = DIAL_MODP2048, .auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 };
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {
 		case 's':
@@ -539,6 +578,7 @@ int main(int argc, char **argv)
 	l2tp_ids_init(&d.ids, &seed);
 	d.ike_conf = (struct ike_conf){
 		.psk = (const uint8_t *)d.conf.psk, .psk_len = strlen(d.conf.psk), .force_natt = d.conf.force_natt,
+		.main_group = d.conf.main_group, .quick_group = d.conf.quick_group,
 		.retransmit_ms = 1000, .retransmit_max = 5, .ike_life_s = 28800, .esp_life_s = 3600,
 	};
 	d.l2tp_conf = l2tp_conf_default;

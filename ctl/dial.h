@@ -38,7 +38,10 @@ struct dial_conf {
 	uint32_t from_n;		/* how many */
 	uint32_t inner;			/* identity of all; 0 = each its source address */
 	bool force_natt;
+	uint8_t main_group, quick_group;	/* enum dial_group; quick: 0 = no PFS */
+	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
 	const char *tun;
+	uint32_t ask;			/* inside address to ask for; 0 = any */
 	uint32_t target;		/* of pings and of the source; 0 = the server's inside address */
 	unsigned ping_ms;		/* 0 = none */
 	unsigned source_pps;		/* UDP packets per second and session; 0 = none */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/dial_crypto.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/dh.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@ enum { PARTS_MAX = 2048 };
 
 struct dial_dh {
 	EVP_PKEY *key;
+	size_t len;
 };
 
 static const EVP_MD *md(enum dial_hash h)
@@ -75,26 +78,52 @@ bool dial_cbc(bool encrypt, const uint8_t *key, size_t key_len, uint8_t iv[stati
 	return good;
 }
 
-struct dial_dh *dial_dh_new(uint8_t pub[static DIAL_DH])
+size_t dial_dh_len(enum dial_group group)
+{
+	return group == DIAL_MODP1024 ? 128 : 256;
+}
+
+/* Prime and generator; libcrypto knows modp1024 by no name. NULL: it failed. */
+static EVP_PKEY *group_new(enum dial_group group)
+{
+	BIGNUM *p = group == DIAL_MODP1024 ? BN_get_rfc2409_prime_1024(NULL) : BN_get_rfc3526_prime_2048(NULL);
+	BIGNUM *g = BN_new();
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+	EVP_PKEY *key = NULL;
+
+	if (p && g && bld && c && BN_set_word(g, 2) && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_FFC_P, p) &&
+	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_FFC_G, g) && (params = OSSL_PARAM_BLD_to_param(bld)) &&
+	    EVP_PKEY_fromdata_init(c) == 1)
+		(void)!EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEY_PARAMETERS, params);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	EVP_PKEY_CTX_free(c);
+	BN_free(p);
+	BN_free(g);
+	return key;
+}
+
+struct dial_dh *dial_dh_new(enum dial_group group, uint8_t pub[static DIAL_DH])
 {
 	struct dial_dh *d = calloc(1, sizeof(*d));
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char[]){ "modp_2048" }, 0),
-		OSSL_PARAM_construct_end(),
-	};
+	EVP_PKEY *params = group_new(group);
+	EVP_PKEY_CTX *c = params ? EVP_PKEY_CTX_new_from_pkey(NULL, params, NULL) : NULL;
 	uint8_t *enc = NULL;
 	size_t n = 0;
 
 	/* libcrypto pads its encoding to the size of the prime. */
-	if (d && c && EVP_PKEY_keygen_init(c) == 1 && EVP_PKEY_CTX_set_params(c, params) == 1 &&
-	    EVP_PKEY_generate(c, &d->key) == 1)
+	if (d && c && EVP_PKEY_keygen_init(c) == 1 && EVP_PKEY_generate(c, &d->key) == 1)
 		n = EVP_PKEY_get1_encoded_public_key(d->key, &enc);
-	if (n == DIAL_DH)
+	if (n == dial_dh_len(group)) {
+		d->len = n;
 		memcpy(pub, enc, n);
+	}
 	OPENSSL_free(enc);
 	EVP_PKEY_CTX_free(c);
-	if (n == DIAL_DH)
+	EVP_PKEY_free(params);
+	if (d && d->len)
 		return d;
 	dial_dh_free(d);
 	return NULL;
@@ -112,13 +141,13 @@ bool dial_dh_shared(struct dial_dh *d, const uint8_t peer[static DIAL_DH], uint8
 {
 	EVP_PKEY *theirs = EVP_PKEY_new();
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL);
-	size_t n = DIAL_DH;
+	size_t n = d->len;
 	bool good;
 
 	good = theirs && c && EVP_PKEY_copy_parameters(theirs, d->key) == 1 &&
-		EVP_PKEY_set1_encoded_public_key(theirs, peer, DIAL_DH) == 1 && EVP_PKEY_derive_init(c) == 1 &&
+		EVP_PKEY_set1_encoded_public_key(theirs, peer, d->len) == 1 && EVP_PKEY_derive_init(c) == 1 &&
 		EVP_PKEY_CTX_set_dh_pad(c, 1) == 1 && EVP_PKEY_derive_set_peer(c, theirs) == 1 &&
-		EVP_PKEY_derive(c, out, &n) == 1 && n == DIAL_DH;
+		EVP_PKEY_derive(c, out, &n) == 1 && n == d->len;
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(theirs);
 	return good;

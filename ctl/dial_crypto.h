@@ -19,8 +19,11 @@ enum dial_hash { DIAL_SHA1 = 1, DIAL_SHA256 };
 enum {
 	DIAL_HASH_MAX = 32,
 	DIAL_BLOCK = 16,		/* of AES */
-	DIAL_DH = 256,			/* bytes of a modp2048 value (RFC 3526 3) */
+	DIAL_DH = 256,			/* bytes of the longest DH value */
 };
+
+/* Groups, with the numbers that IKE gives them: RFC 2409 6.2, RFC 3526 3. */
+enum dial_group { DIAL_MODP1024 = 2, DIAL_MODP2048 = 14 };
 
 /* 20 or 32. */
 size_t dial_hash_len(enum dial_hash);
@@ -40,14 +43,18 @@ MUST_USE bool dial_prf(enum dial_hash, struct rd key, const struct rd *part, uns
 MUST_USE bool dial_cbc(bool encrypt, const uint8_t *key, size_t key_len, uint8_t iv[static DIAL_BLOCK],
 	uint8_t *p, size_t len);
 
-/* One side of a modp2048 exchange; opaque, owned by whoever made it. */
+/* Bytes of the group's values: 128 or 256. */
+size_t dial_dh_len(enum dial_group);
+
+/* One side of an exchange; opaque, owned by whoever made it. */
 struct dial_dh;
 
-/* A new key pair and its public value; NULL: libcrypto failed. */
-struct dial_dh *dial_dh_new(uint8_t pub[static DIAL_DH]);
+/* A new key pair and its public value, dial_dh_len() bytes; NULL: libcrypto failed. */
+struct dial_dh *dial_dh_new(enum dial_group, uint8_t pub[static DIAL_DH]);
 void dial_dh_free(struct dial_dh *);	/* NULL is fine */
 
-/* g^xy, with leading zeros. false: the peer's value is none of the group. */
+/* g^xy, with leading zeros; as long as the peer's value, whose length is its owner's to check.
+ * false: the peer's value is none of the group. */
 MUST_USE bool dial_dh_shared(struct dial_dh *, const uint8_t peer[static DIAL_DH],
 	uint8_t out[static DIAL_DH]);
 

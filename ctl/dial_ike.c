@@ -2,14 +2,14 @@
 /*
  * The messages of RFC 2409, in the order in which they go:
  *
- *   MM1 →  SA, vendor ids         proposals: AES, SHA, pre-shared key, modp2048
+ *   MM1 →  SA, vendor ids         proposals: AES, SHA, pre-shared key, one group
  *   ← MM2  SA                     what the peer took
  *   MM3 →  KE, Ni, NAT-D ×2
  *   ← MM4  KE, Nr, NAT-D ×2       keys are made; from here on encrypted
  *   MM5 →  IDii, HASH_I
  *   ← MM6  IDir, HASH_R           phase 1 is done
- *   QM1 →  HASH, SA, Ni, IDs, NAT-OA ×2
- *   ← QM2  HASH, SA, Nr, IDs
+ *   QM1 →  HASH, SA, Ni, [KE], IDs, NAT-OA ×2
+ *   ← QM2  HASH, SA, Nr, [KE], IDs
  *   QM3 →  HASH                   the SAs are there
  */
 #include "ctl/dial_ike.h"
@@ -33,11 +33,11 @@ enum { ATTR_SHORT = 0x8000 };
 enum {	/* RFC 2409 Appendix A */
 	IKE_ATTR_ENC = 1, IKE_ATTR_HASH = 2, IKE_ATTR_AUTH = 3, IKE_ATTR_GROUP = 4, IKE_ATTR_LIFE_TYPE = 11,
 	IKE_ATTR_LIFE = 12, IKE_ATTR_KEYLEN = 14,
-	IKE_ENC_AES = 7, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4, IKE_AUTH_PSK = 1, IKE_MODP2048 = 14, LIFE_SECONDS = 1,
+	IKE_ENC_AES = 7, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4, IKE_AUTH_PSK = 1, LIFE_SECONDS = 1,
 };
 
 enum {	/* RFC 2407 4.5 */
-	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5, ESP_ATTR_KEYLEN = 6,
+	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5, ESP_ATTR_KEYLEN = 6,
 	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
 	AUTH_SHA1 = 2, AUTH_SHA256 = 5,
 };
@@ -233,7 +233,7 @@ static void main_sa(struct wr *w, const struct ike_conf *c)
 		attr(w, IKE_ATTR_ENC, IKE_ENC_AES);
 		attr(w, IKE_ATTR_KEYLEN, main_offers[i].key_bits);
 		attr(w, IKE_ATTR_HASH, main_offers[i].hash);
-		attr(w, IKE_ATTR_GROUP, IKE_MODP2048);
+		attr(w, IKE_ATTR_GROUP, c->main_group);
 		attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
 		attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, c->ike_life_s);
 		wr_close16(w, t + 2, t, 0);
@@ -252,6 +252,8 @@ static void quick_sa(struct wr *w, const struct ike *k)
 		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
 		attr(w, ESP_ATTR_KEYLEN, quick_offers[i].key_bits);
 		attr(w, ESP_ATTR_AUTH, quick_offers[i].auth);
+		if (k->conf->quick_group)
+			attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
 		wr_close16(w, t + 2, t, 0);
 	}
 	wr_close16(w, sa + 2, sa, 0);
@@ -378,7 +380,7 @@ static bool choice_read(struct rd r, bool esp, struct choice *c)
 			c->enc = value;
 		else if (!esp && type == IKE_ATTR_HASH)
 			c->hash = value;
-		else if (!esp && type == IKE_ATTR_GROUP)
+		else if (type == (esp ? ESP_ATTR_GROUP : IKE_ATTR_GROUP))
 			c->group = value;
 	}
 	return !transform.bad && (!esp || c->spi);
@@ -403,6 +405,11 @@ static bool nat_d(const struct ike *k, uint32_t ip, uint16_t port, uint8_t out[s
 	return dial_hash(k->hash, part, N_ELEMENTS(part), out);
 }
 
+static size_t group_len(const struct ike *k)
+{
+	return dial_dh_len(k->conf->main_group);
+}
+
 /* RFC 2409 5, Appendix B: SKEYID and what comes of it, once both nonces and g^xy are known. */
 static bool keys_make(struct ike *k, struct rd nr)
 {
@@ -410,8 +417,8 @@ static bool keys_make(struct ike *k, struct rd nr)
 	uint8_t gxy[DIAL_DH], more[2][DIAL_HASH_MAX], skeyid_e[DIAL_HASH_MAX], iv[DIAL_HASH_MAX];
 	const uint8_t digit[3] = { 0, 1, 2 };
 	struct rd nonces[] = { rd_of(k->ni, sizeof(k->ni)), nr };
-	struct rd publics[] = { rd_of(k->gxi, DIAL_DH), rd_of(k->gxr, DIAL_DH) };
-	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, DIAL_DH), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
+	struct rd publics[] = { rd_of(k->gxi, group_len(k)), rd_of(k->gxr, group_len(k)) };
+	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, group_len(k)), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
 	bool good;
 
 	good = dial_dh_shared(k->dh, k->gxr, gxy) &&
@@ -443,7 +450,7 @@ static bool keys_make(struct ike *k, struct rd nr)
 static bool phase1_hash(const struct ike *k, bool ours, struct rd id, uint8_t out[static DIAL_HASH_MAX])
 {
 	struct rd part[] = {
-		rd_of(ours ? k->gxi : k->gxr, DIAL_DH), rd_of(ours ? k->gxr : k->gxi, DIAL_DH),
+		rd_of(ours ? k->gxi : k->gxr, group_len(k)), rd_of(ours ? k->gxr : k->gxi, group_len(k)),
 		rd_of(ours ? k->cky_i : k->cky_r, 8), rd_of(ours ? k->cky_r : k->cky_i, 8),
 		rd_of(k->sa, k->sa_len), id,
 	};
@@ -490,20 +497,20 @@ static bool hash_right(const struct ike *k, struct rd got, const uint8_t *want)
 	return got.n == n && !CRYPTO_memcmp(got.p, want, n);
 }
 
-/* KEYMAT of one direction (5.5): key of the cipher, then of the ICV. */
-static bool child_keys(const struct ike *k, uint32_t spi, struct rd nr, uint8_t *enc, uint8_t *auth)
+/* KEYMAT of one direction (5.5): key of the cipher, then of the ICV. gxy: empty without PFS. */
+static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct rd nr, uint8_t *enc, uint8_t *auth)
 {
 	size_t n = dial_hash_len(k->hash), have = 0;
 	size_t want = (size_t)k->child.enc_len + k->child.auth_len;
 	uint8_t head[5], block[DIAL_HASH_MAX], mat[64 + DIAL_HASH_MAX];
 	struct wr w = wr_of(head, sizeof(head));
-	struct rd part[] = { rd_of(block, n), rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
+	struct rd part[] = { rd_of(block, n), gxy, rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
 	bool good = true;
 
 	wr_u8(&w, PROTO_ESP);
 	wr_u32(&w, spi);
 	for (; good && have < want; have += n) {
-		good = have ? prf(k, k->skeyid_d, part, 4, block) : prf(k, k->skeyid_d, part + 1, 3, block);
+		good = have ? prf(k, k->skeyid_d, part, 5, block) : prf(k, k->skeyid_d, part + 1, 4, block);
 		memcpy(mat + have, block, n);
 	}
 	if (good) {
@@ -545,20 +552,20 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	struct build b;
 
 	if (!choice_read(m->sa, false, &c) || c.enc != IKE_ENC_AES || (c.key_bits != 128 && c.key_bits != 256) ||
-	    (c.hash != IKE_HASH_SHA1 && c.hash != IKE_HASH_SHA256) || c.group != IKE_MODP2048 || c.auth != IKE_AUTH_PSK) {
+	    (c.hash != IKE_HASH_SHA1 && c.hash != IKE_HASH_SHA256) || c.group != k->conf->main_group || c.auth != IKE_AUTH_PSK) {
 		gone(k, o, "the peer chose what was not offered");
 		return;
 	}
 	k->hash = c.hash == IKE_HASH_SHA256 ? DIAL_SHA256 : DIAL_SHA1;
 	k->enc_len = (uint8_t)(c.key_bits / 8);
-	k->dh = dial_dh_new(k->gxi);
+	k->dh = dial_dh_new(k->conf->main_group, k->gxi);
 	if (!k->dh) {
 		gone(k, o, "no DH key");
 		return;
 	}
 	rng_bytes(&k->rng, k->ni, sizeof(k->ni));
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
-	payload_bytes(&b, PL_KE, k->gxi, DIAL_DH);
+	payload_bytes(&b, PL_KE, k->gxi, group_len(k));
 	payload_bytes(&b, PL_NONCE, k->ni, sizeof(k->ni));
 	/* RFC 3947 3.2: of the destination first, then of the source. */
 	if (!nat_d(k, k->ends.peer, IKE_PORT, hash))
@@ -599,7 +606,7 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	struct wr w = wr_of(id, sizeof(id));
 	struct build b;
 
-	if (m->ke.n != DIAL_DH || m->nonce.n < 8 || m->nonce.n > 256) {
+	if (m->ke.n != group_len(k) || m->nonce.n < 8 || m->nonce.n > 256) {
 		k->dropped++;
 		return;
 	}
@@ -607,7 +614,7 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		gone(k, o, "the peer has no NAT traversal");
 		return;
 	}
-	memcpy(k->gxr, m->ke.p, DIAL_DH);
+	memcpy(k->gxr, m->ke.p, m->ke.n);
 	if (!keys_make(k, m->nonce)) {
 		gone(k, o, "bad DH value");
 		return;
@@ -673,6 +680,7 @@ static void hash_fill(struct build *b, const struct ike *k, size_t at, const uin
 
 static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 {
+	enum dial_group pfs = k->conf->quick_group;
 	uint8_t hash[DIAL_HASH_MAX];
 	struct build b;
 	size_t at, body;
@@ -691,6 +699,11 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 	quick_sa(&b.w, k);
 	payload_end(&b);
 	payload_bytes(&b, PL_NONCE, k->qni, sizeof(k->qni));
+	if (pfs) {
+		k->dh = dial_dh_new(pfs, k->gxi);
+		b.w.bad |= !k->dh;
+		payload_bytes(&b, PL_KE, k->gxi, dial_dh_len(pfs));
+	}
 	wr_id(&b, k->ends.id);
 	wr_id(&b, k->ends.peer);
 	wr_nat_oa(&b, k->ends.id);
@@ -721,8 +734,9 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
 	struct ike_out *o)
 {
-	uint8_t hash[DIAL_HASH_MAX];
-	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1);
+	uint8_t hash[DIAL_HASH_MAX], gxy[DIAL_DH];
+	enum dial_group pfs = k->conf->quick_group;
+	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1), shared = rd_of(gxy, 0);
 	struct choice c;
 	struct build b;
 	size_t at;
@@ -734,9 +748,23 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	memcpy(k->qm_iv, iv, DIAL_BLOCK);
 	if (!choice_read(m->sa, true, &c) || c.transform != ESP_AES || (c.key_bits != 128 && c.key_bits != 256) ||
 	    (c.auth != AUTH_SHA1 && c.auth != AUTH_SHA256) || c.encap != ENCAP_UDP_TRANSPORT ||
-	    m->nonce.n < 8 || m->nonce.n > 256) {
+	    c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
 		gone(k, o, "the peer chose an ESP SA that was not offered");
 		return;
+	}
+	if (pfs) {
+		if (m->ke.n != dial_dh_len(pfs)) {
+			gone(k, o, "no DH value of the group that was agreed");
+			return;
+		}
+		memcpy(k->gxr, m->ke.p, m->ke.n);
+		if (!dial_dh_shared(k->dh, k->gxr, gxy)) {
+			gone(k, o, "bad DH value");
+			return;
+		}
+		shared = rd_of(gxy, m->ke.n);
+		dial_dh_free(k->dh);
+		k->dh = NULL;
 	}
 	k->child.spi_out = c.spi;
 	k->child.enc = c.key_bits == 256 ? ESP_AES_CBC_256 : ESP_AES_CBC_128;
@@ -746,10 +774,11 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
 	at = hash_open(&b, k);
 	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */
-	if (!child_keys(k, k->child.spi_in, m->nonce, k->child.in_enc, k->child.in_auth) ||
-	    !child_keys(k, k->child.spi_out, m->nonce, k->child.out_enc, k->child.out_auth) ||
+	if (!child_keys(k, shared, k->child.spi_in, m->nonce, k->child.in_enc, k->child.in_auth) ||
+	    !child_keys(k, shared, k->child.spi_out, m->nonce, k->child.out_enc, k->child.out_auth) ||
 	    !phase2_hash(k, k->mid, &zero, ni, m->nonce, hash))
 		b.w.bad = true;
+	OPENSSL_cleanse(gxy, sizeof(gxy));
 	hash_fill(&b, k, at, hash);
 	if (!build_encrypt(&b, k, k->qm_iv)) {
 		gone(k, o, "QM3 cannot be made");

@@ -46,6 +46,8 @@ enum ike_enc { IKE_AES128 = 1, IKE_AES256 };
 struct ike_conf {
 	const uint8_t *psk;
 	size_t psk_len;
+	uint8_t main_group;		/* enum dial_group */
+	uint8_t quick_group;		/* likewise: perfect forward secrecy with it; 0 = without */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
 	uint8_t retransmit_max;		/* 5 */
@@ -111,7 +113,7 @@ struct ike {
 	uint8_t sa[192];		/* body of our SA payload, which HASH_I covers */
 	size_t sa_len;
 	struct dial_dh *dh;		/* owned */
-	uint8_t gxi[DIAL_DH], gxr[DIAL_DH];
+	uint8_t gxi[DIAL_DH], gxr[DIAL_DH];	/* phase 2 has its own, where it has any */
 	uint8_t ni[IKE_NONCE];
 	uint8_t hash;			/* enum dial_hash, agreed */
 	uint8_t enc_len;		/* bytes of AES key */

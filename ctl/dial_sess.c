@@ -162,6 +162,7 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			came_up(s, now);
 			break;
 		case PPP_EFF_AUTH:
+		case PPP_EFF_ADDR:
 		case PPP_EFF_DOWN:
 			break;
 		case PPP_EFF_GONE:
@@ -616,8 +617,8 @@ void sess_start(struct dsess *s)
 	s->state = SESS_LOGIN;
 	s->start_ms = now;
 	s->ppp_conf = (struct ppp_conf){
-		.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = 1400, .want_dns = true,
-		.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+		.auth = d->conf.auth, .mru = 1400, .want_dns = true, .want_ip = d->conf.ask,
+		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
 	};
 	user_name(s, s->ppp_conf.user, sizeof(s->ppp_conf.user));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "l2tpd/dump.h"
 #include "l2tpd/engine.h"
 #include "l2tpd/msg.h"
 
@@ -43,6 +44,12 @@ static struct sess *sess_of(struct engine *e, const struct sid *sid)
 	return s && s->sid.gen == sid->gen ? s : NULL;
 }
 
+/* IP packets that passed, either way. */
+static uint64_t packets(const struct sess *s)
+{
+	return s->row->in_packets + s->row->out_packets;
+}
+
 static void sess_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sess *s = arg;
@@ -53,6 +60,8 @@ static void sess_timer(evutil_socket_t fd, short what, void *arg)
 	s->timer_at = PPP_NEVER;
 	ppp_out_init(&out);
 	ppp_expire(&s->ppp, now, &out);
+	if (idle_over(&s->idle, packets(s), now))
+		ppp_close(&s->ppp, "Idle timeout", now, &out);
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }
@@ -168,6 +177,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->peer_session_id = eff->peer_session;
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
+	idle_start(&s->idle, 0, 0, now);
 	s->tun = -1;
 	list_init(&s->by_ip);
 	s->row = &e->rows[slot];
@@ -203,6 +213,32 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 }
 
 /* ---- PPP ---- */
+
+/* debug-dump-pktin, -pktout */
+static void dump(struct log_rate *rate, const struct sess *s, unsigned wanted, const char *way, struct rd frame)
+{
+	char text[DUMP_TEXT_MAX];
+
+	if (!(wanted & dump_kind(frame)) || !log_rate_ok(rate, now_ms()))
+		return;
+	dump_text(frame, text);
+	log_info("%s tun=%u call=%u %s %s", s->flow->tag, s->tunnel_id, s->session_id, way, text);
+}
+
+static void dump_in(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_in, "received", frame);
+}
+
+static void dump_out(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_out, "sent", frame);
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -210,7 +246,7 @@ static void ask(struct sess *s)
 	struct msg_auth_req m = {
 		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
-		.challenge_len = r->challenge_len, .response_len = r->response_len,
+		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
 
 	switch (r->method) {
@@ -225,7 +261,7 @@ static void ask(struct sess *s)
 	}
 	memcpy(m.user, r->user, MIN(sizeof(m.user), sizeof(r->user)));
 	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
-	memcpy(m.response, r->response, sizeof(m.response));
+	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
 	s->asking = true;
@@ -242,6 +278,7 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
+	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
@@ -262,12 +299,19 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case PPP_EFF_SEND:
+			dump_out(s, rd_of(eff->data, eff->len));
 			data_send_ppp(s, eff->data, eff->len);
 			break;
 		case PPP_EFF_AUTH:
 			s->serial++;
 			ask(s);
 			break;
+		case PPP_EFF_ADDR: {
+			struct msg_addr want = { .sid = s->sid, .ip = s->ppp.ip_wanted };
+
+			peer_send(&f->e->manager, MSG_ADDR_WANT, &want, sizeof(want), -1);
+			break;
+		}
 		case PPP_EFF_UP:
 			sess_up(s);
 			break;
@@ -286,13 +330,14 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		}
 		}
 	}
-	arm(s->timer, &s->timer_at, ppp_deadline(&s->ppp), now);
+	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
 }
 
 void call_ppp(struct sess *s, struct rd frame, uint64_t now)
 {
 	struct ppp_out out;
 
+	dump_in(s, frame);
 	ppp_out_init(&out);
 	ppp_input(&s->ppp, frame, now, &out);
 	ppp_effects(s, &out, now);
@@ -304,7 +349,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	uint64_t now = now_ms();
 	struct ppp_verdict v = {
 		.ok = m->verdict == VERDICT_OK, .refused = m->verdict == VERDICT_REFUSE,
-		.ip = m->ip, .ip_local = m->ip_local,
+		.ip = m->ip, .ip_local = m->ip_local, .may_choose = m->may_choose,
 	};
 	struct ppp_out out;
 
@@ -368,6 +413,26 @@ void call_route(struct engine *e, const struct msg_session *m)
 
 	if (s && s->shared)
 		data_shared_routed(s);
+}
+
+void call_addr(struct engine *e, const struct msg_addr *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+	struct ppp_out out;
+
+	if (!s || !s->known)
+		return;
+	s->ip = m->ip;
+	row_write_begin(s->row);
+	s->row->ip = m->ip;
+	row_write_end(s->row);
+	if (s->shared)
+		data_shared_join(s, s->shared);
+	ppp_out_init(&out);
+	ppp_address(&s->ppp, m->ip, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
 }
 
 void call_kill(struct engine *e, const struct msg_session *m)

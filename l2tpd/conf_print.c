@@ -147,6 +147,22 @@ static void put_ike(FILE *f, const struct conf_ike *k)
 	putc('\n', f);
 }
 
+static void put_dump(FILE *f, const char *what, unsigned set)
+{
+	static const struct { unsigned bit; const char *name; } protocols[] = {
+		{ CONF_DUMP_LCP, "lcp" }, { CONF_DUMP_PAP, "pap" }, { CONF_DUMP_CHAP, "chap" }, { CONF_DUMP_EAP, "eap" },
+		{ CONF_DUMP_MPPE, "mppe" }, { CONF_DUMP_CCP, "ccp" }, { CONF_DUMP_IPCP, "ipcp" },
+	};
+
+	if (!set)
+		return;
+	fprintf(f, "\t%s", what);
+	for (size_t i = 0; i < N_ELEMENTS(protocols); i++)
+		if (set & protocols[i].bit)
+			fprintf(f, " %s", protocols[i].name);
+	putc('\n', f);
+}
+
 static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 {
 	fputs("tunnel ", f);
@@ -160,6 +176,8 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
 		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	put_dump(f, "debug-dump-pktin", t->dump_in);
+	put_dump(f, "debug-dump-pktout", t->dump_out);
 	fputs("}\n", f);
 }
 
@@ -306,11 +324,55 @@ void conf_print(FILE *f, const struct conf *c)
 	}
 }
 
+/* The value that an option has when it is not written; "-" where that is no single word. */
+static void put_default(FILE *f, const struct keyword *kw)
+{
+	struct conf c;
+	const void *base = kw->in == IN_SET	   ? (const void *)&c
+			   : kw->in == IN_TUNNEL ? (const void *)&conf_tunnel_default
+			   : kw->in == IN_IPCP	   ? (const void *)&conf_ipcp_default
+			   : kw->in == IN_AUTH	   ? (const void *)&conf_auth_default
+			   : kw->in == IN_FIREWALL ? (const void *)&c.firewall
+						   : NULL;
+	const char *at = (const char *)base + kw->off;
+
+	conf_default(&c);
+	if (kw->token == OPT_YESNO && kw->only != KW_ANY_VALUE)
+		fputs(kw->only == KW_ONLY_YES ? "yes" : "no", f);
+	else if (kw->token == OPT_YESNO && kw->size && base)
+		fputs(*(const bool *)at ? "yes" : "no", f);
+	else if (kw->token == OPT_NUM && kw->size && base)
+		fprintf(f, "%u", field_num(at, kw->size));
+	else if (kw->token == USER_MAX_SESSION)
+		fprintf(f, "%u", c.user_max_session);
+	else if (kw->token == TIMEOUT)
+		fprintf(f, "%u", conf_radius_default.timeout_s);
+	else if (kw->token == MAX_TRIES)
+		fprintf(f, "%u", conf_radius_default.max_tries);
+	else if (kw->token == MAX_FAILOVERS)
+		fprintf(f, "%u", conf_radius_default.max_failovers);
+	else
+		putc('-', f);
+}
+
 void conf_print_keywords(FILE *f)
 {
-	static const char *const state[] = { "works", "later", "soft", "no-effect" };
+	static const char *const state[] = { "works", "later", "soft", "no-effect", "cannot" };
 
-	for (size_t i = 0; i < n_keywords; i++)
-		fprintf(f, "%s %s\n", keywords[i].name,
-			keywords[i].only != KW_ANY_VALUE ? "partly" : state[keywords[i].state]);
+	for (size_t i = 0; i < n_keywords; i++) {
+		const struct keyword *kw = &keywords[i];
+		const char *in = "-";
+
+		/* An option's row has one statement. */
+		for (size_t k = 0; k < n_keywords && kw_is_option(kw); k++) {
+			if (keywords[k].opens == kw->in && kw->in)
+				in = keywords[k].name;
+		}
+		if (kw->in & IN_TOP)
+			in = "top";
+		fprintf(f, "%s %s %s %u %u ", kw->name, in, kw->only != KW_ANY_VALUE ? "partly" : state[kw->state], kw->min,
+			kw->max);
+		put_default(f, kw);
+		putc('\n', f);
+	}
 }

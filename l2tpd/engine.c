@@ -64,6 +64,9 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		data_shared_open(&e->shared[m->b.shared.interface], m->fd);
 		m->fd = -1;
 		break;
+	case MSG_ADDR:
+		call_addr(e, &m->b.addr);
+		break;
 	case MSG_SESSION_ROUTE:
 		call_route(e, &m->b.session);
 		break;
@@ -140,8 +143,12 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,
-		.restart_ms = c->lcp_timeout_s * 1000u, .max_configure = c->lcp_max_configure,
-		.max_terminate = c->lcp_max_terminate, .max_failure = c->lcp_max_nak_loop,
+		.limits = {
+			[PPP_FSM_LCP] = { c->lcp_timeout_s * 1000u, c->lcp_max_configure, c->lcp_max_terminate,
+					  c->lcp_max_nak_loop },
+			[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure, c->ipcp_max_terminate,
+					   c->ipcp_max_nak_loop },
+		},
 		.keepalive = c->lcp_keepalive,
 		.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
 		.keepalive_retry_ms = c->lcp_keepalive_retry_interval_s * 1000u,
@@ -151,7 +158,7 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
 		(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
 		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
-	str_copy(p->name, sizeof(p->name), l->host_name);
+	str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
 	return t;
 }
 

@@ -21,6 +21,7 @@
 #include "base/proto.h"
 #include "esp/esp.h"
 #include "l2tpd/flow.h"
+#include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
 #include "ppp/ppp.h"
 
@@ -111,8 +112,9 @@ struct sess {
 	uint16_t port;			/* the peer's inner UDP port */
 	struct tunnel_conf *conf;	/* as it was when the call came */
 	struct ppp ppp;
-	struct event *timer;		/* the PPP core's deadline */
+	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
+	struct idle idle;
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
 	struct shared_tun *shared;	/* instead; NULL = none */
@@ -274,6 +276,7 @@ void call_ppp(struct sess *, struct rd frame, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_route(struct engine *, const struct msg_session *);
+void call_addr(struct engine *, const struct msg_addr *);
 void call_kill(struct engine *, const struct msg_session *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);

@@ -187,16 +187,76 @@ static void sess_free(struct manager *m, struct msess *s)
 	free(s);
 }
 
+/* Sessions with an address of ipcp's. */
+static uint32_t ipcp_sessions(const struct manager *m, unsigned ipcp)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(&m->sessions, e)
+		n += CONTAINER_OF(e, struct msess, link)->pool == ipcp;
+	return n;
+}
+
+/* NULL and what carries the session's packets is on its way, or why not. */
+static const char *device_ask(struct manager *m, struct msess *s)
+{
+	if (is_shared(m, s->interface)) {
+		route_tell(m, s, MSG_ROUTE_ADD);
+		return NULL;
+	}
+	if (!unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit))
+		return "no free interface";
+	s->has_unit = true;
+	tun_ask(m, s);
+	return NULL;
+}
+
+/* allow-user-selected-address: it gets what it asks for, if that is to be had, or keeps what it has. */
+static void addr_want(struct manager *m, unsigned engine, const struct msg_addr *want)
+{
+	struct msess *s = sess_of(m, engine, &want->sid);
+	struct msg_addr got = { .sid = want->sid };
+	char ip[ADDR_STRLEN];
+
+	if (!s || s->ending)
+		return;
+	if (s->choosing && s->pool < CONF_IPCPS && pool_take(m->pool[s->pool], want->ip)) {
+		pool_release(m->pool[s->pool], s->ip);
+		s->ip = want->ip;
+	} else if (s->choosing) {
+		log_info("ppp_id=%u user=\"%s\" asks for %s, which is busy or outside the pool", s->ppp_id, s->user,
+			ip4_str(want->ip, ip));
+	}
+	got.ip = s->ip;
+	peer_send(&m->engine[engine].peer, MSG_ADDR, &got, sizeof(got), -1);
+}
+
+/* Its address is final. */
+static void sess_up(struct manager *m, struct msess *s)
+{
+	const char *why;
+
+	if (!s->choosing)
+		return;
+	s->choosing = false;
+	why = s->ending ? NULL : device_ask(m, s);
+	if (why)
+		manager_kill(m, s, why);
+}
+
 /*
- * NULL, or why the user may not have one more session.  *ret_old: the session
- * that the new one replaces, where the policy says so.
+ * NULL, or why the user may not have one more session, which would be on
+ * interface.  *ret_old: the session that the new one replaces, where the policy
+ * says so.
  */
-static const char *limits(struct manager *m, const struct msg_judged *j, struct msess **ret_old)
+static const char *limits(struct manager *m, const struct msg_judged *j, unsigned interface, struct msess **ret_old)
 {
 	const struct conf *c = &m->conf;
-	uint32_t max = c->auth[j->auth].user_max_session ? c->auth[j->auth].user_max_session : c->user_max_session;
-	uint32_t n = 0;
-	struct msess *oldest = NULL;
+	uint32_t own = c->auth[j->auth].user_max_session, all = c->user_max_session;
+	uint32_t max = own && all ? MIN(own, all) : own | all;
+	unsigned ipcp = c->interface[interface].ipcp;
+	uint32_t ipcp_max = c->ipcp[ipcp].max_session, n = 0;
+	struct msess *oldest = NULL, *old = NULL;
 
 	if (max) {
 		LIST_EACH(&m->sessions, e) {
@@ -212,10 +272,15 @@ static const char *limits(struct manager *m, const struct msg_judged *j, struct 
 	if (max && n >= max) {
 		if (c->user_max_policy != CONF_UM_REPLACE)
 			return "user-max-session reached";
-		*ret_old = oldest;	/* one comes, one goes: max-session does not change */
-		return NULL;
+		old = oldest;
 	}
-	return c->max_session && m->n_sessions >= c->max_session ? "max-session reached" : NULL;
+	/* One that is replaced makes room for the new one, in its own pool. */
+	if (c->max_session && !old && m->n_sessions >= c->max_session)
+		return "max-session reached";
+	if (ipcp_max && !(old && c->interface[old->interface].ipcp == ipcp) && ipcp_sessions(m, ipcp) >= ipcp_max)
+		return "max-session of the ipcp reached";
+	*ret_old = old;
+	return NULL;
 }
 
 /* NULL and *ret, or why not. */
@@ -224,7 +289,7 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 {
 	unsigned interface = m->conf.bind[j->bind].interface;
 	struct msess *s, *old = NULL;
-	const char *why = limits(m, j, &old);
+	const char *why = limits(m, j, interface, &old);
 
 	if (why)
 		return why;
@@ -257,17 +322,11 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	if (j->framed_ip && s->ip != j->framed_ip)
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
 	*ret = s;
-	if (is_shared(m, interface)) {
-		route_tell(m, s, MSG_ROUTE_ADD);
-		return NULL;
-	}
-	if (!unit_take(m, unit_first(&m->conf.interface[interface]), &s->unit)) {
+	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip;
+	why = s->choosing ? NULL : device_ask(m, s);
+	if (why)
 		sess_free(m, s);
-		return "no free interface";
-	}
-	s->has_unit = true;
-	tun_ask(m, s);
-	return NULL;
+	return why;
 }
 
 /* LCP was negotiated anew: the same user goes on with what he has. */
@@ -313,6 +372,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.ip = s->ip;
 			v.ip_local = i->address;
 			v.interface = s->interface;
+			v.may_choose = s->choosing;
 			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
 			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
 		}
@@ -716,7 +776,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && !s->ending && is_shared(m, s->interface))
+		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface))
 			route_tell(m, s, MSG_ROUTE_ADD);
 	}
 	LIST_EACH(&m->sessions, e) {
@@ -730,7 +790,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->has_tun || s->ending || is_shared(m, s->interface))
+		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface))
 			continue;
 		if (!s->has_unit)
 			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
@@ -827,8 +887,14 @@ static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_AUTH_REQ:
 		auth_req(m, engine, &msg->b.auth_req);
 		break;
-	case MSG_SESSION_UP:
-		break;			/* accounting's Start will be here */
+	case MSG_SESSION_UP:		/* accounting's Start will be here */
+		s = sess_of(m, engine, &msg->b.session.sid);
+		if (s)
+			sess_up(m, s);
+		break;
+	case MSG_ADDR_WANT:
+		addr_want(m, engine, &msg->b.addr);
+		break;
 	case MSG_SESSION_DOWN:
 		s = sess_of(m, engine, &msg->b.session.sid);
 		pend = pending_of(m, engine, &msg->b.session.sid);

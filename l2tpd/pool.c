@@ -112,6 +112,13 @@ uint32_t pool_lease(struct pool *p, uint32_t want)
 	return 0;
 }
 
+bool pool_take(struct pool *p, uint32_t ip)
+{
+	struct slot *s = pool_find(p, ip);
+
+	return s && s->dynamic && pool_claim(p, ip);
+}
+
 bool pool_claim(struct pool *p, uint32_t ip)
 {
 	struct slot *s = pool_find(p, ip);

@@ -26,6 +26,8 @@ void pool_free(struct pool *);		/* NULL is fine */
  */
 uint32_t pool_lease(struct pool *, uint32_t want);
 
+/* Lease this one, when it is free and of the dynamic kind: another was promised to nobody. */
+bool pool_take(struct pool *, uint32_t ip);
 /* Lease that address or none. */
 MUST_USE bool pool_claim(struct pool *, uint32_t ip);
 

@@ -54,7 +54,7 @@ void auth_start(struct turn *t)
 	p->auth.timer_ms = PPP_NEVER;
 	if (p->conf->authenticator && !is_pap(p)) {
 		chap_challenge(t);
-		p->auth.timer_ms = t->now_ms + p->conf->restart_ms;
+		p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
 	} else if (!p->conf->authenticator && is_pap(p)) {
 		pap_request(t);
 	}
@@ -75,7 +75,7 @@ void auth_expire(struct turn *t)
 		turn_close(t, "authentication failed");
 	} else if (p->conf->authenticator) {
 		chap_challenge(t);
-		p->auth.timer_ms = t->now_ms + p->conf->restart_ms;
+		p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
 	} else if (is_pap(p)) {
 		pap_request(t);
 	} else {
@@ -119,6 +119,8 @@ void auth_verdict(struct turn *t, const struct ppp_verdict *v)
 	} else {
 		p->ip_remote = v->ip;
 		p->ip_local = v->ip_local;
+		p->may_choose = v->may_choose;
+		p->held_len = 0;
 		memcpy(p->dns, v->dns, sizeof(p->dns));
 		memcpy(p->nbns, v->nbns, sizeof(p->nbns));
 		turn_network(t);
@@ -131,7 +133,7 @@ void auth_sent(struct turn *t)
 
 	p->auth.state = AUTH_JUDGED;
 	/* In the network phase it was the authenticator's wish to ask again: its timer counts. */
-	p->auth.timer_ms = p->phase == PPP_AUTHENTICATE ? t->now_ms + p->conf->restart_ms : PPP_NEVER;
+	p->auth.timer_ms = p->phase == PPP_AUTHENTICATE ? t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms : PPP_NEVER;
 }
 
 void auth_result(struct turn *t, bool ok, struct rd msg)

@@ -81,7 +81,7 @@ static enum opt_verdict judge_one(struct turn *t, const struct ppp_proto *pr, in
 	if (v != OPT_NAK)
 		nak->len = start;
 	/* RFC 1661 4.6, Max-Failure: "converted to Configure-Reject packets". */
-	if (v == OPT_NAK && proto_fsm(t->p, pr)->sent_naks >= t->p->conf->max_failure) {
+	if (v == OPT_NAK && proto_fsm(t->p, pr)->sent_naks >= proto_limits(t->p, pr)->max_failure) {
 		nak->len = start;
 		v = OPT_REJECT;
 	}
@@ -148,6 +148,17 @@ bool opt_judge(struct turn *t, const struct ppp_proto *pr, struct rd opts, struc
 	return !reply->bad && !nak.bad;
 }
 
+bool opt_find(struct rd opts, uint8_t type, struct rd *ret_val)
+{
+	struct rd whole;
+	uint8_t got;
+
+	while (next_option(&opts, &got, ret_val, &whole))
+		if (got == type)
+			return true;
+	return false;
+}
+
 void opt_commit(struct ppp *p, const struct ppp_proto *pr, struct rd opts)
 {
 	struct rd val, whole;
@@ -183,7 +194,7 @@ bool opt_nak(struct turn *t, const struct ppp_proto *pr, struct rd body, bool *r
 {
 	struct ppp_fsm *f = proto_fsm(t->p, pr);
 	/* RFC 1661 4.6 is about our Naks; the same count keeps theirs from going on for ever. */
-	bool enough = f->got_refusals >= t->p->conf->max_failure;
+	bool enough = f->got_refusals >= proto_limits(t->p, pr)->max_failure;
 	struct rd check = body, val, whole;
 	uint8_t type;
 

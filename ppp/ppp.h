@@ -59,6 +59,20 @@ enum {
 
 #define PPP_NEVER UINT64_MAX
 
+/* Protocols with an RFC 1661 automaton. */
+enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSMS };
+
+/* RFC 1661 4.6: how patient an automaton is. */
+struct ppp_limits {
+	uint32_t restart_ms;		/* Restart timer: 3000 */
+	uint8_t max_configure;		/* 10 */
+	uint8_t max_terminate;		/* 2 */
+	uint8_t max_failure;		/* Naks before Rejects: 5 */
+};
+
+/* The RFC's own numbers, for all. */
+#define PPP_LIMITS { [0 ... PPP_FSMS - 1] = { 3000, 10, 2, 5 } }
+
 /* Settings; borrowed while the link lives, the same for all links of a tunnel kind. */
 struct ppp_conf {
 	bool authenticator;		/* we demand authentication (LNS); else we are the peer */
@@ -69,11 +83,9 @@ struct ppp_conf {
 	char user[PPP_NAME_MAX];
 	char password[128];		/* UTF-8 */
 	bool want_dns;			/* ask for RFC 1877 DNS addresses */
+	uint32_t want_ip;		/* ask for this address, host order; 0 = any */
 
-	uint32_t restart_ms;		/* Restart timer, RFC 1661 4.6: 3000 */
-	uint8_t max_configure;		/* 10 */
-	uint8_t max_terminate;		/* 2 */
-	uint8_t max_failure;		/* Naks before Rejects: 5 */
+	struct ppp_limits limits[PPP_FSMS];	/* LCP's also time the authentication phase */
 	bool keepalive;			/* send LCP Echo-Requests */
 	uint32_t keepalive_interval_ms;	/* after this long without any frame from the peer */
 	uint32_t keepalive_retry_ms;	/* between unanswered ones */
@@ -89,8 +101,8 @@ struct ppp_auth_req {
 	uint16_t user_len;
 	uint8_t challenge[64];
 	uint8_t challenge_len;
-	uint8_t response[64];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password */
-	uint8_t response_len;
+	uint8_t response[255];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password, RFC 1334 2.2.1 */
+	uint16_t response_len;
 };
 
 /* The judgement. */
@@ -101,12 +113,14 @@ struct ppp_verdict {
 	bool refused;			/* known, but not let in: Success, then LCP Terminate-Request with reason */
 	uint32_t ip, ip_local;		/* host order; what IPCP gives to the peer, and our own */
 	uint32_t dns[2], nbns[2];	/* 0 = none */
+	bool may_choose;		/* the peer may ask for another address than ip: PPP_EFF_ADDR */
 };
 
 enum ppp_effect_type {
 	PPP_EFF_SEND,		/* data, len: a frame for the peer */
 	PPP_EFF_AUTH,		/* ppp.req is to be judged; answer with ppp_verdict(). Comes again, after
 				 * PPP_EFF_DOWN, where the peer renegotiates LCP */
+	PPP_EFF_ADDR,		/* the peer asks for the address ppp.ip_wanted; answer with ppp_address() */
 	PPP_EFF_UP,		/* IPCP opened: IP may pass; ppp_mtu(), ppp.ip_*, ppp.dns say how */
 	PPP_EFF_DOWN,		/* IP may not pass any more; PPP_EFF_UP may follow again */
 	PPP_EFF_GONE,		/* the link is finished; ppp.reason says why. Always the last effect, once */
@@ -127,9 +141,6 @@ struct ppp_out {
 	struct wr w;			/* over buf */
 	uint8_t buf[4 * PPP_FRAME_MAX];
 };
-
-/* Protocols with an RFC 1661 automaton. */
-enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSMS };
 
 struct ppp_fsm {
 	uint8_t state;			/* enum fsm_state (fsm.h) */
@@ -183,6 +194,10 @@ struct ppp {
 	struct ppp_auth_req req;	/* authenticator: see PPP_EFF_AUTH; peer: what we answered to and with */
 
 	uint32_t ip_local, ip_remote;	/* host order; ours and the peer's */
+	bool may_choose;		/* authenticator: of the verdict, until IPCP opens */
+	uint32_t ip_wanted;		/* authenticator: see PPP_EFF_ADDR */
+	uint8_t held[128];		/* the Configure-Request that waits for ppp_address() */
+	uint8_t held_len;		/* 0 = none */
 	uint32_t dns[2], nbns[2];	/* host order; authenticator: given out, peer: received; 0 = none */
 
 	uint64_t heard_ms;		/* last frame from the peer */
@@ -237,6 +252,12 @@ uint64_t ppp_deadline(const struct ppp *);
 
 /* The answer to PPP_EFF_AUTH.  One that comes late or unasked is ignored. */
 void ppp_verdict(struct ppp *, const struct ppp_verdict *, uint64_t now_ms, struct ppp_out *);
+
+/*
+ * The answer to PPP_EFF_ADDR: the address that the peer gets, the one it asked
+ * for or another.  One that comes late or unasked is ignored.
+ */
+void ppp_address(struct ppp *, uint32_t ip, uint64_t now_ms, struct ppp_out *);
 
 /* Orderly end (RFC 1661 3.7): Terminate-Request carrying reason, retries, then PPP_EFF_GONE. */
 void ppp_close(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);

@@ -44,6 +44,11 @@ static inline struct ppp_fsm *proto_fsm(struct ppp *p, const struct ppp_proto *p
 	return &p->fsm[pr->fsm];
 }
 
+static inline const struct ppp_limits *proto_limits(const struct ppp *p, const struct ppp_proto *pr)
+{
+	return &p->conf->limits[pr->fsm];
+}
+
 /* ppp.c, for the protocols. */
 
 /* Begin a packet (RFC 1661 5: code, identifier, length); its body is written to
@@ -67,6 +72,9 @@ void turn_gone(struct turn *, const char *reason);
 void turn_phase(struct turn *, enum ppp_phase);
 /* Authentication is done or not wanted: the network control protocols start. */
 void turn_network(struct turn *);
+
+/* ipcp.c: is it a Configure-Request with an address that the owner must be asked about?  Kept for later, then. */
+bool ipcp_hold(struct turn *, struct rd pkt);
 
 /* lcp.c */
 void lcp_protocol_reject(struct turn *, uint16_t num, struct rd info);

@@ -4,6 +4,22 @@ tests_unit_t_pool_SOURCES = tests/unit/t_pool.c
 tests_unit_t_pool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_pool_LDADD = libpool.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+unit_tests += tests/unit/t_auth
+tests_unit_t_auth_SOURCES = tests/unit/t_auth.c
+tests_unit_t_auth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_auth_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_dump
+tests_unit_t_dump_SOURCES = tests/unit/t_dump.c
+tests_unit_t_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_dump_LDADD = libdump.a libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_idle
+tests_unit_t_idle_SOURCES = tests/unit/t_idle.c
+tests_unit_t_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_idle_LDADD = $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/t_pair
 tests_unit_t_pair_SOURCES = tests/unit/t_pair.c
 tests_unit_t_pair_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -17,9 +33,8 @@ tests_unit_t_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIB
 # What the server does with bad input: tests/SECURITY.md says which test shows what.
 EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/netns/20-hostile.sh
 
-unit_tests += tests/unit/t_auth
-tests_unit_t_auth_SOURCES = tests/unit/t_auth.c l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c \
-	l2tpd/peer.h l2tpd/peer.c
-tests_unit_t_auth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-tests_unit_t_auth_LDADD = libsandbox.a libppp.a libconf.a libbase.a $(CMOCKA_LIBS) $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(CRYPTO_LIBS)
+unit_tests += tests/unit/t_auth_reload
+tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c
+tests_unit_t_auth_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_auth_reload_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -1,175 +1,236 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* auth over a reload: which users are in force, and who is still one. */
+/* auth: which bind and which user a name means, and the three ways to prove a password. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "l2tpd/auth.h"
+#include "l2tpd/conf.h"
+#include "ppp/mschap.h"
 
-/* 45 letters of two bytes each: escaped it does not fit a session's row. */
-#define LONG "éééééééééééééééééééééééééééééééééééééééééééé"
-#define USER(n) n ":password=x:\n"
+/* Three binds of one tunnel, by suffix, and one of another; RADIUS among them. */
+static const char text[] =
+	"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
+	"tunnel T protocol l2tp {\n\tauthentication-method pap chap mschapv2\n}\n"
+	"tunnel SAFE protocol l2tp {\n\tlisten on 192.0.2.2\n}\n"
+	"ipcp I {\n\tpool-address 10.0.0.0/24\n}\n"
+	"interface pppx0 address 10.1.0.1 ipcp I\n"
+	"interface tun0 address 10.1.0.2 ipcp I\n"
+	"authentication ALL type local {\n\tusers-file all\n}\n"
+	"authentication EX type local {\n\tusers-file ex\n\tusername-suffix \"@example\"\n\tstrip-atmark-realm yes\n}\n"
+	"authentication SUB type local {\n\tusers-file sub\n\tusername-suffix \"@sub@example\"\n\tstrip-nt-domain no\n}\n"
+	"authentication RAD type radius {\n\tusername-suffix \"@radius\"\n\tauthentication-server {\n"
+	"\t\taddress 192.0.2.9 secret \"x\"\n\t}\n}\n"
+	"bind tunnel from T authenticated by ALL to pppx0\n"
+	"bind tunnel from T authenticated by EX to tun0\n"
+	"bind tunnel from T authenticated by SUB to pppx0\n"
+	"bind tunnel from T authenticated by RAD to pppx0\n"
+	"bind tunnel from SAFE authenticated by EX to pppx0\n";
 
-static int file(const char *text)
-{
-	int fd = memfd_create("users", MFD_CLOEXEC);
+enum { T, SAFE };
+enum { ALL, EX, SUB, RAD };
 
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	return fd;
-}
+static const char *const users[] = {
+	[ALL] = "joe:password=secret:\nix:password=pass word\\072:framed-ip-address=10.0.0.9:\n",
+	[EX] = "joe:password=other:\n",
+	[SUB] = "joe@sub@example:password=third:\nDOM\\joe@sub@example:password=fourth:\n",
+};
 
-static int load(struct auth *a, unsigned i, const char *text)
-{
-	int fd = file(text), err = auth_load_users(a, i, fd);
-
-	close(fd);
-	return err;
-}
-
-static bool knows(const struct auth *a, unsigned i, const char *name)
-{
-	struct msg_user_check m = { .auth = i };
-
-	str_escape(m.user, sizeof(m.user), name, strlen(name));
-	return auth_knows(a, &m);
-}
-
-/* Authentications LOCAL and OTHER, a RADIUS one and one that nothing is known of. */
-static struct conf conf_of(void)
-{
-	struct conf c = { .n_auth = 4 };
-
-	memcpy(c.auth[0].name, "LOCAL", 6);
-	memcpy(c.auth[0].users_file, "/users", 7);
-	memcpy(c.auth[1].name, "OTHER", 6);
-	memcpy(c.auth[1].users_file, "/other", 7);
-	memcpy(c.auth[2].name, "RADIUS", 7);
-	c.auth[2].type = CONF_TYPE_RADIUS;
-	memcpy(c.auth[3].name, "NEVER", 6);
-	memcpy(c.auth[3].users_file, "/never", 7);
-	return c;
-}
-
-static struct auth *start(const struct conf *c)
-{
-	struct auth *a = NULL;
-
-	assert_int_equal(auth_new(c, &a), 0);
-	assert_int_equal(load(a, 0, USER("joe") USER("a b\"c") USER(LONG) "shut:password=:\n"), 0);
-	assert_int_equal(load(a, 1, USER("ann")), 0);
-	return a;
-}
-
-static void t_knows(void **st)
-{
-	static const struct {
-		unsigned auth;
-		const char *name;
-		bool known;
-	} rows[] = {
-		{ 0, "joe", true }, { 0, "jo", false }, { 0, "joe ", false }, { 0, "ann", false }, { 0, "", false },
-		{ 0, "a b\"c", true }, { 0, "a b\\x22c", false },
-		{ 0, LONG, true }, { 0, "a" LONG, false },
-		{ 0, "shut", false },		/* without a password nobody logs in */
-		{ 1, "ann", true }, { 1, "joe", false },
-		{ 2, "joe", true },		/* who knows */
-		{ 3, "joe", true },
-	};
-	struct conf c = conf_of();
-	struct auth *a = start(&c);
-
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (knows(a, rows[i].auth, rows[i].name) != rows[i].known)
-			fail_msg("row %zu: %s of %u", i, rows[i].name, rows[i].auth);
-	auth_free(a);
-}
-
-/* Nothing of the next configuration counts before it is applied, and then all of it. */
-static void t_apply(void **st)
-{
-	struct conf c = conf_of(), d = c;
-	struct auth *a = start(&c);
-
-	/* OTHER goes, its place is empty; LOCAL stays; a new one comes. */
-	memset(&d.auth[1], 0, sizeof(d.auth[1]));
-	d.n_auth = 5;
-	memcpy(d.auth[4].name, "NEW", 4);
-	memcpy(d.auth[4].users_file, "/new", 5);
-	assert_int_equal(auth_prepare(a, &d), 0);
-	assert_int_equal(load(a, 0, USER("jim")), 0);
-	assert_int_equal(load(a, 4, USER("eve")), 0);
-	assert_int_equal(load(a, 1, USER("ann")), -EINVAL);
-	assert_true(knows(a, 0, "joe"));
-	assert_false(knows(a, 0, "jim"));
-	assert_true(knows(a, 1, "ann"));
-	auth_apply(a);
-	assert_false(knows(a, 0, "joe"));
-	assert_true(knows(a, 0, "jim"));
-	assert_true(knows(a, 4, "eve"));
-	assert_false(knows(a, 4, "ann"));
-	/* Once more without preparation: nothing. */
-	auth_apply(a);
-	assert_true(knows(a, 0, "jim"));
-	/* Prepared and never applied; then another one. */
-	assert_int_equal(auth_prepare(a, &c), 0);
-	assert_int_equal(load(a, 0, USER("tim")), 0);
-	assert_int_equal(auth_prepare(a, &d), 0);
-	auth_apply(a);
-	assert_true(knows(a, 0, "jim"));
-	assert_false(knows(a, 0, "tim"));
-	auth_free(a);
-}
-
-/* A file that cannot be read or is empty leaves the users in force, unless it is another file. */
-static void t_stay(void **st)
-{
-	struct conf c = conf_of(), d = c;
-	struct auth *a = start(&c);
-
-	assert_int_equal(auth_prepare(a, &d), 0);
-	assert_int_equal(load(a, 0, "# nobody\n"), -ENODATA);
-	auth_apply(a);
-	assert_true(knows(a, 0, "joe"));
-	assert_false(knows(a, 0, "jim"));
-	assert_true(knows(a, 1, "ann"));
-
-	memcpy(d.auth[0].users_file, "/elsewhere", 11);
-	assert_int_equal(auth_prepare(a, &d), 0);
-	assert_int_equal(load(a, 0, "# nobody\n"), 0);
-	auth_apply(a);
-	assert_false(knows(a, 0, "joe"));
-
-	/* Another file that is not there: nothing is known, so nobody is said to be gone. */
-	memcpy(d.auth[1].users_file, "/nowhere", 9);
-	assert_int_equal(auth_prepare(a, &d), 0);
-	auth_apply(a);
-	assert_true(knows(a, 1, "ann"));
-	assert_true(knows(a, 1, "nobody"));
-	auth_free(a);
-}
+static struct conf conf;
+static struct auth *a;
 
 static int setup(void **st)
 {
-	log_max = -1;		/* what it says of empty files is meant for somebody else */
+	struct conf_msgs m = { 0 };
+
+	if (conf_parse("t", text, strlen(text), CONF_NO_FILES, &conf, &m) < 0) {
+		conf_msgs_print(stderr, &m);
+		return -1;
+	}
+	conf_msgs_free(&m);
+	if (auth_new(&conf, &a) < 0)
+		return -1;
+	for (unsigned i = 0; i < N_ELEMENTS(users); i++) {
+		FILE *f = tmpfile();
+		int err;
+
+		if (!f)
+			return -1;
+		fputs(users[i], f);
+		if (i == ALL)
+			fprintf(f, "long:password=%0255d:\n", 0);
+		fflush(f);
+		err = auth_load_users(a, i, fileno(f));
+		fclose(f);
+		if (err < 0)
+			return err;
+	}
 	return 0;
+}
+
+static int teardown(void **st)
+{
+	auth_free(a);
+	return 0;
+}
+
+/* What a client sends that has this name and password. */
+static struct msg_judge request(unsigned tunnel, uint32_t method, const char *user, const char *password)
+{
+	struct msg_judge j = { .engine = 1, .req = { .sid = { 3, 4 }, .serial = 5, .tunnel = tunnel, .method = method } };
+	struct msg_auth_req *r = &j.req;
+	struct rd name = rd_of(user, strlen(user));
+	uint8_t hash[MSCHAP_HASH];
+
+	r->user_len = (uint16_t)strlen(user);
+	memcpy(r->user, user, r->user_len);
+	r->ident = 0x77;
+	r->challenge_len = method == AUTH_PAP ? 0 : 16;
+	memset(r->challenge, 0x5a, r->challenge_len);
+	switch (method) {
+	case AUTH_PAP:
+		r->response_len = (uint8_t)strlen(password);
+		memcpy(r->response, password, r->response_len);
+		break;
+	case AUTH_CHAP_MD5:
+		r->response_len = CHAP_MD5_VALUE;
+		assert_true(chap_md5(r->ident, password, strlen(password), rd_of(r->challenge, 16), r->response));
+		break;
+	default:
+		r->response_len = MSCHAP_VALUE;
+		memset(r->response, 0x33, 16);
+		assert_true(mschap_nt_hash(password, strlen(password), hash));
+		assert_true(mschap_nt_response(r->challenge, r->response, mschap_user(name), hash, r->response + 24));
+	}
+	return j;
+}
+
+static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+
+static void t_names(void **st)
+{
+	/* auth: which one judged; user: as the session is known; why: NULL = let in. */
+	static const struct {
+		unsigned tunnel;
+		const char *name, *password;
+		unsigned auth, bind;
+		const char *user, *why;
+	} rows[] = {
+		{ T, "joe", "secret", ALL, 0, "joe", NULL },
+		{ T, "joe", "other", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "secre", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "secrets", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "", ALL, 0, "joe", "wrong name or password" },
+		{ T, "Joe", "secret", ALL, 0, "Joe", "wrong name or password" },
+		{ T, "nobody", "", ALL, 0, "nobody", "wrong name or password" },
+		{ T, "", "", ALL, 0, "", "wrong name or password" },
+		{ T, "ix", "pass word:", ALL, 0, "ix", NULL },
+		/* A Windows domain is taken off by default, a realm is not. */
+		{ T, "WORK\\joe", "secret", ALL, 0, "joe", NULL },
+		{ T, "joe@home", "secret", ALL, 0, "joe@home", "wrong name or password" },
+		/* The longest suffix counts, whatever the order of the binds. */
+		{ T, "joe@example", "other", EX, 1, "joe", NULL },
+		{ T, "joe@example", "secret", EX, 1, "joe", "wrong name or password" },
+		{ T, "WORK\\joe@example", "other", EX, 1, "joe", NULL },
+		{ T, "joe@sub@example", "third", SUB, 2, "joe@sub@example", NULL },
+		{ T, "DOM\\joe@sub@example", "fourth", SUB, 2, "DOM\\x5cjoe@sub@example", NULL },
+		{ T, "DOM\\joe@sub@example", "third", SUB, 2, "DOM\\x5cjoe@sub@example", "wrong name or password" },
+		{ T, "joe@example2", "other", ALL, 0, "joe@example2", "wrong name or password" },
+		{ T, "joe@radius", "secret", RAD, 3, "joe@radius", "RADIUS is not built yet" },
+		/* The other tunnel knows one suffix and one method. */
+		{ SAFE, "joe@example", "other", EX, 4, "joe", NULL },
+		{ SAFE, "joe", "secret", 0, 0, "joe", "no authentication for this name" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		for (size_t k = 0; k < N_ELEMENTS(methods); k++) {
+			struct msg_judge j = request(rows[i].tunnel, methods[k], rows[i].name, rows[i].password);
+			const char *why = rows[i].why;
+			struct msg_judged r;
+
+			if (rows[i].tunnel == SAFE && methods[k] != AUTH_MSCHAPV2 && !why)
+				why = "authentication method not offered";
+			auth_judge(a, &j, &r);
+			if (r.auth != rows[i].auth || r.bind != rows[i].bind || strcmp(r.user, rows[i].user) ||
+			    strcmp(r.why, why ? why : ""))
+				fail_msg("%s, method %u: auth %u bind %u user %s: %s", rows[i].name, methods[k], r.auth, r.bind,
+					r.user, r.why);
+			assert_int_equal(r.verdict, why ? VERDICT_DENY : VERDICT_OK);
+			assert_int_equal(r.engine, 1);
+			assert_int_equal(r.sid.slot, 3);
+			assert_int_equal(r.serial, 5);
+			assert_int_equal(r.framed_ip, strcmp(rows[i].name, "ix") ? 0 : 0x0a000009);
+		}
+	}
+}
+
+/* A response of one method is none of another's; a length is what the method says. */
+static void t_shapes(void **st)
+{
+	for (size_t k = 0; k < N_ELEMENTS(methods); k++) {
+		struct msg_judge good = request(T, methods[k], "joe", "secret"), j;
+		struct msg_judged r;
+		char full[256];
+
+		for (unsigned n = 0; n < 256; n++) {
+			j = good;
+			j.req.response_len = (uint8_t)n;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict == VERDICT_OK, n == good.req.response_len);
+		}
+		for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
+			j = good;
+			j.req.method = methods[m];
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict == VERDICT_OK, m == k);
+		}
+		j = good;
+		j.req.response[good.req.response_len - 17 % good.req.response_len] ^= 1;
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_int_equal(r.mschap_auth[0], 0);
+		if (methods[k] != AUTH_PAP) {
+			j = good;
+			j.req.challenge[15] ^= 1;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+		}
+		if (methods[k] == AUTH_CHAP_MD5) {
+			j = good;
+			j.req.ident++;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+			j = good;
+			j.req.challenge_len = 0;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+		}
+		/* As long as PAP can carry. */
+		snprintf(full, sizeof(full), "%0255d", 0);
+		j = request(T, methods[k], "long", full);
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_OK);
+		/* An unknown method, an unknown tunnel. */
+		j = good;
+		j.req.tunnel = CONF_TUNNELS;
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+	}
 }
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_knows), cmocka_unit_test(t_apply), cmocka_unit_test(t_stay),
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_names),
+		cmocka_unit_test(t_shapes),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests_name("auth", tests, setup, teardown);
 }

@@ -30,6 +30,9 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
+	enum dial_group group, pfs;
+	uint8_t qgxy[DIAL_DH];
+	size_t qgxy_len;
 	uint8_t gxi[DIAL_DH], gxr[DIAL_DH], ni[64], nr[20], sa[256];
 	size_t ni_len, sa_len;
 	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
@@ -205,6 +208,7 @@ static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 		bits = whole.p + 8 + 4;
 		hash = whole.p + 8 + 8;
 		assert_int_equal(bits[1], 14);
+		assert_int_equal(hash[7], r->group);
 		assert_int_equal(hash[1], 2);
 		if (((bits[2] << 8 | bits[3]) == 256) != r->aes256 || (hash[3] == 4) != r->sha256)
 			continue;
@@ -234,8 +238,10 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	const char *psk = r->wrong_psk ? "another" : "the secret";
 	struct w w;
 
-	assert_int_equal(ke.n, DIAL_DH);
-	memcpy(r->gxi, ke.p, DIAL_DH);
+	size_t n = dial_dh_len(r->group);
+
+	assert_int_equal(ke.n, n);
+	memcpy(r->gxi, ke.p, n);
 	memcpy(r->ni, ni.p, ni.n);
 	r->ni_len = ni.n;
 	nat_d(r, PEER, 500, hash);
@@ -244,22 +250,22 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
 	memset(r->nr, 0x77, sizeof(r->nr));
 	dial_dh_free(r->dh);
-	r->dh = dial_dh_new(r->gxr);
+	r->dh = dial_dh_new(r->group, r->gxr);
 	assert_non_null(r->dh);
 	assert_true(dial_dh_shared(r->dh, r->gxi, gxy));
 	hmac(r, (const uint8_t *)psk, strlen(psk), (struct rd[]){ R(r->ni, r->ni_len), R(r->nr, 20) }, 2, r->skeyid);
-	PRF(r, r->skeyid, r->d, R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
-	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
-	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
+	PRF(r, r->skeyid, r->d, R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
+	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
+	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
 	memcpy(r->key, r->e, r->hl);
 	if (r->kl > r->hl) {
 		PRF(r, r->e, r->key, R("\0", 1));
 		PRF(r, r->e, r->key + r->hl, R(r->key, r->hl));
 	}
-	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH) }, 2, hash));
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, n), R(r->gxr, n) }, 2, hash));
 	memcpy(r->iv, hash, 16);
 	begin(&w, r, &m, 2, 0);
-	put(&w, 4, r->gxr, DIAL_DH);
+	put(&w, 4, r->gxr, n);
 	put(&w, 10, r->nr, 20);
 	nat_d(r, ME, r->nat ? 40000 : 500, hash);
 	put(&w, 20, hash, r->hl);
@@ -284,14 +290,15 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
 	struct rd id = want(&plain, 5, 0);
 	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
+	size_t n = dial_dh_len(r->group);
 	uint8_t hash[32];
 	struct w w;
 
 	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
-	PRF(r, r->skeyid, hash, R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8),
+	PRF(r, r->skeyid, hash, R(r->gxi, n), R(r->gxr, n), R(r->cky_i, 8), R(r->cky_r, 8),
 		R(r->sa, r->sa_len), id);
 	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
-	PRF(r, r->skeyid, hash, R(r->gxr, DIAL_DH), R(r->gxi, DIAL_DH), R(r->cky_r, 8), R(r->cky_i, 8),
+	PRF(r, r->skeyid, hash, R(r->gxr, n), R(r->gxi, n), R(r->cky_r, 8), R(r->cky_i, 8),
 		R(r->sa, r->sa_len), R(me, sizeof(me)));
 	begin(&w, r, &m, 2, 0);
 	put(&w, 5, me, sizeof(me));
@@ -383,6 +390,19 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	at = w.w.len;
 	put(&w, 1, body, b.len);
 	put(&w, 10, r->nr, 20);
+	if (r->pfs) {
+		struct rd ke = want(&plain, 4, 0);
+		uint8_t ours[DIAL_DH];
+
+		assert_int_equal(ke.n, dial_dh_len(r->pfs));
+		assert_memory_equal(t.p + t.n - 4, ((uint8_t[]){ 0x80, 3, 0, (uint8_t)r->pfs }), 4);
+		dial_dh_free(r->dh);
+		r->dh = dial_dh_new(r->pfs, ours);
+		memcpy(r->qgxy, ke.p, ke.n);
+		assert_true(dial_dh_shared(r->dh, r->qgxy, r->qgxy));
+		r->qgxy_len = ke.n;
+		put(&w, 4, ours, ke.n);
+	}
 	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
 	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
 	PRF(r, r->a, hash, R(be, 4), R(r->qni, r->qni_len), R(m.p + at, w.w.len - at));
@@ -418,7 +438,7 @@ static void give(struct pair *p, const struct bytes *m)
 	ike_input(&p->ike, rd_of(m->p, m->n), p->now, &p->out);
 }
 
-static void pair_init(struct pair *p, bool sha256, bool aes256)
+static void pair_init_groups(struct pair *p, bool sha256, bool aes256, enum dial_group group, enum dial_group pfs)
 {
 	struct ike_ends ends = { ME, 500, PEER };
 	struct rng seed;
@@ -426,16 +446,23 @@ static void pair_init(struct pair *p, bool sha256, bool aes256)
 	*p = (struct pair){ .now = 5000 };
 	p->conf = (struct ike_conf){
 		.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
-		.ike_life_s = 28800, .esp_life_s = 3600,
+		.ike_life_s = 28800, .esp_life_s = 3600, .main_group = (uint8_t)group, .quick_group = (uint8_t)pfs,
 	};
 	p->r.sha256 = sha256;
 	p->r.aes256 = aes256;
 	p->r.nat = true;
+	p->r.group = group;
+	p->r.pfs = pfs;
 	rng_init_test(&seed, 1);
 	ike_init(&p->ike, &p->conf, &ends, &seed);
 	ike_out_init(&p->out);
 	ike_start(&p->ike, p->now, &p->out);
 	assert_int_equal(p->ike.state, IKE_MM1);
+}
+
+static void pair_init(struct pair *p, bool sha256, bool aes256)
+{
+	pair_init_groups(p, sha256, aes256, DIAL_MODP2048, 0);
 }
 
 static void pair_free(struct pair *p)
@@ -477,13 +504,18 @@ static void drive(struct pair *p, enum ike_state until)
 
 static void t_connect(void **st)
 {
-	for (unsigned i = 0; i < 4; i++) {
+	static const enum dial_group groups[][2] = {
+		{ DIAL_MODP2048 }, { DIAL_MODP1024 }, { DIAL_MODP1024, DIAL_MODP1024 }, { DIAL_MODP2048, DIAL_MODP2048 },
+		{ DIAL_MODP1024, DIAL_MODP2048 }, { DIAL_MODP2048, DIAL_MODP1024 },
+	};
+
+	for (unsigned i = 0; i < 4 * N_ELEMENTS(groups); i++) {
 		uint8_t k1[32], k2[32], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[96] = { 0 };
 		struct bytes qm3, plain;
 		struct pair p;
 		struct resp *r = &p.r;
 
-		pair_init(&p, i & 1, i & 2);
+		pair_init_groups(&p, i & 1, i & 2, groups[i / 4][0], groups[i / 4][1]);
 		drive(&p, IKE_UP);
 		assert_true(told(&p, IKE_EFF_CHILD));
 		assert_true(p.ike.natt);
@@ -498,13 +530,13 @@ static void t_connect(void **st)
 		PRF(r, r->a, k1, R("\0", 1), R((uint8_t[]){ (uint8_t)(r->mid >> 24), (uint8_t)(r->mid >> 16),
 			(uint8_t)(r->mid >> 8), (uint8_t)r->mid }, 4), R(r->qni, r->qni_len), R(r->nr, 20));
 		assert_memory_equal(want(&plain, 8, 0).p, k1, r->hl);
-		PRF(r, r->d, k1, R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
-		PRF(r, r->d, k2, R(k1, r->hl), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		PRF(r, r->d, k1, R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		PRF(r, r->d, k2, R(k1, r->hl), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
 		memcpy(mat, k1, r->hl);
 		memcpy(mat + r->hl, k2, r->hl);
 		if (r->hl == 20) {
 			memcpy(k1, k2, 20);
-			PRF(r, r->d, mat + 40, R(k1, 20), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+			PRF(r, r->d, mat + 40, R(k1, 20), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
 		}
 		assert_memory_equal(p.ike.child.out_enc, mat, 32);
 		assert_memory_equal(p.ike.child.out_auth, mat + 32, 20);
