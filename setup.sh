@@ -647,7 +647,7 @@ tell()
 
 	  Who is online:  sudo culvertctl session brief
 	  More users:     $etc/users (culvert-users(5) says how)
-	  Settings:       $etc/culvert.conf (culvert.conf(5)); then restart the server
+	  Settings:       $etc/culvert.conf (culvert.conf(5)); then: culvertctl reload
 	END
 	echo
 	if [ -n "$server" ] && [ "$server" != "$name" ]; then

@@ -330,10 +330,19 @@ struct diff {
 	int n;
 };
 
+/* On one line: the canonical form breaks a string that ends in a backslash. */
+static void put_text(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		if (*s != '\n')
+			putc(*s, f);
+}
+
 static void tell_object(struct diff *d, const char *what, const char *object)
 {
-	fprintf(d->out, "%s%s%s\n", d->style == CONF_DIFF_RESTART ? "needs a restart: " : what,
-		d->style == CONF_DIFF_RESTART ? what : "", object);
+	fprintf(d->out, "%s%s", d->style == CONF_DIFF_RESTART ? "needs a restart: " : "", what);
+	put_text(d->out, object);
+	putc('\n', d->out);
 	d->n++;
 }
 
@@ -341,10 +350,15 @@ static void tell_value(struct diff *d, const struct item *i, const char *from, c
 {
 	bool restart = d->style == CONF_DIFF_RESTART;
 
-	fprintf(d->out, "%s: %s%s %s", restart ? "needs a restart" : "changed", i->object,
-		strcmp(i->object, "set") ? ":" : "", i->option);
-	if (strcmp(i->option, "psk"))
-		fprintf(d->out, " %s -> %s", *from ? from : "(none)", *to ? to : "(none)");
+	fputs(restart ? "needs a restart: " : "changed: ", d->out);
+	put_text(d->out, i->object);
+	fprintf(d->out, "%s %s", strcmp(i->object, "set") ? ":" : "", i->option);
+	if (strcmp(i->option, "psk")) {
+		putc(' ', d->out);
+		put_text(d->out, *from ? from : "(none)");
+		fputs(" -> ", d->out);
+		put_text(d->out, *to ? to : "(none)");
+	}
 	fputs(!restart && is_new_only(i) ? " (new sessions)\n" : "\n", d->out);
 	d->n++;
 }

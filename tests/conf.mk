@@ -31,3 +31,7 @@ unit_tests += tests/unit/t_reload
 tests_unit_t_reload_SOURCES = tests/unit/t_reload.c
 tests_unit_t_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_reload_LDADD = libconf.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_reload
+tests_fuzz_fuzz_reload_SOURCES = tests/fuzz/fuzz_reload.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_reload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_reload_LDADD = libconf.a libbase.a $(CRYPTO_LIBS)

@@ -239,7 +239,7 @@ tries "it is bound to another interface" 's/SECOND/OTHER/; s/LOCAL to pppx100/LO
 	"ended: alice at X: its bind was removed" "sessions: 12 kept, 1 ended"
 victim_gone other "its bind was removed"
 victim unit --from 198.18.3.0/24 -s $SECOND
-check "  its first unit is what a new one gets" ip -n "$(nsname srv)" link show pppx200
+check "  its first unit is what a new one gets" wait_for ip -n "$(nsname srv)" link show pppx200
 tries "and back: the interface goes" 's/SECOND/OTHER/' \
 	"removed: interface pppx200" "removed: bind tunnel from OTHER authenticated by LOCAL to pppx200" \
 	"added: bind tunnel from OTHER authenticated by LOCAL to pppx100" \
@@ -280,6 +280,23 @@ check "  only the suffix is a change" reports 'changed: authentication STAFF: us
 	"sessions: 12 kept, 0 ended"
 tries "and back" "" 'changed: authentication STAFF: username-suffix "@office" -> "@staff" (new sessions)' \
 	"sessions: 12 kept, 0 ended"
+
+# --- an address is not given away before its holder has ended --------------------------
+
+one='s/10\.55\.1\.10-10\.55\.1\.99/10.55.1.10/'
+check "a pool of one address" reload "$one"
+dial_start gone --from 198.18.3.0/24 -s $SECOND -u carol --hold 900 --time
+wait_for grep -q ' up ' "$rig_dir/gone.log"
+rig_kill KILL "$started" $(ip netns pids "$(nsname cli)" | while read -r p; do
+	tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -- '-u carol' && echo "$p"; done)
+sed '/^carol/,+1d' "$rig_dir/users" | put "$server_run/users"
+check "its holder vanished, and is removed" reload "$one"
+check "  is said" grep -q "^ended: carol at 10.55.1.10: the user was removed" "$rig_dir/report"
+check "  the next one has to wait" eval '! dial early --from 198.18.3.0/24 -s $SECOND'
+check "  because there is no other" logged 'reason="no free address in the pool"'
+check "  until he has ended" wait_for dial late --from 198.18.3.0/24 -s $SECOND --timeout 5
+put "$server_run/users" <"$rig_dir/users"
+check "and back" reload ""
 
 # --- the pre-shared key ---------------------------------------------------------------
 

@@ -181,6 +181,36 @@ static void t_no_room(void **state)
 	}
 }
 
+/* The same for binds, of which there are sixteen. */
+static void t_no_room_binds(void **state)
+{
+	static const char *const odd[] = { "A", "B" };
+	char why[128];
+
+	memset(&live, 0, sizeof(live));
+	live.engines = 2;
+	for (unsigned round = 0; round < 4; round++) {
+		char text[8192] = IKE POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") IF("pppx1", "10.0.0.2", "P")
+			TUN("A", "192.0.2.1", "") TUN("B", "192.0.2.2", "");
+		/* 16 by pppx0; one of them by pppx1; then all; then half. */
+		static const unsigned by_1[] = { 0, 1, 16, 8 };
+		static const bool fits[] = { true, false, false, false };
+		size_t n = strlen(text);
+
+		for (unsigned k = 0; k < 8; k++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "authentication U%u type local {\nusername-suffix \"@%u\"\n}\n", k, k);
+		for (unsigned k = 0; k < 16; k++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "bind tunnel from %s authenticated by U%u to pppx%u\n",
+				odd[k % 2], k / 2, k < by_1[round]);
+		parse(text, &file);
+		assert_int_equal(merge(&live, &file, &next, why), fits[round] ? 0 : -ENOSPC);
+		if (fits[round])
+			live = next;
+		else
+			assert_non_null(strstr(why, "no room for more binds"));
+	}
+}
+
 /* ---- what is said, and what stays ---- */
 
 #define PSK2 "ike passive esp transport from any to any psk \"another key, long enough\"\n"
@@ -227,6 +257,11 @@ static const struct {
 	  IKE TUN("\"a b{\"", "192.0.2.1", "l2tp-hostname \"x { \\\" } z\"\n") BIND("\"a b{\"", "LOCAL", "pppx0")
 	  POOL("IPCP", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "IPCP") AUTH("LOCAL", ""),
 	  "changed: tunnel \"a b{\": l2tp-hostname \"x { \\\" } y\" -> \"x { \\\" } z\" (new sessions)\n", "" },
+	{ IKE TUN("A", "192.0.2.1", "l2tp-hostname \"x\\\\\n\"\nmru 1400\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P")
+	  AUTH("U", "") BIND("A", "U", "pppx0"),
+	  IKE TUN("A", "192.0.2.1", "l2tp-hostname \"x y \\\\\n\"\nmru 1300\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P")
+	  AUTH("U", "") BIND("A", "U", "pppx0"),
+	  "changed: tunnel A: l2tp-hostname \"x\\\\\" -> \"x y \\\\\" (new sessions)\nchanged: tunnel A: mru 1400 -> 1300 (new sessions)\n", "" },
 	/* secrets */
 	{ ONE, PSK2 TUN("A", "192.0.2.1", "") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
 	  BIND("A", "U", "pppx0"), "changed: ike from any to any: psk (new sessions)\n", "" },
@@ -361,7 +396,8 @@ static void t_rows(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_indices), cmocka_unit_test(t_no_room), cmocka_unit_test(t_says),
+		cmocka_unit_test(t_indices), cmocka_unit_test(t_no_room), cmocka_unit_test(t_no_room_binds),
+		cmocka_unit_test(t_says),
 		cmocka_unit_test(t_hole), cmocka_unit_test(t_stay), cmocka_unit_test(t_rows),
 	};
 
