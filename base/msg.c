@@ -335,7 +335,7 @@ static const struct msg_rule {
 	[MSG_RELOAD_END] = { "RELOAD_END", R(PARENT), R(MANAGER), BODY(ctl_end), NO_FD, check_ctl_end },
 	[MSG_APPLY] = { "APPLY", R(PARENT), CHILDREN, BODY(apply), NO_FD, check_apply },
 	[MSG_APPLIED] = { "APPLIED", CHILDREN, R(PARENT), BODY(applied), NO_FD, check_applied },
-	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER), R(PARENT), BODY(note), NO_FD, check_note },
+	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER) | R(AUTH), R(PARENT), BODY(note), NO_FD, check_note },
 	[MSG_USER_CHECK] = { "USER_CHECK", R(MANAGER), R(AUTH), BODY(user_check), NO_FD, check_user_check },
 	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
 };

@@ -122,7 +122,7 @@ enum msg_type {
 	MSG_RELOAD_END,
 	MSG_APPLY,		/* parent → all: what was sent since is in force now */
 	MSG_APPLIED,		/* all → parent */
-	MSG_APPLY_NOTE,		/* manager → parent, before MSG_APPLIED: a line for the report */
+	MSG_APPLY_NOTE,		/* manager, auth → parent, before MSG_APPLIED: a line for the report */
 	MSG_USER_CHECK,		/* manager → auth: may this user still log in? */
 	MSG_USER_CHECKED,	/* the answer, in the order of the questions */
 
@@ -217,8 +217,8 @@ struct msg_line {			/* MSG_RELOAD_LINE, MSG_CTL_LINE */
 	char text[LINE_TEXT_MAX];
 };
 
-struct msg_note {			/* MSG_APPLY_NOTE */
-	char text[256];
+struct msg_note {			/* MSG_APPLY_NOTE; auth's is a warning */
+	char text[512];
 };
 
 struct msg_user_check {

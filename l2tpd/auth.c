@@ -2,6 +2,7 @@
 #include "l2tpd/auth.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ struct auth {
 	/* At a reload, until auth_apply(). */
 	struct conf *next;
 	struct users *next_users[CONF_AUTHS];
+	auth_warn_fn *warn;
+	void *warn_arg;
 };
 
 int auth_new(const struct conf *conf, struct auth **ret)
@@ -91,6 +94,27 @@ void auth_apply(struct auth *a)
 	next_free(a);
 }
 
+void auth_on_warning(struct auth *a, auth_warn_fn *warn, void *arg)
+{
+	a->warn = warn;
+	a->warn_arg = arg;
+}
+
+/* At a reload somebody waits for what there is to say of users files. */
+static PRINTF(3, 4) void warn(const struct auth *a, int level, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (a->next && a->warn)
+		a->warn(a->warn_arg, text);
+	else
+		log_at(level, "%s", text);
+}
+
 int auth_load_users(struct auth *a, unsigned index, int fd)
 {
 	const struct conf *c = a->next ? a->next : &a->conf;
@@ -105,18 +129,18 @@ int auth_load_users(struct auth *a, unsigned index, int fd)
 	known = a->next && !same_file(a, index) ? NULL : a->users[index];
 	err = users_load_fd(fd, c->auth[index].users_file, &u, &msgs);
 	for (size_t i = 0; i < msgs.n; i++)
-		log_warn("%s", msgs.line[i]);
+		warn(a, LOG_WARNING, "%s", msgs.line[i]);
 	if (msgs.warnings > msgs.n)
-		log_warn("users file %s: %zu more warnings are left out", c->auth[index].users_file,
+		warn(a, LOG_WARNING, "users file %s: %zu more warnings are left out", c->auth[index].users_file,
 			msgs.warnings - msgs.n);
 	conf_msgs_free(&msgs);
 	if (err < 0) {
-		log_err("users file %s cannot be read (%s): the users that were known stay in force",
+		warn(a, LOG_ERR, "users file %s cannot be read (%s): the users that were known stay in force",
 			c->auth[index].users_file, strerror(-err));
 		return err;
 	}
 	if (!users_count(u) && known && users_count(known)) {
-		log_err("users file %s is empty now: the users that were known stay in force",
+		warn(a, LOG_ERR, "users file %s is empty now: the users that were known stay in force",
 			c->auth[index].users_file);
 		users_free(u);
 		return -ENODATA;
@@ -324,6 +348,26 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 }
 
 /* ---- the process ---- */
+static bool is_plain(const char *s)
+{
+	while (*s >= 0x20 && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+/* Into the report of the reload; what the message table has no place for goes to our own log. */
+static void reload_warning(void *parent, const char *text)
+{
+	struct msg_note n = { .text = "" };
+
+	if (!is_plain(text)) {
+		log_warn("%s", text);
+		return;
+	}
+	str_copy(n.text, sizeof(n.text), text);
+	peer_send(parent, MSG_APPLY_NOTE, &n, sizeof(n), -1);
+}
+
 struct auth_proc {
 	struct event_base *base;
 	struct peer parent, manager;
@@ -373,6 +417,7 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 			fatal("out of memory");
 		if (!a->auth && auth_new(&m->b.conf.conf, &a->auth) < 0)
 			fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+		auth_on_warning(a->auth, reload_warning, &a->parent);
 		break;
 	case MSG_APPLY:
 		if (a->auth)

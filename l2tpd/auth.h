@@ -23,6 +23,10 @@ void auth_free(struct auth *);
 MUST_USE int auth_prepare(struct auth *, const struct conf *);
 void auth_apply(struct auth *);
 
+/* Between the two, warnings about users files go there and not to the log. */
+typedef void auth_warn_fn(void *arg, const char *text);
+void auth_on_warning(struct auth *, auth_warn_fn *, void *arg);
+
 /*
  * Read the users file of conf.auth[index] from fd; between auth_prepare() and
  * auth_apply() of the next configuration.  On failure the set that was in force

@@ -128,7 +128,7 @@ static void add_pairs(struct items *all, const char *object, char *rest)
 	}
 }
 
-/* "ike passive esp MODE from A to B …": A and B name it. */
+/* "ike passive esp MODE from A to B …": the first half names it. */
 static void add_ike(struct items *all, char *rest)
 {
 	static const char *const options[] = { "main", "quick", "srcid", "dstid", "xauth", "psk" };
@@ -142,9 +142,8 @@ static void add_ike(struct items *all, char *rest)
 	from = word_next(&rest);
 	(void)word_next(&rest);		/* to */
 	to = word_next(&rest);
-	snprintf(object, sizeof(object), "ike from %s to %s", from, to);
+	snprintf(object, sizeof(object), "ike esp %s from %s to %s", mode, from, to);
 	add(all, object, "", "");
-	add(all, object, "esp", mode);
 	while (*rest) {
 		const char *word = word_next(&rest);
 		size_t at = strlen(value);
@@ -256,7 +255,7 @@ static void mask(struct conf *ret, const struct conf *c, const struct conf *was)
 		for (unsigned k = 0; was && k < was->n_ike; k++) {
 			const struct conf_ike *y = &was->ike[k];
 
-			if (addr_ip_eq(&x->from, &y->from) && addr_ip_eq(&x->to, &y->to) && x->to_prefix == y->to_prefix)
+			if (conf_ike_same_ends(x, y) && x->tunnel_word == y->tunnel_word)
 				same = x->psk_len == y->psk_len && !memcmp(x->psk, y->psk, x->psk_len);
 		}
 		put_psk(&ret->ike[i], same ? SAME : OTHER);
@@ -307,6 +306,7 @@ static const struct {
 	{ "set", "dpd", true },
 	{ "ike", NULL, true },
 	{ "tunnel", "listen", false }, { "tunnel", "tcp-mss-adjust", false }, { "tunnel", "ingress-filter", false },
+	{ "tunnel", "debug-dump-pktin", false }, { "tunnel", "debug-dump-pktout", false },
 	{ "tunnel", NULL, true },
 	{ "ipcp", "pool-address", false }, { "ipcp", NULL, true },
 	{ "interface", "address", true },

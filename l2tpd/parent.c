@@ -312,7 +312,7 @@ static void child_msg(struct peer *peer, struct msg *msg, void *arg)
 	if (msg->type == MSG_APPLIED)
 		reload_applied(p, c, &msg->b.applied);
 	if (msg->type == MSG_APPLY_NOTE && p->reload.running)
-		say(p, false, "%s", msg->b.note.text);
+		say(p, c->role == ROLE_AUTH, "%s", msg->b.note.text);
 }
 
 static bool spawn(struct parent *p, struct child_proc *c)

@@ -281,6 +281,11 @@ check "  only the suffix is a change" reports 'changed: authentication STAFF: us
 tries "and back" "" 'changed: authentication STAFF: username-suffix "@office" -> "@staff" (new sessions)' \
 	"sessions: 12 kept, 0 ended"
 
+echo 'eve:password=x:no such field=1:' >>"$server_run/users"
+check "a mistake in the users file" reload ""
+check "  is a warning, with its place" grep -q "^$server_run/users:[0-9]*.*warning.*no such field" "$rig_dir/diag"
+put "$server_run/users" <"$rig_dir/users"
+
 # --- an address is not given away before its holder has ended --------------------------
 
 one='s/10\.55\.1\.10-10\.55\.1\.99/10.55.1.10/'
@@ -302,7 +307,7 @@ check "and back" reload ""
 
 echo 'another key, as good as that one' | put "$server_run/psk"
 check "another pre-shared key in the same file" reload
-check "  is reported, and not shown" reports "changed: ike from any to any: psk (new sessions)" "sessions: 12 kept, 0 ended"
+check "  is reported, and not shown" reports "changed: ike esp transport from any to any: psk (new sessions)" "sessions: 12 kept, 0 ended"
 check "  a login with the old one fails" eval '! dial oldkey --from 198.18.3.0/24 --timeout 3'
 check "  one with the new one works" dial newkey --from 198.18.3.0/24 -k "another key, as good as that one"
 check "  no secret is in the log" eval '! logged "another key" && ! logged "$PSK"'

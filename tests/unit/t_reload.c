@@ -244,13 +244,19 @@ static const struct {
 	  AUTH("U", "strip-nt-domain no\n") BIND("A", "U", "pppx0"),
 	  "changed: tunnel A: mru 1360 -> 1400 (new sessions)\nchanged: interface pppx0: address 10.0.0.1 -> 10.0.0.2 (new sessions)\n"
 	  "changed: authentication U: strip-nt-domain yes -> no (new sessions)\n", "" },
-	{ ONE, "ike passive esp tunnel from any to any main auth hmac-sha1 group modp1024 quick enc aes-128 srcid \"main psk\" "
+	{ ONE, "ike passive esp transport from any to any main auth hmac-sha1 group modp1024 quick enc aes-128 srcid \"main psk\" "
 	  "psk \"a key that is long enough\"\n" TUN("A", "192.0.2.1", "") POOL("P", "10.0.0.10-10.0.0.99")
 	  IF("pppx0", "10.0.0.1", "P") AUTH("U", "") BIND("A", "U", "pppx0"),
-	  "changed: ike from any to any: esp transport -> tunnel (new sessions)\n"
-	  "changed: ike from any to any: main (none) -> auth hmac-sha1 group modp1024 (new sessions)\n"
-	  "changed: ike from any to any: quick (none) -> enc aes-128 (new sessions)\n"
-	  "changed: ike from any to any: srcid (none) -> \"main psk\" (new sessions)\n", "" },
+	  "changed: ike esp transport from any to any: main (none) -> auth hmac-sha1 group modp1024 (new sessions)\n"
+	  "changed: ike esp transport from any to any: quick (none) -> enc aes-128 (new sessions)\n"
+	  "changed: ike esp transport from any to any: srcid (none) -> \"main psk\" (new sessions)\n", "" },
+	/* two for the same clients; with the word changed it is another one */
+	{ ONE, ONE "ike passive esp tunnel from any to any psk \"a key that is long enough\"\n",
+	  "added: ike esp tunnel from any to any\n", "" },
+	{ ONE, "ike passive esp tunnel from any to any psk \"a key that is long enough\"\n" TUN("A", "192.0.2.1", "debug-dump-pktin lcp\n")
+	  POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "") BIND("A", "U", "pppx0"),
+	  "removed: ike esp transport from any to any\nadded: ike esp tunnel from any to any\n"
+	  "changed: tunnel A: debug-dump-pktin (none) -> lcp\n", "" },
 	/* names with everything in them */
 	{ IKE TUN("\"a b{\"", "192.0.2.1", "l2tp-hostname \"x { \\\" } y\"\n") BIND("\"a b{\"", "LOCAL", "pppx0")
 	  POOL("IPCP", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "IPCP") AUTH("LOCAL", ""),
@@ -264,7 +270,7 @@ static const struct {
 	  "changed: tunnel A: l2tp-hostname \"x\\\\\" -> \"x y \\\\\" (new sessions)\nchanged: tunnel A: mru 1400 -> 1300 (new sessions)\n", "" },
 	/* secrets */
 	{ ONE, PSK2 TUN("A", "192.0.2.1", "") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
-	  BIND("A", "U", "pppx0"), "changed: ike from any to any: psk (new sessions)\n", "" },
+	  BIND("A", "U", "pppx0"), "changed: ike esp transport from any to any: psk (new sessions)\n", "" },
 	{ ONE "authentication R type radius {\nauthentication-server {\naddress 192.0.2.7 secret \"hush hush hush\"\n}\n}\n",
 	  ONE "authentication R type radius {\nauthentication-server {\naddress 192.0.2.7 secret \"hushhushhush\"\ntimeout 3\n}\n}\n",
 	  "changed: authentication R: authentication-server address 192.0.2.7 port 1812 secret \"(secret)\" -> "
