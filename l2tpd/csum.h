@@ -19,13 +19,39 @@
 
 typedef uint64_t csum_lanes __attribute__((vector_size(16)));
 
-/* The rest of fewer than 16 bytes; a last odd byte counts as one with a zero behind it. */
+/* 8 bytes at p; no sum of 2^32 of them overflows. */
+static inline uint64_t csum_8(uint64_t sum, const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return sum + (v & 0xffffffff) + (v >> 32);
+}
+
+/* The last n < 32 bytes; an odd one counts as one with a zero behind it. */
 static inline uint64_t csum_tail(uint64_t sum, const uint8_t *p, size_t n)
 {
-	uint64_t a[2] = { 0, 0 };
+	uint16_t half = 0;
+	uint32_t word;
 
-	memcpy(a, p, n);
-	return sum + (a[0] & 0xffffffff) + (a[0] >> 32) + (a[1] & 0xffffffff) + (a[1] >> 32);
+	for (; n >= 8; n -= 8, p += 8)
+		sum = csum_8(sum, p);
+	if (n & 4) {
+		memcpy(&word, p, 4);
+		sum += word;
+		p += 4;
+	}
+	if (n & 2) {
+		memcpy(&half, p, 2);
+		sum += half;
+		p += 2;
+	}
+	if (n & 1) {
+		half = 0;
+		memcpy(&half, p, 1);
+		sum += half;
+	}
+	return sum;
 }
 
 /*
@@ -45,12 +71,7 @@ static inline uint64_t csum_add(uint64_t sum, const uint8_t *p, size_t n)
 	}
 	a += b;
 	sum += a[0] + a[1];
-	if (n >= 16) {
-		sum = csum_tail(sum, p, 16);
-		n -= 16;
-		p += 16;
-	}
-	return n ? csum_tail(sum, p, n) : sum;
+	return csum_tail(sum, p, n);
 }
 
 /* The same, and copy them: one pass instead of two.  The two places may not overlap. */
@@ -70,12 +91,7 @@ static inline uint64_t csum_copy(uint64_t sum, uint8_t *to, const uint8_t *p, si
 	a += b;
 	sum += a[0] + a[1];
 	memcpy(to, p, n);
-	if (n >= 16) {
-		sum = csum_tail(sum, p, 16);
-		n -= 16;
-		p += 16;
-	}
-	return n ? csum_tail(sum, p, n) : sum;
+	return csum_tail(sum, p, n);
 }
 
 /* To 16 bits; 0xffff where what was summed holds its own checksum, and that is right. */
@@ -99,7 +115,7 @@ static inline uint64_t csum_pseudo(const uint8_t *ip, uint8_t proto, size_t len)
 {
 	const uint8_t rest[4] = { 0, proto, (uint8_t)(len >> 8), (uint8_t)len };
 
-	return csum_tail(csum_tail(0, rest, 4), ip + 12, 8);
+	return csum_8(csum_tail(0, rest, 4), ip + 12);
 }
 
 #endif
