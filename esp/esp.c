@@ -348,6 +348,14 @@ uint64_t esp_seq(const struct esp_sa *sa)
 	return sa->inbound ? sa->replay.top : sa->seq;
 }
 
+bool esp_seq_raise(struct esp_sa *sa, uint32_t seq)
+{
+	if (sa->inbound || seq < sa->seq)
+		return false;
+	sa->seq = seq;
+	return true;
+}
+
 const char *esp_verdict_str(enum esp_verdict v)
 {
 	return (unsigned)v < ESP_VERDICTS ? verdicts[v] : "?";

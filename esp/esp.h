@@ -112,6 +112,13 @@ size_t esp_payload_max(const struct esp_sa *, size_t n);
 uint32_t esp_spi(const struct esp_sa *);
 uint64_t esp_seq(const struct esp_sa *);	/* highest sent or accepted; 0 = none yet */
 
+/*
+ * Outbound: leave numbers out, so that the next packet gets seq + 1 (RFC 4303
+ * 3.3.3 wants them to rise, not to be dense).  False, and nothing changes: it
+ * had a higher one already, or it is an inbound SA.
+ */
+MUST_USE bool esp_seq_raise(struct esp_sa *, uint32_t seq);
+
 /* "bad_icv": a word for counters and logs; "?" for no verdict. */
 const char *esp_verdict_str(enum esp_verdict);
 
