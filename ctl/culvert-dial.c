@@ -524,6 +524,8 @@ int main(int argc, char **argv)
 	options_read(&d.conf, argc, argv);
 	if (!mschap_init())
 		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+	if (!esp_init())
+		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	files_allow(d.conf.sessions);
 	d.tun = -1;
