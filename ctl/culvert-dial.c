@@ -521,6 +521,9 @@ int main(int argc, char **argv)
 	int status;
 
 	log_init("dial", false);
+#ifdef BENCH_NULL_CRYPTO
+	log_err("THIS BUILD DOES NOT ENCRYPT ANYTHING (--enable-bench-null-crypto): for measuring only");
+#endif
 	options_read(&d.conf, argc, argv);
 	if (!mschap_init())
 		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");

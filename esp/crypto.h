@@ -51,5 +51,8 @@ struct esp_backend {
 };
 
 extern const struct esp_backend esp_backend_openssl;
+#ifdef BENCH_NULL_CRYPTO
+extern const struct esp_backend esp_backend_null;
+#endif
 
 #endif
