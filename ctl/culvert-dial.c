@@ -29,7 +29,7 @@ enum { EXIT_USAGE = 2, TICK_MS = 5, TUN_BURST = 64, TUN_PACKET = 1600 };
 enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
-	OPT_TIME, OPT_SEED,
+	OPT_TIME, OPT_SEED, OPT_STOP_AFTER,
 };
 
 static const struct option options[] = {
@@ -53,6 +53,7 @@ static const struct option options[] = {
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
 	{ "time", no_argument, NULL, OPT_TIME },
 	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ 0 },
 };
 
@@ -65,7 +66,7 @@ static void usage(void)
 		"           [--hold s] [--vanish-after s] [--timeout s] [--time] [--tun name]\n"
 		"           [--ping ms] [--max-outage ms] [--source packets/s] [--target address] [--size bytes]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
-		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s]\n");
+		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
 
@@ -228,6 +229,11 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
 		break;
+	case OPT_STOP_AFTER:
+		if (strcmp(arg, "ike"))
+			bad_usage("only after ike", arg);
+		c->stop_ike = true;
+		break;
 	default:
 		usage();
 	}
@@ -276,6 +282,8 @@ static void options_read(struct dial_conf *c, int argc, char **argv)
 		usage();
 	if (c->tun && c->sessions != 1)
 		bad_usage("only with one session", "--tun");
+	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))
+		bad_usage("there is no tunnel to use", "--stop-after ike");
 	if (c->flood == FLOOD_IKE)
 		c->window = 0;
 	if (c->tun && !hold)
@@ -521,6 +529,9 @@ int main(int argc, char **argv)
 	int status;
 
 	log_init("dial", false);
+#ifdef BENCH_NULL_CRYPTO
+	log_err("THIS BUILD DOES NOT ENCRYPT ANYTHING (--enable-bench-null-crypto): for measuring only");
+#endif
 	options_read(&d.conf, argc, argv);
 	if (!mschap_init())
 		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");

@@ -139,12 +139,15 @@ static void came_up(struct dsess *s, uint64_t now)
 	s->phase = PHASE_UP;
 	s->state = SESS_UP;
 	s->w.at_ms = s->source_at_ms = s->flood_at_ms = now;
-	if (s->d->conf.each)
+	if (s->d->conf.each && s->call)
 		printf("session=%u up local=%s ip=%s mtu=%u ike_ms=%llu l2tp_ms=%llu ppp_ms=%llu\n", s->n,
 			ip4_str(s->local, local), ip4_str(s->ppp.ip_local, ip), ppp_mtu(&s->ppp),
 			(unsigned long long)(s->done_ms[PHASE_IKE] - s->start_ms),
 			(unsigned long long)(s->done_ms[PHASE_L2TP] - s->done_ms[PHASE_IKE]),
 			(unsigned long long)(now - s->done_ms[PHASE_L2TP]));
+	else if (s->d->conf.each)
+		printf("session=%u up local=%s ike_ms=%llu\n", s->n, ip4_str(s->local, local),
+			(unsigned long long)(s->done_ms[PHASE_IKE] - s->start_ms));
 	dial_tun_up(s);
 	dial_login_done(s);
 }
@@ -253,6 +256,11 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 				return;
 			}
 			s->flood_at_ms = now;
+			if (s->d->conf.stop_ike) {
+				phase_done(s, PHASE_L2TP, now);
+				came_up(s, now);
+				break;
+			}
 			l2tp_out_init(&lo);
 			if (!l2tp_flow_dial(&s->l2tp, L2TP_PORT, now, &lo)) {
 				fail(s, "no tunnel id");

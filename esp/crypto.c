@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(HAVE_IPSEC_MB) && !defined(BENCH_NULL_CRYPTO)
+#define USE_IPSEC_MB
+#endif
+
 enum {
 	TEST_JOBS = 32,			/* twice the lanes there are */
 	TEST_LEN = 1424,		/* what a 1400-byte packet's ciphertext has */
@@ -29,8 +33,12 @@ static const struct {
 	const char *name;
 	const struct esp_backend *b;
 } backends[BACKENDS] = {
+#ifdef BENCH_NULL_CRYPTO
+	[BACKEND_OPENSSL] = { "nothing", &esp_backend_null },
+#else
 	[BACKEND_OPENSSL] = { "openssl", &esp_backend_openssl },
-#ifdef HAVE_IPSEC_MB
+#endif
+#ifdef USE_IPSEC_MB
 	[BACKEND_MB_SSE] = { "sse", &esp_backend_mb },
 	[BACKEND_MB_AVX] = { "avx", &esp_backend_mb },
 	[BACKEND_MB_AVX2] = { "avx2", &esp_backend_mb },
@@ -123,7 +131,7 @@ static int key_make(const struct esp_keys *keys, bool inbound, bool openssl, con
 	if (is_gcm(cipher))
 		memcpy(k->salt, keys->enc_key + keys->enc_len - sizeof(k->salt), sizeof(k->salt));
 	if ((k->hash != OP_NONE && !crypto_hmac_key(k, keys)) ||
-	    (openssl && !esp_backend_openssl.key(BACKEND_OPENSSL, k, keys)) ||
+	    (openssl && !backends[BACKEND_OPENSSL].b->key(BACKEND_OPENSSL, k, keys)) ||
 	    (id != BACKEND_OPENSSL && !b->key(id, k, keys))) {
 		crypto_key_free(k);
 		return -EINVAL;
@@ -362,7 +370,7 @@ void crypto_init(void)
 	if (done)
 		return;
 	done = true;
-#ifdef HAVE_IPSEC_MB
+#ifdef USE_IPSEC_MB
 	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++) {
 		if (!mb_open((enum esp_backend_id)id))
 			continue;
@@ -383,6 +391,15 @@ bool crypto_force(enum esp_backend_id id)
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		choose((enum esp_op)op, 0, id);
 	return true;
+}
+
+static bool any_mb(void)
+{
+	bool any = false;
+
+	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++)
+		any |= there[id];
+	return any;
 }
 
 /* ns of TUNE_JOBS jobs in groups of step. */
@@ -427,16 +444,16 @@ static void op_tune(struct bench *t, enum esp_op op, uint64_t (*cpu_ns)(void))
 
 void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 {
-	struct bench *t = calloc(1, sizeof(*t));
 	bool used[BACKENDS] = { false };
+	struct bench *t;
 
-	if (!t)
+	if (!any_mb() || !(t = calloc(1, sizeof(*t))))
 		return;
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		op_tune(t, (enum esp_op)op, cpu_ns);
 	crypto_key_free(t->key);
 	free(t);
-#ifdef HAVE_IPSEC_MB
+#ifdef USE_IPSEC_MB
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		for (unsigned n = 1; n <= CHOICE_MAX; n++)
 			used[crypto_choice[op].by[n]] = true;
@@ -461,18 +478,16 @@ static PRINTF(3, 4) void text_add(char *text, size_t cap, const char *fmt, ...)
 const char *crypto_text(void)
 {
 	static char text[800];
-	bool any = false;
+	bool any = any_mb();
 
 	text[0] = '\0';
-	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++)
-		any |= there[id];
-#ifdef HAVE_IPSEC_MB
+#ifdef USE_IPSEC_MB
 	if (any)
 		text_add(text, sizeof(text), "ipsec-mb-%s, by packets at once:", mb_version());
 	else
 		text_add(text, sizeof(text), "openssl, ipsec-mb-%s is of no use here", mb_version());
 #else
-	text_add(text, sizeof(text), "openssl, built without ipsec-mb");
+	text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
 #endif
 	for (unsigned op = 0; any && op < ESP_OPS; op++) {
 		text_add(text, sizeof(text), " %s=", ops[op]);

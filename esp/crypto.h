@@ -91,6 +91,9 @@ struct esp_backend {
 };
 
 extern const struct esp_backend esp_backend_openssl, esp_backend_mb;
+#ifdef BENCH_NULL_CRYPTO
+extern const struct esp_backend esp_backend_null;
+#endif
 
 /* crypto_openssl.c: a key's inner and outer state, for all backends; the end of its context. */
 MUST_USE bool crypto_hmac_key(struct esp_key *, const struct esp_keys *);

@@ -6,3 +6,8 @@ if IPSEC_MB
 libesp_a_SOURCES += esp/crypto_mb.c
 endif
 libesp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+if NULL_CRYPTO
+libesp_a_SOURCES += esp/crypto_null.c
+install-exec-local:
+	@echo "this build has no encryption (--enable-bench-null-crypto): it is not to be installed" >&2; exit 1
+endif

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
-	uint8_t gxi[DIAL_DH], gxr[DIAL_DH], ni[64], nr[20], sa[256];
+	size_t dl;			/* length of a DH value */
+	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX], ni[64], nr[20], sa[256];
 	size_t ni_len, sa_len;
 	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
 	uint32_t mid, spi_i;
@@ -193,7 +195,7 @@ static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 	r->hl = dial_hash_len(r->h);
 	r->kl = r->aes256 ? 32 : 16;
 	rd_skip(&at, 8 + 8);
-	for (unsigned i = 0; i < 4; i++) {
+	while (at.n) {
 		struct rd t = at, whole;
 		uint16_t len;
 		const uint8_t *bits, *hash;
@@ -230,12 +232,14 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	struct resp *r = &p->r;
 	struct rd ke = want(mm3, 4, 0), ni = want(mm3, 10, 0);
 	struct bytes m = { 0 };
-	uint8_t gxy[DIAL_DH], hash[32];
+	uint8_t gxy[DIAL_DH_MAX], hash[32];
+	size_t shared;
 	const char *psk = r->wrong_psk ? "another" : "the secret";
 	struct w w;
 
-	assert_int_equal(ke.n, DIAL_DH);
-	memcpy(r->gxi, ke.p, DIAL_DH);
+	r->dl = dial_group_len(p->ike.group);
+	assert_int_equal(ke.n, r->dl);
+	memcpy(r->gxi, ke.p, ke.n);
 	memcpy(r->ni, ni.p, ni.n);
 	r->ni_len = ni.n;
 	nat_d(r, PEER, 500, hash);
@@ -244,22 +248,24 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
 	memset(r->nr, 0x77, sizeof(r->nr));
 	dial_dh_free(r->dh);
-	r->dh = dial_dh_new(r->gxr);
+	r->dh = dial_dh_new(p->ike.group);
 	assert_non_null(r->dh);
-	assert_true(dial_dh_shared(r->dh, r->gxi, gxy));
+	memcpy(r->gxr, dial_dh_public(r->dh), r->dl);
+	shared = dial_dh_shared(r->dh, r->gxi, gxy);
+	assert_int_equal(shared, p->ike.group == DIAL_ECP256 ? 32 : r->dl);
 	hmac(r, (const uint8_t *)psk, strlen(psk), (struct rd[]){ R(r->ni, r->ni_len), R(r->nr, 20) }, 2, r->skeyid);
-	PRF(r, r->skeyid, r->d, R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
-	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
-	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
+	PRF(r, r->skeyid, r->d, R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
+	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
+	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
 	memcpy(r->key, r->e, r->hl);
 	if (r->kl > r->hl) {
 		PRF(r, r->e, r->key, R("\0", 1));
 		PRF(r, r->e, r->key + r->hl, R(r->key, r->hl));
 	}
-	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH) }, 2, hash));
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, r->dl), R(r->gxr, r->dl) }, 2, hash));
 	memcpy(r->iv, hash, 16);
 	begin(&w, r, &m, 2, 0);
-	put(&w, 4, r->gxr, DIAL_DH);
+	put(&w, 4, r->gxr, r->dl);
 	put(&w, 10, r->nr, 20);
 	nat_d(r, ME, r->nat ? 40000 : 500, hash);
 	put(&w, 20, hash, r->hl);
@@ -288,10 +294,10 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct w w;
 
 	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
-	PRF(r, r->skeyid, hash, R(r->gxi, DIAL_DH), R(r->gxr, DIAL_DH), R(r->cky_i, 8), R(r->cky_r, 8),
+	PRF(r, r->skeyid, hash, R(r->gxi, r->dl), R(r->gxr, r->dl), R(r->cky_i, 8), R(r->cky_r, 8),
 		R(r->sa, r->sa_len), id);
 	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
-	PRF(r, r->skeyid, hash, R(r->gxr, DIAL_DH), R(r->gxi, DIAL_DH), R(r->cky_r, 8), R(r->cky_i, 8),
+	PRF(r, r->skeyid, hash, R(r->gxr, r->dl), R(r->gxi, r->dl), R(r->cky_r, 8), R(r->cky_i, 8),
 		R(r->sa, r->sa_len), R(me, sizeof(me)));
 	begin(&w, r, &m, 2, 0);
 	put(&w, 5, me, sizeof(me));
@@ -418,16 +424,18 @@ static void give(struct pair *p, const struct bytes *m)
 	ike_input(&p->ike, rd_of(m->p, m->n), p->now, &p->out);
 }
 
-static void pair_init(struct pair *p, bool sha256, bool aes256)
+static const struct ike_conf conf_usual = {
+	.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
+	.ike_life_s = 28800, .esp_life_s = 3600,
+};
+
+static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
 {
 	struct ike_ends ends = { ME, 500, PEER };
 	struct rng seed;
 
 	*p = (struct pair){ .now = 5000 };
-	p->conf = (struct ike_conf){
-		.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
-		.ike_life_s = 28800, .esp_life_s = 3600,
-	};
+	p->conf = *conf;
 	p->r.sha256 = sha256;
 	p->r.aes256 = aes256;
 	p->r.nat = true;
@@ -436,6 +444,11 @@ static void pair_init(struct pair *p, bool sha256, bool aes256)
 	ike_out_init(&p->out);
 	ike_start(&p->ike, p->now, &p->out);
 	assert_int_equal(p->ike.state, IKE_MM1);
+}
+
+static void pair_init(struct pair *p, bool sha256, bool aes256)
+{
+	pair_init_with(p, &conf_usual, sha256, aes256);
 }
 
 static void pair_free(struct pair *p)
@@ -514,6 +527,93 @@ static void t_connect(void **st)
 		assert_memory_equal(sent(&p, 0).p, qm3.p, qm3.n);
 		pair_free(&p);
 	}
+}
+
+/* Each suite alone is what is agreed on; also with one key pair for many connections. */
+static void t_suites(void **st)
+{
+	static const struct {
+		const char *main;
+		bool aes256, sha256;
+		enum dial_group group;
+	} mains[] = {
+		{ "aes256-sha256-modp2048", true, true, DIAL_MODP2048 },
+		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
+		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
+		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
+	};
+	static const struct {
+		const char *quick;
+		uint8_t enc, auth, enc_len, auth_len;
+	} quicks[] = {
+		{ "aes256-sha1", ESP_AES_CBC_256, ESP_HMAC_SHA1_96, 32, 20 },
+		{ "aes128-sha1", ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 20 },
+		{ "aes256-sha256", ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32 },
+		{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
+	};
+	static const char *const wrong[] = {
+		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
+		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256--modp2048", "-aes256-sha1-modp2048",
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(mains); i++) {
+		struct ike_conf conf = conf_usual;
+		struct dial_dh *dh = dial_dh_new(mains[i].group);
+
+		assert_true(ike_main_suite_parse(mains[i].main, &conf.main));
+		assert_true(ike_quick_suite_parse(quicks[i].quick, &conf.quick));
+		for (unsigned reuse = 0; reuse < 3; reuse++) {
+			struct pair p;
+
+			conf.dh = reuse ? dh : NULL;
+			pair_init_with(&p, &conf, mains[i].sha256, mains[i].aes256);
+			drive(&p, IKE_UP);
+			assert_int_equal(p.ike.group, mains[i].group);
+			assert_int_equal(p.ike.enc_len, mains[i].aes256 ? 32 : 16);
+			assert_int_equal(p.ike.hash, mains[i].sha256 ? DIAL_SHA256 : DIAL_SHA1);
+			assert_int_equal(p.ike.child.enc, quicks[i].enc);
+			assert_int_equal(p.ike.child.auth, quicks[i].auth);
+			assert_int_equal(p.ike.child.enc_len, quicks[i].enc_len);
+			assert_int_equal(p.ike.child.auth_len, quicks[i].auth_len);
+			assert_int_equal(reuse > 0, !memcmp(p.r.gxi, dial_dh_public(dh), p.r.dl));
+			pair_free(&p);
+		}
+		dial_dh_free(dh);
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(wrong); i++) {
+		struct ike_main_suite m;
+
+		assert_false(ike_main_suite_parse(wrong[i], &m));
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
+		struct ike_quick_suite q;
+		char buf[32];
+
+		snprintf(buf, sizeof(buf), "%s-", quicks[i].quick);
+		assert_false(ike_quick_suite_parse(buf, &q));
+	}
+}
+
+/* A value that is none of the group gives no secret. */
+static void t_bad_dh(void **st)
+{
+	static const enum dial_group groups[] = { DIAL_MODP1024, DIAL_MODP2048, DIAL_ECP256 };
+
+	for (unsigned i = 0; i < N_ELEMENTS(groups); i++) {
+		uint8_t bad[DIAL_DH_MAX], out[DIAL_DH_MAX];
+		struct dial_dh *dh = dial_dh_new(groups[i]);
+		size_t n = dial_group_len(groups[i]);
+
+		assert_non_null(dh);
+		memset(bad, 0, sizeof(bad));
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		bad[n - 1] = 1;
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		memset(bad, 0xff, sizeof(bad));
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		dial_dh_free(dh);
+	}
+	assert_null(dial_dh_new((enum dial_group)5));
 }
 
 /* Every message is sent again after 1, 2, 4, 8, 16 s, and the sixth time it is given up. */
@@ -707,7 +807,8 @@ static void t_ip(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_connect), cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
+		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
+		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
 		cmocka_unit_test(t_close), cmocka_unit_test(t_ip),
 	};
