@@ -65,6 +65,7 @@ struct dial_conf {
 	double loss, dup, reorder;	/* probabilities */
 	unsigned max_outage_ms;
 	bool has_max_outage;
+	bool stop_ike;			/* a session is up with its ESP SAs: no L2TP, no PPP */
 	enum dial_flood flood;
 	unsigned flood_pps;		/* per session */
 	bool each, verbose;		/* a line for every session; for every control packet of PPP */

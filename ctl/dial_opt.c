@@ -14,6 +14,7 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
+	OPT_STOP_AFTER,
 };
 
 enum { EXIT_USAGE = 2, BURST_MAX = 64, SIZE_MAX_INNER = 1472 };
@@ -46,6 +47,7 @@ static const struct option options[] = {
 	{ "burst", required_argument, NULL, OPT_BURST },
 	{ "ring", required_argument, NULL, OPT_RING },
 	{ "again", required_argument, NULL, OPT_AGAIN },
+	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ 0 },
 };
@@ -61,7 +63,7 @@ static void usage(void)
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
-		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s]\n");
+		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
 
@@ -250,6 +252,11 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
 		break;
+	case OPT_STOP_AFTER:
+		if (strcmp(arg, "ike"))
+			bad_usage("only after ike", arg);
+		c->stop_ike = true;
+		break;
 	default:
 		usage();
 	}
@@ -302,6 +309,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 		bad_usage("only with --source", "--ring");
 	if (c->again && c->tun)
 		bad_usage("not with --tun", "--again");
+	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))
+		bad_usage("there is no tunnel to use", "--stop-after ike");
 	if (c->flood == FLOOD_IKE)
 		c->window = 0;
 	if (c->tun && !hold)

@@ -155,7 +155,9 @@ static void came_up(struct dsess *s, uint64_t now)
 	phase_done(s, PHASE_PPP);
 	s->phase = PHASE_UP;
 	s->state = SESS_UP;
-	if (s->d->conf.each)
+	if (s->d->conf.each && !s->call)
+		printf("session=%u up local=%s ike_ms=%llu\n", s->n, ip4_str(s->local, local), took_ms(s, PHASE_IKE));
+	else if (s->d->conf.each)
 		printf("session=%u up local=%s ip=%s mtu=%u ike_ms=%llu l2tp_ms=%llu ppp_ms=%llu\n", s->n,
 			ip4_str(s->local, local), ip4_str(s->ppp.ip_local, ip), ppp_mtu(&s->ppp),
 			took_ms(s, PHASE_IKE), took_ms(s, PHASE_L2TP), took_ms(s, PHASE_PPP));
@@ -273,6 +275,11 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 			}
 			s->flood_at_ms = now;
 			s->sent_ms = now;
+			if (s->d->conf.stop_ike) {
+				phase_done(s, PHASE_L2TP);
+				came_up(s, now);
+				break;
+			}
 			l2tp_out_init(&lo);
 			if (!l2tp_flow_dial(&s->l2tp, L2TP_PORT, now, &lo)) {
 				fail(s, "no tunnel id");
