@@ -235,6 +235,9 @@ void options_read(struct dial_conf *, int argc, char **argv);
 
 /* Make the sockets of a session and bind them to its source address. 0 or -errno. */
 MUST_USE int wire_open(struct dsess *);
+
+/* Everything is on port 4500 from now on: the other socket is not kept. */
+void wire_moved(struct dsess *);
 void wire_close(struct dsess *);
 
 /* Is something done to datagrams on purpose? */

@@ -269,6 +269,7 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 		case IKE_EFF_CHILD:
 			phase_done(s, PHASE_IKE);
 			s->phase = PHASE_L2TP;
+			wire_moved(s);
 			if (!child_open(s)) {
 				fail(s, "no ESP SA");
 				return;
