@@ -51,6 +51,7 @@ struct dial_conf {
 	uint8_t main_group, quick_group;	/* enum dial_group; 0 = modp2048; no PFS */
 	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
 	uint16_t mru;
+	uint32_t ask;			/* inside address to ask for; 0 = any */
 	const char *tun;		/* "%d" in it is the session's number */
 	uint32_t target;		/* of pings and of the source; 0 = the server's inside address */
 	unsigned ping_ms;		/* 0 = none */

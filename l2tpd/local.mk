@@ -15,6 +15,8 @@ libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_prin
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
 
+noinst_LIBRARIES += libdump.a
+libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
@@ -26,7 +28,7 @@ culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h 
 	l2tpd/engine.h l2tpd/engine.c l2tpd/idle.h l2tpd/sa.c l2tpd/data.c l2tpd/call.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-culvertd_LDADD = libauth.a libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
+culvertd_LDADD = libauth.a libdump.a libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
 	$(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 noinst_LIBRARIES += libsandbox.a
