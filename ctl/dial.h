@@ -124,6 +124,7 @@ struct dial_tun {
 	struct dsess *s;		/* NULL: by source address */
 	int fd;
 	struct event *ev;
+	unsigned index;
 	char name[16];
 };
 
