@@ -14,11 +14,16 @@
 
 #include "base/wr.h"
 
-enum { PARTS_MAX = 2048 };
+enum {
+	PARTS_MAX = 2048,
+	EXPONENT_BITS = 256,		/* RFC 3526 8: twice the strength, with a margin */
+	EC_UNCOMPRESSED = 4,		/* what stands before x and y in libcrypto's encoding, and not in IKE's */
+};
 
 struct dial_dh {
 	EVP_PKEY *key;
-	size_t len;
+	enum dial_group group;
+	uint8_t public[DIAL_DH_MAX];
 };
 
 static const EVP_MD *md(enum dial_hash h)
@@ -78,55 +83,85 @@ bool dial_cbc(bool encrypt, const uint8_t *key, size_t key_len, uint8_t iv[stati
 	return good;
 }
 
-size_t dial_dh_len(enum dial_group group)
+size_t dial_group_len(unsigned group)
 {
-	return group == DIAL_MODP1024 ? 128 : 256;
+	switch (group) {
+	case DIAL_MODP1024:
+		return 128;
+	case DIAL_MODP2048:
+		return 256;
+	case DIAL_ECP256:
+		return 64;
+	default:
+		return 0;
+	}
 }
 
-/* Prime and generator; libcrypto knows modp1024 by no name. NULL: it failed. */
-static EVP_PKEY *group_new(enum dial_group group)
+/* libcrypto has no name for this group any more. */
+static EVP_PKEY *modp1024(void)
 {
-	BIGNUM *p = group == DIAL_MODP1024 ? BN_get_rfc2409_prime_1024(NULL) : BN_get_rfc3526_prime_2048(NULL);
-	BIGNUM *g = BN_new();
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	OSSL_PARAM *params = NULL;
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
-	EVP_PKEY *key = NULL;
+	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+	BIGNUM *p = BN_get_rfc2409_prime_1024(NULL), *g = BN_new();
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *r = NULL;
 
-	if (p && g && bld && c && BN_set_word(g, 2) && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_FFC_P, p) &&
-	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_FFC_G, g) && (params = OSSL_PARAM_BLD_to_param(bld)) &&
-	    EVP_PKEY_fromdata_init(c) == 1)
-		(void)!EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEY_PARAMETERS, params);
+	if (c && b && p && g && BN_set_word(g, 2) && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_P, p) &&
+	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_G, g) && (params = OSSL_PARAM_BLD_to_param(b)) && EVP_PKEY_fromdata_init(c) == 1)
+		(void)EVP_PKEY_fromdata(c, &r, EVP_PKEY_KEY_PARAMETERS, params);
 	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(bld);
-	EVP_PKEY_CTX_free(c);
+	OSSL_PARAM_BLD_free(b);
 	BN_free(p);
 	BN_free(g);
-	return key;
+	EVP_PKEY_CTX_free(c);
+	return r;
 }
 
-struct dial_dh *dial_dh_new(enum dial_group group, uint8_t pub[static DIAL_DH])
+static EVP_PKEY *key_new(enum dial_group group)
+{
+	bool ec = group == DIAL_ECP256;
+	int bits = EXPONENT_BITS;
+	OSSL_PARAM name[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ec ? (char[]){ "P-256" } : (char[]){ "modp_2048" }, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	OSSL_PARAM length[] = {		/* by itself libcrypto knows it for named groups only */
+		OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits), OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY *base = group == DIAL_MODP1024 ? modp1024() : NULL, *r = NULL;
+	EVP_PKEY_CTX *c = base ? EVP_PKEY_CTX_new_from_pkey(NULL, base, NULL) :
+		EVP_PKEY_CTX_new_from_name(NULL, ec ? "EC" : "DH", NULL);
+
+	if (c && (base || group != DIAL_MODP1024) && EVP_PKEY_keygen_init(c) == 1 &&
+	    EVP_PKEY_CTX_set_params(c, base ? length : name) == 1)
+		(void)EVP_PKEY_generate(c, &r);
+	EVP_PKEY_CTX_free(c);
+	EVP_PKEY_free(base);
+	return r;
+}
+
+struct dial_dh *dial_dh_new(enum dial_group group)
 {
 	struct dial_dh *d = calloc(1, sizeof(*d));
-	EVP_PKEY *params = group_new(group);
-	EVP_PKEY_CTX *c = params ? EVP_PKEY_CTX_new_from_pkey(NULL, params, NULL) : NULL;
+	size_t want = dial_group_len(group), n = 0;
 	uint8_t *enc = NULL;
-	size_t n = 0;
+	struct rd r;
 
-	/* libcrypto pads its encoding to the size of the prime. */
-	if (d && c && EVP_PKEY_keygen_init(c) == 1 && EVP_PKEY_generate(c, &d->key) == 1)
+	if (d && want && (d->key = key_new(group)))
 		n = EVP_PKEY_get1_encoded_public_key(d->key, &enc);
-	if (n == dial_dh_len(group)) {
-		d->len = n;
-		memcpy(pub, enc, n);
+	/* libcrypto pads its encoding to the size of the prime. */
+	r = rd_of(enc, n);
+	if (group == DIAL_ECP256)
+		rd_skip(&r, 1);
+	if (!want || r.bad || r.n != want) {
+		OPENSSL_free(enc);
+		dial_dh_free(d);
+		return NULL;
 	}
+	d->group = group;
+	memcpy(d->public, r.p, r.n);
 	OPENSSL_free(enc);
-	EVP_PKEY_CTX_free(c);
-	EVP_PKEY_free(params);
-	if (d && d->len)
-		return d;
-	dial_dh_free(d);
-	return NULL;
+	return d;
 }
 
 void dial_dh_free(struct dial_dh *d)
@@ -137,18 +172,39 @@ void dial_dh_free(struct dial_dh *d)
 	free(d);
 }
 
-bool dial_dh_shared(struct dial_dh *d, const uint8_t peer[static DIAL_DH], uint8_t out[static DIAL_DH])
+enum dial_group dial_dh_group(const struct dial_dh *d)
+{
+	return d->group;
+}
+
+const uint8_t *dial_dh_public(const struct dial_dh *d)
+{
+	return d->public;
+}
+
+size_t dial_dh_shared(const struct dial_dh *d, const uint8_t *peer, uint8_t out[static DIAL_DH_MAX])
 {
 	EVP_PKEY *theirs = EVP_PKEY_new();
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL);
-	size_t n = d->len;
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL), *check;
+	bool ec = d->group == DIAL_ECP256;
+	uint8_t buf[1 + DIAL_DH_MAX];
+	struct wr w = wr_of(buf, sizeof(buf));
+	size_t want = ec ? dial_group_len(d->group) / 2 : dial_group_len(d->group), n = want;
 	bool good;
 
+	if (ec)
+		wr_u8(&w, EC_UNCOMPRESSED);
+	wr_bytes(&w, peer, dial_group_len(d->group));
 	good = theirs && c && EVP_PKEY_copy_parameters(theirs, d->key) == 1 &&
-		EVP_PKEY_set1_encoded_public_key(theirs, peer, d->len) == 1 && EVP_PKEY_derive_init(c) == 1 &&
-		EVP_PKEY_CTX_set_dh_pad(c, 1) == 1 && EVP_PKEY_derive_set_peer(c, theirs) == 1 &&
-		EVP_PKEY_derive(c, out, &n) == 1 && n == d->len;
+		EVP_PKEY_set1_encoded_public_key(theirs, buf, w.len) == 1;
+	/* The check that libcrypto makes by itself costs an exponentiation of full length, ten times the
+	 * derivation.  These are safe primes: that 1 < y < p - 1 is enough (NIST SP 800-56A 5.6.2.3.1). */
+	check = good ? EVP_PKEY_CTX_new_from_pkey(NULL, theirs, NULL) : NULL;
+	good = check && EVP_PKEY_public_check_quick(check) == 1 && EVP_PKEY_derive_init(c) == 1 &&
+		(ec || EVP_PKEY_CTX_set_dh_pad(c, 1) == 1) && EVP_PKEY_derive_set_peer_ex(c, theirs, 0) == 1 &&
+		EVP_PKEY_derive(c, out, &n) == 1 && n == want;
+	EVP_PKEY_CTX_free(check);
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(theirs);
-	return good;
+	return good ? n : 0;
 }

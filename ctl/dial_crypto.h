@@ -19,11 +19,14 @@ enum dial_hash { DIAL_SHA1 = 1, DIAL_SHA256 };
 enum {
 	DIAL_HASH_MAX = 32,
 	DIAL_BLOCK = 16,		/* of AES */
-	DIAL_DH = 256,			/* bytes of the longest DH value */
+	DIAL_DH_MAX = 256,		/* bytes of a public value, and of a shared secret */
 };
 
-/* Groups, with the numbers that IKE gives them: RFC 2409 6.2, RFC 3526 3. */
-enum dial_group { DIAL_MODP1024 = 2, DIAL_MODP2048 = 14 };
+/* Groups by their number in IKE (RFC 2409 6.2, RFC 3526 3, RFC 5903 7). */
+enum dial_group { DIAL_MODP1024 = 2, DIAL_MODP2048 = 14, DIAL_ECP256 = 19 };
+
+/* Bytes of a public value as KE has it: 128, 256, 64; 0 for no group that is known. */
+size_t dial_group_len(unsigned group);
 
 /* 20 or 32. */
 size_t dial_hash_len(enum dial_hash);
@@ -43,19 +46,22 @@ MUST_USE bool dial_prf(enum dial_hash, struct rd key, const struct rd *part, uns
 MUST_USE bool dial_cbc(bool encrypt, const uint8_t *key, size_t key_len, uint8_t iv[static DIAL_BLOCK],
 	uint8_t *p, size_t len);
 
-/* Bytes of the group's values: 128 or 256. */
-size_t dial_dh_len(enum dial_group);
-
 /* One side of an exchange; opaque, owned by whoever made it. */
 struct dial_dh;
 
-/* A new key pair and its public value, dial_dh_len() bytes; NULL: libcrypto failed. */
-struct dial_dh *dial_dh_new(enum dial_group, uint8_t pub[static DIAL_DH]);
+/* A new key pair (exponents of groups of integers are short); NULL: libcrypto failed. */
+struct dial_dh *dial_dh_new(enum dial_group);
 void dial_dh_free(struct dial_dh *);	/* NULL is fine */
+enum dial_group dial_dh_group(const struct dial_dh *);
 
-/* g^xy, with leading zeros; as long as the peer's value, whose length is its owner's to check.
- * false: the peer's value is none of the group. */
-MUST_USE bool dial_dh_shared(struct dial_dh *, const uint8_t peer[static DIAL_DH],
-	uint8_t out[static DIAL_DH]);
+/* dial_group_len() bytes, borrowed. */
+const uint8_t *dial_dh_public(const struct dial_dh *);
+
+/*
+ * The shared secret as IKE takes it: g^xy with leading zeros, or the point's x.
+ * May be done any number of times with one pair.  Returns its length, 0: the
+ * peer's value, dial_group_len() bytes, is none of the group.
+ */
+MUST_USE size_t dial_dh_shared(const struct dial_dh *, const uint8_t *peer, uint8_t out[static DIAL_DH_MAX]);
 
 #endif

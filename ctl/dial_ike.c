@@ -26,7 +26,7 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 };
 
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
-enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12, ESP_AES_GCM_16 = 20 };
 enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
 enum { ATTR_SHORT = 0x8000 };
 
@@ -37,7 +37,8 @@ enum {	/* RFC 2409 Appendix A */
 };
 
 enum {	/* RFC 2407 4.5 */
-	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5, ESP_ATTR_KEYLEN = 6,
+	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5,
+	ESP_ATTR_KEYLEN = 6,
 	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
 	AUTH_SHA1 = 2, AUTH_SHA256 = 5,
 };
@@ -51,13 +52,96 @@ static const uint8_t vid_dpd[16] = {	/* RFC 3706 5.1 */
 	0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00,
 };
 
-/* Proposals of phase 1 and of phase 2, best first. */
-static const struct { uint16_t key_bits, hash; } main_offers[] = {
-	{ 256, IKE_HASH_SHA256 }, { 256, IKE_HASH_SHA1 }, { 128, IKE_HASH_SHA256 }, { 128, IKE_HASH_SHA1 },
+/* What suites are made of: a word, and what goes over the wire for it. */
+struct suite_word {
+	const char *name;
+	uint16_t ours;			/* key bits; enum dial_hash, dial_group, esp_enc_alg, esp_auth_alg */
+	uint16_t wire, key_bits;
 };
-static const struct { uint16_t key_bits, auth; } quick_offers[] = {
-	{ 256, AUTH_SHA1 }, { 128, AUTH_SHA1 }, { 256, AUTH_SHA256 }, { 128, AUTH_SHA256 },
+
+static const struct suite_word ike_ciphers[] = { { "aes256", 256, IKE_ENC_AES, 256 }, { "aes128", 128, IKE_ENC_AES, 128 } };
+static const struct suite_word ike_hashes[] = {
+	{ "sha256", DIAL_SHA256, IKE_HASH_SHA256, 0 }, { "sha1", DIAL_SHA1, IKE_HASH_SHA1, 0 },
 };
+static const struct suite_word ike_groups[] = {
+	{ "modp2048", DIAL_MODP2048, DIAL_MODP2048, 0 }, { "modp1024", DIAL_MODP1024, DIAL_MODP1024, 0 },
+	{ "ecp256", DIAL_ECP256, DIAL_ECP256, 0 },
+};
+static const struct suite_word esp_ciphers[] = {
+	{ "aes256", ESP_AES_CBC_256, ESP_AES, 256 }, { "aes128", ESP_AES_CBC_128, ESP_AES, 128 },
+	{ "aes256gcm16", ESP_AES_GCM_256, ESP_AES_GCM_16, 256 }, { "aes128gcm16", ESP_AES_GCM_128, ESP_AES_GCM_16, 128 },
+};
+enum { GCM_SALT = 4 };			/* bytes of key material behind the key (RFC 4106 8.1) */
+static const struct suite_word esp_hashes[] = {
+	{ "sha1", ESP_HMAC_SHA1_96, AUTH_SHA1, 20 * 8 }, { "sha256", ESP_HMAC_SHA2_256_128, AUTH_SHA256, 32 * 8 },
+};
+
+/* Without a choice: proposals of phase 1 and of phase 2, best first. */
+static const struct ike_main_suite main_offers[] = {
+	{ 256, DIAL_SHA256, 0 }, { 256, DIAL_SHA1, 0 }, { 128, DIAL_SHA256, 0 }, { 128, DIAL_SHA1, 0 },
+};
+static const struct ike_quick_suite quick_offers[] = {
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA1_96 }, { ESP_AES_CBC_128, ESP_HMAC_SHA1_96 },
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128 }, { ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128 },
+};
+
+static const struct suite_word *word_of(const struct suite_word *w, unsigned n, unsigned ours)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (w[i].ours == ours)
+			return &w[i];
+	return NULL;
+}
+
+#define WORD_OF(table, ours) word_of(table, N_ELEMENTS(table), ours)
+
+/* The word at *at, which ends with `end`: *at moves behind that. */
+static const struct suite_word *word_read(const char **at, char end, const struct suite_word *w, unsigned n)
+{
+	size_t len = strcspn(*at, "-");
+
+	for (unsigned i = 0; i < n; i++) {
+		if (strlen(w[i].name) == len && !strncmp(w[i].name, *at, len) && (*at)[len] == end) {
+			*at += len + 1;
+			return &w[i];
+		}
+	}
+	return NULL;
+}
+
+#define WORD_READ(at, end, table) word_read(at, end, table, N_ELEMENTS(table))
+
+bool ike_main_suite_parse(const char *s, struct ike_main_suite *ret)
+{
+	const struct suite_word *enc = WORD_READ(&s, '-', ike_ciphers);
+	const struct suite_word *hash = enc ? WORD_READ(&s, '-', ike_hashes) : NULL;
+	const struct suite_word *group = hash ? WORD_READ(&s, '\0', ike_groups) : NULL;
+
+	if (!group)
+		return false;
+	*ret = (struct ike_main_suite){ enc->ours, (uint8_t)hash->ours, (uint8_t)group->ours };
+	return true;
+}
+
+bool ike_quick_suite_parse(const char *s, struct ike_quick_suite *ret)
+{
+	const struct suite_word *enc = WORD_READ(&s, '\0', esp_ciphers), *hash = NULL;
+	bool gcm = enc && enc->wire == ESP_AES_GCM_16;
+
+	if (!enc && (enc = WORD_READ(&s, '-', esp_ciphers)))
+		hash = WORD_READ(&s, '\0', esp_hashes);
+	if (!enc || (enc->wire == ESP_AES_GCM_16) != gcm || !gcm != !!hash)
+		return false;
+	*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, gcm ? ESP_AUTH_IN_ENC : (uint8_t)hash->ours };
+	return true;
+}
+
+uint8_t ike_group_parse(const char *s)
+{
+	const struct suite_word *w = WORD_READ(&s, '\0', ike_groups);
+
+	return w ? (uint8_t)w->ours : 0;
+}
 
 void ike_out_init(struct ike_out *o)
 {
@@ -223,17 +307,27 @@ static size_t transform_open(struct wr *w, unsigned i, unsigned n, unsigned id)
 	return from;
 }
 
+/* The group of an offer. */
+static unsigned group_of(const struct ike_conf *c, const struct ike_main_suite *offer)
+{
+	unsigned open = c->main_group ? c->main_group : DIAL_MODP2048;
+
+	return offer->group ? offer->group : open;
+}
+
 static void main_sa(struct wr *w, const struct ike_conf *c)
 {
-	size_t sa = sa_open(w, PROTO_ISAKMP, 0, 0, N_ELEMENTS(main_offers));
+	const struct ike_main_suite *offer = c->main.key_bits ? &c->main : main_offers;
+	unsigned n = c->main.key_bits ? 1 : N_ELEMENTS(main_offers);
+	size_t sa = sa_open(w, PROTO_ISAKMP, 0, 0, n);
 
-	for (unsigned i = 0; i < N_ELEMENTS(main_offers); i++) {
-		size_t t = transform_open(w, i, N_ELEMENTS(main_offers), KEY_IKE);
+	for (unsigned i = 0; i < n; i++) {
+		size_t t = transform_open(w, i, n, KEY_IKE);
 
 		attr(w, IKE_ATTR_ENC, IKE_ENC_AES);
-		attr(w, IKE_ATTR_KEYLEN, main_offers[i].key_bits);
-		attr(w, IKE_ATTR_HASH, main_offers[i].hash);
-		attr(w, IKE_ATTR_GROUP, c->main_group);
+		attr(w, IKE_ATTR_KEYLEN, offer[i].key_bits);
+		attr(w, IKE_ATTR_HASH, WORD_OF(ike_hashes, offer[i].hash)->wire);
+		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, group_of(c, &offer[i]))->wire);
 		attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
 		attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, c->ike_life_s);
 		wr_close16(w, t + 2, t, 0);
@@ -243,20 +337,58 @@ static void main_sa(struct wr *w, const struct ike_conf *c)
 
 static void quick_sa(struct wr *w, const struct ike *k)
 {
-	size_t sa = sa_open(w, PROTO_ESP, 4, k->child.spi_in, N_ELEMENTS(quick_offers));
+	const struct ike_quick_suite *offer = k->conf->quick.enc ? &k->conf->quick : quick_offers;
+	unsigned n = k->conf->quick.enc ? 1 : N_ELEMENTS(quick_offers);
+	size_t sa = sa_open(w, PROTO_ESP, 4, k->child.spi_in, n);
 
-	for (unsigned i = 0; i < N_ELEMENTS(quick_offers); i++) {
-		size_t t = transform_open(w, i, N_ELEMENTS(quick_offers), ESP_AES);
+	for (unsigned i = 0; i < n; i++) {
+		const struct suite_word *enc = WORD_OF(esp_ciphers, offer[i].enc);
+		size_t t = transform_open(w, i, n, enc->wire);
 
 		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, k->conf->esp_life_s);
 		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
-		attr(w, ESP_ATTR_KEYLEN, quick_offers[i].key_bits);
-		attr(w, ESP_ATTR_AUTH, quick_offers[i].auth);
+		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
+		if (offer[i].auth != ESP_AUTH_IN_ENC)
+			attr(w, ESP_ATTR_AUTH, WORD_OF(esp_hashes, offer[i].auth)->wire);
 		if (k->conf->quick_group)
 			attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
 		wr_close16(w, t + 2, t, 0);
 	}
 	wr_close16(w, sa + 2, sa, 0);
+}
+
+/* What the peer chose, if we offered it. */
+static bool main_chosen(const struct ike_conf *c, unsigned enc, unsigned key_bits, unsigned hash, unsigned group,
+	struct ike_main_suite *ret)
+{
+	const struct ike_main_suite *offer = c->main.key_bits ? &c->main : main_offers;
+	unsigned n = c->main.key_bits ? 1 : N_ELEMENTS(main_offers);
+
+	for (unsigned i = 0; i < n; i++) {
+		*ret = offer[i];
+		ret->group = (uint8_t)group_of(c, ret);
+		if (enc == IKE_ENC_AES && key_bits == ret->key_bits && hash == WORD_OF(ike_hashes, ret->hash)->wire &&
+		    group == WORD_OF(ike_groups, ret->group)->wire)
+			return true;
+	}
+	return false;
+}
+
+static bool quick_chosen(const struct ike_conf *c, unsigned transform, unsigned key_bits, unsigned auth,
+	struct ike_quick_suite *ret)
+{
+	const struct ike_quick_suite *offer = c->quick.enc ? &c->quick : quick_offers;
+	unsigned n = c->quick.enc ? 1 : N_ELEMENTS(quick_offers);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct suite_word *w = WORD_OF(esp_ciphers, offer[i].enc);
+
+		*ret = offer[i];
+		if (transform == w->wire && key_bits == w->key_bits &&
+		    auth == (ret->auth ? WORD_OF(esp_hashes, ret->auth)->wire : 0))
+			return true;
+	}
+	return false;
 }
 
 /* ---- reading ---- */
@@ -405,24 +537,46 @@ static bool nat_d(const struct ike *k, uint32_t ip, uint16_t port, uint8_t out[s
 	return dial_hash(k->hash, part, N_ELEMENTS(part), out);
 }
 
-static size_t group_len(const struct ike *k)
+/* A key pair of the group, the one of all if it fits; its public value goes to gxi. */
+static bool dh_make(struct ike *k, enum dial_group group)
 {
-	return dial_dh_len(k->conf->main_group);
+	const struct dial_dh *dh = k->conf->dh;
+
+	if (!dh || dial_dh_group(dh) != group)
+		dh = k->dh = dial_dh_new(group);
+	if (dh)
+		memcpy(k->gxi, dial_dh_public(dh), dial_group_len(group));
+	return dh;
+}
+
+/* The peer's value is in gxr; the key pair is done with. 0: it is a bad one. */
+static size_t dh_use(struct ike *k, uint8_t gxy[static DIAL_DH_MAX])
+{
+	size_t n = dial_dh_shared(k->dh ? k->dh : k->conf->dh, k->gxr, gxy);
+
+	dial_dh_free(k->dh);
+	k->dh = NULL;
+	return n;
+}
+
+static struct rd public(const struct ike *k, bool ours)
+{
+	return rd_of(ours ? k->gxi : k->gxr, dial_group_len(k->group));
 }
 
 /* RFC 2409 5, Appendix B: SKEYID and what comes of it, once both nonces and g^xy are known. */
 static bool keys_make(struct ike *k, struct rd nr)
 {
 	size_t n = dial_hash_len(k->hash);
-	uint8_t gxy[DIAL_DH], more[2][DIAL_HASH_MAX], skeyid_e[DIAL_HASH_MAX], iv[DIAL_HASH_MAX];
+	uint8_t gxy[DIAL_DH_MAX], more[2][DIAL_HASH_MAX], skeyid_e[DIAL_HASH_MAX], iv[DIAL_HASH_MAX];
 	const uint8_t digit[3] = { 0, 1, 2 };
 	struct rd nonces[] = { rd_of(k->ni, sizeof(k->ni)), nr };
-	struct rd publics[] = { rd_of(k->gxi, group_len(k)), rd_of(k->gxr, group_len(k)) };
-	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, group_len(k)), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
+	struct rd publics[] = { public(k, true), public(k, false) };
+	size_t shared = dh_use(k, gxy);
+	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, shared), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
 	bool good;
 
-	good = dial_dh_shared(k->dh, k->gxr, gxy) &&
-		dial_prf(k->hash, rd_of(k->conf->psk, k->conf->psk_len), nonces, 2, k->skeyid);
+	good = shared && dial_prf(k->hash, rd_of(k->conf->psk, k->conf->psk_len), nonces, 2, k->skeyid);
 	part[4] = rd_of(&digit[0], 1);
 	good = good && prf(k, k->skeyid, part + 1, 4, k->skeyid_d);
 	part[4] = rd_of(&digit[1], 1);
@@ -450,7 +604,7 @@ static bool keys_make(struct ike *k, struct rd nr)
 static bool phase1_hash(const struct ike *k, bool ours, struct rd id, uint8_t out[static DIAL_HASH_MAX])
 {
 	struct rd part[] = {
-		rd_of(ours ? k->gxi : k->gxr, group_len(k)), rd_of(ours ? k->gxr : k->gxi, group_len(k)),
+		public(k, ours), public(k, !ours),
 		rd_of(ours ? k->cky_i : k->cky_r, 8), rd_of(ours ? k->cky_r : k->cky_i, 8),
 		rd_of(k->sa, k->sa_len), id,
 	};
@@ -502,7 +656,7 @@ static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct 
 {
 	size_t n = dial_hash_len(k->hash), have = 0;
 	size_t want = (size_t)k->child.enc_len + k->child.auth_len;
-	uint8_t head[5], block[DIAL_HASH_MAX], mat[64 + DIAL_HASH_MAX];
+	uint8_t head[5], block[DIAL_HASH_MAX], mat[36 + 32 + DIAL_HASH_MAX];
 	struct wr w = wr_of(head, sizeof(head));
 	struct rd part[] = { rd_of(block, n), gxy, rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
 	bool good = true;
@@ -548,24 +702,25 @@ void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
 static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
 {
 	uint8_t hash[DIAL_HASH_MAX];
+	struct ike_main_suite suite;
 	struct choice c;
 	struct build b;
 
-	if (!choice_read(m->sa, false, &c) || c.enc != IKE_ENC_AES || (c.key_bits != 128 && c.key_bits != 256) ||
-	    (c.hash != IKE_HASH_SHA1 && c.hash != IKE_HASH_SHA256) || c.group != k->conf->main_group || c.auth != IKE_AUTH_PSK) {
+	if (!choice_read(m->sa, false, &c) || c.auth != IKE_AUTH_PSK ||
+	    !main_chosen(k->conf, c.enc, c.key_bits, c.hash, c.group, &suite)) {
 		gone(k, o, "the peer chose what was not offered");
 		return;
 	}
-	k->hash = c.hash == IKE_HASH_SHA256 ? DIAL_SHA256 : DIAL_SHA1;
-	k->enc_len = (uint8_t)(c.key_bits / 8);
-	k->dh = dial_dh_new(k->conf->main_group, k->gxi);
-	if (!k->dh) {
+	k->hash = suite.hash;
+	k->enc_len = (uint8_t)(suite.key_bits / 8);
+	k->group = suite.group;
+	if (!dh_make(k, suite.group)) {
 		gone(k, o, "no DH key");
 		return;
 	}
 	rng_bytes(&k->rng, k->ni, sizeof(k->ni));
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
-	payload_bytes(&b, PL_KE, k->gxi, group_len(k));
+	payload_bytes(&b, PL_KE, k->gxi, dial_group_len(k->group));
 	payload_bytes(&b, PL_NONCE, k->ni, sizeof(k->ni));
 	/* RFC 3947 3.2: of the destination first, then of the source. */
 	if (!nat_d(k, k->ends.peer, IKE_PORT, hash))
@@ -606,7 +761,7 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	struct wr w = wr_of(id, sizeof(id));
 	struct build b;
 
-	if (m->ke.n != group_len(k) || m->nonce.n < 8 || m->nonce.n > 256) {
+	if (m->ke.n != dial_group_len(k->group) || m->nonce.n < 8 || m->nonce.n > 256) {
 		k->dropped++;
 		return;
 	}
@@ -619,8 +774,6 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		gone(k, o, "bad DH value");
 		return;
 	}
-	dial_dh_free(k->dh);
-	k->dh = NULL;
 	k->natt = k->conf->force_natt || behind_nat(k, m);
 	if (!k->natt) {
 		gone(k, o, "no NAT between us: the peer wants raw ESP");
@@ -700,9 +853,8 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 	payload_end(&b);
 	payload_bytes(&b, PL_NONCE, k->qni, sizeof(k->qni));
 	if (pfs) {
-		k->dh = dial_dh_new(pfs, k->gxi);
-		b.w.bad |= !k->dh;
-		payload_bytes(&b, PL_KE, k->gxi, dial_dh_len(pfs));
+		b.w.bad |= !dh_make(k, pfs);
+		payload_bytes(&b, PL_KE, k->gxi, dial_group_len(pfs));
 	}
 	wr_id(&b, k->ends.id);
 	wr_id(&b, k->ends.peer);
@@ -734,9 +886,10 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
 	struct ike_out *o)
 {
-	uint8_t hash[DIAL_HASH_MAX], gxy[DIAL_DH];
+	uint8_t hash[DIAL_HASH_MAX], gxy[DIAL_DH_MAX];
 	enum dial_group pfs = k->conf->quick_group;
 	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1), shared = rd_of(gxy, 0);
+	struct ike_quick_suite suite;
 	struct choice c;
 	struct build b;
 	size_t at;
@@ -746,31 +899,28 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 		return;
 	}
 	memcpy(k->qm_iv, iv, DIAL_BLOCK);
-	if (!choice_read(m->sa, true, &c) || c.transform != ESP_AES || (c.key_bits != 128 && c.key_bits != 256) ||
-	    (c.auth != AUTH_SHA1 && c.auth != AUTH_SHA256) || c.encap != ENCAP_UDP_TRANSPORT ||
-	    c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
+	if (!choice_read(m->sa, true, &c) || !quick_chosen(k->conf, c.transform, c.key_bits, c.auth, &suite) ||
+	    c.encap != ENCAP_UDP_TRANSPORT || c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
 		gone(k, o, "the peer chose an ESP SA that was not offered");
 		return;
 	}
 	if (pfs) {
-		if (m->ke.n != dial_dh_len(pfs)) {
+		if (m->ke.n != dial_group_len(pfs)) {
 			gone(k, o, "no DH value of the group that was agreed");
 			return;
 		}
 		memcpy(k->gxr, m->ke.p, m->ke.n);
-		if (!dial_dh_shared(k->dh, k->gxr, gxy)) {
+		shared = rd_of(gxy, dh_use(k, gxy));
+		if (!shared.n) {
 			gone(k, o, "bad DH value");
 			return;
 		}
-		shared = rd_of(gxy, m->ke.n);
-		dial_dh_free(k->dh);
-		k->dh = NULL;
 	}
 	k->child.spi_out = c.spi;
-	k->child.enc = c.key_bits == 256 ? ESP_AES_CBC_256 : ESP_AES_CBC_128;
-	k->child.enc_len = (uint8_t)(c.key_bits / 8);
-	k->child.auth = c.auth == AUTH_SHA256 ? ESP_HMAC_SHA2_256_128 : ESP_HMAC_SHA1_96;
-	k->child.auth_len = c.auth == AUTH_SHA256 ? 32 : 20;
+	k->child.enc = suite.enc;
+	k->child.enc_len = (uint8_t)(c.key_bits / 8 + (suite.auth ? 0 : GCM_SALT));
+	k->child.auth = suite.auth;
+	k->child.auth_len = suite.auth ? (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8) : 0;
 	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
 	at = hash_open(&b, k);
 	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */

@@ -156,6 +156,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_init("culvertd", !o.foreground);
+#ifdef BENCH_NULL_CRYPTO
+	log_err("THIS BUILD DOES NOT ENCRYPT ANYTHING (--enable-bench-null-crypto): for measuring only");
+#endif
 	notify_open();
 	return parent_main(&conf, &o);
 }

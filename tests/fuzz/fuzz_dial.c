@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { HDR = 28, FLAGS_AT = 19 };
 
 #define CONF .psk = (const uint8_t *)"secret", .psk_len = 6, .retransmit_ms = 1000, .retransmit_max = 5, \
-	.ike_life_s = 28800, .esp_life_s = 3600, .main_group = DIAL_MODP2048
+	.ike_life_s = 28800, .esp_life_s = 3600
 static const struct ike_conf conf[] = { { CONF }, { CONF, .quick_group = DIAL_MODP1024 } };
 
 static void one(struct ike *k, struct rd r, uint64_t now)
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ike_ends ends = { 0xc6120001, 500, 0xc0000201 };
 	struct rd r = rd_of(data, size);
 	uint8_t state = rd_u8(&r);
-	bool pfs = state & 0x40;
+	bool pfs = state & 0x20;
 	struct ike_out out;
 	struct rng seed;
 	struct ike k;
@@ -70,10 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		k.enc_len = 16;
 		k.mid = 0x01020304;
 		memset(k.cky_r, 9, sizeof(k.cky_r));
-		if (state == IKE_MM3)
-			k.dh = dial_dh_new(DIAL_MODP2048, k.gxi);
-		else if (state == IKE_QM1 && pfs)
-			k.dh = dial_dh_new(DIAL_MODP1024, k.gxi);
+		k.group = data[0] & 0x40 ? DIAL_ECP256 : DIAL_MODP2048;
+		if (state == IKE_MM3 || (state == IKE_QM1 && pfs)) {
+			k.dh = dial_dh_new(state == IKE_MM3 ? k.group : DIAL_MODP1024);
+			if (!k.dh)
+				abort();
+			memcpy(k.gxi, dial_dh_public(k.dh), dial_group_len(dial_dh_group(k.dh)));
+		}
 	}
 	for (uint64_t now = 1000; r.n && !r.bad; now += 100) {
 		uint16_t n = rd_u16(&r);

@@ -9,11 +9,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/dial_ike.h"
 #include "ctl/dial_ip.h"
+#include "ctl/dial_stat.h"
 #include "esp/esp.h"
 
 enum { ME = 0xc6120001, PEER = 0xc0000201, HDR = 28, MSG = 1500 };
@@ -30,11 +32,11 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
-	enum dial_group group, pfs;
-	bool other_group;
-	uint8_t qgxy[DIAL_DH];
+	bool no_pfs, other_group;	/* what a wrong answer of Quick Mode has */
+	size_t dl;			/* length of a DH value */
+	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
 	size_t qgxy_len;
-	uint8_t gxi[DIAL_DH], gxr[DIAL_DH], ni[64], nr[20], sa[256];
+	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX], ni[64], nr[20], sa[256];
 	size_t ni_len, sa_len;
 	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
 	uint32_t mid, spi_i;
@@ -197,7 +199,7 @@ static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 	r->hl = dial_hash_len(r->h);
 	r->kl = r->aes256 ? 32 : 16;
 	rd_skip(&at, 8 + 8);
-	for (unsigned i = 0; i < 4; i++) {
+	while (at.n) {
 		struct rd t = at, whole;
 		uint16_t len;
 		const uint8_t *bits, *hash;
@@ -209,7 +211,6 @@ static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 		bits = whole.p + 8 + 4;
 		hash = whole.p + 8 + 8;
 		assert_int_equal(bits[1], 14);
-		assert_int_equal(hash[7], r->group);
 		assert_int_equal(hash[1], 2);
 		if (((bits[2] << 8 | bits[3]) == 256) != r->aes256 || (hash[3] == 4) != r->sha256)
 			continue;
@@ -235,14 +236,14 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	struct resp *r = &p->r;
 	struct rd ke = want(mm3, 4, 0), ni = want(mm3, 10, 0);
 	struct bytes m = { 0 };
-	uint8_t gxy[DIAL_DH], hash[32];
+	uint8_t gxy[DIAL_DH_MAX], hash[32];
+	size_t shared;
 	const char *psk = r->wrong_psk ? "another" : "the secret";
 	struct w w;
 
-	size_t n = dial_dh_len(r->group);
-
-	assert_int_equal(ke.n, n);
-	memcpy(r->gxi, ke.p, n);
+	r->dl = dial_group_len(p->ike.group);
+	assert_int_equal(ke.n, r->dl);
+	memcpy(r->gxi, ke.p, ke.n);
 	memcpy(r->ni, ni.p, ni.n);
 	r->ni_len = ni.n;
 	nat_d(r, PEER, 500, hash);
@@ -251,22 +252,24 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
 	memset(r->nr, 0x77, sizeof(r->nr));
 	dial_dh_free(r->dh);
-	r->dh = dial_dh_new(r->group, r->gxr);
+	r->dh = dial_dh_new(p->ike.group);
 	assert_non_null(r->dh);
-	assert_true(dial_dh_shared(r->dh, r->gxi, gxy));
+	memcpy(r->gxr, dial_dh_public(r->dh), r->dl);
+	shared = dial_dh_shared(r->dh, r->gxi, gxy);
+	assert_int_equal(shared, p->ike.group == DIAL_ECP256 ? 32 : r->dl);
 	hmac(r, (const uint8_t *)psk, strlen(psk), (struct rd[]){ R(r->ni, r->ni_len), R(r->nr, 20) }, 2, r->skeyid);
-	PRF(r, r->skeyid, r->d, R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
-	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
-	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, n), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
+	PRF(r, r->skeyid, r->d, R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
+	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
+	PRF(r, r->skeyid, r->e, R(r->a, r->hl), R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\2", 1));
 	memcpy(r->key, r->e, r->hl);
 	if (r->kl > r->hl) {
 		PRF(r, r->e, r->key, R("\0", 1));
 		PRF(r, r->e, r->key + r->hl, R(r->key, r->hl));
 	}
-	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, n), R(r->gxr, n) }, 2, hash));
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->gxi, r->dl), R(r->gxr, r->dl) }, 2, hash));
 	memcpy(r->iv, hash, 16);
 	begin(&w, r, &m, 2, 0);
-	put(&w, 4, r->gxr, n);
+	put(&w, 4, r->gxr, r->dl);
 	put(&w, 10, r->nr, 20);
 	nat_d(r, ME, r->nat ? 40000 : 500, hash);
 	put(&w, 20, hash, r->hl);
@@ -291,15 +294,14 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
 	struct rd id = want(&plain, 5, 0);
 	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
-	size_t n = dial_dh_len(r->group);
 	uint8_t hash[32];
 	struct w w;
 
 	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
-	PRF(r, r->skeyid, hash, R(r->gxi, n), R(r->gxr, n), R(r->cky_i, 8), R(r->cky_r, 8),
+	PRF(r, r->skeyid, hash, R(r->gxi, r->dl), R(r->gxr, r->dl), R(r->cky_i, 8), R(r->cky_r, 8),
 		R(r->sa, r->sa_len), id);
 	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
-	PRF(r, r->skeyid, hash, R(r->gxr, n), R(r->gxi, n), R(r->cky_r, 8), R(r->cky_i, 8),
+	PRF(r, r->skeyid, hash, R(r->gxr, r->dl), R(r->gxi, r->dl), R(r->cky_r, 8), R(r->cky_i, 8),
 		R(r->sa, r->sa_len), R(me, sizeof(me)));
 	begin(&w, r, &m, 2, 0);
 	put(&w, 5, me, sizeof(me));
@@ -392,18 +394,19 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	at = w.w.len;
 	put(&w, 1, body, b.len);
 	put(&w, 10, r->nr, 20);
-	if (r->pfs) {
+	if (p->conf.quick_group && !r->no_pfs) {
 		struct rd ke = want(&plain, 4, 0);
-		uint8_t ours[DIAL_DH];
+		uint8_t theirs[DIAL_DH_MAX];
 
-		assert_int_equal(ke.n, dial_dh_len(r->pfs));
-		assert_memory_equal(t.p + t.n - 4, ((uint8_t[]){ 0x80, 3, 0, (uint8_t)r->pfs }), 4);
+		assert_int_equal(ke.n, dial_group_len(p->conf.quick_group));
+		assert_memory_equal(t.p + t.n - 4, ((uint8_t[]){ 0x80, 3, 0, p->conf.quick_group }), 4);
 		dial_dh_free(r->dh);
-		r->dh = dial_dh_new(r->pfs, ours);
-		memcpy(r->qgxy, ke.p, ke.n);
-		assert_true(dial_dh_shared(r->dh, r->qgxy, r->qgxy));
-		r->qgxy_len = ke.n;
-		put(&w, 4, ours, ke.n);
+		r->dh = dial_dh_new(p->conf.quick_group);
+		assert_non_null(r->dh);
+		memcpy(theirs, ke.p, ke.n);
+		r->qgxy_len = dial_dh_shared(r->dh, theirs, r->qgxy);
+		assert_true(r->qgxy_len > 0);
+		put(&w, 4, dial_dh_public(r->dh), ke.n);
 	}
 	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
 	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
@@ -440,21 +443,21 @@ static void give(struct pair *p, const struct bytes *m)
 	ike_input(&p->ike, rd_of(m->p, m->n), p->now, &p->out);
 }
 
-static void pair_init_groups(struct pair *p, bool sha256, bool aes256, enum dial_group group, enum dial_group pfs)
+static const struct ike_conf conf_usual = {
+	.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
+	.ike_life_s = 28800, .esp_life_s = 3600,
+};
+
+static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
 {
 	struct ike_ends ends = { ME, 500, PEER };
 	struct rng seed;
 
 	*p = (struct pair){ .now = 5000 };
-	p->conf = (struct ike_conf){
-		.psk = (const uint8_t *)"the secret", .psk_len = 10, .retransmit_ms = 1000, .retransmit_max = 5,
-		.ike_life_s = 28800, .esp_life_s = 3600, .main_group = (uint8_t)group, .quick_group = (uint8_t)pfs,
-	};
+	p->conf = *conf;
 	p->r.sha256 = sha256;
 	p->r.aes256 = aes256;
 	p->r.nat = true;
-	p->r.group = group;
-	p->r.pfs = pfs;
 	rng_init_test(&seed, 1);
 	ike_init(&p->ike, &p->conf, &ends, &seed);
 	ike_out_init(&p->out);
@@ -464,7 +467,7 @@ static void pair_init_groups(struct pair *p, bool sha256, bool aes256, enum dial
 
 static void pair_init(struct pair *p, bool sha256, bool aes256)
 {
-	pair_init_groups(p, sha256, aes256, DIAL_MODP2048, 0);
+	pair_init_with(p, &conf_usual, sha256, aes256);
 }
 
 static void pair_free(struct pair *p)
@@ -506,19 +509,23 @@ static void drive(struct pair *p, enum ike_state until)
 
 static void t_connect(void **st)
 {
-	static const enum dial_group groups[][2] = {
-		{ DIAL_MODP2048 }, { DIAL_MODP1024 }, { DIAL_MODP1024, DIAL_MODP1024 }, { DIAL_MODP2048, DIAL_MODP2048 },
-		{ DIAL_MODP1024, DIAL_MODP2048 }, { DIAL_MODP2048, DIAL_MODP1024 },
+	static const uint8_t groups[][2] = {
+		{ 0 }, { DIAL_MODP1024 }, { DIAL_MODP1024, DIAL_MODP1024 }, { DIAL_MODP2048, DIAL_MODP2048 },
+		{ DIAL_MODP1024, DIAL_MODP2048 }, { DIAL_MODP2048, DIAL_ECP256 },
 	};
 
 	for (unsigned i = 0; i < 4 * N_ELEMENTS(groups); i++) {
+		struct ike_conf conf = conf_usual;
 		uint8_t k1[32], k2[32], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[96] = { 0 };
 		struct bytes qm3, plain;
 		struct pair p;
 		struct resp *r = &p.r;
 
-		pair_init_groups(&p, i & 1, i & 2, groups[i / 4][0], groups[i / 4][1]);
+		conf.main_group = groups[i / 4][0];
+		conf.quick_group = groups[i / 4][1];
+		pair_init_with(&p, &conf, i & 1, i & 2);
 		drive(&p, IKE_UP);
+		assert_int_equal(p.ike.group, conf.main_group ? conf.main_group : DIAL_MODP2048);
 		assert_true(told(&p, IKE_EFF_CHILD));
 		assert_true(p.ike.natt);
 		assert_int_equal(ike_deadline(&p.ike), IKE_NEVER);
@@ -538,7 +545,8 @@ static void t_connect(void **st)
 		memcpy(mat + r->hl, k2, r->hl);
 		if (r->hl == 20) {
 			memcpy(k1, k2, 20);
-			PRF(r, r->d, mat + 40, R(k1, 20), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+			PRF(r, r->d, mat + 40, R(k1, 20), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len),
+				R(r->nr, 20));
 		}
 		assert_memory_equal(p.ike.child.out_enc, mat, 32);
 		assert_memory_equal(p.ike.child.out_auth, mat + 32, 20);
@@ -548,6 +556,101 @@ static void t_connect(void **st)
 		assert_memory_equal(sent(&p, 0).p, qm3.p, qm3.n);
 		pair_free(&p);
 	}
+}
+
+/* Each suite alone is what is agreed on; also with one key pair for many connections. */
+static void t_suites(void **st)
+{
+	static const struct {
+		const char *main;
+		bool aes256, sha256;
+		enum dial_group group;
+	} mains[] = {
+		{ "aes256-sha256-modp2048", true, true, DIAL_MODP2048 },
+		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
+		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
+		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
+	};
+	static const struct {
+		const char *quick;
+		uint8_t enc, auth, enc_len, auth_len;
+	} quicks[] = {
+		{ "aes256-sha1", ESP_AES_CBC_256, ESP_HMAC_SHA1_96, 32, 20 },
+		{ "aes128-sha1", ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 20 },
+		{ "aes256-sha256", ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32 },
+		{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
+		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
+		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
+	};
+	static const char *const wrong[] = {
+		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
+		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-", "aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
+	};
+
+	for (unsigned q = 0; q < N_ELEMENTS(quicks); q++) {
+		unsigned i = q % N_ELEMENTS(mains);
+		struct ike_conf conf = conf_usual;
+		struct dial_dh *dh = dial_dh_new(mains[i].group);
+
+		assert_true(ike_main_suite_parse(mains[i].main, &conf.main));
+		assert_true(ike_quick_suite_parse(quicks[q].quick, &conf.quick));
+		assert_int_equal(ike_group_parse(strrchr(mains[i].main, '-') + 1), mains[i].group);
+		for (unsigned reuse = 0; reuse < 3; reuse++) {
+			struct pair p;
+
+			conf.dh = reuse ? dh : NULL;
+			pair_init_with(&p, &conf, mains[i].sha256, mains[i].aes256);
+			drive(&p, IKE_UP);
+			assert_int_equal(p.ike.group, mains[i].group);
+			assert_int_equal(p.ike.enc_len, mains[i].aes256 ? 32 : 16);
+			assert_int_equal(p.ike.hash, mains[i].sha256 ? DIAL_SHA256 : DIAL_SHA1);
+			assert_int_equal(p.ike.child.enc, quicks[q].enc);
+			assert_int_equal(p.ike.child.auth, quicks[q].auth);
+			assert_int_equal(p.ike.child.enc_len, quicks[q].enc_len);
+			assert_int_equal(p.ike.child.auth_len, quicks[q].auth_len);
+			assert_int_equal(reuse > 0, !memcmp(p.r.gxi, dial_dh_public(dh), p.r.dl));
+			pair_free(&p);
+		}
+		dial_dh_free(dh);
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(wrong); i++) {
+		struct ike_main_suite m;
+		struct ike_quick_suite q;
+
+		assert_false(ike_main_suite_parse(wrong[i], &m));
+		if (strcmp(wrong[i], "aes256-sha1") && strcmp(wrong[i], "aes256gcm16"))
+			assert_false(ike_quick_suite_parse(wrong[i], &q));
+		assert_int_equal(ike_group_parse(wrong[i]), 0);
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
+		struct ike_quick_suite q;
+		char buf[32];
+
+		snprintf(buf, sizeof(buf), "%s-", quicks[i].quick);
+		assert_false(ike_quick_suite_parse(buf, &q));
+	}
+}
+
+/* A value that is none of the group gives no secret. */
+static void t_bad_dh(void **st)
+{
+	static const enum dial_group groups[] = { DIAL_MODP1024, DIAL_MODP2048, DIAL_ECP256 };
+
+	for (unsigned i = 0; i < N_ELEMENTS(groups); i++) {
+		uint8_t bad[DIAL_DH_MAX], out[DIAL_DH_MAX];
+		struct dial_dh *dh = dial_dh_new(groups[i]);
+		size_t n = dial_group_len(groups[i]);
+
+		assert_non_null(dh);
+		memset(bad, 0, sizeof(bad));
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		bad[n - 1] = 1;
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		memset(bad, 0xff, sizeof(bad));
+		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
+		dial_dh_free(dh);
+	}
+	assert_null(dial_dh_new((enum dial_group)5));
 }
 
 /* Every message is sent again after 1, 2, 4, 8, 16 s, and the sixth time it is given up. */
@@ -645,11 +748,13 @@ static void t_wrong_psk(void **st)
 static void t_pfs(void **st)
 {
 	for (unsigned i = 0; i < 2; i++) {
+		struct ike_conf conf = conf_usual;
 		struct bytes m;
 		struct pair p;
 
-		pair_init_groups(&p, true, true, DIAL_MODP1024, DIAL_MODP1024);
-		p.r.pfs = i ? DIAL_MODP1024 : 0;
+		conf.quick_group = DIAL_MODP1024;
+		pair_init_with(&p, &conf, true, true);
+		p.r.no_pfs = !i;
 		p.r.other_group = i;
 		drive(&p, IKE_QM1);
 		m = answer(&p);
@@ -758,12 +863,158 @@ static void t_ip(void **st)
 	assert_true(w.bad);
 }
 
+static void t_hist(void **st)
+{
+	static const struct {
+		uint64_t first, step, n;
+	} rows[] = { { 0, 1, 16 }, { 5, 1, 1 }, { 0, 1, 1000 }, { 1, 977, 5000 }, { 100, 0, 10 }, { UINT64_C(1) << 40, 0, 3 } };
+	struct hist all = { 0 };
+	uint64_t n = 0;
+
+	assert_int_equal(hist_quantile(&all, 500), 0);
+	assert_int_equal(hist_mean(&all), 0);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct hist h = { 0 };
+
+		for (uint64_t k = 0; k < rows[i].n; k++)
+			hist_add(&h, rows[i].first + k * rows[i].step);
+		for (unsigned q = 0; q <= 1000; q += 10) {
+			uint64_t rank = MAX((rows[i].n * q + 999) / 1000, UINT64_C(1));
+			uint64_t exact = MIN(rows[i].first + (rank - 1) * rows[i].step, UINT32_MAX);
+
+			assert_in_range(hist_quantile(&h, q), exact, exact + exact / 16);
+		}
+		assert_int_equal(h.min_us, MIN(rows[i].first, UINT32_MAX));
+		assert_int_equal(h.max_us, MIN(rows[i].first + (rows[i].n - 1) * rows[i].step, UINT32_MAX));
+		assert_int_equal(hist_mean(&h), MIN(rows[i].first + (rows[i].n - 1) * rows[i].step / 2, UINT32_MAX));
+		hist_merge(&all, &h);
+		n += rows[i].n;
+		assert_int_equal(all.n, n);
+		assert_int_equal(all.min_us, 0);
+	}
+	assert_int_equal(hist_quantile(&all, 1000), UINT32_MAX);
+}
+
+static void t_sorted(void **st)
+{
+	static const struct {
+		size_t n;
+		unsigned q;
+		uint64_t want;
+	} rows[] = {
+		{ 0, 500, 0 }, { 1, 0, 10 }, { 1, 500, 10 }, { 1, 1000, 10 }, { 2, 500, 10 }, { 2, 501, 20 }, { 4, 990, 40 },
+		{ 4, 0, 10 }, { 3, 500, 20 },
+	};
+	static const uint64_t v[] = { 10, 20, 30, 40 };
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(sorted_quantile(v, rows[i].n, rows[i].q), rows[i].want);
+}
+
+static void t_seq_track(void **st)
+{
+	static const struct {
+		uint32_t seq[6];
+		uint32_t lost, late;
+	} rows[] = {
+		{ { 0 }, 0, 0 }, { { 1, 2, 3 }, 0, 0 }, { { 1, 3, 2 }, 0, 1 }, { { 2, 4, 6 }, 3, 0 }, { { 3, 2, 1 }, 0, 2 },
+		{ { 5 }, 4, 0 }, { { 1, 2, 10, 9, 3 }, 5, 2 },
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct seq_track t = { 0 };
+
+		for (unsigned k = 0; rows[i].seq[k]; k++)
+			seq_track_add(&t, rows[i].seq[k]);
+		assert_int_equal(seq_track_lost(&t), rows[i].lost);
+		assert_int_equal(t.late, rows[i].late);
+	}
+}
+
+static struct esp_pkt seal_one(struct esp_sa *sa, uint8_t *p)
+{
+	struct esp_pkt e = { .sa = sa, .p = p, .len = 8, .next_header = 17 };
+
+	esp_seal(&e, 1);
+	assert_int_equal(e.verdict, ESP_OK);
+	return e;
+}
+
+/* A ring and what is sent in between, as dial_load.c and dial_data.c do it: every packet passes the
+ * receiver's replay window, however far the ring is, however much comes in between, and behind it. */
+static void t_ring(void **st)
+{
+	static const uint8_t key[32] = { 7 };
+	static const struct {
+		unsigned n;		/* of the ring */
+		uint32_t before;	/* used before it */
+		unsigned every, burst;	/* in between: one after so many, and so many at once in the middle */
+		unsigned least;		/* that were possible */
+	} rows[] = {
+		{ 700, 0, 50, 0, 14 }, { 700, 5, 50, 300, 100 }, { 1, 0, 1, 0, 1 }, { 15, 9, 3, 0, 5 }, { 16, 9, 5, 0, 3 },
+		{ 17, 77, 2, 20, 20 }, { 3000, 3, 40, 0, 75 }, { 3000, 0, 2, 0, 600 }, { 48, 1, 100, 20, 20 },
+	};
+	static uint8_t ring[3000][96];
+	struct esp_keys k = { ESP_AES_CBC_256, ESP_HMAC_SHA1_96, key, 32, key, 20 };
+
+	for (unsigned row = 0; row < N_ELEMENTS(rows); row++) {
+		unsigned n = rows[row].n, between = 0;
+		uint32_t first = rows[row].before + 1;
+		struct esp_sa *in, *out, *ctl;
+		size_t len = 0;
+
+		assert_int_equal(esp_sa_new(99, &k, true, &in), 0);
+		assert_int_equal(esp_sa_new(99, &k, false, &out), 0);
+		assert_int_equal(esp_sa_new(99, &k, false, &ctl), 0);
+		assert_true(esp_seq_raise(out, rows[row].before));
+		for (unsigned i = 0; i < n; i++) {
+			len = seal_one(out, ring[i]).len;
+			assert_int_equal(esp_seq(out), ring_number(first, i));
+			if (i % RING_RUN == RING_RUN - 1)
+				assert_true(esp_seq_raise(out, (uint32_t)esp_seq(out) + RING_FREE));
+		}
+		assert_false(esp_seq_raise(out, (uint32_t)esp_seq(out) - 1));
+		assert_false(esp_seq_raise(in, 5));
+		for (unsigned i = 0; i <= n; i++) {
+			unsigned more = (i % rows[row].every == 0) + (i == n / 2) * rows[row].burst + (i == n) * 40u;
+			struct esp_pkt e;
+
+			for (; more; more--) {
+				uint64_t at = ring_between(first, n, i, esp_seq(ctl));
+				uint8_t buf[96];
+
+				if (!at) {
+					assert_true(i < n);
+					continue;
+				}
+				assert_true(esp_seq_raise(ctl, (uint32_t)at - 1));
+				e = seal_one(ctl, buf);
+				e.sa = in;
+				esp_open(&e, 1);
+				assert_int_equal(e.verdict, ESP_OK);
+				between += i < n;
+			}
+			if (i == n)
+				break;
+			e = (struct esp_pkt){ .sa = in, .p = ring[i], .len = len };
+			esp_open(&e, 1);
+			assert_int_equal(e.verdict, ESP_OK);
+		}
+		assert_true(between >= rows[row].least);
+		esp_sa_free(in);
+		esp_sa_free(out);
+		esp_sa_free(ctl);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_connect), cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
+		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
+		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
-		cmocka_unit_test(t_close), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
+		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2154
+# The candidates, each in the same network.  Sourced after tests/lib.sh,
+# tests/server.sh, tests/dial.sh and bench/softether.sh.
+#
+#   cli   c0 192.0.2.10, and a prefix of client addresses     clients, iperf3 -c
+#   srv   out0 192.0.2.1, in0 198.51.100.1                    the server; forwards, NAT, MSS clamp
+#   in    198.51.100.2                                        iperf3 -s, udpload serve
+#
+# Every candidate meets the same rules, and they are ours: culvert's own firewall
+# is off, so that rules are no difference between them.
+#
+#   bench_network                     the three, and the inside host's programs
+#   bench_pin yes|no                  the server on CPU 0 and all else on CPU 1, or anything anywhere
+#   cand_start NAME MTU SUITE         culvert, null, softether or plain; false: cand_why says why not
+#   cand_clients N                    N clients, their addresses in $sources
+#   cand_stop
+#   load VERB OPTION…                 bench/load.py with all that the candidate's measurement needs
+
+IPERF_PORT=5201
+UDP_PORT=5100
+SUITES="aes256-sha1 aes256-sha256 aes128-sha1 aes256-gcm"
+candidate=
+cand_why=
+sources=
+cand_pids=
+dial_pids=()
+pinned=no
+bench_build=$build
+null_build=${NULL_BUILD:-$build-null}
+iperf_n=0
+
+bench_network()
+{
+	local ns
+	dial_network || return 1
+	# No filter on the reverse path; room for many flows at once; and no
+	# neighbour entry that must be asked for while something is measured.
+	for ns in cli srv in; do
+		ns $ns sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+			net.ipv4.ip_local_port_range="10000 65000" || return 1
+	done
+	ns srv sysctl -qw net.ipv4.ip_forward=1 &&
+		ns srv nft -f - <<-END || return 1
+		table inet bench {
+			chain forward_all {
+				type filter hook forward priority filter
+				ct state invalid drop
+				tcp flags syn tcp option maxseg size set 1360
+			}
+			chain post {
+				type nat hook postrouting priority srcnat
+				oifname "in0" masquerade
+			}
+		}
+		END
+	# What a server sends to its clients' addresses comes back here; datagrams for
+	# clients without a device (spray) go in without NAT.
+	ip -n "$(nsname in)" route add default via $INNER || return 1
+	bench_pin no
+	udp_serve || return 1
+}
+
+# Where packets are worked on: RPS takes every veth's receive work to its own side's CPU.
+bench_pin()
+{
+	local mask_server=0 mask_load=0
+	pinned=$1
+	if [ "$1" = yes ]; then
+		[ "$(nproc)" -ge 2 ] || { echo "one CPU only"; return 1; }
+		mask_server=1 mask_load=2
+	fi
+	ns srv sh -c "for d in out0 in0; do echo $mask_server >/sys/class/net/\$d/queues/rx-0/rps_cpus; done" &&
+		ns cli sh -c "echo $mask_load >/sys/class/net/c0/queues/rx-0/rps_cpus" &&
+		ns in sh -c "echo $mask_load >/sys/class/net/i0/queues/rx-0/rps_cpus"
+}
+
+# on_server, on_load COMMAND…: on the CPU of that side.
+on_server()
+{
+	if [ $pinned = yes ]; then taskset -c 0 "$@"; else "$@"; fi
+}
+
+load_cpu()
+{
+	if [ $pinned = yes ]; then echo 1; else echo "0-$(($(nproc) - 1))"; fi
+}
+
+udp_serve()
+{
+	start_ns in udpserve "$build/bench/udpload" -c "$rig_dir/in.counters" serve $UDP_PORT
+	udp_pid=$started
+	wait_for test -s "$rig_dir/in.counters"
+}
+
+# iperf_serve N: so many of them; the later ones are started when first needed.
+iperf_serve()
+{
+	for ((; iperf_n < $1; iperf_n++)); do
+		start_ns in "iperf3-$iperf_n" iperf3 -s -p $((IPERF_PORT + iperf_n))
+	done
+	wait_for eval '[ "$(ns in ss -Htln | grep -c ":52[0-9][0-9] ")" -ge '"$1"' ]'
+	load_affinity
+}
+
+# load_affinity: the inside host's programs run where the load runs.
+load_affinity()
+{
+	local p
+	for p in $(ip netns pids "$(nsname in)"); do
+		taskset -acp "$(load_cpu)" "$p" >/dev/null 2>&1
+	done
+	return 0
+}
+
+# ---- candidates ----
+
+# suite_offer SUITE: the words of culvert.conf's "quick".
+suite_words()
+{
+	case $1 in
+	aes256-sha1) echo "auth hmac-sha1 enc aes-256" ;;
+	aes256-sha256) echo "auth hmac-sha2-256 enc aes-256" ;;
+	aes128-sha1) echo "auth hmac-sha1 enc aes-128" ;;
+	aes256-gcm) echo "enc aes-256-gcm" ;;
+	esac
+}
+
+# bench_conf MTU SUITE: culvert's.
+bench_conf()
+{
+	cat <<-END
+	set engines ${ENGINES:-$([ $pinned = yes ] && echo 1 || nproc)}
+	ike passive esp transport from any to any quick $(suite_words "$2") psk "$PSK"
+	tunnel L2TP protocol l2tp {
+		listen on $OUTER
+		authentication-method mschapv2
+		l2tp-hello-interval 60
+		l2tp-hello-timeout 30
+		mru $1
+	}
+	ipcp HOME {
+		pool-address "${POOL%.*}.0.10-${POOL%.*}.${POOL_LAST:-3.250}"
+		dns-servers 9.9.9.9
+	}
+	interface ${INTERFACE:-tun0} address $POOL.1 ipcp HOME
+	authentication LOCAL type local {
+		users-file "$server_run/users"
+	}
+	bind tunnel from L2TP authenticated by LOCAL to ${INTERFACE:-tun0}
+	END
+}
+
+cand_start()
+{
+	candidate=$1 cand_why='' sources='' dial_pids=() cand_pids=()
+	cand_mtu=$2 cand_suite=$3
+	printf '%s\n' "$PSK" >"$rig_dir/psk"
+	password_of alice >"$rig_dir/password"
+	"cand_start_$1" "$2" "$3"
+}
+
+cand_start_plain()
+{
+	:
+}
+
+culvert_start()
+{
+	build=$1
+	shift
+	server_run=$rig_dir/run
+	rm -rf "$server_run" && mkdir -p "$server_run" && chmod 755 "$rig_dir" "$server_run" || return 1
+	(umask 077 && bench_conf "$@" >"$server_run/conf" && server_users >"$server_run/users") || return 1
+	if ! "$build/culvertd" -n -f "$server_run/conf" >"$rig_dir/out" 2>&1; then
+		cand_why="culvert: $(tail -n 1 "$rig_dir/out")"
+		return 1
+	fi
+	start_ns srv culvertd $([ $pinned = yes ] && echo taskset -c 0) "$build/culvertd" -d -f "$server_run/conf" -r "$server_run"
+	server_pid=$started
+	wait_for server_up_or_dead
+	ctl status >/dev/null || { cand_why="culvert does not start"; return 1; }
+	dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+}
+
+cand_start_culvert()
+{
+	culvert_start "$bench_build" "$@"
+}
+
+cand_start_null()
+{
+	[ -x "$null_build/culvertd" ] || { cand_why="no build with null crypto in $null_build"; return 1; }
+	culvert_start "$null_build" "$@"
+}
+
+# cand_server_pids: of all processes of the server.
+cand_server_pids()
+{
+	case $candidate in
+	culvert | null) echo "$server_pid" $(pgrep -P "$server_pid") ;;
+	softether) softether_pids "$rig_dir/softether" | xargs ;;
+	esac
+}
+
+tun_up()
+{
+	ip -n "$(nsname cli)" -o -4 addr show dev "$1" 2>/dev/null | grep -q inet
+}
+
+# cand_clients N: each with an address, in $sources.
+cand_clients()
+{
+	local i n=$1 a cli
+	cli=$(nsname cli)
+	iperf_serve "$n"
+	sources=
+	if [ $candidate = plain ]; then
+		ip -n "$cli" route replace $INSIDE via $OUTER || return 1
+		sources=$CLIENT
+		[ "$n" = 1 ] || sources=$(python3 -c "print(*['198.18.0.%d' % (i + 1) for i in range($n)])")
+		return 0
+	fi
+	ip -n "$cli" route flush exact $INSIDE 2>/dev/null
+	for ((i = 0; i < n; i++)); do
+		start_ns cli "dial-$i" $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" --tun "vpn$i" \
+			$([ "$n" = 1 ] || echo --from 198.18.0.$((i + 1))/32)
+		dial_pids+=("$started")
+	done
+	for ((i = 0; i < n; i++)); do
+		wait_for eval "tun_up vpn$i || ! rig_alive ${dial_pids[i]}"
+		a=$(ip -n "$cli" -o -4 addr show dev "vpn$i" 2>/dev/null | awk '{ print $4 }')
+		[ -n "$a" ] || { cand_why="$candidate: client $i does not come up: $(grep -hE 'failed|result' "$rig_dir/dial-$i.log" | head -n 1)"; return 1; }
+		# Each client's traffic into its own tunnel.
+		ip -n "$cli" link set "vpn$i" mtu "$cand_mtu" &&
+			ip -n "$cli" rule add from "$a" lookup $((1000 + i)) pref $((1000 + i)) &&
+			ip -n "$cli" route replace $INSIDE dev "vpn$i" table $((1000 + i)) || return 1
+		sources="$sources${sources:+ }$a"
+	done
+	wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+}
+
+# clients_stop: they hang up.
+clients_stop()
+{
+	local i cli
+	cli=$(nsname cli)
+	[ ${#dial_pids[@]} -eq 0 ] || rig_kill TERM "${dial_pids[@]}"
+	for ((i = 0; i < ${#dial_pids[@]}; i++)); do
+		ip -n "$cli" rule del pref $((1000 + i)) 2>/dev/null
+	done
+	dial_pids=()
+	sources=
+}
+
+cand_stop()
+{
+	clients_stop
+	case $candidate in
+	culvert | null) rig_kill TERM "$server_pid" ;;
+	softether) softether_stop "$rig_dir/softether" ;;
+	esac
+	ns srv conntrack -F 2>/dev/null
+	candidate=
+}
+
+# load VERB OPTION…
+load()
+{
+	local verb=$1
+	shift
+	python3 "$top/bench/load.py" "$verb" --ns "$(nsname cli)" --target $INSIDE --sources "$sources" --mtu "$cand_mtu" \
+		--bytes $((cand_mtu - 28)) --pids "$(cand_server_pids)" --tmp "$rig_dir" --port $IPERF_PORT --udp-port $UDP_PORT \
+		--udpload "$bench_build/bench/udpload" --server-counters "$rig_dir/in.counters" \
+		$([ $pinned = yes ] && echo --cpu 0 --load-cpu 1) "$@"
+}

@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One load run between the client end and the inside host, measured over one window.
+
+    load.py tcp  --dir down|up|both …      iperf3, one pair per client
+    load.py udp  --dir … --rate PPS …      single datagrams at this pace (udpload)
+    load.py peak --dir … …                 paces from low to high; then twice the best
+    load.py ping [--load-…] …              round trips, alone or beside a saturating neighbour
+    load.py rate --counters FILE …         what some other sender gets through
+
+Prints "METRIC VALUE" lines.  CPU time is taken at the two ends of the window:
+the server core's from its idle time (ticks miss most softirq work), the
+server processes' from the scheduler's own sums.
+"""
+import argparse
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+HZ = os.sysconf("SC_CLK_TCK")
+COUNTERS = struct.Struct("=5Q")
+
+
+def fail(text):
+    print("load.py: " + text, file=sys.stderr)
+    sys.exit(1)
+
+
+def put(metric, value):
+    print(f"{metric} {value:.6g}" if isinstance(value, float) else f"{metric} {value}", flush=True)
+
+
+class Sample:
+    """Time, CPU and counters at one moment."""
+
+    def __init__(self, args):
+        self.at = time.monotonic_ns()
+        self.idle = {}
+        with open("/proc/stat", encoding="ascii") as f:
+            for line in f:
+                w = line.split()
+                if w[0].startswith("cpu") and w[0] != "cpu":
+                    # idle, iowait, steal
+                    self.idle[int(w[0][3:])] = (int(w[4]) + int(w[5]) + int(w[8])) * 1_000_000_000 // HZ
+        self.process = sum(process_ns(p) for p in args.pids)
+        self.counters = [counters(f) for f in args.counters]
+
+
+def process_ns(pid):
+    """CPU time of all threads that live."""
+    total = 0
+    try:
+        for t in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{t}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return total
+
+
+def counters(path):
+    with open(path, "rb") as f:
+        return COUNTERS.unpack(f.read(COUNTERS.size))
+
+
+class Window:
+    """What passed between two samples."""
+
+    def __init__(self, args, seconds):
+        self.a = Sample(args)
+        time.sleep(seconds)
+        self.b = Sample(args)
+        self.seconds = (self.b.at - self.a.at) / 1e9
+        self.process = self.b.process - self.a.process
+        idle = {c: self.b.idle[c] - self.a.idle[c] for c in self.a.idle}
+        wall = self.b.at - self.a.at
+        self.busy = {c: max(0, wall - i) for c, i in idle.items()}
+        # How much of the machine was at work at all.
+        self.all_busy = sum(self.busy.values())
+
+    def counter(self, i, k):
+        return self.b.counters[i][k] - self.a.counters[i][k]
+
+
+def put_cpu(args, w, packets, payload):
+    """CPU per packet and byte; a packet is one of the tunnel's MTU, or a datagram."""
+    put("process_pct", 100 * w.process / 1e9 / w.seconds)
+    if args.cpu >= 0:
+        put("cpu0_pct", 100 * w.busy[args.cpu] / 1e9 / w.seconds)
+    put("machine_pct", 100 * w.all_busy / 1e9 / w.seconds)
+    if packets > 0:
+        put("kpps", packets / w.seconds / 1e3)
+        put("process_ns_pkt", w.process / packets)
+        if args.cpu >= 0:
+            put("cpu0_ns_pkt", w.busy[args.cpu] / packets)
+            put("cpu0_ns_byte", w.busy[args.cpu] / payload)
+
+
+def on_cpu(args):
+    """The load's own CPU, when the server has one for itself."""
+    return ["taskset", "-c", str(args.load_cpu)] if args.load_cpu >= 0 else []
+
+
+def in_ns(args, ns, *command):
+    return ["ip", "netns", "exec", ns] + on_cpu(args) + list(command)
+
+
+def tcp_start(args, sources, direction, seconds, tag):
+    way = {"down": "-R", "up": "", "both": "--bidir"}[direction]
+    lines = [
+        f"iperf3 -c {args.target} -p {args.port + i} -B {s} {way} -t {int(seconds)} -O {int(args.omit)} -J "
+        f">{args.tmp}/{tag}.{i}.json 2>&1 &"
+        for i, s in enumerate(sources)
+    ]
+    # pylint: disable=consider-using-with
+    return subprocess.Popen(in_ns(args, args.ns, "sh", "-c", "\n".join(lines) + "\nwait"), start_new_session=True)
+
+
+def tcp_end(args, process, sources, direction, tag):
+    """Bytes per second down, up; retransmits; the smallest and largest share."""
+    try:
+        process.wait(timeout=args.time + args.omit + 20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        fail("iperf3 does not end")
+    down = up = again = 0
+    each = []
+    for i in range(len(sources)):
+        path = f"{args.tmp}/{tag}.{i}.json"
+        with open(path, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        try:
+            end = json.loads(text)["end"]
+            got = {"up": end["sum_received"]["bits_per_second"] / 8}
+        except (ValueError, KeyError):
+            print(f"load.py: client {i}: {text[-300:]}", file=sys.stderr)
+            continue
+        if direction == "down":
+            got = {"down": got["up"]}
+        elif direction == "both":
+            got["down"] = end["sum_received_bidir_reverse"]["bits_per_second"] / 8
+        down += got.get("down", 0)
+        up += got.get("up", 0)
+        again += end["sum_sent"].get("retransmits", 0)
+        each.append(sum(got.values()))
+    if len(each) < len(sources):
+        put("clients_failed", len(sources) - len(each))
+    if not each:
+        fail("no client of iperf3 measured anything")
+    return down, up, again, min(each), max(each)
+
+
+def do_tcp(args):
+    p = tcp_start(args, args.sources, args.dir, args.time, "tcp")
+    time.sleep(args.omit)
+    w = Window(args, args.time)
+    down, up, again, low, high = tcp_end(args, p, args.sources, args.dir, "tcp")
+    if down + up <= 0:
+        fail("nothing came through")
+    put("mbit", (down + up) * 8 / 1e6)
+    if args.dir == "both":
+        put("down_mbit", down * 8 / 1e6)
+        put("up_mbit", up * 8 / 1e6)
+    put("retransmits", again)
+    if len(args.sources) > 1:
+        put("client_min_mbit", low * 8 / 1e6)
+        put("client_max_mbit", high * 8 / 1e6)
+    # IPv4 and TCP headers with the timestamp option.
+    payload = (down + up) * w.seconds
+    put_cpu(args, w, payload / (args.mtu - 52), payload)
+
+
+def udp_run(args, rate):
+    """One pace: offered and delivered datagrams per second, and the window."""
+    up = rate if args.dir in ("up", "both") else 0
+    down = rate if args.dir in ("down", "both") else 0
+    mine = f"{args.tmp}/udp.counters"
+    with open(mine, "wb") as f:
+        f.write(bytes(COUNTERS.size))
+    command = [args.udpload, "-c", mine, "-b", args.sources[0], "-n", str(len(args.sources)), "-l", str(args.bytes),
+               "-t", str(int(args.time + args.omit + 2)), "-r", str(up), "-d", str(down), "run", args.target,
+               str(args.udp_port)]
+    # pylint: disable=consider-using-with
+    p = subprocess.Popen(in_ns(args, args.ns, *command), start_new_session=True)
+    time.sleep(args.omit)
+    args.counters = [mine, args.server_counters]
+    w = Window(args, args.time)
+    os.killpg(p.pid, signal.SIGKILL)
+    p.wait()
+    # 0: here, 1: at the inside host; rx 0, tx 2, tx_failed 4
+    sent = (w.counter(0, 2) + w.counter(0, 4) if up else 0) + (w.counter(1, 2) + w.counter(1, 4) if down else 0)
+    got = (w.counter(1, 0) if up else 0) + (w.counter(0, 0) if down else 0)
+    return sent / w.seconds, got / w.seconds, w
+
+
+def put_udp(args, prefix, offered, got):
+    put(prefix + "offered_kpps", offered / 1e3)
+    put(prefix + "kpps_got", got / 1e3)
+    put(prefix + "mbit", got * args.bytes * 8 / 1e6)
+
+
+def do_udp(args):
+    offered, got, w = udp_run(args, args.rate)
+    if got <= 0:
+        fail("nothing came through")
+    put_udp(args, "", offered, got)
+    put("lost_pct", 100 * max(0.0, 1 - got / offered) if offered else 0.0)
+    put_cpu(args, w, got * w.seconds, got * w.seconds * args.bytes)
+
+
+def do_peak(args):
+    """The best that is delivered; then what is left at twice that."""
+    ways = 2 if args.dir == "both" else 1
+    good, bad, best, full = args.rate, None, None, False
+
+    def attempt(rate):
+        nonlocal good, bad, best, full
+        offered, got, w = udp_run(args, int(rate))
+        if not best or got > best[1]:
+            best = (offered, got, w)
+        # The source itself can no more.
+        full = offered < 0.8 * rate * ways
+        if got >= 0.95 * offered:
+            good = max(good, rate)
+        else:
+            bad = min(bad or rate, rate)
+
+    rate = args.rate
+    while not bad and not full and rate < 20e6:
+        attempt(rate)
+        rate *= args.step
+    put("source_limited", int(full))
+    for _ in range(args.refine if bad and bad > good else 0):
+        attempt((good + bad) / 2)
+    offered, got, w = best
+    if got <= 0:
+        fail("nothing came through")
+    put_udp(args, "", offered, got)
+    put_cpu(args, w, got * w.seconds, got * w.seconds * args.bytes)
+    over, left, _ = udp_run(args, int(2 * got / ways))
+    put_udp(args, "over_", over, left)
+    put("over_times", over / got)
+    put("over_left_pct", 100 * left / got)
+
+
+def do_ping(args):
+    neighbour = None
+    if args.neighbours:
+        neighbour = tcp_start(args, args.neighbours, args.dir, int(args.time + 1), "neighbour")
+        time.sleep(args.omit)
+    n = int(args.time / args.interval)
+    p = subprocess.run(in_ns(args, args.ns, "ping", "-n", "-i", str(args.interval), "-c", str(n), "-W", "2", "-I",
+                             args.sources[0], args.target), capture_output=True, text=True, check=False)
+    if neighbour:
+        tcp_end(args, neighbour, args.neighbours, args.dir, "neighbour")
+    rtt = sorted(float(w[5:]) for line in p.stdout.splitlines() for w in line.split() if w.startswith("time="))
+    if not rtt:
+        fail("no ping was answered: " + p.stdout[-300:])
+    put("ping_p50_ms", rtt[len(rtt) // 2])
+    put("ping_p99_ms", rtt[min(len(rtt) - 1, len(rtt) * 99 // 100)])
+    put("ping_max_ms", rtt[-1])
+    put("pings_lost_pct", 100.0 * (n - len(rtt)) / n)
+
+
+def do_rate(args):
+    """Another sender runs already; counters: where it arrives."""
+    w = Window(args, args.time)
+    got = sum(w.counter(i, 0) for i in range(len(args.counters)))
+    if got <= 0:
+        fail("nothing came through")
+    put("kpps_got", got / w.seconds / 1e3)
+    put_cpu(args, w, got, sum(w.counter(i, 1) for i in range(len(args.counters))))
+
+
+def do_cpu(args):
+    """Only the CPU: of a server that has nothing to do."""
+    w = Window(args, args.time)
+    put_cpu(args, w, 0, 0)
+
+
+def words(text):
+    return text.split()
+
+
+def main():
+    verbs = {"tcp": do_tcp, "udp": do_udp, "peak": do_peak, "ping": do_ping, "rate": do_rate, "cpu": do_cpu}
+    p = argparse.ArgumentParser(description="one load run", allow_abbrev=False)
+    p.add_argument("verb", choices=sorted(verbs))
+    p.add_argument("--ns", help="the clients' namespace")
+    p.add_argument("--target", help="the inside host")
+    p.add_argument("--sources", type=words, default=[], help="addresses of the clients")
+    p.add_argument("--neighbours", type=words, default=[], help="ping: clients that saturate the server")
+    p.add_argument("--dir", choices=("down", "up", "both"), default="down")
+    p.add_argument("--time", type=float, default=3)
+    p.add_argument("--omit", type=float, default=1, help="seconds before the window")
+    p.add_argument("--cpu", type=int, default=-1, help="the server's CPU, if it has one for itself")
+    p.add_argument("--load-cpu", type=int, default=-1)
+    p.add_argument("--pids", type=words, default=[], help="processes of the server")
+    p.add_argument("--mtu", type=int, default=1400)
+    p.add_argument("--port", type=int, default=5201, help="iperf3's first")
+    p.add_argument("--udp-port", type=int, default=5100)
+    p.add_argument("--udpload")
+    p.add_argument("--server-counters", help="of udpload serve")
+    p.add_argument("--counters", type=words, default=[])
+    p.add_argument("--rate", type=int, default=40000, help="datagrams per second and direction; peak: the first")
+    p.add_argument("--step", type=float, default=1.6)
+    p.add_argument("--refine", type=int, default=2, help="peak: steps between the last good and the first bad pace")
+    p.add_argument("--bytes", type=int, default=1372)
+    p.add_argument("--interval", type=float, default=0.01)
+    p.add_argument("--tmp", default="/tmp")
+    args = p.parse_args()
+    verbs[args.verb](args)
+
+
+main()
