@@ -52,7 +52,7 @@ struct ike_quick_suite {
 	uint8_t auth;			/* enum esp_auth_alg */
 };
 
-/* "aes256-sha1-modp2048", "aes256-sha1": false for words that are not known. */
+/* "aes256-sha1-modp2048"; "aes256-sha1", "aes256gcm16": false for words that are not known. */
 MUST_USE bool ike_main_suite_parse(const char *, struct ike_main_suite *ret);
 MUST_USE bool ike_quick_suite_parse(const char *, struct ike_quick_suite *ret);
 
@@ -89,7 +89,7 @@ struct ike_child {
 	uint32_t spi_in, spi_out;
 	uint8_t enc, auth;
 	uint8_t enc_len, auth_len;
-	uint8_t in_enc[32], in_auth[32], out_enc[32], out_auth[32];
+	uint8_t in_enc[36], in_auth[32], out_enc[36], out_auth[32];	/* GCM: with its salt */
 };
 
 enum ike_effect_type {

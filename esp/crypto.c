@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(HAVE_IPSEC_MB) && !defined(BENCH_NULL_CRYPTO)
-#define USE_IPSEC_MB
-#endif
-
 enum {
 	TEST_JOBS = 32,			/* twice the lanes there are */
 	TEST_LEN = 1424,		/* what a 1400-byte packet's ciphertext has */
@@ -370,7 +366,6 @@ void crypto_init(void)
 	if (done)
 		return;
 	done = true;
-#ifdef USE_IPSEC_MB
 	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++) {
 		if (!mb_open((enum esp_backend_id)id))
 			continue;
@@ -380,7 +375,6 @@ void crypto_init(void)
 		else
 			there[id] = true;
 	}
-#endif
 	choose_usual();
 }
 
@@ -453,7 +447,6 @@ void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 		op_tune(t, (enum esp_op)op, cpu_ns);
 	crypto_key_free(t->key);
 	free(t);
-#ifdef USE_IPSEC_MB
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		for (unsigned n = 1; n <= CHOICE_MAX; n++)
 			used[crypto_choice[op].by[n]] = true;
@@ -462,7 +455,6 @@ void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 			mb_close((enum esp_backend_id)id);
 			there[id] = false;
 		}
-#endif
 }
 
 static PRINTF(3, 4) void text_add(char *text, size_t cap, const char *fmt, ...)
@@ -481,14 +473,12 @@ const char *crypto_text(void)
 	bool any = any_mb();
 
 	text[0] = '\0';
-#ifdef USE_IPSEC_MB
 	if (any)
 		text_add(text, sizeof(text), "ipsec-mb-%s, by packets at once:", mb_version());
-	else
+	else if (mb_version())
 		text_add(text, sizeof(text), "openssl, ipsec-mb-%s is of no use here", mb_version());
-#else
-	text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
-#endif
+	else
+		text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
 	for (unsigned op = 0; any && op < ESP_OPS; op++) {
 		text_add(text, sizeof(text), " %s=", ops[op]);
 		for (unsigned k = 1; k <= CHOICE_MAX; k++) {

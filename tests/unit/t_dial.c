@@ -541,6 +541,8 @@ static void t_suites(void **st)
 		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
 		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
 		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
+		{ "aes256-sha1-modp1024", true, false, DIAL_MODP1024 },
+		{ "aes128-sha256-ecp256", false, true, DIAL_ECP256 },
 	};
 	static const struct {
 		const char *quick;
@@ -550,12 +552,16 @@ static void t_suites(void **st)
 		{ "aes128-sha1", ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 20 },
 		{ "aes256-sha256", ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32 },
 		{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
+		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
+		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
 	};
+	static const char *const wrong_quick[] = { "", "aes256", "sha1", "aes256gcm16-sha1", "aes256gcm", "aes256-" };
 	static const char *const wrong[] = {
 		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
 		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256--modp2048", "-aes256-sha1-modp2048",
 	};
 
+	_Static_assert(N_ELEMENTS(mains) == N_ELEMENTS(quicks), "one goes with the other");
 	for (unsigned i = 0; i < N_ELEMENTS(mains); i++) {
 		struct ike_conf conf = conf_usual;
 		struct dial_dh *dh = dial_dh_new(mains[i].group);
@@ -584,6 +590,11 @@ static void t_suites(void **st)
 		struct ike_main_suite m;
 
 		assert_false(ike_main_suite_parse(wrong[i], &m));
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(wrong_quick); i++) {
+		struct ike_quick_suite q;
+
+		assert_false(ike_quick_suite_parse(wrong_quick[i], &q));
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
 		struct ike_quick_suite q;
