@@ -396,55 +396,61 @@ static bool any_mb(void)
 	return any;
 }
 
-/* ns of TUNE_JOBS jobs in groups of step. */
-static uint64_t op_cost(struct bench *t, enum esp_backend_id id, unsigned step, uint64_t (*cpu_ns)(void))
+/* From so many packets on, each: a choice is made for these. */
+static const uint8_t tune_sizes[] = { 1, 2, 4, 8, CHOICE_MAX };
+
+/* ns of TUNE_JOBS jobs in groups of each size; 0: not measured yet. */
+struct cost {
+	uint64_t ns[N_ELEMENTS(tune_sizes)];
+};
+
+static void op_measure(struct bench *t, enum esp_op op, enum esp_backend_id id, uint64_t (*cpu_ns)(void), struct cost *ret)
 {
-	uint64_t best = UINT64_MAX;
+	uint64_t ns = 0;
 
-	for (unsigned i = 0; i < TUNE_TRIES; i++) {
-		uint64_t at = cpu_ns();
-
-		bench_run(t, backends[id].b, id, TUNE_JOBS, step);
-		best = MIN(best, cpu_ns() - at);
+	if (!bench_key(t, op, backends[id].b, id))
+		return;
+	bench_fill(t, false);
+	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++) {
+		/* What is done one by one costs the same in any group. */
+		if (i == 0 || (id != BACKEND_OPENSSL && !is_gcm(op))) {
+			ns = cpu_ns();
+			bench_run(t, backends[id].b, id, TUNE_JOBS, tune_sizes[i]);
+			ns = cpu_ns() - ns + 1;
+		}
+		if (!ret->ns[i] || ns < ret->ns[i])
+			ret->ns[i] = ns;
 	}
-	return best;
 }
 
-static void op_tune(struct bench *t, enum esp_op op, uint64_t (*cpu_ns)(void))
+static void op_choose(enum esp_op op, const struct cost cost[static BACKENDS])
 {
-	static const uint8_t sizes[] = { 1, 2, 4, 8, CHOICE_MAX };
-	uint64_t best[N_ELEMENTS(sizes)];
-	enum esp_backend_id by[N_ELEMENTS(sizes)];
+	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++) {
+		enum esp_backend_id best = BACKEND_OPENSSL;
 
-	for (unsigned id = 0; id < BACKENDS; id++) {
-		uint64_t cost = 0;
-
-		if (!there[id] || !bench_key(t, op, backends[id].b, (enum esp_backend_id)id))
-			continue;
-		bench_fill(t, false);
-		for (unsigned i = 0; i < N_ELEMENTS(sizes); i++) {
-			/* What is done one by one costs the same in any group. */
-			if (i == 0 || (id != BACKEND_OPENSSL && !is_gcm(op)))
-				cost = op_cost(t, (enum esp_backend_id)id, sizes[i], cpu_ns);
-			if (id == BACKEND_OPENSSL || cost < best[i]) {
-				best[i] = cost;
-				by[i] = (enum esp_backend_id)id;
-			}
-		}
+		for (unsigned id = 0; id < BACKENDS; id++)
+			if (cost[id].ns[i] && cost[id].ns[i] < cost[best].ns[i])
+				best = (enum esp_backend_id)id;
+		choose(op, tune_sizes[i], best);
 	}
-	for (unsigned i = 0; i < N_ELEMENTS(sizes); i++)
-		choose(op, sizes[i], by[i]);
 }
 
 void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 {
+	struct cost cost[ESP_OPS][BACKENDS] = { 0 };
 	bool used[BACKENDS] = { false };
 	struct bench *t;
 
 	if (!any_mb() || !(t = calloc(1, sizeof(*t))))
 		return;
+	/* The tries of one thing lie apart, so that what disturbs the machine meets few of them. */
+	for (unsigned i = 0; i < TUNE_TRIES; i++)
+		for (unsigned op = 0; op < ESP_OPS; op++)
+			for (unsigned id = 0; id < BACKENDS; id++)
+				if (there[id])
+					op_measure(t, (enum esp_op)op, (enum esp_backend_id)id, cpu_ns, &cost[op][id]);
 	for (unsigned op = 0; op < ESP_OPS; op++)
-		op_tune(t, (enum esp_op)op, cpu_ns);
+		op_choose((enum esp_op)op, cost[op]);
 	crypto_key_free(t->key);
 	free(t);
 	for (unsigned op = 0; op < ESP_OPS; op++)
@@ -475,7 +481,7 @@ const char *crypto_text(void)
 	text[0] = '\0';
 	if (any)
 		text_add(text, sizeof(text), "ipsec-mb-%s, by packets at once:", mb_version());
-	else if (mb_version())
+	else if (*mb_version())
 		text_add(text, sizeof(text), "openssl, ipsec-mb-%s is of no use here", mb_version());
 	else
 		text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));

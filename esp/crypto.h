@@ -117,7 +117,7 @@ static inline void mb_close(enum esp_backend_id id)
 
 static inline const char *mb_version(void)
 {
-	return NULL;
+	return "";
 }
 #endif
 
