@@ -267,7 +267,8 @@ static void bench_seal(struct bench *to, const struct bench *sealer)
 }
 
 /* The first n, in groups of step. */
-static void bench_run(struct bench *t, const struct esp_backend *b, enum esp_backend_id id, unsigned n, unsigned step)
+static void bench_run(struct bench *t, const struct esp_backend *b, enum esp_backend_id id, unsigned n,
+	unsigned step)
 {
 	for (unsigned i = 0; i < n; i += step)
 		b->run(id, t->op, t->jobs + i, MIN(step, n - i));
@@ -287,7 +288,8 @@ static bool bench_same(const struct bench *a, const struct bench *b)
 }
 
 /* Three times the memory of a bench: OpenSSL's, the other's, and who sealed. */
-static bool op_right(struct bench t[static 3], enum esp_op op, const struct esp_backend *b, enum esp_backend_id id)
+static bool op_right(struct bench t[static 3], enum esp_op op, const struct esp_backend *b,
+	enum esp_backend_id id)
 {
 	static const uint8_t steps[] = { 1, 3, 8, TEST_JOBS };
 	bool open = op == OP_GCM_128_OPEN || op == OP_GCM_256_OPEN;
@@ -404,7 +406,8 @@ struct cost {
 	uint64_t ns[N_ELEMENTS(tune_sizes)];
 };
 
-static void op_measure(struct bench *t, enum esp_op op, enum esp_backend_id id, uint64_t (*cpu_ns)(void), struct cost *ret)
+static void op_measure(struct bench *t, enum esp_op op, enum esp_backend_id id, uint64_t (*cpu_ns)(void),
+	struct cost *ret)
 {
 	uint64_t ns = 0;
 
