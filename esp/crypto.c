@@ -428,14 +428,21 @@ static void op_measure(struct bench *t, enum esp_op op, enum esp_backend_id id, 
 
 static void op_choose(enum esp_op op, const struct cost cost[static BACKENDS])
 {
-	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++) {
+	enum esp_backend_id by[N_ELEMENTS(tune_sizes)];
+
+	for (unsigned i = N_ELEMENTS(tune_sizes); i-- > 0;) {
 		enum esp_backend_id best = BACKEND_OPENSSL;
 
 		for (unsigned id = 0; id < BACKENDS; id++)
 			if (cost[id].ns[i] && cost[id].ns[i] < cost[best].ns[i])
 				best = (enum esp_backend_id)id;
-		choose(op, tune_sizes[i], best);
+		/* As good as the best is whoever has the next size: several builds share code. */
+		if (i + 1 < N_ELEMENTS(tune_sizes) && cost[by[i + 1]].ns[i] < cost[best].ns[i] / 16 * 17)
+			best = by[i + 1];
+		by[i] = best;
 	}
+	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++)
+		choose(op, tune_sizes[i], by[i]);
 }
 
 void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
