@@ -1757,8 +1757,12 @@ static void ike_end_host(struct conf_parse *p, struct conf_pos pos, const struct
 static void ike_end(struct conf_parse *p)
 {
 	struct conf *c = p->c;
-	unsigned first = (unsigned)(p->ike - c->ike);
+	const struct conf_ike *k = p->ike;
+	unsigned first = (unsigned)(k - c->ike);
 
+	if (k->quick_auth[0] && (!strcmp(k->quick_enc, "aes-128-gcm") || !strcmp(k->quick_enc, "aes-256-gcm")))
+		conf_error(p, p->at_ike[first], "quick auth %s: enc %s authenticates by itself, and takes no auth",
+			k->quick_auth, k->quick_enc);
 	for (unsigned to = 0; to < 2; to++) {
 		const struct conf_host *e = &p->end_host[to];
 

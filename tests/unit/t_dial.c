@@ -570,6 +570,8 @@ static void t_suites(void **st)
 		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
 		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
 		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
+		{ "aes256-sha1-modp1024", true, false, DIAL_MODP1024 },
+		{ "aes128-sha256-ecp256", false, true, DIAL_ECP256 },
 	};
 	static const struct {
 		const char *quick;
@@ -582,9 +584,11 @@ static void t_suites(void **st)
 		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
 		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
 	};
+	static const char *const wrong_quick[] = { "", "aes256", "sha1", "aes256gcm16-sha1", "aes256gcm", "aes256-" };
 	static const char *const wrong[] = {
 		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
-		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-", "aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
+		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-",
+		"aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
 	};
 
 	for (unsigned q = 0; q < N_ELEMENTS(quicks); q++) {
@@ -621,6 +625,11 @@ static void t_suites(void **st)
 		if (strcmp(wrong[i], "aes256-sha1") && strcmp(wrong[i], "aes256gcm16"))
 			assert_false(ike_quick_suite_parse(wrong[i], &q));
 		assert_int_equal(ike_group_parse(wrong[i]), 0);
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(wrong_quick); i++) {
+		struct ike_quick_suite q;
+
+		assert_false(ike_quick_suite_parse(wrong_quick[i], &q));
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
 		struct ike_quick_suite q;
