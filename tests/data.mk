@@ -19,3 +19,7 @@ tests_fuzz_fuzz_seg_LDADD = libseg.a
 tests_fuzz_fuzz_coal_SOURCES = tests/fuzz/fuzz_coal.c tests/unit/gso_util.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_coal_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_coal_LDADD = libseg.a
+check_PROGRAMS += bench/trace
+bench_trace_SOURCES = bench/trace.c tests/unit/data_rig.h tests/unit/gso_util.h
+bench_trace_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+bench_trace_LDADD = libengine.a libseg.a libl2tp.a libppp.a libesp.a libbase.a $(EVENT_LIBS) $(CRYPTO_LIBS)
