@@ -28,7 +28,7 @@ culvertd_LDADD = libsandbox.a libnetd.a libengine.a libseg.a libl2tp.a libppp.a 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
 libengine_a_SOURCES = l2tpd/engine.h l2tpd/sa.c l2tpd/call.c \
-	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h
+	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h l2tpd/turns.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 
 noinst_LIBRARIES += libsandbox.a
