@@ -178,8 +178,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
 	idle_start(&s->idle, 0, 0, now);
-	s->tun = -1;
-	list_init(&s->by_ip);
+	data_sess_init(s);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
 	e->by_slot[slot] = s;

@@ -113,18 +113,6 @@ static void tell_use(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- configuration ---- */
-struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
-{
-	c->refs++;
-	return c;
-}
-
-void tunnel_conf_put(struct tunnel_conf *c)
-{
-	if (c && --c->refs == 0)
-		free(c);
-}
-
 static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned index)
 {
 	const struct conf_tunnel *c = &e->conf.tunnel[index];

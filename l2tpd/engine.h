@@ -5,7 +5,7 @@
  *
  *   engine.c   start, messages from other processes, counters
  *   sa.c       flows and their SAs
- *   data.c     the way of packets
+ *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
  * Invariant: a packet reaches a tunnel only through an SA of the flow that the
@@ -20,9 +20,11 @@
 #include "base/list.h"
 #include "base/proto.h"
 #include "esp/esp.h"
+#include "l2tpd/bucket.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
+#include "l2tpd/turns.h"
 #include "ppp/ppp.h"
 
 struct engine;
@@ -92,6 +94,9 @@ struct flow {
 	struct sa *send;		/* the pair we send on; NULL = none */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
+	struct turn in_turn;		/* in engine.in_turns */
+	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
+	size_t in_queued;		/* … and the bytes of them */
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
@@ -100,6 +105,13 @@ struct flow {
 	bool orphan;			/* its iked is gone: its SAs are ours alone */
 	bool ending;			/* orphan, and its end was asked for */
 	char tag[96];			/* for the log: flow=N peer=A:P */
+};
+
+/* What a session has to send (data_out.c). */
+struct sess_out {
+	struct turn turn;		/* in engine.out_turns */
+	struct list queue;		/* shared TUN: what was read from it, oldest first … */
+	size_t queued;			/* … and the bytes of that */
 };
 
 /* One PPP link over one L2TP session. */
@@ -121,6 +133,8 @@ struct sess {
 	bool routed;			/* it has its route: what it sends can be answered */
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
 	struct hold hold;		/* IP packets that wait for the TUN */
+	struct sess_out out;
+	struct bucket in_limit, out_limit;
 	struct sess_row *row;
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
@@ -145,6 +159,7 @@ struct shared_tun {
 	struct engine *e;
 	int fd;				/* -1 until netd made it */
 	struct event *ev;
+	bool readable;			/* it was not yet read to its end */
 	char ifname[CONF_IFNAME_MAX];	/* "" = that interface has a TUN per session */
 };
 
@@ -154,7 +169,7 @@ struct shared_tun {
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
 	X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired)
+	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -185,6 +200,9 @@ struct engine {
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
 	uint32_t next_slot, next_gen;
+	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
+	struct turns out_turns;		/* sessions with something to send */
+	struct event *in_pump, *out_pump;	/* do it */
 	struct event *use_timer;
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
@@ -230,8 +248,13 @@ void sa_orphan_all(struct engine *);
 /* Send everything that ends every flow; the process is about to exit. */
 void flow_stop_all(struct engine *);
 
-/* ---- data.c ---- */
+/* ---- data.c, data_in.c, data_out.c ---- */
 void data_init(struct engine *);
+void data_sess_init(struct sess *);
+void data_flow_init(struct flow *);
+
+/* What was received of a flow that ends is forgotten. */
+void data_flow_end(struct flow *);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
 /* One ESP packet that was held, at p of len bytes. */
@@ -260,6 +283,9 @@ void data_shared_close(struct shared_tun *);
 void data_shared_join(struct sess *, struct shared_tun *);
 /* They come by themselves from now on: its own may go out. */
 void data_shared_routed(struct sess *);
+
+/* Limit what a session may send and receive, in bits per second; 0 = no limit. What is too much is dropped. */
+void data_limit(struct sess *, uint64_t in_bps, uint64_t out_bps, uint64_t now_ms);
 
 /* Keep a copy; the oldest goes when there are HELD_MAX. peer may be NULL. */
 void hold_put(struct hold *, const struct addr *peer, const uint8_t *p, size_t n, uint64_t now);

@@ -69,6 +69,18 @@ static int sock_of(const struct engine *e, const struct addr *local)
 	return any;
 }
 
+struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
+{
+	c->refs++;
+	return c;
+}
+
+void tunnel_conf_put(struct tunnel_conf *c)
+{
+	if (c && --c->refs == 0)
+		free(c);
+}
+
 static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
 	const struct addr *peer)
 {
@@ -85,6 +97,7 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
+	data_flow_init(f);
 	rng_init(&seed);
 	l2tp_flow_init(&f->l2tp, &f->conf->l2tp, &e->ids, &seed);
 	f->timer_at = UINT64_MAX;
@@ -229,6 +242,7 @@ static void flow_free(struct flow *f)
 	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
 		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
+	data_flow_end(f);
 	tunnel_conf_put(f->conf);
 	if (f->timer)
 		event_free(f->timer);
