@@ -493,9 +493,10 @@ void data_flush(struct engine *e)
 				break;
 		}
 		err = send_train(e, at, k, bytes);
-		if (err && k > 1 && err != -EAGAIN && err != -ENOBUFS) {
-			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), or no UDP_SEGMENT at
-			 * all: this client's packets go one by one from now on. */
+		if (k > 1 && (err == -EMSGSIZE || err == -EINVAL || err == -EIO)) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
+			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
+			 * where no packet can go now (no route, a full buffer). */
 			s->no_train = true;
 			send_one_by_one(e, at, k);
 		} else if (err) {
