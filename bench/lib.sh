@@ -7,8 +7,8 @@
 #   srv   out0 192.0.2.1, in0 198.51.100.1                    the server; forwards, NAT, MSS clamp
 #   in    198.51.100.2                                        iperf3 -s, udpload serve
 #
-# Every candidate meets the same rules, and they are ours: culvert's own firewall
-# is off, so that rules are no difference between them.
+# Every candidate meets the same rules, and they are the benchmark's: culvert's own
+# firewall is off, so that rules are no difference between them.
 #
 #   bench_network                     the three, and the inside host's programs
 #   bench_pin yes|no                  the server on CPU 0 and all else on CPU 1, or anything anywhere
@@ -19,7 +19,10 @@
 
 IPERF_PORT=5201
 UDP_PORT=5100
+CROWD=198.19.0.0/16	# clients beside those with a device, which are in $PREFIX
 SUITES="aes256-sha1 aes256-sha256 aes128-sha1 aes256-gcm"
+# SoftEther's tools take neither blanks nor quotes.
+PSK=bench-pre-shared-key
 candidate=
 cand_why=
 sources=
@@ -43,6 +46,14 @@ bench_network()
 	ns srv sysctl -qw net.ipv4.ip_forward=1 &&
 		ns srv nft -f - <<-END || return 1
 		table inet bench {
+			chain raw_in {
+				type filter hook prerouting priority raw
+				fib daddr type local udp dport { 500, 4500 } notrack
+			}
+			chain raw_out {
+				type filter hook output priority raw
+				udp sport { 500, 4500 } notrack
+			}
 			chain forward_all {
 				type filter hook forward priority filter
 				ct state invalid drop
@@ -54,6 +65,8 @@ bench_network()
 			}
 		}
 		END
+	ip -n "$(nsname srv)" route add $CROWD via $CLIENT &&
+		ip -n "$(nsname cli)" route add local $CROWD dev lo || return 1
 	# What a server sends to its clients' addresses comes back here; datagrams for
 	# clients without a device (spray) go in without NAT.
 	ip -n "$(nsname in)" route add default via $INNER || return 1
@@ -115,6 +128,11 @@ load_affinity()
 
 # ---- candidates ----
 
+password_of()
+{
+	echo "bench-pass-word-$1"
+}
+
 # suite_offer SUITE: the words of culvert.conf's "quick".
 suite_words()
 {
@@ -148,12 +166,15 @@ bench_conf()
 		users-file "$server_run/users"
 	}
 	bind tunnel from L2TP authenticated by LOCAL to ${INTERFACE:-tun0}
+	firewall {
+		off
+	}
 	END
 }
 
 cand_start()
 {
-	candidate=$1 cand_why='' sources='' dial_pids=() cand_pids=()
+	candidate=$1 cand_why='' cand_skip='' sources='' dial_pids=() cand_pids=()
 	cand_mtu=$2 cand_suite=$3
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
@@ -173,7 +194,10 @@ culvert_start()
 	rm -rf "$server_run" && mkdir -p "$server_run" && chmod 755 "$rig_dir" "$server_run" || return 1
 	(umask 077 && bench_conf "$@" >"$server_run/conf" && server_users >"$server_run/users") || return 1
 	if ! "$build/culvertd" -n -f "$server_run/conf" >"$rig_dir/out" 2>&1; then
-		cand_why="culvert: $(tail -n 1 "$rig_dir/out")"
+		case $(cat "$rig_dir/out") in
+		*"not built yet"*) cand_skip="culvert with $2: not built yet" ;;
+		*) cand_why="culvert: $(tail -n 1 "$rig_dir/out")" ;;
+		esac
 		return 1
 	fi
 	start_ns srv culvertd $([ $pinned = yes ] && echo taskset -c 0) "$build/culvertd" -d -f "$server_run/conf" -r "$server_run"
@@ -190,8 +214,23 @@ cand_start_culvert()
 
 cand_start_null()
 {
-	[ -x "$null_build/culvertd" ] || { cand_why="no build with null crypto in $null_build"; return 1; }
+	[ -x "$null_build/culvertd" ] || { cand_skip="culvert without ciphers: no build in $null_build"; return 1; }
 	culvert_start "$null_build" "$@"
+}
+
+cand_start_softether()
+{
+	if cand_skip=$(softether_missing); then
+		cand_skip="SoftEther: $cand_skip"
+		return 1
+	fi
+	softether_start "$(nsname srv)" "$rig_dir/softether" $OUTER &&
+		softether_setup "$(nsname srv)" "$PSK" alice "$(password_of alice)" >"$rig_dir/softether-setup.log" 2>&1 ||
+		{ cand_why="SoftEther cannot be set up: $(tail -n 2 "$rig_dir/softether-setup.log" | xargs)"; return 1; }
+	for p in $(softether_pids "$rig_dir/softether"); do
+		taskset -acp "$(if [ $pinned = yes ]; then echo 0; else load_cpu; fi)" "$p" >/dev/null
+	done
+	dial_cmd=("$bench_build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
 }
 
 # cand_server_pids: of all processes of the server.
