@@ -35,8 +35,11 @@ CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins"
 # A whole machine, booted.
 FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
-# Only where Debian has it: a real kernel for the clients, as a program.
-[ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
+# Only where Debian has them: ciphers in vector registers; a real kernel for the clients, as a program.
+if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
+	BUILD_PACKAGES="$BUILD_PACKAGES libipsec-mb-dev"
+	CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
+fi
 
 usage()
 {

@@ -3,10 +3,15 @@
  * dial: culvert-dial, a client made of the server's own cores.  One process,
  * one loop, any number of sessions; each has sockets of its own.
  *
- *   culvert-dial.c   options, the run: start, hold, end
+ *   culvert-dial.c   the run: start, hold, end, and again
+ *   dial_opt.c       options
  *   dial_sess.c      one session: IKE, then L2TP, then PPP, and its end
  *   dial_wire.c      sockets, and what is done to datagrams on purpose
+ *   dial_data.c      packets by the batch: ESP, TUN, trains
+ *   dial_tun.c       TUN devices
+ *   dial_load.c      what is sent on purpose: source, ring, pings, floods
  *   dial_ip.c        packets inside: echo and UDP (pure)
+ *   dial_stat.c      counting (pure)
  *   dial_report.c    times, failures, the last line
  *   dial_ike.c, dial_crypto.c   the IKEv1 initiator (pure)
  */
@@ -20,7 +25,9 @@
 #include "base/list.h"
 #include "ctl/dial_ike.h"
 #include "ctl/dial_ip.h"
+#include "ctl/dial_stat.h"
 #include "esp/esp.h"
+#include "l2tpd/coal.h"
 #include "l2tpd/flow.h"
 #include "ppp/ppp.h"
 
@@ -38,11 +45,18 @@ struct dial_conf {
 	uint32_t from_n;		/* how many */
 	uint32_t inner;			/* identity of all; 0 = each its source address */
 	bool force_natt;
-	const char *tun;
+	bool reuse_dh;			/* one key pair for all */
+	struct ike_main_suite main;
+	struct ike_quick_suite quick;
+	uint16_t mru;
+	const char *tun;		/* "%d" in it is the session's number */
 	uint32_t target;		/* of pings and of the source; 0 = the server's inside address */
 	unsigned ping_ms;		/* 0 = none */
 	unsigned source_pps;		/* UDP packets per second and session; 0 = none */
+	unsigned burst;			/* of one session in a row */
+	unsigned ring;			/* packets of each session that are sealed beforehand; 0 = none */
 	unsigned size;			/* bytes of payload in both */
+	unsigned again;			/* after the end everything once more, so many times */
 	unsigned timeout_s;		/* a login that takes longer has failed */
 	unsigned hold_s;
 	unsigned vanish_s;
@@ -55,6 +69,7 @@ struct dial_conf {
 	enum dial_flood flood;
 	unsigned flood_pps;		/* per session */
 	bool each, verbose;		/* a line for every session; for every control packet of PPP */
+	bool stats;			/* a line for every session at its end */
 	uint64_t seed;
 	bool has_seed;
 };
@@ -72,6 +87,8 @@ enum sess_state {
 enum {
 	PING_RING = 64,
 	GRACE_MS = 1000,		/* a ping without an answer after this long is lost */
+	IP_HEAD = IP_UDP_HEADER + 6 + 4,	/* UDP, L2TP and PPP in front of IP */
+	MAP_BUCKETS = 4096,
 };
 
 /* The witness: pings go out at a steady pace; what is missing is an outage. */
@@ -79,15 +96,33 @@ struct witness {
 	uint16_t next;			/* sequence number of the next one */
 	uint16_t last;			/* highest answered */
 	bool any;			/* one was answered */
-	uint64_t sent_ms[PING_RING];
+	uint64_t sent_us[PING_RING];
 	uint64_t at_ms;			/* when to send the next one */
 	uint32_t sent, got;
 	uint32_t early;			/* not answered, before the first that was */
 	uint64_t outage_ms;		/* the longest */
-	uint64_t rtt_sum_ms;
+	struct hist *rtt;		/* owned */
+};
+
+/* Packets that were sealed beforehand, all of one length, one behind the other. */
+struct ring {
+	uint8_t *p;			/* owned; NULL = none */
+	size_t len;			/* bytes of one packet */
+	unsigned n, at;			/* all, sent */
+	uint32_t first;			/* number of the first */
+	struct esp_sa *ctl;		/* what is sent in between has the numbers that were left out */
 };
 
 struct dial;
+
+/* A TUN device, of one session or of all. */
+struct dial_tun {
+	struct dial *d;
+	struct dsess *s;		/* NULL: by source address */
+	int fd;
+	struct event *ev;
+	char name[16];
+};
 
 struct dsess {
 	struct dial *d;
@@ -103,9 +138,11 @@ struct dsess {
 	struct event *timer;
 	uint64_t timer_at;
 	uint64_t sent_ms;		/* last datagram on port 4500, for NAT keepalives */
+	bool no_train;			/* UDP_SEGMENT does not work towards the server */
 	bool last_words;		/* the sockets are closed next: nothing is delayed any more */
 	uint64_t close_ms;		/* SESS_CLOSING: until when */
-	uint64_t start_ms, done_ms[PHASES];	/* when each phase was done; 0 = not */
+	uint64_t start_ms;
+	uint64_t start_us, done_us[PHASES];	/* when each phase was done; 0 = not */
 	struct ike ike;
 	struct esp_sa *in, *out;
 	struct l2tp_flow l2tp;
@@ -113,32 +150,84 @@ struct dsess {
 	struct ppp ppp;
 	bool call;			/* the L2TP session is there: ppp lives */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
+	uint8_t head[IP_HEAD];		/* what stands in front of its IP packets; UDP's length is 0 */
+	struct dial_tun *tun;		/* NULL = none */
+	struct list by_ip;
 	struct witness w;
-	uint64_t source_at_ms, flood_at_ms;
-	uint64_t in_packets, out_packets, flooded;
-	uint32_t ike_resent;
+	struct ring ring;
+	uint64_t flood_at_ms;
+	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;	/* of IP */
+	struct seq_track esp;		/* what came in */
 	uint32_t bad;			/* packets that were nothing */
 };
+
+/* Sessions of the same fate. */
+struct fate {
+	uint8_t phase;
+	bool lost;
+	char reason[96];
+	unsigned n;
+};
+
+enum { FATES_MAX = 32 };
+
+/* Over all sessions and rounds. */
+struct totals {
+	unsigned up, failed, lost;
+	uint64_t pings, pings_got, pings_early, outage_ms;
+	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;
+	uint64_t esp_lost, esp_late, ike_resent, bad;
+	struct hist rtt;
+	struct fate fate[FATES_MAX];
+	unsigned n_fates;
+	uint64_t *took_us[PHASES];	/* of each login that finished the phase; PHASE_UP: the whole login */
+	size_t n_took[PHASES];
+	uint64_t took_ms;		/* of all rounds: from the first start to the end of the last login */
+};
+
+enum dial_timer { DIAL_HOLD, DIAL_VANISH, DIAL_GRACE, DIAL_TIMERS };
 
 struct dial {
 	struct dial_conf conf;
 	struct event_base *base;
 	struct ike_conf ike_conf;
+	struct dial_dh *dh;		/* the one of all; NULL = each its own */
 	struct l2tp_conf l2tp_conf;
 	struct l2tp_ids ids;
 	struct rng rng;			/* of everything that is done on purpose */
 	struct dsess *sess;		/* conf.sessions of them */
+	unsigned round;			/* from 0 */
 	unsigned next;			/* the next one to start */
 	unsigned logging_in, up, over;	/* how many are in these states */
 	unsigned logins_done;		/* came up or failed */
 	uint64_t start_ms, all_ms;	/* first started; last login done */
 	bool ending;			/* no new logins, no pings */
+	bool stop;			/* and not again */
+	bool round_over;		/* the end of the round is near */
 	bool vanished;			/* nothing is sent, nothing is heard */
-	int tun;			/* -1 */
-	struct event *tun_ev, *tick;
+	struct dial_tun *tun;		/* n_tun of them */
+	unsigned n_tun;
+	struct list by_ip[MAP_BUCKETS];	/* sessions behind a shared TUN */
+	struct coal coal;
+	struct event *tick, *timer[DIAL_TIMERS], *load_ev;
+	/* the source */
+	uint64_t load_us;		/* until when it has sent what was due */
+	double load_due;		/* packets */
+	unsigned load_at;		/* the session whose turn it is */
+	uint64_t load_first_us, load_last_us;
+	uint64_t sourced, source_short;	/* sent; due, but there was no time */
 	unsigned pending;		/* datagrams that are delayed now */
-	uint64_t rx, tx, dropped, doubled, delayed;
+	uint64_t rx, tx, dropped, doubled, delayed, tx_full, tun_full;
+	struct totals sum;
 };
+
+/* Microseconds of CLOCK_MONOTONIC. */
+uint64_t now_us(void);
+
+/* ---- dial_opt.c ---- */
+
+/* Read the command line, or end with a usage message. */
+void options_read(struct dial_conf *, int argc, char **argv);
 
 /* ---- dial_wire.c ---- */
 
@@ -146,17 +235,83 @@ struct dial {
 MUST_USE int wire_open(struct dsess *);
 void wire_close(struct dsess *);
 
+/* Is something done to datagrams on purpose? */
+bool wire_bad(const struct dial *);
+
 /* Send one datagram from the session; natt: to port 4500. Marked: behind four zero octets. */
 void wire_send(struct dsess *, bool natt, bool marked, const uint8_t *p, size_t n);
+
+/* Send datagrams of seg bytes each (the last may be shorter) to port 4500, n bytes at p. */
+void wire_send_train(struct dsess *, const uint8_t *p, size_t n, size_t seg);
+
+/* A datagram came that is subject to what is done on purpose; it may be changed. */
+void wire_take(struct dsess *, bool natt, uint8_t *p, size_t n);
+
+/* ---- dial_data.c ---- */
+void data_init(struct dial *);
+
+/* Room for a UDP payload of n bytes inside ESP, for data_commit(); NULL: there is no SA. */
+uint8_t *data_room(struct dsess *, size_t n);
+void data_commit(struct dsess *, size_t n);
+
+/* Seal and send all that was committed. Before a session's SA goes, too. */
+void data_flush(struct dial *);
+
+/* Something came to port 4500. */
+void data_readable(struct dsess *);
+
+/* One datagram came there; p may be written to. */
+void data_input(struct dsess *, uint8_t *p, size_t n);
+
+/* An IP packet of this batch for the session's TUN, if it has one. */
+void data_tun_write(struct dsess *, uint8_t *p, size_t n);
+void data_tun_readable(evutil_socket_t fd, short what, void *tun);
+
+/* ---- dial_tun.c ---- */
+
+/* Give a session that came up its device, or its address on the one of all. 0 or -errno. */
+MUST_USE int tun_join(struct dsess *);
+void tun_leave(struct dsess *);
+void tun_close_all(struct dial *);
+
+/* The session with this address behind the shared device, or NULL. */
+struct dsess *tun_find(struct dial *, uint32_t ip);
+
+/* ---- dial_load.c ---- */
+
+/* A session is up: its pings begin. */
+void load_up(struct dsess *, uint64_t now);
+
+/* All logins are done. */
+void load_all_up(struct dial *);
+void load_end(struct dsess *);
+void load_free(struct dsess *);
+
+/* Do what is due of this session, and when to come again: UINT64_MAX never. */
+void load_expire(struct dsess *, uint64_t now);
+uint64_t load_deadline(const struct dsess *);
+
+/* An answer to a ping? */
+bool load_input(struct dsess *, struct rd ip);
 
 /* ---- dial_sess.c ---- */
 void sess_init(struct dial *, struct dsess *, unsigned n);
 void sess_start(struct dsess *);
 
-/* A datagram came from the server; p may be written to. */
-void sess_input(struct dsess *, bool natt, uint8_t *p, size_t n);
+/* An IKE message, without the four zero octets. */
+void sess_ike(struct dsess *, struct rd message, uint64_t now);
 
-/* Send an IP packet through the tunnel. */
+/* A UDP datagram that was inside ESP, n bytes at p. */
+void sess_inner(struct dsess *, uint8_t *p, size_t n, uint64_t now);
+
+/* To be called at the end of whatever happened to it: sends, and sets the timer. */
+void sess_rearm(struct dsess *, uint64_t now);
+
+/* One UDP datagram of port 1701, sealed with the next batch. head and body are its payload. */
+void sess_send_inner(struct dsess *, const uint8_t *head, size_t n_head, const uint8_t *body, size_t n);
+
+/* A PPP frame; an IP packet. */
+void sess_send_frame(struct dsess *, const uint8_t *frame, size_t n);
 void sess_send_ip(struct dsess *, const uint8_t *p, size_t n);
 
 /* Orderly end: CDN, StopCCN, then DELETE. */
@@ -168,15 +323,20 @@ void sess_free(struct dsess *);
 /* ---- culvert-dial.c: told by sessions ---- */
 void dial_login_done(struct dsess *);
 void dial_over(struct dsess *);
-void dial_tun_up(struct dsess *);
-void dial_tun_write(struct dial *, const uint8_t *p, size_t n);
 
 /* ---- dial_report.c ---- */
 
 /* "ike"; for PHASE_UP "up". */
 const char *phase_name(unsigned phase);
 
+/* 0 or -ENOMEM. */
+MUST_USE int report_init(struct dial *);
+
+/* A round is over: what its sessions have to say is kept. Before they are started again. */
+void report_round(struct dial *);
+
 /* All that there is to say. Returns the exit status. */
 int report(const struct dial *, FILE *);
+void report_free(struct dial *);
 
 #endif

@@ -107,9 +107,7 @@ static EVP_PKEY *modp1024(void)
 	EVP_PKEY *r = NULL;
 
 	if (c && b && p && g && BN_set_word(g, 2) && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_P, p) &&
-	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_G, g) &&
-	    OSSL_PARAM_BLD_push_int(b, OSSL_PKEY_PARAM_DH_PRIV_LEN, EXPONENT_BITS) &&
-	    (params = OSSL_PARAM_BLD_to_param(b)) && EVP_PKEY_fromdata_init(c) == 1)
+	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_G, g) && (params = OSSL_PARAM_BLD_to_param(b)) && EVP_PKEY_fromdata_init(c) == 1)
 		(void)EVP_PKEY_fromdata(c, &r, EVP_PKEY_KEY_PARAMETERS, params);
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(b);
@@ -122,16 +120,20 @@ static EVP_PKEY *modp1024(void)
 static EVP_PKEY *key_new(enum dial_group group)
 {
 	bool ec = group == DIAL_ECP256;
-	OSSL_PARAM params[] = {
+	int bits = EXPONENT_BITS;
+	OSSL_PARAM name[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ec ? (char[]){ "P-256" } : (char[]){ "modp_2048" }, 0),
 		OSSL_PARAM_construct_end(),
+	};
+	OSSL_PARAM length[] = {		/* by itself libcrypto knows it for named groups only */
+		OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits), OSSL_PARAM_construct_end(),
 	};
 	EVP_PKEY *base = group == DIAL_MODP1024 ? modp1024() : NULL, *r = NULL;
 	EVP_PKEY_CTX *c = base ? EVP_PKEY_CTX_new_from_pkey(NULL, base, NULL) :
 		EVP_PKEY_CTX_new_from_name(NULL, ec ? "EC" : "DH", NULL);
 
 	if (c && (base || group != DIAL_MODP1024) && EVP_PKEY_keygen_init(c) == 1 &&
-	    (base || EVP_PKEY_CTX_set_params(c, params) == 1))
+	    EVP_PKEY_CTX_set_params(c, base ? length : name) == 1)
 		(void)EVP_PKEY_generate(c, &r);
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(base);
@@ -183,7 +185,7 @@ const uint8_t *dial_dh_public(const struct dial_dh *d)
 size_t dial_dh_shared(const struct dial_dh *d, const uint8_t *peer, uint8_t out[static DIAL_DH_MAX])
 {
 	EVP_PKEY *theirs = EVP_PKEY_new();
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL);
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL), *check;
 	bool ec = d->group == DIAL_ECP256;
 	uint8_t buf[1 + DIAL_DH_MAX];
 	struct wr w = wr_of(buf, sizeof(buf));
@@ -194,9 +196,14 @@ size_t dial_dh_shared(const struct dial_dh *d, const uint8_t *peer, uint8_t out[
 		wr_u8(&w, EC_UNCOMPRESSED);
 	wr_bytes(&w, peer, dial_group_len(d->group));
 	good = theirs && c && EVP_PKEY_copy_parameters(theirs, d->key) == 1 &&
-		EVP_PKEY_set1_encoded_public_key(theirs, buf, w.len) == 1 && EVP_PKEY_derive_init(c) == 1 &&
-		(ec || EVP_PKEY_CTX_set_dh_pad(c, 1) == 1) && EVP_PKEY_derive_set_peer(c, theirs) == 1 &&
+		EVP_PKEY_set1_encoded_public_key(theirs, buf, w.len) == 1;
+	/* The check that libcrypto makes by itself costs an exponentiation of full length, ten times the
+	 * derivation.  These are safe primes: that 1 < y < p - 1 is enough (NIST SP 800-56A 5.6.2.3.1). */
+	check = good ? EVP_PKEY_CTX_new_from_pkey(NULL, theirs, NULL) : NULL;
+	good = check && EVP_PKEY_public_check_quick(check) == 1 && EVP_PKEY_derive_init(c) == 1 &&
+		(ec || EVP_PKEY_CTX_set_dh_pad(c, 1) == 1) && EVP_PKEY_derive_set_peer_ex(c, theirs, 0) == 1 &&
 		EVP_PKEY_derive(c, out, &n) == 1 && n == want;
+	EVP_PKEY_CTX_free(check);
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(theirs);
 	return good ? n : 0;

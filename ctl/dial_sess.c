@@ -21,14 +21,11 @@ enum {
 	INNER_MAX = 1700,		/* UDP header and what it carries */
 	CLOSE_MS = 3000,		/* StopCCN may take so long to be acknowledged */
 	KEEPALIVE_MS = 20000,		/* RFC 3948 4 */
-	CATCH_UP_MS = 200,		/* a late timer does not make a burst longer than this */
 	DELETES = 3,			/* under loss: DELETE is never acknowledged */
 };
 
 static void over(struct dsess *);
 static void l2tp_effects(struct dsess *, struct l2tp_out *, uint64_t now);
-
-
 
 /* With -v: every control packet of PPP. */
 static void trace(const struct dsess *s, const char *way, const uint8_t *frame, size_t n)
@@ -71,84 +68,103 @@ static void fail(struct dsess *s, const char *reason)
 	}
 }
 
-static void phase_done(struct dsess *s, enum phase p, uint64_t now)
+static void phase_done(struct dsess *s, enum phase p)
 {
-	if (!s->done_ms[p])
-		s->done_ms[p] = now;
+	if (!s->done_us[p])
+		s->done_us[p] = now_us();
 }
 
 /* ---- out ---- */
 
-/* One UDP datagram of port 1701, sealed. head and body are its payload. */
-static void send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const uint8_t *body, size_t n)
+/* RFC 3948 3.1.2: over IPv4 the checksum may be 0. */
+static void udp_header(struct wr *w, size_t payload)
 {
-	uint8_t buf[ESP_HEADROOM + INNER_MAX + ESP_TAILROOM];
-	struct esp_pkt e = { .sa = s->out, .p = buf, .next_header = IPPROTO_UDP };
-	struct wr w = wr_of(buf, ESP_HEADROOM + INNER_MAX);
-
-	if (!s->out)
-		return;
-	(void)wr_room(&w, esp_payload_offset(s->out));
-	wr_u16(&w, L2TP_PORT);
-	wr_u16(&w, L2TP_PORT);
-	wr_u16(&w, (uint16_t)(IP_UDP_HEADER + n_head + n));
-	wr_u16(&w, 0);			/* RFC 3948 3.1.2 allows it */
-	wr_bytes(&w, head, n_head);
-	wr_bytes(&w, body, n);
-	if (w.bad)
-		return;
-	e.len = w.len - esp_payload_offset(s->out);
-	esp_seal(&e, 1);
-	if (e.verdict == ESP_OK)
-		wire_send(s, true, false, e.p, e.len);
+	wr_u16(w, L2TP_PORT);
+	wr_u16(w, L2TP_PORT);
+	wr_u16(w, (uint16_t)(IP_UDP_HEADER + payload));
+	wr_u16(w, 0);
 }
 
-static void send_frame(struct dsess *s, const uint8_t *frame, size_t n)
+void sess_send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const uint8_t *body, size_t n)
+{
+	size_t len = IP_UDP_HEADER + n_head + n;
+	uint8_t *p = len <= INNER_MAX ? data_room(s, len) : NULL;
+	struct wr w = wr_of(p, len);
+
+	if (!p)
+		return;
+	udp_header(&w, n_head + n);
+	wr_bytes(&w, head, n_head);
+	wr_bytes(&w, body, n);
+	data_commit(s, len);
+}
+
+void sess_send_frame(struct dsess *s, const uint8_t *frame, size_t n)
 {
 	uint8_t head[L2TP_DATA_HEADER];
 
 	trace(s, "out", frame, n);
 	(void)l2tp_data_header(head, s->peer_tunnel, s->peer_session);
-	send_inner(s, head, sizeof(head), frame, n);
+	sess_send_inner(s, head, sizeof(head), frame, n);
+}
+
+/* What stands in front of every IP packet of this call. */
+static void head_make(struct dsess *s)
+{
+	uint8_t l2tp[L2TP_DATA_HEADER];
+	struct wr w = wr_of(s->head, sizeof(s->head));
+
+	udp_header(&w, 0);
+	(void)l2tp_data_header(l2tp, s->peer_tunnel, s->peer_session);
+	wr_bytes(&w, l2tp, sizeof(l2tp));
+	wr_u16(&w, 0xff03);
+	wr_u16(&w, PPP_IP);
 }
 
 void sess_send_ip(struct dsess *s, const uint8_t *p, size_t n)
 {
-	uint8_t frame[INNER_MAX];
-	struct wr w = wr_of(frame, sizeof(frame));
+	uint8_t *to;
+	struct wr w;
 
-	if (!s->call || !ppp_may_ip(&s->ppp))
+	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp) || !(to = data_room(s, IP_HEAD + n)))
 		return;
-	wr_u16(&w, 0xff03);
-	wr_u16(&w, PPP_IP);
+	w = wr_of(to, IP_HEAD + n);
+	wr_bytes(&w, s->head, IP_HEAD);
 	wr_bytes(&w, p, n);
-	if (w.bad)
-		return;
+	w = wr_of(to, IP_HEAD);
+	(void)wr_room(&w, 4);
+	wr_u16(&w, (uint16_t)(IP_HEAD + n));
 	s->out_packets++;
-	send_frame(s, frame, w.len);
+	s->out_bytes += n;
+	data_commit(s, IP_HEAD + n);
 }
 
 /* ---- PPP ---- */
+static unsigned long long took_ms(const struct dsess *s, enum phase p)
+{
+	return (s->done_us[p] - (p == PHASE_IKE ? s->start_us : s->done_us[p - 1])) / 1000;
+}
+
 static void came_up(struct dsess *s, uint64_t now)
 {
 	char ip[ADDR_STRLEN], local[ADDR_STRLEN];
+	int err;
 
 	if (s->state != SESS_LOGIN)	/* IPCP was renegotiated */
 		return;
-	phase_done(s, PHASE_PPP, now);
+	phase_done(s, PHASE_PPP);
 	s->phase = PHASE_UP;
 	s->state = SESS_UP;
-	s->w.at_ms = s->source_at_ms = s->flood_at_ms = now;
-	if (s->d->conf.each && s->call)
+	if (s->d->conf.each && !s->call)
+		printf("session=%u up local=%s ike_ms=%llu\n", s->n, ip4_str(s->local, local), took_ms(s, PHASE_IKE));
+	else if (s->d->conf.each)
 		printf("session=%u up local=%s ip=%s mtu=%u ike_ms=%llu l2tp_ms=%llu ppp_ms=%llu\n", s->n,
 			ip4_str(s->local, local), ip4_str(s->ppp.ip_local, ip), ppp_mtu(&s->ppp),
-			(unsigned long long)(s->done_ms[PHASE_IKE] - s->start_ms),
-			(unsigned long long)(s->done_ms[PHASE_L2TP] - s->done_ms[PHASE_IKE]),
-			(unsigned long long)(now - s->done_ms[PHASE_L2TP]));
-	else if (s->d->conf.each)
-		printf("session=%u up local=%s ike_ms=%llu\n", s->n, ip4_str(s->local, local),
-			(unsigned long long)(s->done_ms[PHASE_IKE] - s->start_ms));
-	dial_tun_up(s);
+			took_ms(s, PHASE_IKE), took_ms(s, PHASE_L2TP), took_ms(s, PHASE_PPP));
+	err = tun_join(s);
+	if (err)
+		fatal("%s: %s", s->d->conf.tun, strerror(-err));
+	load_up(s, now);
 	dial_login_done(s);
 }
 
@@ -159,7 +175,7 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case PPP_EFF_SEND:
-			send_frame(s, eff->data, eff->len);
+			sess_send_frame(s, eff->data, eff->len);
 			break;
 		case PPP_EFF_UP:
 			came_up(s, now);
@@ -196,18 +212,19 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 	/* PPP must not begin before the ICCN is out: the server would drop its first frame. */
 	for (unsigned i = 0; i < out->n; i++)
 		if (out->eff[i].type == L2TP_EFF_SEND)
-			send_inner(s, NULL, 0, out->eff[i].data, out->eff[i].len);
+			sess_send_inner(s, NULL, 0, out->eff[i].data, out->eff[i].len);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct l2tp_effect *eff = &out->eff[i];
 
 		switch (eff->type) {
 		case L2TP_EFF_SESSION_UP:
-			phase_done(s, PHASE_L2TP, now);
+			phase_done(s, PHASE_L2TP);
 			s->phase = PHASE_PPP;
 			s->tunnel = eff->tunnel;
 			s->session = eff->session;
 			s->peer_tunnel = eff->peer_tunnel;
 			s->peer_session = eff->peer_session;
+			head_make(s);
 			ppp_begin(s, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:
@@ -244,20 +261,22 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case IKE_EFF_SEND:
+			data_flush(s->d);	/* what was said before goes before */
 			wire_send(s, eff->natt, eff->natt, eff->data, eff->len);
 			break;
 		case IKE_EFF_SECURED:
 			break;
 		case IKE_EFF_CHILD:
-			phase_done(s, PHASE_IKE, now);
+			phase_done(s, PHASE_IKE);
 			s->phase = PHASE_L2TP;
 			if (!child_open(s)) {
 				fail(s, "no ESP SA");
 				return;
 			}
 			s->flood_at_ms = now;
+			s->sent_ms = now;
 			if (s->d->conf.stop_ike) {
-				phase_done(s, PHASE_L2TP, now);
+				phase_done(s, PHASE_L2TP);
 				came_up(s, now);
 				break;
 			}
@@ -276,68 +295,45 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 }
 
 /* ---- in ---- */
-static void witness_got(struct dsess *s, uint16_t seq, uint64_t now)
+static void ip_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 {
-	struct witness *w = &s->w;
-	uint16_t from = w->any ? w->last : (uint16_t)-1, ahead = (uint16_t)(seq - from);
-
-	if ((uint16_t)(w->next - 1 - seq) >= PING_RING)
-		return;			/* never sent, or so long ago that it counts as lost */
-	w->got++;
-	w->rtt_sum_ms += now - w->sent_ms[seq % PING_RING];
-	/* All that were sent before the one that is answered first, or one of these after all. */
-	w->early = MIN(w->any ? w->early : UINT32_MAX, w->sent - (uint16_t)(w->next - seq));
-	if (!ahead || ahead >= 0x8000)
-		return;			/* overtaken by a later one */
-	if (ahead > 1) {
-		/* Those between were not answered: out since the first of them. */
-		uint16_t first = (uint16_t)(from + 1);
-
-		if ((uint16_t)(w->next - first) > PING_RING)
-			first = (uint16_t)(w->next - PING_RING);
-		w->outage_ms = MAX(w->outage_ms, now - w->sent_ms[first % PING_RING]);
-	}
-	w->last = seq;
-	w->any = true;
-}
-
-/* The last ones had their time to be answered. */
-static void witness_end(struct witness *w, uint64_t now)
-{
-	uint16_t first = w->any ? (uint16_t)(w->last + 1) : 0;
-
-	if (!w->sent || first == w->next)
-		return;
-	if ((uint16_t)(w->next - first) > PING_RING)
-		first = (uint16_t)(w->next - PING_RING);
-	if (now - w->sent_ms[first % PING_RING] >= GRACE_MS)
-		w->outage_ms = MAX(w->outage_ms, now - w->sent_ms[first % PING_RING]);
-}
-
-static void ip_in(struct dsess *s, struct rd ip, uint64_t now)
-{
-	uint16_t seq;
-
 	ppp_heard(&s->ppp, now);
 	if (!ppp_may_ip(&s->ppp)) {
 		s->bad++;
 		return;
 	}
 	s->in_packets++;
-	if (ip_read_echo_reply(ip, (uint16_t)(s->n + 1), &seq) && s->d->conf.ping_ms) {
-		witness_got(s, seq, now);
-		return;
-	}
-	dial_tun_write(s->d, ip.p, ip.n);
+	s->in_bytes += n;
+	if (!load_input(s, rd_of(p, n)))
+		data_tun_write(s, p, n);
 }
 
-static void inner_in(struct dsess *s, struct rd r, uint64_t now)
+/* Out of line: what these need on the stack is not for every packet. */
+static __attribute__((noinline)) void l2tp_in(struct dsess *s, struct rd r, uint16_t port, uint64_t now)
 {
 	struct l2tp_out lo;
+
+	l2tp_out_init(&lo);
+	l2tp_flow_input(&s->l2tp, r, port, now, &lo);
+	l2tp_effects(s, &lo, now);
+}
+
+static __attribute__((noinline)) void ppp_in(struct dsess *s, struct rd r, uint64_t now)
+{
 	struct ppp_out po;
+
+	trace(s, "in", r.p, r.n);
+	ppp_out_init(&po);
+	ppp_input(&s->ppp, r, now, &po);
+	ppp_effects(s, &po, now);
+}
+
+void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct rd r = rd_of(p, n), frame;
+	struct wr own = wr_of(p, n);
 	struct l2tp_data d;
 	uint16_t port, len, proto;
-	struct rd frame;
 
 	port = rd_u16(&r);
 	rd_skip(&r, 2);
@@ -349,9 +345,7 @@ static void inner_in(struct dsess *s, struct rd r, uint64_t now)
 	}
 	r = rd_sub(&r, (size_t)len - IP_UDP_HEADER);
 	if (l2tp_is_control(r)) {
-		l2tp_out_init(&lo);
-		l2tp_flow_input(&s->l2tp, r, port, now, &lo);
-		l2tp_effects(s, &lo, now);
+		l2tp_in(s, r, port, now);
 		return;
 	}
 	if (!l2tp_data_parse(&r, &d) || !s->call || d.tunnel != s->tunnel || d.session != s->session) {
@@ -360,133 +354,24 @@ static void inner_in(struct dsess *s, struct rd r, uint64_t now)
 	}
 	l2tp_flow_heard(&s->l2tp, d.tunnel, now);
 	frame = r;
-	if (ppp_frame(&frame, &proto) && proto == PPP_IP) {
-		ip_in(s, frame, now);
+	if (!ppp_frame(&frame, &proto) || proto != PPP_IP) {
+		ppp_in(s, r, now);
 		return;
 	}
-	trace(s, "in", r.p, r.n);
-	ppp_out_init(&po);
-	ppp_input(&s->ppp, r, now, &po);
-	ppp_effects(s, &po, now);
+	/* The same bytes, to be written to. */
+	(void)wr_room(&own, (size_t)(frame.p - p));
+	ip_in(s, wr_room(&own, frame.n), frame.n, now);
 }
 
-static void rearm(struct dsess *, uint64_t now);
-
-void sess_input(struct dsess *s, bool natt, uint8_t *p, size_t n)
+void sess_ike(struct dsess *s, struct rd r, uint64_t now)
 {
-	struct rd r = rd_of(p, n);
-	uint64_t now = now_ms();
 	struct ike_out out;
-	uint32_t spi = 0;
 
-	if (natt && n == 1)		/* NAT-keepalive */
-		return;
-	if (natt)
-		spi = rd_u32(&r);
-	if (r.bad || (spi && (!s->in || spi != s->ike.child.spi_in))) {
-		s->bad++;
-		return;
-	}
-	if (!spi) {
-		ike_out_init(&out);
-		ike_input(&s->ike, r, now, &out);
-		/* The flood of half-open IKE_SAs never goes on. */
-		if (s->d->conf.flood != FLOOD_IKE)
-			ike_effects(s, &out, now);
-	} else {
-		struct esp_pkt e = { .sa = s->in, .p = p, .len = n };
-
-		esp_open(&e, 1);
-		if (e.verdict == ESP_OK && e.next_header == IPPROTO_UDP)
-			inner_in(s, rd_of(e.payload, e.payload_len), now);
-		else
-			s->bad++;
-	}
-	rearm(s, now);
-}
-
-/* ---- on purpose ---- */
-
-static uint32_t target(const struct dsess *s)
-{
-	return s->d->conf.target ? s->d->conf.target : s->ppp.ip_remote;
-}
-
-static void ping(struct dsess *s, uint64_t now)
-{
-	const struct dial_conf *c = &s->d->conf;
-	uint8_t buf[INNER_MAX];
-	struct wr w = wr_of(buf, sizeof(buf));
-
-	s->w.sent_ms[s->w.next % PING_RING] = now;
-	ip_write_echo(&w, s->ppp.ip_local, target(s), (uint16_t)(s->n + 1), s->w.next++, c->size);
-	s->w.sent++;
-	s->w.at_ms += c->ping_ms;
-	if (s->w.at_ms + CATCH_UP_MS < now)
-		s->w.at_ms = now;
-	sess_send_ip(s, buf, w.len);
-}
-
-static void source(struct dsess *s, uint64_t now)
-{
-	const struct dial_conf *c = &s->d->conf;
-	uint8_t buf[INNER_MAX];
-	struct wr w = wr_of(buf, sizeof(buf));
-	uint64_t due;
-
-	ip_write_udp(&w, s->ppp.ip_local, target(s), (uint16_t)(1024 + s->n % 60000), c->size);
-	due = MIN(now - s->source_at_ms, CATCH_UP_MS) * c->source_pps / 1000;
-	if (!due)
-		return;
-	s->source_at_ms = now;
-	for (; due && s->state == SESS_UP; due--)
-		sess_send_ip(s, buf, w.len);
-}
-
-/* SCCRQs of ever new tunnels, or LCP echo requests. */
-static void flood(struct dsess *s, uint64_t now)
-{
-	static const char host[] = "flood";
-	uint64_t due = MIN(now - s->flood_at_ms, CATCH_UP_MS) * s->d->conf.flood_pps / 1000;
-
-	if (!due)
-		return;
-	s->flood_at_ms = now;
-	for (; due; due--) {
-		uint8_t body[256], buf[256];
-		struct wr b = wr_of(body, sizeof(body)), w = wr_of(buf, sizeof(buf));
-
-		s->flooded++;
-		if (s->d->conf.flood == FLOOD_L2TP) {
-			struct l2tp_msg m = {
-				.type = L2TP_SCCRQ, .version = 0x0100, .framing_capabilities = 3, .rws = 4,
-				.host_name = rd_of(host, sizeof(host) - 1), .tunnel = (uint16_t)(rng_u32(&s->d->rng) | 1),
-			};
-			struct l2tp_hdr h = { 0 };
-
-			m.has = 1ull << AVP_MESSAGE_TYPE | 1ull << AVP_PROTOCOL_VERSION |
-				1ull << AVP_FRAMING_CAPABILITIES | 1ull << AVP_HOST_NAME |
-				1ull << AVP_ASSIGNED_TUNNEL_ID | 1ull << AVP_RECEIVE_WINDOW_SIZE;
-			l2tp_msg_write(&b, &m);
-			h.body = rd_of(body, b.len);
-			l2tp_hdr_write(&w, &h);
-			send_inner(s, NULL, 0, buf, w.len);
-		} else {
-			wr_u16(&w, PPP_LCP);
-			wr_u8(&w, 9);		/* RFC 1661 5.8: Echo-Request */
-			wr_u8(&w, (uint8_t)s->flooded);
-			wr_u16(&w, 8);
-			wr_u32(&w, s->ppp.magic);
-			send_frame(s, buf, w.len);
-		}
-	}
-}
-
-static bool flooding(const struct dsess *s)
-{
-	enum dial_flood f = s->d->conf.flood;
-
-	return (f == FLOOD_L2TP && s->out && s->state < SESS_CLOSING) || (f == FLOOD_PPP && s->state == SESS_UP);
+	ike_out_init(&out);
+	ike_input(&s->ike, r, now, &out);
+	/* The flood of half-open IKE_SAs never goes on. */
+	if (s->d->conf.flood != FLOOD_IKE)
+		ike_effects(s, &out, now);
 }
 
 /* ---- timer ---- */
@@ -499,7 +384,7 @@ static bool l2tp_quiet(const struct dsess *s)
 	return true;
 }
 
-static uint64_t deadline(const struct dsess *s, uint64_t now)
+static uint64_t deadline(const struct dsess *s)
 {
 	const struct dial_conf *c = &s->d->conf;
 	uint64_t at = MIN(ike_deadline(&s->ike), l2tp_flow_deadline(&s->l2tp));
@@ -512,36 +397,27 @@ static uint64_t deadline(const struct dsess *s, uint64_t now)
 		at = MIN(at, s->start_ms + c->timeout_s * 1000ull);
 	if (s->state == SESS_CLOSING)
 		at = MIN(at, s->close_ms);
-	if (s->state == SESS_UP && !s->d->ending) {
-		if (c->ping_ms)
-			at = MIN(at, s->w.at_ms);
-		if (c->source_pps)
-			at = MIN(at, s->source_at_ms + MAX(1000u / c->source_pps, 5u));
-	}
-	if (flooding(s))
-		at = MIN(at, s->flood_at_ms + MAX(1000u / MAX(c->flood_pps, 1u), 5u));
+	at = MIN(at, load_deadline(s));
 	if (s->out)
 		at = MIN(at, s->sent_ms + KEEPALIVE_MS);
 	return at;
 }
 
-static void rearm(struct dsess *s, uint64_t now)
+void sess_rearm(struct dsess *s, uint64_t now)
 {
 	struct timeval tv;
 	uint64_t at, wait;
 
+	data_flush(s->d);
 	if (s->state == SESS_CLOSING && (l2tp_quiet(s) || now >= s->close_ms))
 		over(s);
 	if (s->state == SESS_OVER || s->state == SESS_WAIT)
 		return;
-	at = s->d->vanished ? UINT64_MAX : deadline(s, now);
-	if (at == s->timer_at)
+	at = s->d->vanished ? UINT64_MAX : deadline(s);
+	/* Every packet moves some deadline away: a timer that comes too early finds that out. */
+	if (at >= s->timer_at)
 		return;
 	s->timer_at = at;
-	if (at == UINT64_MAX) {
-		event_del(s->timer);
-		return;
-	}
 	wait = at > now ? at - now : 0;
 	tv = (struct timeval){ .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000) };
 	event_add(s->timer, &tv);
@@ -577,23 +453,17 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 	}
 	if (s->state == SESS_LOGIN && now >= s->start_ms + c->timeout_s * 1000ull)
 		fail(s, "timeout");
-	if (s->state == SESS_UP && !s->d->ending) {
-		if (c->ping_ms && now >= s->w.at_ms)
-			ping(s, now);
-		if (c->source_pps)
-			source(s, now);
-	}
-	if (flooding(s))
-		flood(s, now);
+	load_expire(s, now);
 	if (s->out && now >= s->sent_ms + KEEPALIVE_MS)
 		wire_send(s, true, false, &keepalive, 1);
-	rearm(s, now);
+	sess_rearm(s, now);
 }
 
 /* ---- life ---- */
 void sess_init(struct dial *d, struct dsess *s, unsigned n)
 {
 	*s = (struct dsess){ .d = d, .n = n, .fd = { -1, -1 }, .timer_at = UINT64_MAX };
+	list_init(&s->by_ip);
 	s->ike.state = IKE_IDLE;
 	s->ike.timer_ms = IKE_NEVER;
 	if (d->conf.from)
@@ -623,8 +493,9 @@ void sess_start(struct dsess *s)
 
 	s->state = SESS_LOGIN;
 	s->start_ms = now;
+	s->start_us = now_us();
 	s->ppp_conf = (struct ppp_conf){
-		.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = 1400, .want_dns = true,
+		.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = d->conf.mru, .want_dns = true,
 		.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
 		.auth_timeout_ms = 30000,
 	};
@@ -649,7 +520,7 @@ void sess_start(struct dsess *s)
 	ike_out_init(&out);
 	ike_start(&s->ike, now, &out);
 	ike_effects(s, &out, now);
-	rearm(s, now);
+	sess_rearm(s, now);
 }
 
 static void over(struct dsess *s)
@@ -658,6 +529,7 @@ static void over(struct dsess *s)
 	struct ike_out out;
 
 	s->last_words = true;
+	data_flush(s->d);
 	for (unsigned i = 0; i < copies; i++) {
 		uint8_t state = s->ike.state;
 
@@ -668,7 +540,7 @@ static void over(struct dsess *s)
 		if (i + 1 < copies)
 			s->ike.state = state;
 	}
-	s->ike_resent = s->ike.resent;
+	s->d->sum.ike_resent += s->ike.resent;
 	sess_free(s);
 	dial_over(s);
 }
@@ -682,8 +554,9 @@ void sess_close(struct dsess *s)
 		return;
 	if (s->state == SESS_UP) {
 		end_with(s, "closed");
-		witness_end(&s->w, now);
+		load_end(s);
 	}
+	tun_leave(s);
 	s->state = SESS_CLOSING;
 	s->close_ms = now + CLOSE_MS;
 	if (s->out && !s->d->vanished) {
@@ -708,6 +581,9 @@ void sess_close(struct dsess *s)
 
 void sess_free(struct dsess *s)
 {
+	data_flush(s->d);
+	tun_leave(s);
+	load_free(s);
 	if (s->state != SESS_WAIT) {
 		if (s->l2tp.conf)
 			l2tp_flow_free(&s->l2tp);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,14 @@
 
 #include "ctl/dial.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum { SOCKET_BUFFER = 7 << 20 };	/* bytes: a train is 64 KB, and a busy server answers late */
 enum { RX_MAX = 2048, TX_MAX = 2048, RX_BURST = 32, DELAY_MS = 30, MARKER = 4 };
 
 struct delayed {
@@ -39,8 +48,16 @@ static void put(struct dsess *s, bool natt, const uint8_t *p, size_t n)
 
 static void take(struct dsess *s, bool natt, uint8_t *p, size_t n)
 {
-	if (!s->d->vanished && s->state != SESS_OVER)
-		sess_input(s, natt, p, n);
+	if (s->d->vanished || s->state == SESS_OVER)
+		return;
+	if (natt) {
+		data_input(s, p, n);
+	} else {
+		uint64_t now = now_ms();
+
+		sess_ike(s, rd_of(p, n), now);
+		sess_rearm(s, now);
+	}
 }
 
 static void late(evutil_socket_t fd, short what, void *arg)
@@ -96,6 +113,16 @@ static void pass(struct dsess *s, bool natt, bool inbound, uint8_t *p, size_t n)
 	}
 }
 
+bool wire_bad(const struct dial *d)
+{
+	return d->conf.loss > 0 || d->conf.dup > 0 || d->conf.reorder > 0;
+}
+
+void wire_take(struct dsess *s, bool natt, uint8_t *p, size_t n)
+{
+	pass(s, natt, true, p, n);
+}
+
 void wire_send(struct dsess *s, bool natt, bool marked, const uint8_t *p, size_t n)
 {
 	uint8_t buf[TX_MAX];
@@ -113,11 +140,57 @@ void wire_send(struct dsess *s, bool natt, bool marked, const uint8_t *p, size_t
 	pass(s, natt, false, buf, w.len);
 }
 
-static void readable(struct dsess *s, bool natt)
+void wire_send_train(struct dsess *s, const uint8_t *p, size_t n, size_t seg)
 {
-	for (int i = 0; i < RX_BURST && s->fd[natt] >= 0; i++) {
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(uint16_t))];
+	} ctl = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	uint16_t size = (uint16_t)seg;
+
+	if (s->d->vanished || s->fd[true] < 0)
+		return;
+	s->sent_ms = now_ms();
+	if (n > seg && !s->no_train) {
+		struct cmsghdr *c;
+
+		h.msg_control = ctl.buf;
+		h.msg_controllen = sizeof(ctl.buf);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_UDP;
+		c->cmsg_type = UDP_SEGMENT;
+		c->cmsg_len = CMSG_LEN(sizeof(size));
+		memcpy(CMSG_DATA(c), &size, sizeof(size));
+		s->d->tx += (n + seg - 1) / seg;
+		if (sendmsg(s->fd[true], &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return;
+		if (errno == EAGAIN || errno == ENOBUFS || errno == ECONNREFUSED) {
+			s->d->tx_full += (n + seg - 1) / seg;
+			return;
+		}
+		/* This path's MTU (EMSGSIZE; EINVAL with older kernels), or no UDP_SEGMENT at all. */
+		s->no_train = true;
+		s->d->tx -= (n + seg - 1) / seg;
+	}
+	for (struct rd r = rd_of(p, n); r.n;) {
+		size_t len = MIN(r.n, seg);
+		const uint8_t *one = rd_bytes(&r, len);
+
+		s->d->tx++;
+		s->d->tx_full += send(s->fd[true], one, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
+	}
+}
+
+/* IKE's first messages; the rest is on port 4500. */
+static void readable_500(evutil_socket_t fd, short what, void *arg)
+{
+	struct dsess *s = arg;
+
+	for (int i = 0; i < RX_BURST && s->fd[false] >= 0; i++) {
 		uint8_t buf[RX_MAX];
-		ssize_t n = recv(s->fd[natt], buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
+		ssize_t n = recv(s->fd[false], buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
 
 		if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
 			continue;	/* an ICMP error: nobody proved it */
@@ -125,18 +198,22 @@ static void readable(struct dsess *s, bool natt)
 			return;
 		s->d->rx++;
 		if ((size_t)n <= sizeof(buf) && !s->d->vanished)
-			pass(s, natt, true, buf, (size_t)n);
+			pass(s, false, true, buf, (size_t)n);
 	}
-}
-
-static void readable_500(evutil_socket_t fd, short what, void *arg)
-{
-	readable(arg, false);
 }
 
 static void readable_4500(evutil_socket_t fd, short what, void *arg)
 {
-	readable(arg, true);
+	data_readable(arg);
+}
+
+/* As large as the kernel lets us; root may pass its limit. */
+static void socket_buffer(int fd, int forced, int plain)
+{
+	int size = SOCKET_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
 static int open_one(struct dsess *s, bool natt)
@@ -155,6 +232,12 @@ static int open_one(struct dsess *s, bool natt)
 	/* The address need be on no interface: a local route for its prefix is enough. */
 	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0)
 		return -errno;
+	if (natt) {
+		socket_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+		socket_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+		/* Without it datagrams come one by one, which is slower and no less right. */
+		(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	}
 	len = addr_to_sa(&at, &ss);
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;

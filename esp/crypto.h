@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * crypto: what esp.c asks of a crypto library, in batches.
+ * crypto: what esp.c asks of the crypto libraries, in batches.
  *
- * A backend is one table of functions.  It gets whole batches, of mixed SAs
- * and lengths, so one with parallel lanes can fill them; one without loops.
- * Which packets are let through is not its business: it gets no packet that
+ * esp.c hands over whole batches of jobs, of mixed SAs, suites and lengths.
+ * crypto.c sorts them by operation and gives each group to the backend that is
+ * the fastest for that many: OpenSSL, which works packet by packet, or one of
+ * intel-ipsec-mb's builds (crypto_mb.c), which fill parallel lanes and need
+ * several packets for that: two, eight or sixteen.  All give the same bytes.
+ *
+ * Which packets are let through is no backend's business: it gets none that
  * esp.c has already refused.
  */
 #ifndef CULVERT_ESP_CRYPTO_H
@@ -14,45 +18,129 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/util.h"
 #include "esp/esp.h"
 
 /* The most jobs in one call. */
-enum { ESP_BATCH = 64 };
+enum { ESP_BATCH = 128 };
 
-/* The expanded keys of one SA in one direction; each backend has its own. */
-struct esp_key;
-
-/* CBC in place, no padding added or taken. */
-struct esp_cipher_job {
-	struct esp_key *key;
-	const uint8_t *iv;		/* ESP_BLOCK bytes */
-	uint8_t *data;
-	size_t len;			/* a multiple of ESP_BLOCK, not 0 */
-	bool ok;			/* out */
+enum esp_op {
+	OP_CBC_128_ENC, OP_CBC_256_ENC, OP_CBC_128_DEC, OP_CBC_256_DEC,
+	OP_SHA1, OP_SHA256,
+	OP_GCM_128_SEAL, OP_GCM_256_SEAL, OP_GCM_128_OPEN, OP_GCM_256_OPEN,
+	ESP_OPS,
+	OP_NONE = ESP_OPS,
 };
 
-struct esp_hash_job {
-	struct esp_key *key;
-	const uint8_t *data;
-	size_t len;
-	uint8_t *icv;			/* out: as many bytes as the algorithm leaves */
-	bool ok;			/* out */
+enum esp_backend_id {
+	BACKEND_OPENSSL,		/* always there */
+	BACKEND_MB_SSE, BACKEND_MB_AVX, BACKEND_MB_AVX2, BACKEND_MB_AVX512,
+	BACKENDS,
+};
+
+enum {
+	HMAC_STATE = 8,			/* words of the longest hash state */
+	AES_SCHEDULE = 15 * 16,		/* round keys of AES-256 */
+	GCM_SCHEDULE = 1024,		/* ipsec-mb's, with powers of the hash key */
+};
+
+/*
+ * The expanded keys of one SA in one direction, in one piece of memory that
+ * ends where the suite's part does (crypto_key_new()).  Only the schedules that
+ * a backend in force may ask for are there.
+ */
+struct esp_key {
+	uint8_t cipher, hash;		/* enum esp_op; an AEAD has no hash */
+	uint8_t gcm_backend;		/* enum esp_backend_id: whose layout gcm has */
+	uint16_t size;			/* of it all */
+	uint8_t salt[4];		/* of an AEAD, RFC 4106 4 */
+	void *evp;			/* EVP_CIPHER_CTX, or NULL */
+	union {
+		struct {
+			/* HMAC after one block of key ^ ipad, key ^ opad (RFC 2104 4): the same
+			 * words for every backend. */
+			uint32_t inner[HMAC_STATE], outer[HMAC_STATE];
+			uint8_t schedule[AES_SCHEDULE];		/* for the direction */
+		} cbc;
+		uint8_t gcm[GCM_SCHEDULE];
+	} __attribute__((aligned(64)));
+};
+
+/*
+ * CBC: data is ciphered in place; no padding is added or taken.
+ * Hash: data is read, icv is what comes out, cut as the algorithm says.
+ * GCM: data is ciphered in place; seal gives icv, open compares it.
+ */
+struct esp_job {
+	const struct esp_key *key;
+	const uint8_t *iv;		/* CBC: ESP_BLOCK bytes; GCM: 8 */
+	const uint8_t *aad;		/* GCM: ESP_HDR bytes */
+	uint8_t *data;
+	size_t len;			/* CBC: a multiple of ESP_BLOCK; never 0 */
+	uint8_t *icv;
+	uint8_t op;			/* enum esp_op */
+	bool ok;			/* out: the library did it */
+	bool authentic;			/* out of a GCM open; never true when not ok */
 };
 
 struct esp_backend {
-	const char *name;
-	/* keys: checked already.  An inbound key only decrypts, an outbound one only encrypts.
-	 * 0, -ENOMEM, or -EINVAL when the library refuses. */
-	int (*key_new)(const struct esp_keys *keys, bool inbound, struct esp_key **ret);
-	void (*key_free)(struct esp_key *);	/* wipes it; NULL is fine */
-	void (*encrypt)(struct esp_cipher_job *jobs, unsigned n);
-	void (*decrypt)(struct esp_cipher_job *jobs, unsigned n);
-	void (*hash)(struct esp_hash_job *jobs, unsigned n);
+	/* Adds its schedule to a key whose other members are set. False: the library refuses. */
+	bool (*key)(enum esp_backend_id, struct esp_key *, const struct esp_keys *);
+	/* Jobs of one operation, n from 1 to ESP_BATCH. */
+	void (*run)(enum esp_backend_id, enum esp_op, struct esp_job *const *jobs, unsigned n);
 };
 
-extern const struct esp_backend esp_backend_openssl;
+extern const struct esp_backend esp_backend_openssl, esp_backend_mb;
 #ifdef BENCH_NULL_CRYPTO
 extern const struct esp_backend esp_backend_null;
 #endif
+
+/* crypto_openssl.c: a key's inner and outer state, for all backends; the end of its context. */
+MUST_USE bool crypto_hmac_key(struct esp_key *, const struct esp_keys *);
+void crypto_openssl_key_free(struct esp_key *);
+
+/* crypto_mb.c: the library's managers, made once. False: this machine cannot run that one. */
+MUST_USE bool mb_open(enum esp_backend_id);
+void mb_close(enum esp_backend_id);
+const char *mb_version(void);
+
+/*
+ * Look for backends, test each against OpenSSL, and set choices that suit most
+ * machines.  Once; a second call does nothing.
+ */
+void crypto_init(void);
+
+/* Better choices, by measuring.  cpu_ns: the CPU time of this thread.  keep: also what no choice
+ * needs, for crypto_force(). */
+void crypto_tune(uint64_t (*cpu_ns)(void), bool keep);
+
+/* In force: what crypto_init() and crypto_tune() chose, in one line. */
+const char *crypto_text(void);
+
+/* Does the backend do the operations as OpenSSL does? NULL, or what it got wrong. */
+const char *crypto_selftest(const struct esp_backend *, enum esp_backend_id);
+
+/* Everything by this one from now on, for tests and benchmarks; false: it is not there.
+ * Keys made before must not be used any more. */
+bool crypto_force(enum esp_backend_id);
+const char *crypto_name(enum esp_backend_id);
+
+/* Who does an operation, by how many packets there are of it (CHOICE_MAX: or more).  GCM, whose
+ * keys differ from backend to backend, has the same one for all numbers. */
+enum { CHOICE_MAX = 16 };
+struct crypto_choice {
+	uint8_t by[CHOICE_MAX + 1];	/* enum esp_backend_id */
+};
+extern struct crypto_choice crypto_choice[ESP_OPS];
+
+/* keys: checked already.  An inbound key only opens, an outbound one only seals.
+ * 0, -ENOMEM, or -EINVAL when a library refuses. */
+MUST_USE int crypto_key_new(const struct esp_keys *keys, bool inbound, struct esp_key **ret);
+void crypto_key_free(struct esp_key *);	/* wipes it; NULL is fine */
+
+/* n up to ESP_BATCH, of mixed operations. */
+void crypto_run(struct esp_job *jobs, unsigned n);
+
+extern struct esp_crypto_counts crypto_counts;
 
 #endif

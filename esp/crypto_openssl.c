@@ -13,129 +13,205 @@
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "esp/crypto.h"
 
-enum { HMAC_BLOCK = 64 };			/* of both SHA-1 and SHA-256 */
-
-struct esp_key {
-	EVP_CIPHER_CTX *cipher;
-	uint8_t auth;				/* enum esp_auth_alg */
-	union {
-		SHA_CTX sha1;
-		SHA256_CTX sha256;
-	} inner, outer;				/* after one block of key ^ ipad, key ^ opad */
+enum {
+	HMAC_BLOCK = 64,			/* of both SHA-1 and SHA-256 */
+	GCM_SALT = 4, GCM_IV = 8, GCM_ICV = 16,	/* RFC 4106 4, 3.1, 6 */
 };
 
-static bool hmac_key(struct esp_key *k, const uint8_t *key, size_t len)
+static void sha1_at(SHA_CTX *c, const uint32_t state[static 5])
+{
+	c->h0 = state[0];
+	c->h1 = state[1];
+	c->h2 = state[2];
+	c->h3 = state[3];
+	c->h4 = state[4];
+	c->Nl = HMAC_BLOCK * 8;			/* bits so far */
+	c->Nh = 0;
+	c->num = 0;
+}
+
+static void sha256_at(SHA256_CTX *c, const uint32_t state[static 8])
+{
+	memcpy(c->h, state, sizeof(c->h));
+	c->Nl = HMAC_BLOCK * 8;
+	c->Nh = 0;
+	c->num = 0;
+	c->md_len = SHA256_DIGEST_LENGTH;
+}
+
+/* The state after one block. */
+static bool one_block(enum esp_op hash, const uint8_t block[static HMAC_BLOCK], uint32_t ret[static HMAC_STATE])
+{
+	SHA_CTX s1;
+	SHA256_CTX s256;
+	bool ok;
+
+	if (hash == OP_SHA1) {
+		ok = SHA1_Init(&s1) && SHA1_Update(&s1, block, HMAC_BLOCK);
+		ret[0] = s1.h0;
+		ret[1] = s1.h1;
+		ret[2] = s1.h2;
+		ret[3] = s1.h3;
+		ret[4] = s1.h4;
+		OPENSSL_cleanse(&s1, sizeof(s1));
+		return ok;
+	}
+	ok = SHA256_Init(&s256) && SHA256_Update(&s256, block, HMAC_BLOCK);
+	memcpy(ret, s256.h, sizeof(s256.h));
+	OPENSSL_cleanse(&s256, sizeof(s256));
+	return ok;
+}
+
+bool crypto_hmac_key(struct esp_key *k, const struct esp_keys *keys)
 {
 	uint8_t ipad[HMAC_BLOCK], opad[HMAC_BLOCK];
 	bool ok;
 
 	/* Never longer than a block (RFC 4868 2.1.1, RFC 2404 3), so it is not hashed first. */
 	for (size_t i = 0; i < HMAC_BLOCK; i++) {
-		uint8_t b = i < len ? key[i] : 0;
+		uint8_t b = i < keys->auth_len ? keys->auth_key[i] : 0;
 
 		ipad[i] = b ^ 0x36;
 		opad[i] = b ^ 0x5c;
 	}
-	if (k->auth == ESP_HMAC_SHA1_96)
-		ok = SHA1_Init(&k->inner.sha1) && SHA1_Update(&k->inner.sha1, ipad, HMAC_BLOCK) &&
-		     SHA1_Init(&k->outer.sha1) && SHA1_Update(&k->outer.sha1, opad, HMAC_BLOCK);
-	else
-		ok = SHA256_Init(&k->inner.sha256) && SHA256_Update(&k->inner.sha256, ipad, HMAC_BLOCK) &&
-		     SHA256_Init(&k->outer.sha256) && SHA256_Update(&k->outer.sha256, opad, HMAC_BLOCK);
+	ok = one_block(k->hash, ipad, k->cbc.inner) && one_block(k->hash, opad, k->cbc.outer);
 	OPENSSL_cleanse(ipad, sizeof(ipad));
 	OPENSSL_cleanse(opad, sizeof(opad));
 	return ok;
 }
 
-static void key_free(struct esp_key *k)
+void crypto_openssl_key_free(struct esp_key *k)
 {
-	if (!k)
-		return;
-	EVP_CIPHER_CTX_free(k->cipher);		/* wipes the schedule */
-	OPENSSL_cleanse(k, sizeof(*k));
-	free(k);
+	EVP_CIPHER_CTX_free(k->evp);		/* wipes the schedule */
+	k->evp = NULL;
 }
 
-static int key_new(const struct esp_keys *keys, bool inbound, struct esp_key **ret)
+static bool key(enum esp_backend_id id, struct esp_key *k, const struct esp_keys *keys)
 {
-	const EVP_CIPHER *alg = keys->enc == ESP_AES_CBC_128 ? EVP_aes_128_cbc() : EVP_aes_256_cbc();
-	struct esp_key *k = calloc(1, sizeof(*k));
+	bool encrypt = true;
+	const EVP_CIPHER *alg = NULL;
 
-	if (!k)
-		return -ENOMEM;
-	k->auth = keys->auth;
-	k->cipher = EVP_CIPHER_CTX_new();
-	if (!k->cipher) {
-		key_free(k);
-		return -ENOMEM;
+	switch ((enum esp_op)k->cipher) {
+	case OP_CBC_128_DEC:
+		encrypt = false;
+		/* fall through */
+	case OP_CBC_128_ENC:
+		alg = EVP_aes_128_cbc();
+		break;
+	case OP_CBC_256_DEC:
+		encrypt = false;
+		/* fall through */
+	case OP_CBC_256_ENC:
+		alg = EVP_aes_256_cbc();
+		break;
+	case OP_GCM_128_OPEN:
+		encrypt = false;
+		/* fall through */
+	case OP_GCM_128_SEAL:
+		alg = EVP_aes_128_gcm();
+		break;
+	case OP_GCM_256_OPEN:
+		encrypt = false;
+		/* fall through */
+	case OP_GCM_256_SEAL:
+		alg = EVP_aes_256_gcm();
+		break;
+	default:
+		return false;
 	}
-	if (!EVP_CipherInit_ex(k->cipher, alg, NULL, keys->enc_key, NULL, !inbound) ||
-	    !EVP_CIPHER_CTX_set_padding(k->cipher, 0) || !hmac_key(k, keys->auth_key, keys->auth_len)) {
-		key_free(k);
-		return -EINVAL;
-	}
-	*ret = k;
-	return 0;
+	k->evp = EVP_CIPHER_CTX_new();
+	/* GCM's IV has the 12 bytes that are wanted unless told otherwise. */
+	return k->evp && EVP_CipherInit_ex(k->evp, alg, NULL, keys->enc_key, NULL, encrypt) &&
+	       EVP_CIPHER_CTX_set_padding(k->evp, 0);
 }
 
 /* Encrypts or decrypts, as the key was made. */
-static void cipher(struct esp_cipher_job *jobs, unsigned n)
+static void cbc(struct esp_job *j)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct esp_cipher_job *j = &jobs[i];
-		int out = 0;
+	EVP_CIPHER_CTX *c = j->key->evp;
+	int out = 0;
 
-		j->ok = EVP_CipherInit_ex(j->key->cipher, NULL, NULL, NULL, j->iv, -1) &&
-			EVP_CipherUpdate(j->key->cipher, j->data, &out, j->data, (int)j->len) &&
-			(size_t)out == j->len;
+	j->ok = c && EVP_CipherInit_ex(c, NULL, NULL, NULL, j->iv, -1) &&
+		EVP_CipherUpdate(c, j->data, &out, j->data, (int)j->len) && (size_t)out == j->len;
+}
+
+static void gcm(struct esp_job *j, bool open)
+{
+	EVP_CIPHER_CTX *c = j->key->evp;
+	uint8_t nonce[GCM_SALT + GCM_IV], rest[ESP_BLOCK];
+	int out = 0, none = 0;
+
+	memcpy(nonce, j->key->salt, GCM_SALT);
+	memcpy(nonce + GCM_SALT, j->iv, GCM_IV);
+	j->authentic = false;
+	j->ok = c && EVP_CipherInit_ex(c, NULL, NULL, NULL, nonce, -1) &&
+		EVP_CipherUpdate(c, NULL, &none, j->aad, ESP_HDR) &&
+		EVP_CipherUpdate(c, j->data, &out, j->data, (int)j->len) && (size_t)out == j->len;
+	if (!j->ok)
+		return;
+	if (open) {
+		j->ok = EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, GCM_ICV, j->icv) == 1;
+		/* It compares in constant time, and says nothing but yes or no. */
+		j->authentic = j->ok && EVP_CipherFinal_ex(c, rest, &none) == 1;
+	} else {
+		j->ok = EVP_CipherFinal_ex(c, rest, &none) == 1 &&
+			EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, GCM_ICV, j->icv) == 1;
 	}
 }
 
-static bool hash_sha1(const struct esp_key *k, const struct esp_hash_job *j)
+static void sha1(struct esp_job *j)
 {
 	uint8_t sum[SHA_DIGEST_LENGTH];
-	SHA_CTX c = k->inner.sha1;
-	bool ok = SHA1_Update(&c, j->data, j->len) && SHA1_Final(sum, &c);
+	SHA_CTX c;
 
-	c = k->outer.sha1;
-	ok = ok && SHA1_Update(&c, sum, sizeof(sum)) && SHA1_Final(sum, &c);
+	sha1_at(&c, j->key->cbc.inner);
+	j->ok = SHA1_Update(&c, j->data, j->len) && SHA1_Final(sum, &c);
+	sha1_at(&c, j->key->cbc.outer);
+	j->ok = j->ok && SHA1_Update(&c, sum, sizeof(sum)) && SHA1_Final(sum, &c);
 	memcpy(j->icv, sum, 12);		/* RFC 2404 2: the first 96 bits */
-	return ok;
 }
 
-static bool hash_sha256(const struct esp_key *k, const struct esp_hash_job *j)
+static void sha256(struct esp_job *j)
 {
 	uint8_t sum[SHA256_DIGEST_LENGTH];
-	SHA256_CTX c = k->inner.sha256;
-	bool ok = SHA256_Update(&c, j->data, j->len) && SHA256_Final(sum, &c);
+	SHA256_CTX c;
 
-	c = k->outer.sha256;
-	ok = ok && SHA256_Update(&c, sum, sizeof(sum)) && SHA256_Final(sum, &c);
+	sha256_at(&c, j->key->cbc.inner);
+	j->ok = SHA256_Update(&c, j->data, j->len) && SHA256_Final(sum, &c);
+	sha256_at(&c, j->key->cbc.outer);
+	j->ok = j->ok && SHA256_Update(&c, sum, sizeof(sum)) && SHA256_Final(sum, &c);
 	memcpy(j->icv, sum, 16);		/* RFC 4868 2.3: the first half */
-	return ok;
 }
 
-static void hash(struct esp_hash_job *jobs, unsigned n)
+static void run(enum esp_backend_id id, enum esp_op op, struct esp_job *const *jobs, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		jobs[i].ok = jobs[i].key->auth == ESP_HMAC_SHA1_96 ? hash_sha1(jobs[i].key, &jobs[i])
-								   : hash_sha256(jobs[i].key, &jobs[i]);
+	for (unsigned i = 0; i < n; i++) {
+		switch (op) {
+		case OP_SHA1:
+			sha1(jobs[i]);
+			break;
+		case OP_SHA256:
+			sha256(jobs[i]);
+			break;
+		case OP_GCM_128_SEAL:
+		case OP_GCM_256_SEAL:
+			gcm(jobs[i], false);
+			break;
+		case OP_GCM_128_OPEN:
+		case OP_GCM_256_OPEN:
+			gcm(jobs[i], true);
+			break;
+		default:
+			cbc(jobs[i]);
+		}
+	}
 }
 
-const struct esp_backend esp_backend_openssl = {
-	.name = "openssl",
-	.key_new = key_new,
-	.key_free = key_free,
-	.encrypt = cipher,
-	.decrypt = cipher,
-	.hash = hash,
-};
+const struct esp_backend esp_backend_openssl = { .key = key, .run = run };

@@ -18,25 +18,26 @@
 
 enum {
 	TRAILER = 2,			/* Pad Length, Next Header */
+	GCM_IV = 8, GCM_BLOCK = 4,	/* RFC 4106 3.1; RFC 4303 2.4 asks for no more than 4 */
 	IV_POOL = 16384,		/* bytes; a fetch costs as much as a packet, so not one per packet */
 };
 
-#ifdef BENCH_NULL_CRYPTO
-static const struct esp_backend *const backend = &esp_backend_null;
-#else
-static const struct esp_backend *const backend = &esp_backend_openssl;
-#endif
-
 static const struct {
-	size_t enc_len;
+	size_t key_len;
+	uint8_t iv_len, block;
+	bool aead;
 } enc_algs[] = {
-	[ESP_AES_CBC_128] = { 16 },
-	[ESP_AES_CBC_256] = { 32 },
+	[ESP_AES_CBC_128] = { 16, ESP_IV_MAX, ESP_BLOCK, false },	/* RFC 3602 */
+	[ESP_AES_CBC_256] = { 32, ESP_IV_MAX, ESP_BLOCK, false },
+	[ESP_AES_GCM_128] = { 16 + 4, GCM_IV, GCM_BLOCK, true },	/* RFC 4106 */
+	[ESP_AES_GCM_256] = { 32 + 4, GCM_IV, GCM_BLOCK, true },
 };
 
 static const struct {
-	size_t key_len, icv_len;
+	size_t key_len;
+	uint8_t icv_len;
 } auth_algs[] = {
+	[ESP_AUTH_IN_ENC] = { 0, 16 },
 	[ESP_HMAC_SHA1_96] = { 20, 12 },	/* RFC 2404 */
 	[ESP_HMAC_SHA2_256_128] = { 32, 16 },	/* RFC 4868 */
 };
@@ -58,17 +59,19 @@ int esp_sa_new(uint32_t spi, const struct esp_keys *keys, bool inbound, struct e
 	struct esp_sa *sa;
 	int err;
 
-	if (keys->enc < ESP_AES_CBC_128 || keys->enc >= N_ELEMENTS(enc_algs) ||
-	    keys->auth < ESP_HMAC_SHA1_96 || keys->auth >= N_ELEMENTS(auth_algs) ||
-	    keys->enc_len != enc_algs[keys->enc].enc_len || keys->auth_len != auth_algs[keys->auth].key_len)
+	if (keys->enc < ESP_AES_CBC_128 || keys->enc >= N_ELEMENTS(enc_algs) || keys->auth >= N_ELEMENTS(auth_algs) ||
+	    keys->enc_len != enc_algs[keys->enc].key_len || keys->auth_len != auth_algs[keys->auth].key_len ||
+	    enc_algs[keys->enc].aead != (keys->auth == ESP_AUTH_IN_ENC))
 		return -EINVAL;
-	sa = calloc(1, sizeof(*sa));
+	sa = calloc(1, sizeof(*sa) + (inbound ? sizeof(sa->replay[0]) : 0));
 	if (!sa)
 		return -ENOMEM;
 	sa->spi = spi;
 	sa->inbound = inbound;
-	sa->icv_len = (uint8_t)auth_algs[keys->auth].icv_len;
-	err = backend->key_new(keys, inbound, &sa->key);
+	sa->iv_len = enc_algs[keys->enc].iv_len;
+	sa->block = enc_algs[keys->enc].block;
+	sa->icv_len = auth_algs[keys->auth].icv_len;
+	err = crypto_key_new(keys, inbound, &sa->key);
 	if (err) {
 		free(sa);
 		return err;
@@ -81,8 +84,7 @@ void esp_sa_free(struct esp_sa *sa)
 {
 	if (!sa)
 		return;
-	backend->key_free(sa->key);
-	OPENSSL_cleanse(sa, sizeof(*sa));
+	crypto_key_free(sa->key);
 	free(sa);
 }
 
@@ -108,12 +110,14 @@ static bool iv_take(uint8_t iv[static ESP_IV_MAX])
 
 bool esp_init(void)
 {
-	static const uint8_t key[32];
+	static const uint8_t key[36];
 	static const struct esp_keys all[] = {
 		{ .enc = ESP_AES_CBC_128, .enc_key = key, .enc_len = 16,
 		  .auth = ESP_HMAC_SHA1_96, .auth_key = key, .auth_len = 20 },
 		{ .enc = ESP_AES_CBC_256, .enc_key = key, .enc_len = 32,
 		  .auth = ESP_HMAC_SHA2_256_128, .auth_key = key, .auth_len = 32 },
+		{ .enc = ESP_AES_GCM_128, .enc_key = key, .enc_len = 20 },
+		{ .enc = ESP_AES_GCM_256, .enc_key = key, .enc_len = 36 },
 	};
 	uint8_t iv[ESP_IV_MAX];
 	struct esp_sa *sa;
@@ -123,24 +127,61 @@ bool esp_init(void)
 			return false;
 		esp_sa_free(sa);
 	}
+	crypto_init();
 	return iv_take(iv);
+}
+
+void esp_tune(uint64_t (*cpu_ns)(void))
+{
+	crypto_tune(cpu_ns, false);
+}
+
+const char *esp_crypto_text(void)
+{
+	return crypto_text();
+}
+
+struct esp_crypto_counts esp_crypto_counts(void)
+{
+	return crypto_counts;
 }
 
 /* Lay out a packet of len bytes at p: how a packet looks is said here only (RFC 4303 2). */
 static bool parts_of(const struct esp_sa *sa, uint8_t *p, size_t len, struct parts *ret)
 {
 	struct wr w = wr_of(p, len);
-	size_t fixed = ESP_HDR + ESP_IV_MAX + sa->icv_len;
+	size_t fixed = ESP_HDR + sa->iv_len + sa->icv_len;
 
-	if (len > ESP_LEN_MAX || len < fixed + ESP_BLOCK || (len - fixed) % ESP_BLOCK)
+	if (len > ESP_LEN_MAX || len < fixed + sa->block || (len - fixed) % sa->block)
 		return false;
 	ret->body_len = len - fixed;
 	ret->auth_len = len - sa->icv_len;
 	(void)wr_room(&w, ESP_HDR);
-	ret->iv = wr_room(&w, ESP_IV_MAX);
+	ret->iv = wr_room(&w, sa->iv_len);
 	ret->body = wr_room(&w, ret->body_len);
 	ret->icv = wr_room(&w, sa->icv_len);
 	return !w.bad;
+}
+
+/* The job that ciphers a packet, and for an AEAD makes or judges its ICV. */
+static struct esp_job cipher_job(const struct esp_sa *sa, uint8_t *p, const struct parts *at)
+{
+	return (struct esp_job){
+		.key = sa->key, .op = sa->key->cipher, .iv = at->iv, .aad = p,
+		.data = at->body, .len = at->body_len, .icv = at->icv,
+	};
+}
+
+static struct esp_job hash_job(const struct esp_sa *sa, uint8_t *p, const struct parts *at, uint8_t *icv)
+{
+	return (struct esp_job){
+		.key = sa->key, .op = sa->key->hash, .data = p, .len = at->auth_len, .icv = icv,
+	};
+}
+
+static bool is_aead(const struct esp_sa *sa)
+{
+	return sa->key->hash == OP_NONE;
 }
 
 /* ---- out ---- */
@@ -158,11 +199,15 @@ static enum esp_verdict seal_prepare(struct esp_pkt *pkt, struct parts *ret)
 	/* RFC 4303 3.3.3: no packet may be sent that makes the number cycle. */
 	if (sa->seq == UINT32_MAX)
 		return ESP_EXHAUSTED;
-	if (!iv_take(ret->iv))
+	if (!is_aead(sa) && !iv_take(ret->iv))
 		return ESP_FAILED;
-	w = wr_of(pkt->p, ESP_HDR);
+	w = wr_of(pkt->p, ESP_HDR + GCM_IV);
 	wr_u32(&w, sa->spi);
 	wr_u32(&w, ++sa->seq);
+	if (is_aead(sa)) {
+		wr_u32(&w, 0);		/* RFC 4106 3.1: any IV that never comes again */
+		wr_u32(&w, sa->seq);
+	}
 
 	/* RFC 4303 2.4: the padding bytes are 1, 2, 3, … */
 	pad = ret->body_len - pkt->len - TRAILER;
@@ -177,10 +222,9 @@ static enum esp_verdict seal_prepare(struct esp_pkt *pkt, struct parts *ret)
 
 static void seal_batch(struct esp_pkt *pkts, unsigned n)
 {
-	struct esp_cipher_job enc[ESP_BATCH];
-	struct esp_hash_job mac[ESP_BATCH];
+	struct esp_job enc[ESP_BATCH], mac[ESP_BATCH];
 	struct parts parts[ESP_BATCH];
-	struct esp_pkt *live[ESP_BATCH];
+	struct esp_pkt *live[ESP_BATCH], *hashed[ESP_BATCH];
 	unsigned n_live = 0, n_mac = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -189,29 +233,25 @@ static void seal_batch(struct esp_pkt *pkts, unsigned n)
 		pkts[i].verdict = seal_prepare(&pkts[i], at);
 		if (pkts[i].verdict != ESP_OK)
 			continue;
-		enc[n_live] = (struct esp_cipher_job){
-			.key = pkts[i].sa->key, .iv = at->iv, .data = at->body, .len = at->body_len,
-		};
+		enc[n_live] = cipher_job(pkts[i].sa, pkts[i].p, at);
 		live[n_live++] = &pkts[i];
 	}
-	backend->encrypt(enc, n_live);
+	crypto_run(enc, n_live);
 	for (unsigned i = 0; i < n_live; i++) {
 		if (!enc[i].ok) {
 			live[i]->verdict = ESP_FAILED;
 			continue;
 		}
-		mac[n_mac] = (struct esp_hash_job){
-			.key = enc[i].key, .data = live[i]->p, .len = parts[i].auth_len, .icv = parts[i].icv,
-		};
-		live[n_mac++] = live[i];
+		live[i]->len = parts[i].auth_len + live[i]->sa->icv_len;
+		if (is_aead(live[i]->sa))
+			continue;
+		mac[n_mac] = hash_job(live[i]->sa, live[i]->p, &parts[i], parts[i].icv);
+		hashed[n_mac++] = live[i];
 	}
-	backend->hash(mac, n_mac);
-	for (unsigned i = 0; i < n_mac; i++) {
-		if (mac[i].ok)
-			live[i]->len = mac[i].len + live[i]->sa->icv_len;
-		else
-			live[i]->verdict = ESP_FAILED;
-	}
+	crypto_run(mac, n_mac);
+	for (unsigned i = 0; i < n_mac; i++)
+		if (!mac[i].ok)
+			hashed[i]->verdict = ESP_FAILED;
 }
 
 void esp_seal(struct esp_pkt *pkts, unsigned n)
@@ -241,7 +281,7 @@ static enum esp_verdict open_prepare(struct esp_pkt *pkt, struct opening *ret)
 	    !esp_peek(pkt->p, pkt->len, &spi, &ret->seq))
 		return ESP_SHORT;
 	ret->pkt = pkt;
-	return replay_check(&pkt->sa->replay, ret->seq) ? ESP_OK : ESP_REPLAYED;
+	return replay_check(pkt->sa->replay, ret->seq) ? ESP_OK : ESP_REPLAYED;
 }
 
 /* Take the padding off.  RFC 4303 2.4: "The receiver SHOULD inspect the Padding field". */
@@ -269,48 +309,57 @@ static enum esp_verdict open_unpad(struct opening *o)
 	return ESP_OK;
 }
 
+/* The ICV of a packet was looked at: is it let through? */
+static enum esp_verdict open_judge(const struct opening *o, const struct esp_job *j)
+{
+	struct esp_sa *sa = o->pkt->sa;
+	bool right;
+
+	if (!j->ok)
+		return ESP_FAILED;
+	right = is_aead(sa) ? j->authentic : !CRYPTO_memcmp(o->icv, o->parts.icv, sa->icv_len);
+	if (!right)
+		return ESP_BAD_ICV;
+	/* An earlier one of this batch may have had its number. */
+	return replay_accept(sa->replay, o->seq) ? ESP_OK : ESP_REPLAYED;
+}
+
 static void open_batch(struct esp_pkt *pkts, unsigned n)
 {
 	struct opening live[ESP_BATCH];
-	struct esp_hash_job mac[ESP_BATCH];
-	struct esp_cipher_job dec[ESP_BATCH];
-	unsigned n_live = 0, n_good = 0;
+	struct esp_job mac[ESP_BATCH], dec[ESP_BATCH];
+	struct opening *ciphered[ESP_BATCH];
+	unsigned n_live = 0, n_dec = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct opening *o = &live[n_live];
+		struct esp_sa *sa = pkts[i].sa;
 
 		pkts[i].payload = NULL;
 		pkts[i].payload_len = 0;
 		pkts[i].verdict = open_prepare(&pkts[i], o);
 		if (pkts[i].verdict != ESP_OK)
 			continue;
-		mac[n_live++] = (struct esp_hash_job){
-			.key = pkts[i].sa->key, .data = pkts[i].p, .len = o->parts.auth_len, .icv = o->icv,
-		};
+		mac[n_live++] = is_aead(sa) ? cipher_job(sa, pkts[i].p, &o->parts)
+					    : hash_job(sa, pkts[i].p, &o->parts, o->icv);
 	}
-	backend->hash(mac, n_live);
+	crypto_run(mac, n_live);
 	for (unsigned i = 0; i < n_live; i++) {
 		struct opening *o = &live[i];
-		struct esp_sa *sa = o->pkt->sa;
 
-		if (!mac[i].ok)
-			o->pkt->verdict = ESP_FAILED;
-		else if (CRYPTO_memcmp(o->icv, o->parts.icv, sa->icv_len))
-			o->pkt->verdict = ESP_BAD_ICV;
-		else if (!replay_accept(&sa->replay, o->seq))
-			o->pkt->verdict = ESP_REPLAYED;	/* by an earlier one of this batch */
+		o->pkt->verdict = open_judge(o, &mac[i]);
 		if (o->pkt->verdict != ESP_OK)
 			continue;
-		dec[n_good] = (struct esp_cipher_job){
-			.key = sa->key, .iv = o->parts.iv, .data = o->parts.body, .len = o->parts.body_len,
-		};
-		if (n_good != i)
-			live[n_good] = *o;
-		n_good++;
+		if (is_aead(o->pkt->sa)) {
+			o->pkt->verdict = open_unpad(o);
+			continue;
+		}
+		dec[n_dec] = cipher_job(o->pkt->sa, o->pkt->p, &o->parts);
+		ciphered[n_dec++] = o;
 	}
-	backend->decrypt(dec, n_good);
-	for (unsigned i = 0; i < n_good; i++)
-		live[i].pkt->verdict = dec[i].ok ? open_unpad(&live[i]) : ESP_FAILED;
+	crypto_run(dec, n_dec);
+	for (unsigned i = 0; i < n_dec; i++)
+		ciphered[i]->pkt->verdict = dec[i].ok ? open_unpad(ciphered[i]) : ESP_FAILED;
 }
 
 void esp_open(struct esp_pkt *pkts, unsigned n)
@@ -323,23 +372,23 @@ void esp_open(struct esp_pkt *pkts, unsigned n)
 
 size_t esp_payload_offset(const struct esp_sa *sa)
 {
-	return ESP_HDR + ESP_IV_MAX;
+	return ESP_HDR + sa->iv_len;
 }
 
 size_t esp_sealed_len(const struct esp_sa *sa, size_t payload_len)
 {
-	size_t body = (payload_len + TRAILER + ESP_BLOCK - 1) / ESP_BLOCK * ESP_BLOCK;
+	size_t body = (payload_len + TRAILER + sa->block - 1) / sa->block * sa->block;
 
-	return ESP_HDR + ESP_IV_MAX + body + sa->icv_len;
+	return ESP_HDR + sa->iv_len + body + sa->icv_len;
 }
 
 size_t esp_payload_max(const struct esp_sa *sa, size_t n)
 {
-	size_t fixed = ESP_HDR + ESP_IV_MAX + sa->icv_len;
+	size_t fixed = ESP_HDR + sa->iv_len + sa->icv_len;
 
-	if (n < fixed + ESP_BLOCK)
+	if (n < fixed + sa->block)
 		return 0;
-	return (n - fixed) / ESP_BLOCK * ESP_BLOCK - TRAILER;
+	return (n - fixed) / sa->block * sa->block - TRAILER;
 }
 
 uint32_t esp_spi(const struct esp_sa *sa)
@@ -349,7 +398,15 @@ uint32_t esp_spi(const struct esp_sa *sa)
 
 uint64_t esp_seq(const struct esp_sa *sa)
 {
-	return sa->inbound ? sa->replay.top : sa->seq;
+	return sa->inbound ? sa->replay[0].top : sa->seq;
+}
+
+bool esp_seq_raise(struct esp_sa *sa, uint32_t seq)
+{
+	if (sa->inbound || seq < sa->seq)
+		return false;
+	sa->seq = seq;
+	return true;
 }
 
 const char *esp_verdict_str(enum esp_verdict v)

@@ -6,11 +6,12 @@
  * made once with its keys; sealing and opening work on arrays of packets in
  * place, so that a backend may run many of them in parallel lanes.
  *
- * Not for several threads at once.  IVs come from a pool that the crypto
+ * Not for several threads at once.  CBC's IVs come from a pool that the crypto
  * library's generator fills, once per 16 KB: randomness is neither a clock nor
  * a socket, and a fixed seed here would only be a way to get IVs wrong.  The
  * pool survives fork(), so a process that has sealed must not fork another
- * that seals.
+ * that seals.  GCM's IVs are the sequence number: under one key it never comes
+ * twice, and a key is never used by a second SA or after a restart.
  */
 #ifndef CULVERT_ESP_H
 #define CULVERT_ESP_H
@@ -21,8 +22,11 @@
 
 #include "base/util.h"
 
-enum esp_enc_alg { ESP_AES_CBC_128 = 1, ESP_AES_CBC_256 };
-enum esp_auth_alg { ESP_HMAC_SHA1_96 = 1, ESP_HMAC_SHA2_256_128 };
+enum esp_enc_alg { ESP_AES_CBC_128 = 1, ESP_AES_CBC_256, ESP_AES_GCM_128, ESP_AES_GCM_256 };
+enum esp_auth_alg {
+	ESP_HMAC_SHA1_96 = 1, ESP_HMAC_SHA2_256_128,
+	ESP_AUTH_IN_ENC = 0,		/* of AES-GCM, which brings its own 16-octet ICV (RFC 4106) */
+};
 
 enum {
 	ESP_HDR = 8,			/* SPI, sequence number */
@@ -36,7 +40,7 @@ enum {
 
 enum esp_verdict {
 	ESP_OK,
-	ESP_SHORT,			/* open: shorter than any packet of this SA, no multiple of the
+	ESP_SHORT,			/* open: shorter than any packet of this SA, no multiple of its
 					 * block, or above ESP_LEN_MAX */
 	ESP_REPLAYED,			/* seen, or older than the window; also sequence number 0 */
 	ESP_BAD_ICV,
@@ -50,9 +54,10 @@ enum esp_verdict {
 struct esp_keys {
 	uint8_t enc;			/* enum esp_enc_alg */
 	uint8_t auth;			/* enum esp_auth_alg */
-	const uint8_t *enc_key;		/* 16 or 32 bytes, as the algorithm says */
+	const uint8_t *enc_key;		/* 16 or 32 bytes, as the algorithm says; AES-GCM: and 4 of
+					 * salt behind them (RFC 4106 8.1) */
 	size_t enc_len;
-	const uint8_t *auth_key;	/* 20 or 32 bytes, as the algorithm says */
+	const uint8_t *auth_key;	/* 20, 32 or 0 bytes, as the algorithm says */
 	size_t auth_len;
 };
 
@@ -65,6 +70,22 @@ struct esp_sa;
  * when one of them, or its random generator, is missing.
  */
 MUST_USE bool esp_init(void);
+
+/*
+ * After esp_init(), before any SA: measure for some milliseconds which library
+ * is the fastest for what, instead of what is usual.  cpu_ns: the CPU time that
+ * this thread has used, in ns.
+ */
+void esp_tune(uint64_t (*cpu_ns)(void));
+
+/* One line for the log: what does the cryptography, and why. */
+const char *esp_crypto_text(void);
+
+/* How often a cipher or a hash was run over a packet, and by whom. */
+struct esp_crypto_counts {
+	uint64_t openssl, ipsec_mb;
+};
+struct esp_crypto_counts esp_crypto_counts(void);
 
 /*
  * spi: host order.  The keys are copied (and wiped by esp_sa_free()).
@@ -111,6 +132,13 @@ size_t esp_payload_max(const struct esp_sa *, size_t n);
 /* For accounting and lifetimes. */
 uint32_t esp_spi(const struct esp_sa *);
 uint64_t esp_seq(const struct esp_sa *);	/* highest sent or accepted; 0 = none yet */
+
+/*
+ * Outbound: leave numbers out, so that the next packet gets seq + 1 (RFC 4303
+ * 3.3.3 wants them to rise, not to be dense).  False, and nothing changes: it
+ * had a higher one already, or it is an inbound SA.
+ */
+MUST_USE bool esp_seq_raise(struct esp_sa *, uint32_t seq);
 
 /* "bad_icv": a word for counters and logs; "?" for no verdict. */
 const char *esp_verdict_str(enum esp_verdict);

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 noinst_LIBRARIES += libesp.a
-libesp_a_SOURCES = esp/esp.h esp/esp.c esp/sa.h esp/replay.h esp/replay.c esp/crypto.h \
+libesp_a_SOURCES = esp/esp.h esp/esp.c esp/sa.h esp/replay.h esp/replay.c esp/crypto.h esp/crypto.c \
 	esp/crypto_openssl.c
+if IPSEC_MB
+libesp_a_SOURCES += esp/crypto_mb.c
+endif
 libesp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 if NULL_CRYPTO
 libesp_a_SOURCES += esp/crypto_null.c

@@ -11,9 +11,10 @@ struct esp_sa {
 	uint32_t spi;
 	uint32_t seq;			/* outbound: the last one sent */
 	bool inbound;
-	uint8_t icv_len;
-	struct esp_key *key;		/* the backend's; owned */
-	struct replay replay;		/* inbound */
+	uint8_t iv_len, icv_len;
+	uint8_t block;			/* the ciphertext is a multiple of it */
+	struct esp_key *key;		/* owned */
+	struct replay replay[];		/* inbound: one */
 };
 
 #endif

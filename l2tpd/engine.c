@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,8 +20,10 @@ enum {
 
 static void counters(struct engine *e, struct msg_stats *m)
 {
+	struct esp_crypto_counts crypto = esp_crypto_counts();
 	struct { const char *name; uint64_t v; } c[] = {
 		{ "flows", e->n_flows }, { "sas", e->n_sas }, { "sessions", e->n_sessions }, { "tunnel_ids", e->ids.n },
+		{ "crypto_openssl", crypto.openssl }, { "crypto_ipsec_mb", crypto.ipsec_mb },
 #define X(name) { #name, e->count.name },
 		ENGINE_COUNTERS(X)
 #undef X
@@ -217,6 +220,7 @@ static void start(struct engine *e)
 		manager_sync(e);
 	if (peer_is_open(&e->iked))
 		iked_sync(e);
+	log_info("esp crypto: %s", esp_crypto_text());
 	sandbox_enter(ROLE_ENGINE);
 	peer_send(&e->parent, MSG_READY, NULL, 0, -1);
 }
@@ -249,6 +253,14 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 	}
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 void engine_main(void)
 {
 	static struct engine e;
@@ -267,7 +279,8 @@ void engine_main(void)
 	if (!e.base || !e.sa)
 		fatal("out of memory");
 	if (!esp_init())
-		fatal("OpenSSL has no AES-CBC or no random numbers: ESP cannot work");
+		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
+	esp_tune(cpu_ns);
 	data_init(&e);
 	child_start(&e.parent, e.base, ROLE_ENGINE, parent_msg, &e);
 }

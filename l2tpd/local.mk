@@ -31,3 +31,6 @@ libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
 noinst_LIBRARIES += libpool.a
 libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c
+# Super-packets cut and put together: pure
+noinst_LIBRARIES += libseg.a
+libseg_a_SOURCES = l2tpd/vnet.h l2tpd/csum.h l2tpd/seg.h l2tpd/seg.c l2tpd/coal.h l2tpd/coal.c

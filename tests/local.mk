@@ -10,6 +10,7 @@ include tests/conf.mk
 include tests/ctl.mk
 include tests/netd.mk
 include tests/engine.mk
+include tests/data.mk
 
 # A unit test is tests/unit/t_NAME.c (cmocka).  A fuzz target is
 # tests/fuzz/fuzz_NAME.c (LLVMFuzzerTestOneInput) with seeds in

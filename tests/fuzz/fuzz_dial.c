@@ -70,8 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		k.enc_len = 16;
 		k.mid = 0x01020304;
 		memset(k.cky_r, 9, sizeof(k.cky_r));
-		if (state == IKE_MM3)
-			k.dh = dial_dh_new(k.gxi);
+		k.group = data[0] & 0x40 ? DIAL_ECP256 : DIAL_MODP2048;
+		if (state == IKE_MM3) {
+			k.dh = dial_dh_new(k.group);
+			if (!k.dh)
+				abort();
+			memcpy(k.gxi, dial_dh_public(k.dh), dial_group_len(k.group));
+		}
 	}
 	for (uint64_t now = 1000; r.n && !r.bad; now += 100) {
 		uint16_t n = rd_u16(&r);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ESP as an attacker sees it.  Byte 0: the suite (bits 0-1), what is done
- * (bits 2-3), then for
+ * ESP as an attacker sees it.  Byte 0: the suite (bits 0-1, and bit 4 for AES-GCM),
+ * what is done (bits 2-3), the crypto backend (bits 5-7; OpenSSL for one that is not
+ * there), then for
  *   0  the rest is one packet, opened as it is;
  *   1  the rest is what stands inside the encryption, under a right ICV: the
  *      padding parser behind the ICV;
@@ -23,9 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MUST(x) do { if (!(x)) abort(); } while (0)
 
+enum { AEAD = 0x10 };
+
 static struct esp_sa *sa_new(unsigned suite, bool inbound)
 {
-	static const uint8_t key[32] = "what is well known to everybody";
+	static const uint8_t key[36] = "what is well known to everybody";
 	struct esp_keys k = {
 		.enc = suite & 1 ? ESP_AES_CBC_256 : ESP_AES_CBC_128, .enc_len = suite & 1 ? 32 : 16,
 		.auth = suite & 2 ? ESP_HMAC_SHA2_256_128 : ESP_HMAC_SHA1_96, .auth_len = suite & 2 ? 32 : 20,
@@ -33,6 +36,12 @@ static struct esp_sa *sa_new(unsigned suite, bool inbound)
 	};
 	struct esp_sa *sa = NULL;
 
+	if (suite & AEAD) {
+		k.enc = suite & 1 ? ESP_AES_GCM_256 : ESP_AES_GCM_128;
+		k.enc_len += 4;
+		k.auth = ESP_AUTH_IN_ENC;
+		k.auth_len = 0;
+	}
 	MUST(esp_sa_new(0x04000100, &k, inbound, &sa) == 0);
 	return sa;
 }
@@ -46,8 +55,8 @@ static void open_twice(struct esp_pkt *p)
 	memcpy(copy, p->p, p->len);
 	esp_open(p, 1);
 	if (p->verdict == ESP_OK) {
-		MUST(p->payload >= p->p + ESP_HEADROOM);
-		MUST(p->payload_len + ESP_HEADROOM <= p->len);
+		MUST(p->payload == p->p + esp_payload_offset(p->sa));
+		MUST(p->payload_len + esp_payload_offset(p->sa) <= p->len);
 	} else {
 		MUST(!p->payload && !p->payload_len);
 	}
@@ -70,6 +79,7 @@ static struct esp_pkt sealed(struct esp_sa *out, struct rd r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static bool ready;
 	struct rd r = rd_of(data, size);
 	uint8_t how = rd_u8(&r);
 	struct esp_sa *in, *out;
@@ -77,8 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (r.bad || size > 4096)
 		return 0;
-	in = sa_new(how & 3, true);
-	out = sa_new(how & 3, false);
+	if (!ready)
+		MUST(ready = esp_init());
+	if (!crypto_force((enum esp_backend_id)(how >> 5)))
+		MUST(crypto_force(BACKEND_OPENSSL));
+	in = sa_new(how & (3 | AEAD), true);
+	out = sa_new(how & (3 | AEAD), false);
 	if ((how >> 2 & 3) == 0) {
 		p.len = r.n;
 		p.p = malloc(r.n ? r.n : 1);
@@ -87,22 +101,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		p.sa = in;
 		open_twice(&p);
 	} else if ((how >> 2 & 3) == 1) {
-		size_t n = r.n / ESP_BLOCK * ESP_BLOCK;
-		struct esp_cipher_job c = { .key = out->key };
-		struct esp_hash_job h = { .key = out->key };
+		size_t n = r.n / in->block * in->block;
+		struct esp_job c = { .key = out->key, .op = out->key->cipher };
+		struct esp_job h = { .key = out->key, .op = out->key->hash };
 
 		if (n) {
 			/* Two bytes less of payload give as many blocks. */
 			p = sealed(out, rd_of(r.p, n - 2));
 			c.iv = p.p + ESP_HDR;
-			c.data = p.p + ESP_HEADROOM;
+			c.aad = p.p;
+			c.data = p.p + esp_payload_offset(out);
 			c.len = n;
+			c.icv = p.p + p.len - in->icv_len;
 			memcpy(c.data, r.p, n);
-			esp_backend_openssl.encrypt(&c, 1);
+			crypto_run(&c, 1);
 			h.data = p.p;
 			h.len = p.len - in->icv_len;
-			h.icv = p.p + h.len;
-			esp_backend_openssl.hash(&h, 1);
+			h.icv = c.icv;
+			if (h.op != OP_NONE)
+				crypto_run(&h, 1);
 			p.sa = in;
 			open_twice(&p);
 			MUST(p.verdict == ESP_OK || p.verdict == ESP_BAD_PAD);

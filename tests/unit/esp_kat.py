@@ -3,8 +3,10 @@
 """Makes esp_kat.h: ESP packets with fixed keys and IVs, and what must become of them.
 
 Shares nothing with esp/: AES is written out below from FIPS 197 (and checked
-against its appendix C), HMAC from RFC 2104, the SHAs are the ones inside the
-interpreter, not OpenSSL's.   python3 esp_kat.py > esp_kat.h
+against its appendix C), GCM from NIST SP 800-38D (checked against two packets of
+draft-mcgrew-gcm-test-01, which are among the rows, too), HMAC from RFC 2104, the
+SHAs are the ones inside the interpreter, not OpenSSL's.
+python3 esp_kat.py > esp_kat.h
 """
 import struct
 
@@ -84,6 +86,34 @@ def hmac(h, key, data):
     return h(bytes(b ^ 0x5c for b in key) + h(bytes(b ^ 0x36 for b in key) + data).digest()).digest()
 
 
+def times(x, y):
+    """Of the field of SP 800-38D 6.3: bit 0 is the first one."""
+    z = 0
+    for i in range(128):
+        if x >> (127 - i) & 1:
+            z ^= y
+        y = y >> 1 ^ (0xe1 << 120 if y & 1 else 0)
+    return z
+
+
+def ghash(h, data):
+    y = 0
+    for i in range(0, len(data), 16):
+        y = times(y ^ int.from_bytes(data[i:i + 16], "big"), h)
+    return y.to_bytes(16, "big")
+
+
+def gcm(key, nonce, aad, plain):
+    """Ciphertext and tag, for the 12-byte nonces of RFC 4106."""
+    out = b""
+    for i in range(0, len(plain), 16):
+        mask = aes(key, nonce + struct.pack(">I", 2 + i // 16))
+        out += bytes(a ^ b for a, b in zip(plain[i:i + 16], mask))
+    text = aad + bytes(-len(aad) % 16) + out + bytes(-len(out) % 16) + struct.pack(">QQ", 8 * len(aad), 8 * len(out))
+    h = int.from_bytes(aes(key, bytes(16)), "big")
+    return out + bytes(a ^ b for a, b in zip(ghash(h, text), aes(key, nonce + b"\0\0\0\1")))
+
+
 fips = bytes(0x11 * i for i in range(16))
 assert aes(bytes(range(16)), fips).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
 assert aes(bytes(range(32)), fips).hex() == "8ea2b7ca516745bfeafc49904b496089"
@@ -94,6 +124,49 @@ ENC = {"ESP_AES_CBC_128": 16, "ESP_AES_CBC_256": 32}
 
 def monotonic(n):
     return bytes(i & 0xff for i in range(1, n + 1))
+
+
+GCM = {"ESP_AES_GCM_128": 16, "ESP_AES_GCM_256": 32}
+# key and salt, header, IV, what is inside, ciphertext and ICV
+MCGREW = [["".join(w.split()) for w in v] for v in (
+    ("feffe9928665731c6d6a8f9467308308 cafebabe", "0000a5f8 0000000a", "facedbaddecaf888",
+     """4500003e698f000080114dccc0a80102c0a801010a980035002a2343b2d00100
+        00010000000000000373697009637962657263697479 02646b00000100010001""",
+     """deb22cd9b07c72c16e3a65beeb8df304a5a5897d33ae530f1ba76d5d114d2a5c3de81827c10e9a4f
+        51330d0eec416642cfbb85a5b47e48a4ec3b9ba95d918bd183b70d3aa8bc6ee4c309e9d85a41ad4a"""),
+    ("abbccddef00112233445566778899aababbccddef00112233445566778899aab 11223344", "4a2cbfe3 00000002",
+     "0102030405060708",
+     "4500003069a6400080062690c0a801029389155e0a9e008b2dc57ee0000000007002400020bf0000020405b40101040201020201",
+     """ff425c9b724599df7a3bcd510194e00d6a78107f1b0b1cbf06efae9d65a5d763748a637985771d347f0545659f14e99def842d8e
+        b335f4eecfdbf831824b4c4915956c96"""))]
+for k, head, v, inside, sealed in [map(bytes.fromhex, x) for x in MCGREW]:
+    assert gcm(k[:-4], k[-4:] + v, head, inside) == sealed
+
+
+def put(name, enc, auth, seq, verdict, nxt, ekey, akey, payload, pkt):
+    def c(b):
+        return '"' + "".join("\\x%02x" % x for x in b) + '"'
+
+    def lines(b):
+        return "\n".join("\t  " + c(b[i:i + 20]) for i in range(0, len(b), 20)) or '\t  ""'
+    print("\t{ \"%s\", %s, %s, %uu, %s, %u, %u, %u,\n%s,\n%s,\n%s,\n%s },"
+          % (name, enc, auth, seq, verdict, nxt, len(payload), len(pkt),
+             lines(ekey), lines(akey), lines(payload), lines(pkt)))
+
+
+def row_gcm(name, enc, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17):
+    ekey = bytes(0xd1 ^ 11 * i & 0xff for i in range(GCM[enc] + 4))
+    iv = bytes((seq * 29 + 113 * i) & 0xff for i in range(8))
+    payload = bytes((i * 3 + n) & 0xff for i in range(n))
+    if pad is None:
+        pad = monotonic(-(n + 2) % 4)
+    if padlen is None:
+        padlen = len(pad)
+    plain = payload + pad + bytes([padlen, nxt])
+    assert len(plain) % 4 == 0, name
+    head = struct.pack(">II", 0x04000100, seq)
+    put(name, enc, "ESP_AUTH_IN_ENC", seq, verdict, nxt, ekey, b"", payload,
+        head + iv + gcm(ekey[:-4], ekey[-4:] + iv, head, plain))
 
 
 def row(name, enc, auth, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17):
@@ -111,14 +184,7 @@ def row(name, enc, auth, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17
     pkt = struct.pack(">II", 0x04000100, seq) + iv + cbc(ekey, iv, plain)
     pkt += hmac(h, akey, pkt)[:icv]
 
-    def c(b):
-        return '"' + "".join("\\x%02x" % x for x in b) + '"'
-
-    def lines(b):
-        return "\n".join("\t  " + c(b[i:i + 20]) for i in range(0, len(b), 20)) or '\t  ""'
-    print("\t{ \"%s\", %s, %s, %uu, %s, %u, %u, %u,\n%s,\n%s,\n%s,\n%s },"
-          % (name, enc, auth, seq, verdict, nxt, len(payload), len(pkt),
-             lines(ekey), lines(akey), lines(payload), lines(pkt)))
+    put(name, enc, auth, seq, verdict, nxt, ekey, akey, payload, pkt)
 
 
 print("""/* SPDX-License-Identifier: GPL-2.0-or-later */
@@ -147,4 +213,17 @@ row("first padding byte wrong", E128, S2, 15, 4, pad=b"\0" + monotonic(10)[1:], 
 row("Pad Length one too long", E128, S1, 16, 0, pad=monotonic(14), padlen=15, verdict="ESP_BAD_PAD")
 row("Pad Length 255 in 16 bytes", E128, S1, 17, 0, pad=monotonic(14), padlen=255, verdict="ESP_BAD_PAD")
 row("Pad Length reaches into the payload", E128, S2, 18, 14, pad=b"", padlen=1, verdict="ESP_BAD_PAD")
+for enc in GCM:
+    for seq, n in ((1, 0), (2, 1), (3, 2), (4, 3), (0xfffffffe, 14), (6, 61), (7, 250)):
+        row_gcm("%u bytes" % n, enc, seq, n)
+for enc, (k, head, v, inside, sealed) in zip(GCM, [map(bytes.fromhex, x) for x in MCGREW]):
+    put("draft-mcgrew-gcm-test-01", enc, "ESP_AUTH_IN_ENC", head[-1], "ESP_OK", inside[-1], k, b"",
+        inside[:-2 - inside[-2]], head + v + sealed)
+G1, G2 = GCM
+row_gcm("dummy packet, RFC 4303 2.6", G1, 9, 30, nxt=59)
+row_gcm("255 bytes of padding, RFC 4303 2.4 allows it", G1, 10, 15, pad=monotonic(255))
+row_gcm("padding only", G2, 11, 0, pad=monotonic(30))
+row_gcm("padding counts from 0", G1, 13, 4, pad=bytes(range(10)), verdict="ESP_BAD_PAD")
+row_gcm("Pad Length one too long", G2, 16, 0, pad=monotonic(2), padlen=3, verdict="ESP_BAD_PAD")
+row_gcm("Pad Length 255 in 4 bytes", G1, 17, 0, pad=monotonic(2), padlen=255, verdict="ESP_BAD_PAD")
 print("};")

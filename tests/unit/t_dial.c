@@ -15,6 +15,7 @@
 
 #include "ctl/dial_ike.h"
 #include "ctl/dial_ip.h"
+#include "ctl/dial_stat.h"
 #include "esp/esp.h"
 
 enum { ME = 0xc6120001, PEER = 0xc0000201, HDR = 28, MSG = 1500 };
@@ -804,13 +805,148 @@ static void t_ip(void **st)
 	assert_true(w.bad);
 }
 
+static void t_hist(void **st)
+{
+	static const struct {
+		uint64_t first, step, n;
+	} rows[] = { { 0, 1, 16 }, { 5, 1, 1 }, { 0, 1, 1000 }, { 1, 977, 5000 }, { 100, 0, 10 }, { UINT64_C(1) << 40, 0, 3 } };
+	struct hist all = { 0 };
+	uint64_t n = 0;
+
+	assert_int_equal(hist_quantile(&all, 500), 0);
+	assert_int_equal(hist_mean(&all), 0);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct hist h = { 0 };
+
+		for (uint64_t k = 0; k < rows[i].n; k++)
+			hist_add(&h, rows[i].first + k * rows[i].step);
+		for (unsigned q = 0; q <= 1000; q += 10) {
+			uint64_t rank = MAX((rows[i].n * q + 999) / 1000, UINT64_C(1));
+			uint64_t exact = MIN(rows[i].first + (rank - 1) * rows[i].step, UINT32_MAX);
+
+			assert_in_range(hist_quantile(&h, q), exact, exact + exact / 16);
+		}
+		assert_int_equal(h.min_us, MIN(rows[i].first, UINT32_MAX));
+		assert_int_equal(h.max_us, MIN(rows[i].first + (rows[i].n - 1) * rows[i].step, UINT32_MAX));
+		assert_int_equal(hist_mean(&h), MIN(rows[i].first + (rows[i].n - 1) * rows[i].step / 2, UINT32_MAX));
+		hist_merge(&all, &h);
+		n += rows[i].n;
+		assert_int_equal(all.n, n);
+		assert_int_equal(all.min_us, 0);
+	}
+	assert_int_equal(hist_quantile(&all, 1000), UINT32_MAX);
+}
+
+static void t_sorted(void **st)
+{
+	static const struct {
+		size_t n;
+		unsigned q;
+		uint64_t want;
+	} rows[] = {
+		{ 0, 500, 0 }, { 1, 0, 10 }, { 1, 500, 10 }, { 1, 1000, 10 }, { 2, 500, 10 }, { 2, 501, 20 }, { 4, 990, 40 },
+		{ 4, 0, 10 }, { 3, 500, 20 },
+	};
+	static const uint64_t v[] = { 10, 20, 30, 40 };
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(sorted_quantile(v, rows[i].n, rows[i].q), rows[i].want);
+}
+
+static void t_seq_track(void **st)
+{
+	static const struct {
+		uint32_t seq[6];
+		uint32_t lost, late;
+	} rows[] = {
+		{ { 0 }, 0, 0 }, { { 1, 2, 3 }, 0, 0 }, { { 1, 3, 2 }, 0, 1 }, { { 2, 4, 6 }, 3, 0 }, { { 3, 2, 1 }, 0, 2 },
+		{ { 5 }, 4, 0 }, { { 1, 2, 10, 9, 3 }, 5, 2 },
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct seq_track t = { 0 };
+
+		for (unsigned k = 0; rows[i].seq[k]; k++)
+			seq_track_add(&t, rows[i].seq[k]);
+		assert_int_equal(seq_track_lost(&t), rows[i].lost);
+		assert_int_equal(t.late, rows[i].late);
+	}
+}
+
+static struct esp_pkt seal_one(struct esp_sa *sa, uint8_t *p)
+{
+	struct esp_pkt e = { .sa = sa, .p = p, .len = 8, .next_header = 17 };
+
+	esp_seal(&e, 1);
+	assert_int_equal(e.verdict, ESP_OK);
+	return e;
+}
+
+/* A ring and what is sent in between, as dial_load.c does it: every packet passes the receiver's replay
+ * window, however far the ring is and however much comes in between. */
+static void t_ring(void **st)
+{
+	enum { N = 700 };
+	static const uint8_t key[32] = { 7 };
+	struct esp_keys k = { ESP_AES_CBC_256, ESP_HMAC_SHA1_96, key, 32, key, 20 };
+	static uint8_t ring[N][96];
+	size_t len[N];
+
+	for (unsigned before = 0; before < 200; before += 67) {
+		struct esp_sa *in, *out, *ctl;
+		uint32_t first;
+		uint64_t seq = 0;
+
+		assert_int_equal(esp_sa_new(99, &k, true, &in), 0);
+		assert_int_equal(esp_sa_new(99, &k, false, &out), 0);
+		assert_int_equal(esp_sa_new(99, &k, false, &ctl), 0);
+		assert_true(esp_seq_raise(out, before));
+		first = before + 1;
+		for (unsigned i = 0; i < N; i++) {
+			len[i] = seal_one(out, ring[i]).len;
+			if (i % RING_RUN == RING_RUN - 1)
+				assert_true(esp_seq_raise(out, (uint32_t)esp_seq(out) + 1));
+		}
+		assert_false(esp_seq_raise(out, (uint32_t)esp_seq(out) - 1));
+		assert_false(esp_seq_raise(in, 5));
+		for (unsigned i = 0; i <= N; i++) {
+			uint8_t buf[96];
+			struct esp_pkt e;
+
+			/* In between: one now and then, and six at once. */
+			for (unsigned c = 0; c < (i % 50 == 13) + 6u * (i == 301); c++) {
+				uint64_t at = ring_free(first, i);
+
+				if (esp_seq(ctl) >= at)
+					at = ring_free_after(first, esp_seq(ctl));
+				assert_true(at > seq && at < seq + ESP_REPLAY_WINDOW);
+				assert_true(esp_seq_raise(ctl, (uint32_t)at - 1));
+				e = seal_one(ctl, buf);
+				e.sa = in;
+				esp_open(&e, 1);
+				assert_int_equal(e.verdict, ESP_OK);
+			}
+			if (i == N)
+				break;
+			e = (struct esp_pkt){ .sa = in, .p = ring[i], .len = len[i] };
+			esp_open(&e, 1);
+			assert_int_equal(e.verdict, ESP_OK);
+			seq = esp_seq(in);
+		}
+		esp_sa_free(in);
+		esp_sa_free(out);
+		esp_sa_free(ctl);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
-		cmocka_unit_test(t_close), cmocka_unit_test(t_ip),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
+		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

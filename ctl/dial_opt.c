@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of culvert-dial. */
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ctl/dial.h"
+
+enum opt {
+	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
+	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
+	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
+	OPT_STOP_AFTER,
+};
+
+enum { EXIT_USAGE = 2, BURST_MAX = 64, SIZE_MAX_INNER = 1472 };
+
+static const struct option options[] = {
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "inner", required_argument, NULL, OPT_INNER },
+	{ "force-natt", no_argument, NULL, OPT_FORCE_NATT },
+	{ "tun", required_argument, NULL, OPT_TUN },
+	{ "target", required_argument, NULL, OPT_TARGET },
+	{ "ping", required_argument, NULL, OPT_PING },
+	{ "source", required_argument, NULL, OPT_SOURCE },
+	{ "size", required_argument, NULL, OPT_SIZE },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "hold", required_argument, NULL, OPT_HOLD },
+	{ "vanish-after", required_argument, NULL, OPT_VANISH },
+	{ "wrong-password", no_argument, NULL, OPT_WRONG },
+	{ "loss", required_argument, NULL, OPT_LOSS },
+	{ "dup", required_argument, NULL, OPT_DUP },
+	{ "reorder", required_argument, NULL, OPT_REORDER },
+	{ "max-outage", required_argument, NULL, OPT_MAX_OUTAGE },
+	{ "flood", required_argument, NULL, OPT_FLOOD },
+	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
+	{ "time", no_argument, NULL, OPT_TIME },
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "ike", required_argument, NULL, OPT_IKE },
+	{ "esp", required_argument, NULL, OPT_ESP },
+	{ "reuse-dh", no_argument, NULL, OPT_REUSE_DH },
+	{ "mru", required_argument, NULL, OPT_MRU },
+	{ "burst", required_argument, NULL, OPT_BURST },
+	{ "ring", required_argument, NULL, OPT_RING },
+	{ "again", required_argument, NULL, OPT_AGAIN },
+	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
+	{ "stats", no_argument, NULL, OPT_STATS },
+	{ 0 },
+};
+
+static void usage(void) __attribute__((noreturn));
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
+		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
+		"           [--ike suite] [--esp suite] [--reuse-dh] [--mru bytes]\n"
+		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
+		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
+		"           [--source packets/s] [--burst packets] [--ring packets]\n"
+		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
+		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
+	exit(EXIT_USAGE);
+}
+
+static void bad_usage(const char *what, const char *arg) __attribute__((noreturn));
+static void bad_usage(const char *what, const char *arg)
+{
+	fprintf(stderr, "culvert-dial: %s: %s\n", what, arg);
+	exit(EXIT_USAGE);
+}
+
+/* ---- options ---- */
+
+static unsigned number(const char *arg, unsigned min, unsigned max)
+{
+	uint64_t v;
+
+	if (!parse_uint(arg, min, max, &v))
+		bad_usage("no number, or out of range", arg);
+	return (unsigned)v;
+}
+
+static double percent(const char *arg)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || *end || !(v >= 0 && v <= 100))
+		bad_usage("no percentage", arg);
+	return v / 100;
+}
+
+static uint32_t address(const char *arg)
+{
+	struct addr a;
+
+	if (!addr_parse(arg, 0, &a) || a.family != 4)
+		bad_usage("no IPv4 address", arg);
+	return addr_v4_of(&a);
+}
+
+static uint32_t server_address(const char *arg)
+{
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM }, *res;
+	struct addr a;
+	int err = getaddrinfo(arg, NULL, &hints, &res);
+
+	if (err)
+		bad_usage(gai_strerror(err), arg);
+	a = addr_from_sa(res->ai_addr);
+	freeaddrinfo(res);
+	return addr_v4_of(&a);
+}
+
+/* Network and broadcast address of a prefix of more than two addresses are left out. */
+static void prefix(struct dial_conf *c, const char *arg)
+{
+	char ip[ADDR_STRLEN];
+	const char *slash = strchr(arg, '/');
+	unsigned bits = slash ? number(slash + 1, 8, 32) : 32;
+	uint32_t size = (uint32_t)(1ull << (32 - bits));
+
+	snprintf(ip, sizeof(ip), "%.*s", slash ? (int)(slash - arg) : 40, arg);
+	c->from = address(ip);
+	if (size > 2) {
+		c->from = (c->from & ~(size - 1)) + 1;
+		size -= 2;
+	}
+	c->from_n = size;
+}
+
+/* The argument itself, or the first line of the file that it names behind '@'. */
+static void secret(char *dst, size_t cap, char *arg)
+{
+	FILE *f;
+
+	if (arg[0] != '@') {
+		if (!str_copy(dst, cap, arg))
+			bad_usage("too long", "a secret");
+		memset(arg, '*', strlen(arg));	/* not for ps(1) */
+		return;
+	}
+	f = fopen(arg + 1, "re");
+	if (!f)
+		bad_usage(arg + 1, strerror(errno));
+	if (!fgets(dst, (int)cap, f))
+		bad_usage(arg + 1, "empty");
+	fclose(f);
+	dst[strcspn(dst, "\r\n")] = '\0';
+}
+
+static void option_long(struct dial_conf *c, int o, const char *arg)
+{
+	static const char *const floods[] = { "none", "ike", "l2tp", "ppp" };
+
+	switch (o) {
+	case OPT_FROM:
+		prefix(c, arg);
+		break;
+	case OPT_INNER:
+		c->inner = address(arg);
+		break;
+	case OPT_FORCE_NATT:
+		c->force_natt = true;
+		break;
+	case OPT_TUN:
+		c->tun = arg;
+		break;
+	case OPT_TARGET:
+		c->target = address(arg);
+		break;
+	case OPT_PING:
+		c->ping_ms = number(arg, 5, 3600000);
+		break;
+	case OPT_SOURCE:
+		c->source_pps = number(arg, 1, 100000000);
+		break;
+	case OPT_BURST:
+		c->burst = number(arg, 1, BURST_MAX);
+		break;
+	case OPT_RING:
+		c->ring = number(arg, 1, 100000000);
+		break;
+	case OPT_SIZE:
+		c->size = number(arg, 0, SIZE_MAX_INNER);
+		break;
+	case OPT_MRU:
+		c->mru = (uint16_t)number(arg, PPP_MRU_MIN, PPP_MRU_DEFAULT);
+		break;
+	case OPT_AGAIN:
+		c->again = number(arg, 0, 10000);
+		break;
+	case OPT_STATS:
+		c->stats = true;
+		break;
+	case OPT_IKE:
+		if (!ike_main_suite_parse(arg, &c->main))
+			bad_usage("no such suite", arg);
+		break;
+	case OPT_ESP:
+		if (!ike_quick_suite_parse(arg, &c->quick))
+			bad_usage("no such suite", arg);
+		break;
+	case OPT_REUSE_DH:
+		c->reuse_dh = true;
+		break;
+	case OPT_TIMEOUT:
+		c->timeout_s = number(arg, 1, 3600);
+		break;
+	case OPT_HOLD:
+		c->hold_s = number(arg, 0, 86400);
+		break;
+	case OPT_VANISH:
+		c->vanish = true;
+		c->vanish_s = number(arg, 0, 86400);
+		break;
+	case OPT_WRONG:
+		c->wrong_password = true;
+		break;
+	case OPT_LOSS:
+		c->loss = percent(arg);
+		break;
+	case OPT_DUP:
+		c->dup = percent(arg);
+		break;
+	case OPT_REORDER:
+		c->reorder = percent(arg);
+		break;
+	case OPT_MAX_OUTAGE:
+		c->has_max_outage = true;
+		c->max_outage_ms = number(arg, 0, 3600000);
+		break;
+	case OPT_FLOOD:
+		for (unsigned i = FLOOD_IKE; i < N_ELEMENTS(floods); i++)
+			if (!strcmp(arg, floods[i]))
+				c->flood = i;
+		if (!c->flood)
+			bad_usage("no such flood", arg);
+		break;
+	case OPT_FLOOD_RATE:
+		c->flood_pps = number(arg, 1, 1000000);
+		break;
+	case OPT_TIME:
+		c->each = true;
+		break;
+	case OPT_SEED:
+		c->has_seed = true;
+		c->seed = number(arg, 0, UINT32_MAX);
+		break;
+	case OPT_STOP_AFTER:
+		if (strcmp(arg, "ike"))
+			bad_usage("only after ike", arg);
+		c->stop_ike = true;
+		break;
+	default:
+		usage();
+	}
+}
+
+void options_read(struct dial_conf *c, int argc, char **argv)
+{
+	bool psk = false, password = false, hold = false;
+	int o;
+
+	*c = (struct dial_conf){
+		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 32,
+	};
+	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
+		switch (o) {
+		case 's':
+			c->server = server_address(optarg);
+			break;
+		case 'k':
+			secret(c->psk, sizeof(c->psk), optarg);
+			psk = true;
+			break;
+		case 'u':
+			c->user = optarg;
+			break;
+		case 'p':
+			secret(c->password, sizeof(c->password), optarg);
+			password = true;
+			break;
+		case 'n':
+			c->sessions = number(optarg, 1, 100000);
+			break;
+		case 'r':
+			c->rate = number(optarg, 0, 100000);
+			break;
+		case 'v':
+			c->verbose = true;
+			break;
+		case 'w':
+			c->window = number(optarg, 0, 100000);
+			break;
+		default:
+			hold |= o == OPT_HOLD;
+			option_long(c, o, optarg);
+		}
+	}
+	if (optind != argc || !c->server || !psk || !c->user || !password)
+		usage();
+	if (c->ring && !c->source_pps)
+		bad_usage("only with --source", "--ring");
+	if (c->again && c->tun)
+		bad_usage("not with --tun", "--again");
+	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))
+		bad_usage("there is no tunnel to use", "--stop-after ike");
+	if (c->flood == FLOOD_IKE)
+		c->window = 0;
+	if (c->tun && !hold)
+		c->hold_s = UINT32_MAX;
+}

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The engine's data path
+unit_tests += tests/unit/t_seg tests/unit/t_coal
+tests_unit_t_seg_SOURCES = tests/unit/t_seg.c tests/unit/gso_util.h
+tests_unit_t_seg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_seg_LDADD = libseg.a $(CMOCKA_LIBS)
+tests_unit_t_coal_SOURCES = tests/unit/t_coal.c tests/unit/gso_util.h
+tests_unit_t_coal_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_coal_LDADD = libseg.a $(CMOCKA_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_seg tests/fuzz/fuzz_coal
+tests_fuzz_fuzz_seg_SOURCES = tests/fuzz/fuzz_seg.c tests/unit/gso_util.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_seg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_seg_LDADD = libseg.a
+tests_fuzz_fuzz_coal_SOURCES = tests/fuzz/fuzz_coal.c tests/unit/gso_util.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_coal_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_coal_LDADD = libseg.a
