@@ -14,10 +14,29 @@ struct events {
 	struct log_rate rate;
 };
 
+/* The one line about a login that goes well; charon's own are for -v. */
+static void came_up(ike_sa_t *ike_sa)
+{
+	static struct log_rate rate;
+	char from[ADDR_STRLEN], raw[128], id[128], suite[128];
+	struct addr peer;
+
+	if (!rate_ok(&rate))
+		return;
+	peer = addr_of_host(ike_sa->get_other_host(ike_sa));
+	snprintf(raw, sizeof(raw), "%Y", ike_sa->get_other_id(ike_sa));
+	str_escape(id, sizeof(id), raw, strlen(raw));
+	snprintf(suite, sizeof(suite), "%P", ike_sa->get_proposal(ike_sa));
+	log_info("ike=%u peer=%s id=\"%s\" proposal=%s is up", ike_sa->get_unique_id(ike_sa), addr_str(&peer, from), id,
+		suite);
+}
+
 METHOD(listener_t, ike_updown, bool, struct events *this, ike_sa_t *ike_sa, bool up)
 {
-	if (up)
+	if (up) {
 		COUNT(ike_up);
+		came_up(ike_sa);
+	}
 	else if (ike_sa->get_state(ike_sa) != IKE_CONNECTING && ike_sa->get_state(ike_sa) != IKE_CREATED)
 		COUNT(ike_down);
 	return TRUE;

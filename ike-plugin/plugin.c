@@ -72,6 +72,7 @@ METHOD(plugin_t, get_features, int, struct culvert *this, plugin_feature_t *feat
 
 METHOD(plugin_t, destroy, void, struct culvert *this)
 {
+	ke_stop();
 	hub_delete(this->hub);
 	table_delete(this->table);
 	this->lock->destroy(this->lock);
@@ -111,5 +112,6 @@ plugin_t *culvert_plugin_create(void)
 	}
 	culvert = this;
 	this->hub = hub_new(h);
+	ke_start();
 	return &this->plugin;
 }

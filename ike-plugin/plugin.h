@@ -18,7 +18,7 @@
 	X(ike_rx) X(ike_rx_stray) X(ike_rx_short) X(ike_rx_junk) X(ike_rx_esp) X(ike_rx_port_500)  \
 	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_tx_failed)                 \
 	X(ike_sa_add) X(ike_sa_del) X(ike_sa_expired) X(ike_sa_moved) X(ike_move_refused)          \
-	X(ike_flow_kill) X(ike_chan_bad) X(ike_chan_full) X(ike_log_dropped)
+	X(ike_dh_ahead) X(ike_dh_now) X(ike_flow_kill) X(ike_chan_bad) X(ike_chan_full) X(ike_log_dropped)
 
 #define COUNTER_FIELD(n) _Atomic uint64_t n;
 struct counters {
@@ -65,6 +65,10 @@ struct backend *backend_new(const struct conf *);
 void backend_delete(struct backend *);
 /* Put another configuration in force; IKE_SAs that exist keep theirs. */
 void backend_load(struct backend *, const struct conf *);
+
+/* ke.c: our own Diffie-Hellman, for all groups that we offer. */
+void ke_start(void);
+void ke_stop(void);
 
 /* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500. */
 struct natd *natd_new(void);

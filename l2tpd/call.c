@@ -428,8 +428,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			data_send_l2tp(f, eff->port, eff->data, eff->len);
 			break;
 		case L2TP_EFF_TUNNEL_UP:
-			if (log_rate_ok(&rate, now))
-				log_info("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
+			log_debug("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
 				eff->port, host_name(&f->l2tp, eff->tunnel));
 			break;
 		case L2TP_EFF_TUNNEL_GONE:

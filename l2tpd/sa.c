@@ -269,7 +269,6 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		.enc_key = m->key_enc, .enc_len = m->enc_len, .auth_key = m->key_auth, .auth_len = m->auth_len,
 	};
 	struct timeval life = { .tv_sec = m->life_s };
-	static struct log_rate rate;
 	struct esp_sa **at;
 	struct flow *f;
 
@@ -295,8 +294,7 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		 * the first one at once. */
 		if (!f->send || s->proven)
 			f->send = s;
-		if (log_rate_ok(&rate, now_ms()))
-			log_info("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
+		log_debug("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
 	}
 	if (s->in && s->out && s->hold.n) {
 		struct hold h = s->hold;
