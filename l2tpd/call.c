@@ -166,8 +166,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->peer_session_id = eff->peer_session;
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
-	s->tun = -1;
-	list_init(&s->by_ip);
+	data_sess_init(s);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
 	e->by_slot[slot] = s;

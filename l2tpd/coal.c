@@ -144,10 +144,8 @@ static void give_one(struct coal *c, void *key, uint8_t *p, size_t n)
 /* The kernel does not take it: the first gets its own header back, the others have theirs still. */
 static void give_apart(struct coal *c, struct coal_open *o, const uint8_t *head)
 {
-	if (o->proto == IP_UDP)
-		c->no_udp = true;
-	else
-		c->no_tcp = true;
+	/* Of TCP every kernel takes them, so what it refuses is one packet's own. */
+	c->no_udp |= o->proto == IP_UDP && !c->udp_taken;
 	memcpy(first(o), head, o->hdr);
 	give_one(c, o->key, first(o), o->iov[1].iov_len);
 	for (unsigned i = 2; i <= o->n; i++)
@@ -189,6 +187,8 @@ static void close_one(struct coal *c, struct coal_open *o)
 	csum_store(l4 + o->vnet.csum_offset, csum_fold(csum_pseudo(p, o->proto, o->len - IP_HDR)));
 	if (!give(c, o, o->n, udp))
 		give_apart(c, o, head);
+	else
+		c->udp_taken |= udp;
 	o->key = NULL;
 }
 
@@ -248,7 +248,7 @@ void coal_add(struct coal *c, void *key, uint8_t *p, size_t n)
 {
 	struct coal_open *o = find(c, key);
 	struct parsed k;
-	bool may = parse(&k, p, n) && !(k.proto == IP_UDP ? c->no_udp : c->no_tcp);
+	bool may = parse(&k, p, n) && !(k.proto == IP_UDP && c->no_udp);
 
 	if (o->key && may && joins(o, &k) && sums_right(p, n, k.proto)) {
 		/* The first one's are looked at only now: it might have stayed alone. */

@@ -46,8 +46,9 @@ struct coal_out {
 };
 
 /*
- * Write one.  False: the kernel does not know this kind of super-packet
- * (EINVAL).  coal then gives its packets one by one, and makes no more of them.
+ * Write one.  False: the kernel does not take this super-packet (EINVAL).  coal
+ * then gives its packets one by one; and if it has never taken one of UDP, it
+ * makes no more of these.
  */
 typedef bool coal_write_fn(void *ctx, const struct coal_out *);
 
@@ -69,7 +70,7 @@ struct coal_open {
 struct coal {
 	coal_write_fn *write;
 	void *ctx;
-	bool no_tcp, no_udp;	/* the kernel does not take them */
+	bool no_udp, udp_taken;	/* what the kernel showed about super-packets of UDP */
 	unsigned turn;		/* the next that has to make room */
 	struct coal_open open[COAL_KEYS];
 };

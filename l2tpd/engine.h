@@ -5,7 +5,7 @@
  *
  *   engine.c   start, messages from other processes, counters
  *   sa.c       flows and their SAs
- *   data.c     the way of packets
+ *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
  * Invariant: a packet reaches a tunnel only through an SA of the flow that the
@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/proto.h"
 #include "esp/esp.h"
+#include "l2tpd/bucket.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/peer.h"
 #include "ppp/ppp.h"
@@ -88,6 +89,14 @@ struct flow {
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
+/* What a session has to send (data_out.c). */
+struct sess_out {
+	struct list link;		/* in engine.out_fresh or .out_turns, while there may be something */
+	int credit;			/* bytes left of its turn */
+	struct list queue;		/* shared TUN: what was read from it, oldest first … */
+	size_t queued;			/* … and the bytes of that */
+};
+
 /* One PPP link over one L2TP session. */
 struct sess {
 	struct list link;		/* in flow.sessions */
@@ -105,6 +114,8 @@ struct sess {
 	bool routed;			/* it has its route: what it sends can be answered */
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
 	struct hold hold;		/* IP packets that wait for the TUN */
+	struct sess_out out;
+	struct bucket in_limit, out_limit;
 	struct sess_row *row;
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
@@ -129,6 +140,7 @@ struct shared_tun {
 	struct engine *e;
 	int fd;				/* -1 until netd made it */
 	struct event *ev;
+	bool readable;			/* it was not yet read to its end */
 	char ifname[CONF_IFNAME_MAX];	/* "" = that interface has a TUN per session */
 };
 
@@ -138,7 +150,7 @@ struct shared_tun {
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
 	X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired)
+	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(out_dropped) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -168,6 +180,8 @@ struct engine {
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
 	uint32_t next_slot, next_gen;
+	struct list out_fresh, out_turns;	/* sessions with something to send */
+	struct event *pump;		/* sends it */
 	struct event *use_timer;
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
@@ -205,8 +219,9 @@ void sa_orphan_all(struct engine *);
 /* Send everything that ends every flow; the process is about to exit. */
 void flow_stop_all(struct engine *);
 
-/* ---- data.c ---- */
+/* ---- data.c, data_in.c, data_out.c ---- */
 void data_init(struct engine *);
+void data_sess_init(struct sess *);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
 /* One ESP packet that was held, at p of len bytes. */
@@ -232,6 +247,9 @@ void data_shared_open(struct shared_tun *, int fd);
 void data_shared_join(struct sess *, struct shared_tun *);
 /* They come by themselves from now on: its own may go out. */
 void data_shared_routed(struct sess *);
+
+/* Limit what a session may send and receive, in bits per second; 0 = no limit. What is too much is dropped. */
+void data_limit(struct sess *, uint64_t in_bps, uint64_t out_bps, uint64_t now_ms);
 
 /* Keep a copy; the oldest goes when there are HELD_MAX. peer may be NULL. */
 void hold_put(struct hold *, const struct addr *peer, const uint8_t *p, size_t n, uint64_t now);

@@ -36,8 +36,8 @@ enum {
 	UNITS = 65536,			/* pppx0 … pppx65535: the rows of a session table */
 	SPARE_FDS = 64,
 	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
-	TUN_TXQLEN = 500,
-	SHARED_TXQLEN = 4000,		/* packets of all sessions */
+	TUN_TXQLEN = 500,		/* packets or super-packets */
+	SHARED_TXQLEN = 1000,		/* the engine empties it whenever it looks */
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */

@@ -14,6 +14,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "l2tpd/vnet.h"
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
 enum {
 	BATCH_BYTES = 4096,
 	ACK_BYTES = 8192,
@@ -103,10 +110,24 @@ static int batch_run(struct rtnl *r, struct batch *b)
 	return err;
 }
 
+/* Before the first packet: what comes later has the header, or is a super-packet. 0 or -errno. */
+static int set_offload(int fd)
+{
+	static const int hdr = VNET_HDR;
+	const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN;
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) < 0)
+		return -errno;
+	/* Linux wants both of the second kind or none; there is no IPv6 to come. */
+	if (ioctl(fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0 || ioctl(fd, TUNSETOFFLOAD, tcp) == 0)
+		return 0;
+	return -errno;
+}
+
 int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index)
 {
 	/* EXCL: or a persistent TUN that somebody else made would become ours. */
-	struct ifreq ifr = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL) };
+	struct ifreq ifr = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | IFF_VNET_HDR) };
 	int err, fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	unsigned index;
 
@@ -118,6 +139,11 @@ int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index)
 	}
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || !(index = if_nametoindex(ifname))) {
 		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = set_offload(fd);
+	if (err) {
 		close(fd);
 		return err;
 	}

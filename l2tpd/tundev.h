@@ -25,8 +25,10 @@ MUST_USE int rtnl_open(struct rtnl *ret);
 void rtnl_close(struct rtnl *);
 
 /*
- * A new TUN of that name: no packet information, no virtio header, gone with
- * its last descriptor.  -EBUSY when any device of that name exists.
+ * A new TUN of that name: no packet information, a virtio header in front of
+ * each packet (vnet.h), gone with its last descriptor.  It gives and takes
+ * super-packets of TCP over IPv4, and of UDP where the kernel has that (6.2).
+ * -EBUSY when any device of that name exists.
  */
 MUST_USE int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index);
 

@@ -34,6 +34,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "l2tpd/netd.h"
+#include "l2tpd/vnet.h"
 #include "l2tpd/paths.h"
 
 enum { UNITS = 65536, WAIT_MS = 20000 };
@@ -268,7 +269,7 @@ static void on_get(unsigned unit, int ms)
 		return;
 	}
 	fputs("packet ", stdout);
-	for (ssize_t i = 0; i < n; i++)
+	for (ssize_t i = VNET_HDR; i < n; i++)
 		printf("%02x", buf[i]);
 	puts("");
 }
@@ -346,7 +347,8 @@ static void line(char *s)
 		if (write(manager.fd, bytes, n) < 0)
 			die("junk");
 	} else if (!strcmp(s, "put") && sscanf(args, "%u %n", &unit, &at) == 1 && unit < UNITS) {
-		n = unhex(args + at, bytes, sizeof(bytes));
+		memset(bytes, 0, VNET_HDR);
+		n = VNET_HDR + unhex(args + at, bytes + VNET_HDR, sizeof(bytes) - VNET_HDR);
 		if (write(tun[unit], bytes, n) < 0)
 			die("put");
 		puts("put");

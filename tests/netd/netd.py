@@ -242,7 +242,7 @@ def test_devices():
         check_eq((i["mtu"], i["ifalias"], i["txqlen"], "UP" in i["flags"]), (1300 + unit, f"user{unit}", 500, True),
                  f"settings of unit {unit}")
         info = i["linkinfo"]["info_data"]
-        check_eq((info["type"], info["pi"], info["vnet_hdr"], info["persist"]), ("tun", False, False, False),
+        check_eq((info["type"], info["pi"], info["vnet_hdr"], info["persist"]), ("tun", False, True, False),
                  f"kind of unit {unit}")
         check_eq(way[f"192.168.87.{100 + unit}"], f"pppx{unit}", "route")
         check_eq(read(f"/proc/sys/net/ipv6/conf/pppx{unit}/disable_ipv6"), "1", "IPv6 is off")

@@ -304,7 +304,6 @@ static void t_refused(void **st)
 			}
 		}
 		assert_int_equal(supers, 2 * (!refuse_tcp + !refuse_udp));
-		assert_int_equal(c.no_tcp, refuse_tcp);
 		assert_int_equal(c.no_udp, refuse_udp);
 		same_both(true);
 	}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the UDP sockets to the TUNs: see data.c. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/rd.h"
+#include "l2tpd/coal.h"
+#include "l2tpd/data.h"
+#include "l2tpd/msg.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+	RX_BUFS = 8,				/* datagrams of one recvmmsg, each up to 64 KB by GRO */
+	RX_ROUNDS = 4,				/* of recvmmsg before other descriptors get their turn */
+	RX_PKTS = 1024,				/* packets of one batch */
+	NON_ESP_MARKER = 4,
+};
+
+/* One batch of received ESP packets. */
+static struct rx {
+	uint8_t buf[RX_BUFS][DATA_DATAGRAM];
+	struct mmsghdr msg[RX_BUFS];
+	struct iovec iov[RX_BUFS];
+	struct sockaddr_storage from[RX_BUFS];
+	struct addr peer[RX_BUFS];
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} ctl[RX_BUFS];
+	unsigned n;
+	struct esp_pkt pkt[RX_PKTS];
+	struct sa *sa[RX_PKTS];
+	const struct addr *from_peer[RX_PKTS];
+	uint32_t seq[RX_PKTS];
+	bool polled;			/* iked's messages were read since these datagrams came */
+	struct coal coal;		/* IP packets on their way to the TUNs; empty between batches */
+	struct flow *heard;		/* of the last packet of this batch, and its tunnel */
+	uint16_t heard_tunnel;
+} rx;
+
+/* ---- to the TUN ---- */
+static bool tun_write(void *ctx, const struct coal_out *o)
+{
+	struct sess *s = o->key;
+	struct engine *e = s->flow->e;
+
+	if (writev(data_tun(s), o->iov, (int)o->n_iov) < 0) {
+		if (errno == EINVAL && o->packets > 1)
+			return false;
+		e->count.tun_full += o->packets;
+		s->row->in_errors += o->packets;
+		return true;
+	}
+	e->count.tun_writes++;
+	s->row->in_packets += o->packets;
+	s->row->in_bytes += o->bytes;
+	return true;
+}
+
+void in_held(struct sess *s)
+{
+	if (data_tun(s) < 0)
+		return;
+	for (unsigned i = 0; i < s->hold.n; i++)
+		coal_add(&rx.coal, s, s->hold.pkt[i]->data, s->hold.pkt[i]->len);
+	coal_flush(&rx.coal);
+	hold_free(&s->hold);
+}
+
+void in_init(void)
+{
+	for (unsigned i = 0; i < RX_BUFS; i++)
+		rx.iov[i] = (struct iovec){ .iov_base = rx.buf[i], .iov_len = DATA_DATAGRAM };
+	coal_init(&rx.coal, tun_write, NULL);
+}
+
+/* ---- in: inner packets ---- */
+
+/* Source check of one IP packet of a session. */
+static bool ip_ok(struct sess *s, struct rd ip)
+{
+	struct engine *e = s->flow->e;
+	uint8_t ver = rd_u8(&ip);
+	uint16_t total;
+	uint32_t src;
+
+	rd_skip(&ip, 1);
+	total = rd_u16(&ip);
+	rd_skip(&ip, 8);
+	src = rd_u32(&ip);
+	rd_skip(&ip, 4);
+	if (ip.bad || ver >> 4 != 4 || (ver & 15) < 5 || total < (ver & 15) * 4u || total > ip.n + 20) {
+		e->count.ip_bad++;
+		return false;
+	}
+	if (src != s->ip && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
+		e->count.ip_spoofed++;
+		return false;
+	}
+	return true;
+}
+
+static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct engine *e = s->flow->e;
+
+	ppp_heard(&s->ppp, now);
+	if (!ppp_may_ip(&s->ppp)) {
+		e->count.ip_before_up++;
+		return;
+	}
+	if (!ip_ok(s, rd_of(p, n))) {
+		s->row->in_errors++;
+		return;
+	}
+	if (!bucket_take(&s->in_limit, n, now)) {
+		e->count.in_limited++;
+		s->row->in_errors++;
+		return;
+	}
+	if (s->shared && list_empty(&s->by_ip))
+		e->count.ip_nobody++;		/* its address is another session's by now */
+	else if (data_tun(s) >= 0)
+		coal_add(&rx.coal, s, p, n);
+	else
+		hold_put(&s->hold, NULL, p, n, now);
+}
+
+/* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
+static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
+{
+	struct flow *f = sa->flow;
+	struct engine *e = f->e;
+	struct rd r = rd_of(pkt->payload, pkt->payload_len), frame;
+	struct l2tp_data d;
+	struct sess *s;
+	uint16_t sport, dport, len, proto;
+
+	sport = rd_u16(&r);
+	dport = rd_u16(&r);
+	len = rd_u16(&r);
+	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). */
+	rd_skip(&r, 2);
+	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n) {
+		e->count.inner_bad++;
+		return;
+	}
+	if (dport != DATA_L2TP_PORT) {
+		e->count.inner_not_1701++;
+		return;
+	}
+	r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
+	if (l2tp_is_control(r)) {
+		coal_flush(&rx.coal);		/* it may end sessions */
+		call_l2tp(f, r, sport, now);
+		return;
+	}
+	if (!l2tp_data_parse(&r, &d)) {
+		e->count.l2tp_bad++;
+		return;
+	}
+	s = call_find(f, d.tunnel, d.session);
+	if (!s) {
+		e->count.l2tp_unknown_session++;
+		return;
+	}
+	if (rx.heard != f || rx.heard_tunnel != d.tunnel) {
+		l2tp_flow_heard(&f->l2tp, d.tunnel, now);
+		rx.heard = f;
+		rx.heard_tunnel = d.tunnel;
+	}
+	frame = r;
+	if (!ppp_frame(&frame, &proto)) {
+		e->count.ppp_bad++;
+	} else if (proto == PPP_IP) {
+		/* The batch is ours to write to; coal does. */
+		ip_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
+	} else {
+		coal_flush(&rx.coal);
+		call_ppp(s, r, now);
+	}
+}
+
+/* ---- in: ESP ---- */
+static void count_verdict(struct engine *e, enum esp_verdict v)
+{
+	switch (v) {
+	case ESP_SHORT:
+		e->count.esp_short++;
+		break;
+	case ESP_REPLAYED:
+		e->count.esp_replayed++;
+		break;
+	case ESP_BAD_ICV:
+		e->count.esp_bad_icv++;
+		break;
+	case ESP_BAD_PAD:
+		e->count.esp_bad_pad++;
+		break;
+	default:
+		e->count.esp_failed++;
+	}
+}
+
+static void rx_open(struct engine *e, uint64_t now)
+{
+	esp_open(rx.pkt, rx.n);
+	rx.heard = NULL;
+	for (unsigned i = 0; i < rx.n; i++) {
+		struct sa *s = rx.sa[i];
+
+		if (rx.pkt[i].verdict != ESP_OK) {
+			count_verdict(e, rx.pkt[i].verdict);
+			continue;
+		}
+		sa_heard(s, rx.from_peer[i], rx.seq[i] == esp_seq(s->in), rx.pkt[i].payload_len);
+		inner_in(s, &rx.pkt[i], now);
+	}
+	coal_flush(&rx.coal);
+	rx.n = 0;
+}
+
+/* peer and p stay until the batch is opened. */
+static void rx_add(struct engine *e, struct sa *s, uint32_t seq, const struct addr *peer, uint8_t *p, size_t n)
+{
+	rx.pkt[rx.n] = (struct esp_pkt){ .sa = s->in, .p = p, .len = n };
+	rx.sa[rx.n] = s;
+	rx.from_peer[rx.n] = peer;
+	rx.seq[rx.n] = seq;
+	if (++rx.n == RX_PKTS)
+		rx_open(e, now_ms());
+}
+
+void data_held(struct sa *s, const struct held *h)
+{
+	struct engine *e = s->flow->e;
+	static uint8_t copy[HELD_LEN];
+	uint32_t spi, seq;
+
+	/* rx.n is 0 here: keys come by message, between batches. */
+	memcpy(copy, h->data, h->len);
+	if (esp_peek(copy, h->len, &spi, &seq)) {
+		rx_add(e, s, seq, &h->peer, copy, h->len);
+		rx_open(e, now_ms());
+	}
+}
+
+/* An IKE datagram that GRO merged into a train of ESP, or that came without steering. */
+static void stray(struct engine *e, const struct addr *local, const struct addr *peer, const uint8_t *p, size_t n)
+{
+	static struct msg_stray m;
+
+	e->count.rx_stray++;
+	/* Anybody can send them: they never fill the channel that SAs are told on. */
+	if (n > STRAY_MAX || chan_waiting(&e->iked.c))
+		return;
+	m.local = *local;
+	m.peer = *peer;
+	m.len = (uint32_t)n;
+	memcpy(m.data, p, n);
+	memset(m.data + n, 0, STRAY_MAX - n);
+	peer_send(&e->iked, MSG_STRAY, &m, sizeof(m), -1);
+}
+
+/* One UDP payload. */
+static void segment_in(struct engine *e, const struct addr *local, const struct addr *peer, uint8_t *p, size_t n,
+	uint64_t now)
+{
+	uint32_t spi, seq;
+	struct sa *s;
+
+	e->count.rx_packets++;
+	e->count.rx_bytes += n;
+	if (n == 1) {			/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
+		e->count.rx_keepalive++;
+		return;
+	}
+	if (!esp_peek(p, n, &spi, &seq)) {
+		e->count.esp_short++;
+		return;
+	}
+	if (spi == 0) {
+		if (n > NON_ESP_MARKER)
+			stray(e, local, peer, p, n);
+		return;
+	}
+	s = sa_find(e, spi);
+	if (!s && !rx.polled) {
+		/* iked announced the SPI before its client could know it, but the loop may
+		 * hand out the client's packet first.  Nothing of an SA may be pending while
+		 * messages are handled: they may end it. */
+		rx.polled = true;
+		rx_open(e, now);
+		data_flush(e);
+		peer_poll(&e->iked);
+		s = sa_find(e, spi);
+	}
+	if (!s) {
+		e->count.esp_unknown_spi++;
+		return;
+	}
+	/* Before both directions have keys nobody could be answered: it waits. */
+	if (!s->in || !s->spi_out) {
+		e->count.esp_held++;
+		hold_put(&s->hold, peer, p, n, now);
+		return;
+	}
+	rx_add(e, s, seq, peer, p, n);
+}
+
+static void datagram_in(struct engine_sock *sock, unsigned i, uint64_t now)
+{
+	struct msghdr *h = &rx.msg[i].msg_hdr;
+	size_t len = rx.msg[i].msg_len, seg = len;
+	struct addr *peer = &rx.peer[i], local = sock->at;
+
+	*peer = addr_from_sa((struct sockaddr *)&rx.from[i]);
+	local.port = 4500;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			int v;
+
+			memcpy(&v, CMSG_DATA(c), sizeof(v));
+			if (v > 0)
+				seg = (size_t)v;
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			memcpy(local.ip, &pi.ipi_addr, 4);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			memcpy(local.ip, &pi.ipi6_addr, 16);
+		}
+	}
+	if (!len || (h->msg_flags & MSG_TRUNC))
+		return;
+	for (size_t at = 0; at < len; at += seg)
+		segment_in(sock->e, &local, peer, rx.buf[i] + at, MIN(seg, len - at), now);
+}
+
+void data_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine_sock *sock = arg;
+	struct engine *e = sock->e;
+
+	for (int round = 0; round < RX_ROUNDS; round++) {
+		uint64_t now = now_ms();
+		int n;
+
+		for (unsigned i = 0; i < RX_BUFS; i++) {
+			rx.msg[i].msg_hdr = (struct msghdr){
+				.msg_name = &rx.from[i], .msg_namelen = sizeof(rx.from[i]), .msg_iov = &rx.iov[i],
+				.msg_iovlen = 1, .msg_control = rx.ctl[i].buf, .msg_controllen = sizeof(rx.ctl[i].buf),
+			};
+		}
+		n = recvmmsg(fd, rx.msg, RX_BUFS, MSG_DONTWAIT, NULL);
+		if (n <= 0)
+			break;
+		rx.polled = false;
+		for (int i = 0; i < n; i++)
+			datagram_in(sock, (unsigned)i, now);
+		rx_open(e, now);
+		data_flush(e);
+		if (n < RX_BUFS)
+			break;
+	}
+}

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the TUNs to the UDP sockets: see data.c.
+ *
+ * Who gets his turn: sessions with something to send stand in two rings.  One
+ * that had nothing a moment ago comes first, all others take turns of about a
+ * super-packet (deficit round robin; what one takes too much, it waits for).
+ * So whoever sends little is not behind whoever sends much.  A session's own
+ * TUN is its queue.  A shared TUN is one queue for all: it is emptied into a
+ * queue per session, and when there is no room left the longest of these loses
+ * its oldest packet.
+ *
+ * What the socket does not take (EAGAIN: its 8 MB are full) is lost and
+ * counted, as on any link that is full: a queue here would only delay
+ * the news.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rd.h"
+#include "base/wr.h"
+#include "l2tpd/data.h"
+#include "l2tpd/msg.h"
+#include "l2tpd/seg.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+enum {
+	TX_PKTS = 512,				/* packets that wait to be sealed */
+	TX_BYTES = 512 << 10,			/* and theirs, sealed: half of a core's second-level cache */
+	TRAIN_MAX = 64, TRAIN_BYTES = 65000,	/* of one UDP_SEGMENT send */
+	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
+	SHARED_READS = 64,			/* of a shared TUN, likewise */
+	QUANTUM = 65536,			/* bytes of a session's turn */
+	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
+};
+
+/* What waits to be sealed and sent, in order, without gaps. */
+static struct tx {
+	unsigned n;
+	size_t used;
+	struct esp_pkt pkt[TX_PKTS];
+	struct sa *sa[TX_PKTS];
+	uint8_t arena[TX_BYTES];
+} tx;
+
+/* What a TUN gave: a virtio header, then the packet. */
+struct waiting {
+	struct list link;			/* in waiting_free, or in a session's queue */
+	size_t n;				/* bytes of both */
+	uint8_t raw[VNET_HDR + DATA_DATAGRAM];
+};
+
+/*
+ * The last one that became free is taken first: as long as nobody waits it is
+ * always the same.  Pages of those that were never taken do not exist.
+ */
+static struct waiting waiting[WAITING];
+static unsigned waiting_used;			/* so many were taken at least once */
+static struct list waiting_free;
+
+/* ---- the arena ---- */
+
+/* Room for a payload of n bytes to the flow's client, which the caller fills; NULL: it has no SA. */
+static uint8_t *tx_room(struct flow *f, size_t n)
+{
+	struct sa *s = f->send;
+	uint8_t *p;
+	size_t len;
+
+	if (!s || !s->out) {
+		f->e->count.tx_no_sa++;
+		return NULL;
+	}
+	len = esp_sealed_len(s->out, n);
+	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used)
+		data_flush(f->e);
+	p = tx.arena + tx.used;
+	tx.used += len;
+	tx.sa[tx.n] = s;
+	tx.pkt[tx.n++] = (struct esp_pkt){ .sa = s->out, .p = p, .len = n, .next_header = IPPROTO_UDP };
+	return p + esp_payload_offset(s->out);
+}
+
+/* n packets of at most len bytes of payload will come: they should not be torn into two batches. */
+static void tx_expect(struct flow *f, unsigned n, size_t len)
+{
+	struct sa *s = f->send;
+
+	if (s && s->out && (n > TX_PKTS - tx.n || n * esp_sealed_len(s->out, len) > TX_BYTES - tx.used))
+		data_flush(f->e);
+}
+
+/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
+static void udp_header(struct wr *w, uint16_t dport, size_t payload)
+{
+	wr_u16(w, DATA_L2TP_PORT);
+	wr_u16(w, dport);
+	wr_u16(w, (uint16_t)(DATA_UDP_HDR + payload));
+	wr_u16(w, 0);
+}
+
+void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
+{
+	uint8_t *p = tx_room(f, DATA_UDP_HDR + n);
+	struct wr w;
+
+	if (!p)
+		return;
+	w = wr_of(p, DATA_UDP_HDR + n);
+	udp_header(&w, port, n);
+	wr_bytes(&w, msg, n);
+}
+
+void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
+{
+	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + DATA_L2TP_HDR + n);
+	struct rd head = rd_of(s->head, sizeof(s->head));
+	struct wr w;
+
+	if (!p)
+		return;
+	w = wr_of(p, DATA_UDP_HDR + DATA_L2TP_HDR + n);
+	udp_header(&w, s->port, DATA_L2TP_HDR + n);
+	rd_skip(&head, DATA_UDP_HDR);
+	wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
+	wr_bytes(&w, frame, n);
+}
+
+/* ---- IP ---- */
+
+/* What a TUN gave for the session: how many packets left. */
+static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
+{
+	struct flow *f = s->flow;
+	struct rd r = rd_of(k->raw, k->n);
+	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
+	struct vnet_hdr v;
+	struct seg seg;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
+	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
+		s->row->out_errors++;
+		return 0;
+	}
+	memcpy(&v, hdr, sizeof(v));
+	if (!seg_begin(&seg, &v, r.p, r.n)) {
+		f->e->count.tun_bad++;
+		s->row->out_errors++;
+		return 0;
+	}
+	/* The device keeps its first MTU, LCP may have agreed on a smaller one since. */
+	if (seg.size > ppp_mtu(&s->ppp)) {
+		f->e->count.ip_too_big += seg.n;
+		s->row->out_errors += seg.n;
+		return 0;
+	}
+	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
+	for (unsigned i = 0; i < seg.n; i++) {
+		size_t n = seg_len(&seg, i);
+		uint8_t *p;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, sizeof(s->head) + n);
+		if (!p) {
+			s->row->out_errors += seg.n - i;
+			break;
+		}
+		w = wr_of(p, sizeof(s->head) + n);
+		wr_bytes(&w, s->head, sizeof(s->head));
+		seg_write(&seg, i, wr_room(&w, n));
+		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)(sizeof(s->head) + n));
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
+/* ---- turns ---- */
+static void turn_join(struct engine *e, struct sess *s)
+{
+	if (!list_empty(&s->out.link))
+		return;
+	s->out.credit = QUANTUM;
+	list_push(&e->out_fresh, &s->out.link);
+}
+
+/* The session whose turn it is, or NULL. */
+static struct sess *turn_next(struct engine *e)
+{
+	for (;;) {
+		struct list *ring = !list_empty(&e->out_fresh) ? &e->out_fresh : &e->out_turns;
+		struct sess *s = CONTAINER_OF(ring->next, struct sess, out.link);
+
+		if (list_empty(ring))
+			return NULL;
+		if (s->out.credit > 0)
+			return s;
+		s->out.credit += QUANTUM;
+		list_del(&s->out.link);
+		list_push(&e->out_turns, &s->out.link);
+	}
+}
+
+/* ---- reading ---- */
+
+static void waiting_put(struct waiting *k)
+{
+	/* In front: the next to be taken. */
+	list_push(waiting_free.next, &k->link);
+}
+
+void out_forget(struct sess *s)
+{
+	list_del(&s->out.link);
+	LIST_EACH(&s->out.queue, i) {
+		list_del(i);
+		waiting_put(CONTAINER_OF(i, struct waiting, link));
+	}
+	s->out.queued = 0;
+}
+
+/* Somebody deleted the device: no packet will come or go any more, so the session ends. */
+static void tun_lost(struct sess *s)
+{
+	struct msg_session m = { .sid = s->sid, .reason = "its interface is gone" };
+	struct engine *e = s->flow->e;
+
+	data_tun_close(s);
+	call_kill(e, &m);
+	data_flush(e);
+}
+
+/* 0 with k->n set, or -errno. */
+static int tun_read(struct engine *e, int fd, struct waiting *k)
+{
+	ssize_t n = read(fd, k->raw, sizeof(k->raw));
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	e->count.tun_reads++;
+	k->n = (size_t)n;
+	return n ? 0 : -EAGAIN;
+}
+
+/* When nothing is free: the longest queue loses its oldest packet. False: none is long, so nobody is to blame. */
+static bool make_room(struct engine *e)
+{
+	struct list *rings[] = { &e->out_fresh, &e->out_turns };
+	struct sess *longest = NULL;
+	struct waiting *k;
+
+	for (unsigned r = 0; r < N_ELEMENTS(rings); r++) {
+		LIST_EACH(rings[r], i) {
+			struct sess *s = CONTAINER_OF(i, struct sess, out.link);
+
+			if (!longest || s->out.queued > longest->out.queued)
+				longest = s;
+		}
+	}
+	if (!longest || longest->out.queued < 2 * QUANTUM)
+		return false;
+	k = CONTAINER_OF(longest->out.queue.next, struct waiting, link);
+	list_del(&k->link);
+	longest->out.queued -= k->n;
+	longest->row->out_errors++;
+	e->count.out_dropped++;
+	waiting_put(k);
+	return true;
+}
+
+/* A free one, or NULL: none, and none to be had now. */
+static struct waiting *waiting_get(struct engine *e)
+{
+	struct list *l;
+
+	if (list_empty(&waiting_free)) {
+		if (waiting_used < WAITING)
+			return &waiting[waiting_used++];
+		if (!make_room(e))
+			return NULL;
+	}
+	l = waiting_free.next;
+	list_del(l);
+	return CONTAINER_OF(l, struct waiting, link);
+}
+
+/* What a shared TUN has, into the queues of its sessions. */
+static void shared_read(struct shared_tun *t)
+{
+	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
+		struct waiting *k;
+		struct sess *s;
+		struct rd r;
+		int err;
+
+		k = waiting_get(t->e);
+		if (!k)
+			return;
+		err = tun_read(t->e, t->fd, k);
+		if (err) {
+			waiting_put(k);
+			t->readable = false;
+			if (err != -EAGAIN) {
+				/* Somebody deleted the device; it would be readable for ever. */
+				event_free(t->ev);
+				close(t->fd);
+				t->ev = NULL;
+				t->fd = -1;
+				log_warn("tun=%s is gone", t->ifname);
+			}
+			return;
+		}
+		r = rd_of(k->raw, k->n);
+		rd_skip(&r, VNET_HDR + 16);
+		s = data_by_ip(t, rd_u32(&r));
+		if (r.bad || !s) {
+			t->e->count.ip_nobody++;
+			waiting_put(k);
+			continue;
+		}
+		list_push(&s->out.queue, &k->link);
+		s->out.queued += k->n;
+		turn_join(t->e, s);
+	}
+}
+
+/* Of the session whose turn it is: its next packet, or NULL and it has none, or is none any more. */
+static struct waiting *take(struct engine *e, struct sess *s)
+{
+	struct waiting *k;
+	int err;
+
+	if (s->tun < 0) {
+		if (list_empty(&s->out.queue)) {
+			list_del(&s->out.link);
+			return NULL;
+		}
+		k = CONTAINER_OF(s->out.queue.next, struct waiting, link);
+		list_del(&k->link);
+		s->out.queued -= k->n;
+		return k;
+	}
+	k = waiting_get(e);
+	if (!k)
+		return NULL;
+	err = tun_read(e, s->tun, k);
+	if (!err)
+		return k;
+	waiting_put(k);
+	list_del(&s->out.link);
+	if (err != -EAGAIN)
+		tun_lost(s);
+	return NULL;
+}
+
+static void pump(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval at_once;
+	struct engine *e = arg;
+	uint64_t now = now_ms();
+	struct sess *s;
+	int left = PUMP_PKTS;
+
+	for (unsigned i = 0; i < CONF_INTERFACES; i++)
+		if (e->shared[i].readable)
+			shared_read(&e->shared[i]);
+	while (left > 0 && (s = turn_next(e))) {
+		struct waiting *k = take(e, s);
+
+		if (!k) {
+			left--;
+			continue;
+		}
+		s->out.credit -= (int)k->n;
+		left -= (int)MAX(ip_out(s, k, now), 1u);
+		waiting_put(k);
+	}
+	data_flush(e);
+	/* Others first; then the loop comes back here, also where no descriptor says so. */
+	if (!list_empty(&e->out_fresh) || !list_empty(&e->out_turns))
+		event_add(e->pump, &at_once);
+}
+
+void out_tun_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct sess *s = arg;
+
+	/* Not now: after all others that are readable, so that one batch is made of all. */
+	turn_join(s->flow->e, s);
+	event_active(s->flow->e->pump, EV_TIMEOUT, 0);
+}
+
+void out_shared_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct shared_tun *t = arg;
+
+	t->readable = true;
+	event_active(t->e->pump, EV_TIMEOUT, 0);
+}
+
+void out_init(struct engine *e)
+{
+	list_init(&e->out_fresh);
+	list_init(&e->out_turns);
+	list_init(&waiting_free);
+	e->pump = evtimer_new(e->base, pump, e);
+	if (!e->pump)
+		fatal("out of memory");
+}
+
+/* ---- sealing and sending ---- */
+
+/* One send of n packets from tx.pkt[at], all of one SA: bytes of them, which have no gaps between. 0 or -errno. */
+static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
+{
+	struct iovec iov = { .iov_base = tx.pkt[at].p, .iov_len = bytes };
+	struct sa *s = tx.sa[at];
+	struct sockaddr_storage to;
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} ctl = { 0 };
+	struct msghdr h = {
+		.msg_name = &to, .msg_namelen = addr_to_sa(&s->peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	size_t used = 0;
+
+	if (s->local.family == 4) {
+		struct in_pktinfo pi = { .ipi_ifindex = 0 };
+
+		memcpy(&pi.ipi_spec_dst, s->local.ip, 4);
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+		used += CMSG_SPACE(sizeof(pi));
+	} else {
+		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
+
+		memcpy(&pi.ipi6_addr, s->local.ip, 16);
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+		used += CMSG_SPACE(sizeof(pi));
+	}
+	if (n > 1) {
+		uint16_t seg = (uint16_t)tx.pkt[at].len;
+
+		c = CMSG_NXTHDR(&h, c);
+		c->cmsg_level = SOL_UDP;
+		c->cmsg_type = UDP_SEGMENT;
+		c->cmsg_len = CMSG_LEN(sizeof(seg));
+		memcpy(CMSG_DATA(c), &seg, sizeof(seg));
+		used += CMSG_SPACE(sizeof(seg));
+	}
+	h.msg_controllen = used;
+	e->count.tx_sends++;
+	return sendmsg(e->sock[s->sock].fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static void send_one_by_one(struct engine *e, unsigned at, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (send_train(e, at + i, 1, tx.pkt[at + i].len) < 0) {
+			e->count.tx_full++;
+			continue;
+		}
+		e->count.tx_packets++;
+		e->count.tx_bytes += tx.pkt[at + i].len;
+	}
+}
+
+void data_flush(struct engine *e)
+{
+	unsigned n = tx.n;
+
+	if (!n)
+		return;
+	esp_seal(tx.pkt, n);
+	for (unsigned at = 0; at < n;) {
+		struct sa *s = tx.sa[at];
+		size_t seg = tx.pkt[at].len, bytes = 0;
+		unsigned k = 0;
+		int err;
+
+		if (tx.pkt[at].verdict != ESP_OK || s->sock < 0) {
+			s->exhausted |= tx.pkt[at].verdict == ESP_EXHAUSTED;
+			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
+			e->count.tx_failed += tx.pkt[at].verdict != ESP_EXHAUSTED;
+			at++;
+			continue;
+		}
+		/* Equal sizes; only the last may be shorter. */
+		while (at + k < n && k < TRAIN_MAX && tx.sa[at + k] == s && tx.pkt[at + k].verdict == ESP_OK &&
+		       tx.pkt[at + k].len <= seg && bytes + tx.pkt[at + k].len <= TRAIN_BYTES) {
+			bytes += tx.pkt[at + k].len;
+			k++;
+			if (tx.pkt[at + k - 1].len < seg || s->no_train)
+				break;
+		}
+		err = send_train(e, at, k, bytes);
+		if (err && k > 1 && err != -EAGAIN && err != -ENOBUFS) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), or no UDP_SEGMENT at
+			 * all: this client's packets go one by one from now on. */
+			s->no_train = true;
+			send_one_by_one(e, at, k);
+		} else if (err) {
+			e->count.tx_full += k;
+		} else {
+			e->count.tx_packets += k;
+			e->count.tx_bytes += bytes;
+		}
+		at += k;
+	}
+	tx.n = 0;
+	tx.used = 0;
+}
