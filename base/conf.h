@@ -76,7 +76,12 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t lcp_max_configure;		/* 10 */
 	uint8_t lcp_max_terminate;		/* 2 */
 	uint8_t lcp_max_nak_loop;		/* 5 */
+	uint16_t ipcp_timeout_s;		/* 3 */
+	uint8_t ipcp_max_configure;		/* 10 */
+	uint8_t ipcp_max_terminate;		/* 2 */
+	uint8_t ipcp_max_nak_loop;		/* 5 */
 	uint8_t auth_methods;			/* CONF_AUTH_MSCHAPV2 */
+	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
@@ -93,6 +98,7 @@ struct conf_ipcp {			/* ipcp NAME { … } */
 	uint8_t n_pool;
 	uint32_t dns[2], nbns[2];	/* 0 = none */
 	bool allow_user_selected_address;
+	uint32_t max_session;		/* 0 = unlimited */
 };
 
 struct conf_interface {			/* interface NAME address A ipcp I */

@@ -258,9 +258,11 @@ struct msg_auth_req {
 	uint16_t user_len;
 	uint8_t user[256];		/* as the peer sent it */
 	uint16_t mtu;			/* as LCP agreed: the TUN is made while the login goes on */
-	uint8_t challenge_len, response_len;
+	uint16_t response_len;
+	uint8_t challenge_len;
+	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[64];		/* MS-CHAPv2: the 49-octet Value field, RFC 2759 4 */
+	uint8_t response[255];		/* PAP: the password; CHAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 };

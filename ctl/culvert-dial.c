@@ -26,6 +26,14 @@ uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* ---- the run ---- */
 
 static void round_begin(struct dial *d)
@@ -255,11 +263,13 @@ static void dial_init(struct dial *d)
 		rng_init(&d->rng);
 	rng_init(&seed);
 	l2tp_ids_init(&d->ids, &seed);
-	if (c->reuse_dh && !(d->dh = dial_dh_new(c->main.group ? c->main.group : DIAL_MODP2048)))
+	if (c->reuse_dh && !(d->dh = dial_dh_new(c->main.group ? c->main.group :
+		c->main_group ? c->main_group : DIAL_MODP2048)))
 		fatal("no DH key");
 	d->ike_conf = (struct ike_conf){
 		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt,
-		.main = c->main, .quick = c->quick, .dh = d->dh,
+		.main = c->main, .quick = c->quick, .main_group = c->main_group, .quick_group = c->quick_group,
+		.dh = d->dh,
 		.retransmit_ms = 1000, .retransmit_max = 5, .ike_life_s = 28800, .esp_life_s = 3600,
 	};
 	d->l2tp_conf = l2tp_conf_default;
@@ -278,6 +288,7 @@ int main(int argc, char **argv)
 		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
 	if (!esp_init())
 		fatal("OpenSSL has no AES or SHA: ESP cannot work");
+	esp_tune(cpu_ns);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	files_allow(d.conf.sessions);
 	dial_init(&d);

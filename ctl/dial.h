@@ -48,6 +48,8 @@ struct dial_conf {
 	bool reuse_dh;			/* one key pair for all */
 	struct ike_main_suite main;
 	struct ike_quick_suite quick;
+	uint8_t main_group, quick_group;	/* enum dial_group; 0 = modp2048; no PFS */
+	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
 	uint16_t mru;
 	const char *tun;		/* "%d" in it is the session's number */
 	uint32_t target;		/* of pings and of the source; 0 = the server's inside address */

@@ -2,14 +2,14 @@
 /*
  * The messages of RFC 2409, in the order in which they go:
  *
- *   MM1 →  SA, vendor ids         proposals: AES, SHA, pre-shared key, modp2048
+ *   MM1 →  SA, vendor ids         proposals: AES, SHA, pre-shared key, one group
  *   ← MM2  SA                     what the peer took
  *   MM3 →  KE, Ni, NAT-D ×2
  *   ← MM4  KE, Nr, NAT-D ×2       keys are made; from here on encrypted
  *   MM5 →  IDii, HASH_I
  *   ← MM6  IDir, HASH_R           phase 1 is done
- *   QM1 →  HASH, SA, Ni, IDs, NAT-OA ×2
- *   ← QM2  HASH, SA, Nr, IDs
+ *   QM1 →  HASH, SA, Ni, [KE], IDs, NAT-OA ×2
+ *   ← QM2  HASH, SA, Nr, [KE], IDs
  *   QM3 →  HASH                   the SAs are there
  */
 #include "ctl/dial_ike.h"
@@ -26,7 +26,7 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 };
 
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
-enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12, ESP_AES_GCM_16 = 20 };
 enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
 enum { ATTR_SHORT = 0x8000 };
 
@@ -37,7 +37,8 @@ enum {	/* RFC 2409 Appendix A */
 };
 
 enum {	/* RFC 2407 4.5 */
-	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5, ESP_ATTR_KEYLEN = 6,
+	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5,
+	ESP_ATTR_KEYLEN = 6,
 	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
 	AUTH_SHA1 = 2, AUTH_SHA256 = 5,
 };
@@ -68,15 +69,16 @@ static const struct suite_word ike_groups[] = {
 };
 static const struct suite_word esp_ciphers[] = {
 	{ "aes256", ESP_AES_CBC_256, ESP_AES, 256 }, { "aes128", ESP_AES_CBC_128, ESP_AES, 128 },
+	{ "aes256gcm16", ESP_AES_GCM_256, ESP_AES_GCM_16, 256 }, { "aes128gcm16", ESP_AES_GCM_128, ESP_AES_GCM_16, 128 },
 };
+enum { GCM_SALT = 4 };			/* bytes of key material behind the key (RFC 4106 8.1) */
 static const struct suite_word esp_hashes[] = {
 	{ "sha1", ESP_HMAC_SHA1_96, AUTH_SHA1, 20 * 8 }, { "sha256", ESP_HMAC_SHA2_256_128, AUTH_SHA256, 32 * 8 },
 };
 
 /* Without a choice: proposals of phase 1 and of phase 2, best first. */
 static const struct ike_main_suite main_offers[] = {
-	{ 256, DIAL_SHA256, DIAL_MODP2048 }, { 256, DIAL_SHA1, DIAL_MODP2048 },
-	{ 128, DIAL_SHA256, DIAL_MODP2048 }, { 128, DIAL_SHA1, DIAL_MODP2048 },
+	{ 256, DIAL_SHA256, 0 }, { 256, DIAL_SHA1, 0 }, { 128, DIAL_SHA256, 0 }, { 128, DIAL_SHA1, 0 },
 };
 static const struct ike_quick_suite quick_offers[] = {
 	{ ESP_AES_CBC_256, ESP_HMAC_SHA1_96 }, { ESP_AES_CBC_128, ESP_HMAC_SHA1_96 },
@@ -123,13 +125,22 @@ bool ike_main_suite_parse(const char *s, struct ike_main_suite *ret)
 
 bool ike_quick_suite_parse(const char *s, struct ike_quick_suite *ret)
 {
-	const struct suite_word *enc = WORD_READ(&s, '-', esp_ciphers);
-	const struct suite_word *hash = enc ? WORD_READ(&s, '\0', esp_hashes) : NULL;
+	const struct suite_word *enc = WORD_READ(&s, '\0', esp_ciphers), *hash = NULL;
+	bool gcm = enc && enc->wire == ESP_AES_GCM_16;
 
-	if (!hash)
+	if (!enc && (enc = WORD_READ(&s, '-', esp_ciphers)))
+		hash = WORD_READ(&s, '\0', esp_hashes);
+	if (!enc || (enc->wire == ESP_AES_GCM_16) != gcm || !gcm != !!hash)
 		return false;
-	*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours };
+	*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, gcm ? ESP_AUTH_IN_ENC : (uint8_t)hash->ours };
 	return true;
+}
+
+uint8_t ike_group_parse(const char *s)
+{
+	const struct suite_word *w = WORD_READ(&s, '\0', ike_groups);
+
+	return w ? (uint8_t)w->ours : 0;
 }
 
 void ike_out_init(struct ike_out *o)
@@ -296,6 +307,14 @@ static size_t transform_open(struct wr *w, unsigned i, unsigned n, unsigned id)
 	return from;
 }
 
+/* The group of an offer. */
+static unsigned group_of(const struct ike_conf *c, const struct ike_main_suite *offer)
+{
+	unsigned open = c->main_group ? c->main_group : DIAL_MODP2048;
+
+	return offer->group ? offer->group : open;
+}
+
 static void main_sa(struct wr *w, const struct ike_conf *c)
 {
 	const struct ike_main_suite *offer = c->main.key_bits ? &c->main : main_offers;
@@ -308,7 +327,7 @@ static void main_sa(struct wr *w, const struct ike_conf *c)
 		attr(w, IKE_ATTR_ENC, IKE_ENC_AES);
 		attr(w, IKE_ATTR_KEYLEN, offer[i].key_bits);
 		attr(w, IKE_ATTR_HASH, WORD_OF(ike_hashes, offer[i].hash)->wire);
-		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, offer[i].group)->wire);
+		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, group_of(c, &offer[i]))->wire);
 		attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
 		attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, c->ike_life_s);
 		wr_close16(w, t + 2, t, 0);
@@ -329,7 +348,10 @@ static void quick_sa(struct wr *w, const struct ike *k)
 		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, k->conf->esp_life_s);
 		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
 		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
-		attr(w, ESP_ATTR_AUTH, WORD_OF(esp_hashes, offer[i].auth)->wire);
+		if (offer[i].auth != ESP_AUTH_IN_ENC)
+			attr(w, ESP_ATTR_AUTH, WORD_OF(esp_hashes, offer[i].auth)->wire);
+		if (k->conf->quick_group)
+			attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
 		wr_close16(w, t + 2, t, 0);
 	}
 	wr_close16(w, sa + 2, sa, 0);
@@ -344,6 +366,7 @@ static bool main_chosen(const struct ike_conf *c, unsigned enc, unsigned key_bit
 
 	for (unsigned i = 0; i < n; i++) {
 		*ret = offer[i];
+		ret->group = (uint8_t)group_of(c, ret);
 		if (enc == IKE_ENC_AES && key_bits == ret->key_bits && hash == WORD_OF(ike_hashes, ret->hash)->wire &&
 		    group == WORD_OF(ike_groups, ret->group)->wire)
 			return true;
@@ -361,7 +384,8 @@ static bool quick_chosen(const struct ike_conf *c, unsigned transform, unsigned 
 		const struct suite_word *w = WORD_OF(esp_ciphers, offer[i].enc);
 
 		*ret = offer[i];
-		if (transform == w->wire && key_bits == w->key_bits && auth == WORD_OF(esp_hashes, ret->auth)->wire)
+		if (transform == w->wire && key_bits == w->key_bits &&
+		    auth == (ret->auth ? WORD_OF(esp_hashes, ret->auth)->wire : 0))
 			return true;
 	}
 	return false;
@@ -488,7 +512,7 @@ static bool choice_read(struct rd r, bool esp, struct choice *c)
 			c->enc = value;
 		else if (!esp && type == IKE_ATTR_HASH)
 			c->hash = value;
-		else if (!esp && type == IKE_ATTR_GROUP)
+		else if (type == (esp ? ESP_ATTR_GROUP : IKE_ATTR_GROUP))
 			c->group = value;
 	}
 	return !transform.bad && (!esp || c->spi);
@@ -513,6 +537,28 @@ static bool nat_d(const struct ike *k, uint32_t ip, uint16_t port, uint8_t out[s
 	return dial_hash(k->hash, part, N_ELEMENTS(part), out);
 }
 
+/* A key pair of the group, the one of all if it fits; its public value goes to gxi. */
+static bool dh_make(struct ike *k, enum dial_group group)
+{
+	const struct dial_dh *dh = k->conf->dh;
+
+	if (!dh || dial_dh_group(dh) != group)
+		dh = k->dh = dial_dh_new(group);
+	if (dh)
+		memcpy(k->gxi, dial_dh_public(dh), dial_group_len(group));
+	return dh;
+}
+
+/* The peer's value is in gxr; the key pair is done with. 0: it is a bad one. */
+static size_t dh_use(struct ike *k, uint8_t gxy[static DIAL_DH_MAX])
+{
+	size_t n = dial_dh_shared(k->dh ? k->dh : k->conf->dh, k->gxr, gxy);
+
+	dial_dh_free(k->dh);
+	k->dh = NULL;
+	return n;
+}
+
 static struct rd public(const struct ike *k, bool ours)
 {
 	return rd_of(ours ? k->gxi : k->gxr, dial_group_len(k->group));
@@ -526,7 +572,7 @@ static bool keys_make(struct ike *k, struct rd nr)
 	const uint8_t digit[3] = { 0, 1, 2 };
 	struct rd nonces[] = { rd_of(k->ni, sizeof(k->ni)), nr };
 	struct rd publics[] = { public(k, true), public(k, false) };
-	size_t shared = dial_dh_shared(k->dh ? k->dh : k->conf->dh, k->gxr, gxy);
+	size_t shared = dh_use(k, gxy);
 	struct rd part[] = { rd_of(k->skeyid_d, n), rd_of(gxy, shared), rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
 	bool good;
 
@@ -605,20 +651,20 @@ static bool hash_right(const struct ike *k, struct rd got, const uint8_t *want)
 	return got.n == n && !CRYPTO_memcmp(got.p, want, n);
 }
 
-/* KEYMAT of one direction (5.5): key of the cipher, then of the ICV. */
-static bool child_keys(const struct ike *k, uint32_t spi, struct rd nr, uint8_t *enc, uint8_t *auth)
+/* KEYMAT of one direction (5.5): key of the cipher, then of the ICV. gxy: empty without PFS. */
+static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct rd nr, uint8_t *enc, uint8_t *auth)
 {
 	size_t n = dial_hash_len(k->hash), have = 0;
 	size_t want = (size_t)k->child.enc_len + k->child.auth_len;
-	uint8_t head[5], block[DIAL_HASH_MAX], mat[64 + DIAL_HASH_MAX];
+	uint8_t head[5], block[DIAL_HASH_MAX], mat[36 + 32 + DIAL_HASH_MAX];
 	struct wr w = wr_of(head, sizeof(head));
-	struct rd part[] = { rd_of(block, n), rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
+	struct rd part[] = { rd_of(block, n), gxy, rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
 	bool good = true;
 
 	wr_u8(&w, PROTO_ESP);
 	wr_u32(&w, spi);
 	for (; good && have < want; have += n) {
-		good = have ? prf(k, k->skeyid_d, part, 4, block) : prf(k, k->skeyid_d, part + 1, 3, block);
+		good = have ? prf(k, k->skeyid_d, part, 5, block) : prf(k, k->skeyid_d, part + 1, 4, block);
 		memcpy(mat + have, block, n);
 	}
 	if (good) {
@@ -668,14 +714,10 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	k->hash = suite.hash;
 	k->enc_len = (uint8_t)(suite.key_bits / 8);
 	k->group = suite.group;
-	if (!k->conf->dh || dial_dh_group(k->conf->dh) != suite.group) {
-		k->dh = dial_dh_new(suite.group);
-		if (!k->dh) {
-			gone(k, o, "no DH key");
-			return;
-		}
+	if (!dh_make(k, suite.group)) {
+		gone(k, o, "no DH key");
+		return;
 	}
-	memcpy(k->gxi, dial_dh_public(k->dh ? k->dh : k->conf->dh), dial_group_len(k->group));
 	rng_bytes(&k->rng, k->ni, sizeof(k->ni));
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
 	payload_bytes(&b, PL_KE, k->gxi, dial_group_len(k->group));
@@ -732,8 +774,6 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		gone(k, o, "bad DH value");
 		return;
 	}
-	dial_dh_free(k->dh);
-	k->dh = NULL;
 	k->natt = k->conf->force_natt || behind_nat(k, m);
 	if (!k->natt) {
 		gone(k, o, "no NAT between us: the peer wants raw ESP");
@@ -793,6 +833,7 @@ static void hash_fill(struct build *b, const struct ike *k, size_t at, const uin
 
 static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 {
+	enum dial_group pfs = k->conf->quick_group;
 	uint8_t hash[DIAL_HASH_MAX];
 	struct build b;
 	size_t at, body;
@@ -811,6 +852,10 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 	quick_sa(&b.w, k);
 	payload_end(&b);
 	payload_bytes(&b, PL_NONCE, k->qni, sizeof(k->qni));
+	if (pfs) {
+		b.w.bad |= !dh_make(k, pfs);
+		payload_bytes(&b, PL_KE, k->gxi, dial_group_len(pfs));
+	}
 	wr_id(&b, k->ends.id);
 	wr_id(&b, k->ends.peer);
 	wr_nat_oa(&b, k->ends.id);
@@ -841,8 +886,9 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
 	struct ike_out *o)
 {
-	uint8_t hash[DIAL_HASH_MAX];
-	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1);
+	uint8_t hash[DIAL_HASH_MAX], gxy[DIAL_DH_MAX];
+	enum dial_group pfs = k->conf->quick_group;
+	struct rd ni = rd_of(k->qni, sizeof(k->qni)), zero = rd_of("", 1), shared = rd_of(gxy, 0);
 	struct ike_quick_suite suite;
 	struct choice c;
 	struct build b;
@@ -854,22 +900,35 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	}
 	memcpy(k->qm_iv, iv, DIAL_BLOCK);
 	if (!choice_read(m->sa, true, &c) || !quick_chosen(k->conf, c.transform, c.key_bits, c.auth, &suite) ||
-	    c.encap != ENCAP_UDP_TRANSPORT || m->nonce.n < 8 || m->nonce.n > 256) {
+	    c.encap != ENCAP_UDP_TRANSPORT || c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
 		gone(k, o, "the peer chose an ESP SA that was not offered");
 		return;
 	}
+	if (pfs) {
+		if (m->ke.n != dial_group_len(pfs)) {
+			gone(k, o, "no DH value of the group that was agreed");
+			return;
+		}
+		memcpy(k->gxr, m->ke.p, m->ke.n);
+		shared = rd_of(gxy, dh_use(k, gxy));
+		if (!shared.n) {
+			gone(k, o, "bad DH value");
+			return;
+		}
+	}
 	k->child.spi_out = c.spi;
 	k->child.enc = suite.enc;
-	k->child.enc_len = (uint8_t)(c.key_bits / 8);
+	k->child.enc_len = (uint8_t)(c.key_bits / 8 + (suite.auth ? 0 : GCM_SALT));
 	k->child.auth = suite.auth;
-	k->child.auth_len = (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8);
+	k->child.auth_len = suite.auth ? (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8) : 0;
 	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
 	at = hash_open(&b, k);
 	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */
-	if (!child_keys(k, k->child.spi_in, m->nonce, k->child.in_enc, k->child.in_auth) ||
-	    !child_keys(k, k->child.spi_out, m->nonce, k->child.out_enc, k->child.out_auth) ||
+	if (!child_keys(k, shared, k->child.spi_in, m->nonce, k->child.in_enc, k->child.in_auth) ||
+	    !child_keys(k, shared, k->child.spi_out, m->nonce, k->child.out_enc, k->child.out_auth) ||
 	    !phase2_hash(k, k->mid, &zero, ni, m->nonce, hash))
 		b.w.bad = true;
+	OPENSSL_cleanse(gxy, sizeof(gxy));
 	hash_fill(&b, k, at, hash);
 	if (!build_encrypt(&b, k, k->qm_iv)) {
 		gone(k, o, "QM3 cannot be made");

@@ -49,12 +49,15 @@ struct ike_main_suite {
 
 struct ike_quick_suite {
 	uint8_t enc;			/* enum esp_enc_alg; 0 = whatever we can */
-	uint8_t auth;			/* enum esp_auth_alg */
+	uint8_t auth;			/* enum esp_auth_alg; AES-GCM has none */
 };
 
-/* "aes256-sha1-modp2048", "aes256-sha1": false for words that are not known. */
+/* "aes256-sha1-modp2048", "aes256-sha1" or "aes256gcm16": false for words that are not known. */
 MUST_USE bool ike_main_suite_parse(const char *, struct ike_main_suite *ret);
 MUST_USE bool ike_quick_suite_parse(const char *, struct ike_quick_suite *ret);
+
+/* "modp2048": an enum dial_group, or 0. */
+uint8_t ike_group_parse(const char *);
 
 /* Settings; borrowed while the connection lives. */
 struct ike_conf {
@@ -62,6 +65,8 @@ struct ike_conf {
 	size_t psk_len;
 	struct ike_main_suite main;	/* the only one that is offered */
 	struct ike_quick_suite quick;
+	uint8_t main_group;		/* enum dial_group, where main leaves the choice; 0 = modp2048 */
+	uint8_t quick_group;		/* likewise: perfect forward secrecy with it; 0 = without */
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
@@ -89,7 +94,7 @@ struct ike_child {
 	uint32_t spi_in, spi_out;
 	uint8_t enc, auth;
 	uint8_t enc_len, auth_len;
-	uint8_t in_enc[32], in_auth[32], out_enc[32], out_auth[32];
+	uint8_t in_enc[36], in_auth[32], out_enc[36], out_auth[32];
 };
 
 enum ike_effect_type {
@@ -129,7 +134,7 @@ struct ike {
 	size_t sa_len;
 	uint8_t group;			/* enum dial_group, agreed */
 	struct dial_dh *dh;		/* owned; NULL where conf's is used */
-	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX];
+	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX];	/* phase 2 has its own, where it has any */
 	uint8_t ni[IKE_NONCE];
 	uint8_t hash;			/* enum dial_hash, agreed */
 	uint8_t enc_len;		/* bytes of AES key */

@@ -14,7 +14,7 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
-	OPT_STOP_AFTER,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS,
 };
 
 enum { EXIT_USAGE = 2, BURST_MAX = 64, SIZE_MAX_INNER = 1472 };
@@ -47,6 +47,9 @@ static const struct option options[] = {
 	{ "burst", required_argument, NULL, OPT_BURST },
 	{ "ring", required_argument, NULL, OPT_RING },
 	{ "again", required_argument, NULL, OPT_AGAIN },
+	{ "auth", required_argument, NULL, OPT_AUTH },
+	{ "group", required_argument, NULL, OPT_GROUP },
+	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ 0 },
@@ -58,7 +61,8 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
-		"           [--ike suite] [--esp suite] [--reuse-dh] [--mru bytes]\n"
+		"           [--auth pap|chap|mschapv2] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
+		"           [--reuse-dh] [--mru bytes]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
@@ -152,6 +156,27 @@ static void secret(char *dst, size_t cap, char *arg)
 		bad_usage(arg + 1, "empty");
 	fclose(f);
 	dst[strcspn(dst, "\r\n")] = '\0';
+}
+
+static uint8_t group(const char *arg)
+{
+	uint8_t g = ike_group_parse(arg);
+
+	if (!g)
+		bad_usage("no such group", arg);
+	return g;
+}
+
+/* One method; the server must offer it, or fall back on it. */
+static uint8_t auth(const char *arg)
+{
+	if (!strcmp(arg, "pap"))
+		return PPP_AUTH_PAP;
+	if (!strcmp(arg, "chap"))
+		return PPP_AUTH_CHAP_MD5;
+	if (strcmp(arg, "mschapv2"))
+		bad_usage("no such authentication method", arg);
+	return PPP_AUTH_MSCHAPV2;
 }
 
 static void option_long(struct dial_conf *c, int o, const char *arg)
@@ -252,6 +277,15 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
 		break;
+	case OPT_AUTH:
+		c->auth = auth(arg);
+		break;
+	case OPT_GROUP:
+		c->main_group = group(arg);
+		break;
+	case OPT_PFS:
+		c->quick_group = group(arg);
+		break;
 	case OPT_STOP_AFTER:
 		if (strcmp(arg, "ike"))
 			bad_usage("only after ike", arg);
@@ -269,6 +303,7 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 
 	*c = (struct dial_conf){
 		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 32,
+		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {

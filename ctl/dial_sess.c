@@ -495,8 +495,8 @@ void sess_start(struct dsess *s)
 	s->start_ms = now;
 	s->start_us = now_us();
 	s->ppp_conf = (struct ppp_conf){
-		.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = d->conf.mru, .want_dns = true,
-		.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+		.auth = d->conf.auth, .mru = d->conf.mru, .want_dns = true,
+		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
 	};
 	user_name(s, s->ppp_conf.user, sizeof(s->ppp_conf.user));

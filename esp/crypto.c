@@ -444,7 +444,6 @@ static void op_tune(struct bench *t, enum esp_op op, uint64_t (*cpu_ns)(void))
 
 void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 {
-	bool used[BACKENDS] = { false };
 	struct bench *t;
 
 	if (!any_mb() || !(t = calloc(1, sizeof(*t))))
@@ -454,6 +453,8 @@ void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 	crypto_key_free(t->key);
 	free(t);
 #ifdef USE_IPSEC_MB
+	bool used[BACKENDS] = { false };
+
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		for (unsigned n = 1; n <= CHOICE_MAX; n++)
 			used[crypto_choice[op].by[n]] = true;

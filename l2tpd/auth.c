@@ -2,6 +2,7 @@
 #include "l2tpd/auth.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,6 +102,36 @@ static bool choose_bind(const struct conf *c, unsigned tunnel, const uint8_t *us
 	return found;
 }
 
+/* RFC 1334 2.2.1: the password itself. The lengths are compared, too, but no sooner than all of it. */
+static bool judge_pap(const struct msg_auth_req *req, const struct user *user)
+{
+	uint8_t want[USERS_PASSWORD_MAX] = { 0 }, got[USERS_PASSWORD_MAX] = { 0 };
+	size_t n = user ? user->password_len : 0;
+	bool ok;
+
+	memcpy(want, user ? user->password : "", n);
+	memcpy(got, req->response, req->response_len);
+	ok = (CRYPTO_memcmp(want, got, sizeof(want)) == 0) & (n == req->response_len);
+	explicit_bzero(want, sizeof(want));
+	explicit_bzero(got, sizeof(got));
+	return ok;
+}
+
+/* RFC 1994 4.1 */
+static bool judge_chap_md5(const struct msg_auth_req *req, const struct user *user)
+{
+	uint8_t want[CHAP_MD5_VALUE];
+	bool ok;
+
+	if (req->response_len != CHAP_MD5_VALUE || !req->challenge_len)
+		return false;
+	ok = chap_md5(req->ident, user ? user->password : "", user ? user->password_len : 0,
+			rd_of(req->challenge, req->challenge_len), want) &&
+	     CRYPTO_memcmp(want, req->response, sizeof(want)) == 0;
+	explicit_bzero(want, sizeof(want));
+	return ok;
+}
+
 /* RFC 2759 4: the Value field of a Response. */
 static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *user, uint8_t ret_auth[MSCHAP_AUTH])
 {
@@ -109,11 +140,31 @@ static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *us
 
 	if (req->response_len != MSCHAP_VALUE || req->challenge_len != MSCHAP_CHALLENGE)
 		return false;
-	/* The same work for a name that is not known. */
 	ok = mschap_nt_hash(user ? user->password : "", user ? user->password_len : 0, hash) &&
 	     mschap_check(req->response, req->challenge, rd_of(req->user, req->user_len), hash, ret_auth);
 	explicit_bzero(hash, sizeof(hash));
 	return ok;
+}
+
+/* The engine agreed on the method with the peer; whether it may is asked here once more. */
+static bool may_use(const struct conf_tunnel *t, uint32_t method)
+{
+	return t->auth_methods & (method == AUTH_PAP ? CONF_AUTH_PAP : method == AUTH_CHAP_MD5 ? CONF_AUTH_CHAP :
+				  CONF_AUTH_MSCHAPV2);
+}
+
+/* Is it the user's password?  The same work for a name that is not known (user NULL). */
+static bool judge_password(const struct msg_auth_req *req, const struct user *user, uint8_t ret_auth[MSCHAP_AUTH])
+{
+	switch (req->method) {
+	case AUTH_PAP:
+		return judge_pap(req, user);
+	case AUTH_CHAP_MD5:
+		return judge_chap_md5(req, user);
+	case AUTH_MSCHAPV2:
+		return judge_mschapv2(req, user, ret_auth);
+	}
+	return false;
 }
 
 void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
@@ -154,11 +205,11 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	str_escape(ret->user, sizeof(ret->user), name, len);
 
 	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
-	if (req->method != AUTH_MSCHAPV2) {
+	if (req->tunnel >= a->conf->n_tunnel || !may_use(&a->conf->tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return;
 	}
-	ok = judge_mschapv2(req, user, ret->mschap_auth);
+	ok = judge_password(req, user, ret->mschap_auth);
 	if (!ok || !user || !user->password_len) {
 		explicit_bzero(ret->mschap_auth, sizeof(ret->mschap_auth));
 		str_copy(ret->why, sizeof(ret->why), "wrong name or password");

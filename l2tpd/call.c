@@ -43,6 +43,12 @@ static struct sess *sess_of(struct engine *e, const struct sid *sid)
 	return s && s->sid.gen == sid->gen ? s : NULL;
 }
 
+/* IP packets that passed, either way. */
+static uint64_t packets(const struct sess *s)
+{
+	return s->row->in_packets + s->row->out_packets;
+}
+
 static void sess_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sess *s = arg;
@@ -53,6 +59,8 @@ static void sess_timer(evutil_socket_t fd, short what, void *arg)
 	s->timer_at = PPP_NEVER;
 	ppp_out_init(&out);
 	ppp_expire(&s->ppp, now, &out);
+	if (idle_over(&s->idle, packets(s), now))
+		ppp_close(&s->ppp, "Idle timeout", now, &out);
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }
@@ -166,6 +174,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->peer_session_id = eff->peer_session;
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
+	idle_start(&s->idle, 0, 0, now);
 	data_sess_init(s);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
@@ -206,7 +215,7 @@ static void ask(struct sess *s)
 	struct msg_auth_req m = {
 		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
-		.challenge_len = r->challenge_len, .response_len = r->response_len,
+		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
 
 	switch (r->method) {
@@ -221,7 +230,7 @@ static void ask(struct sess *s)
 	}
 	memcpy(m.user, r->user, MIN(sizeof(m.user), sizeof(r->user)));
 	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
-	memcpy(m.response, r->response, sizeof(m.response));
+	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
 	s->asking = true;
@@ -238,6 +247,7 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
+	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
@@ -282,7 +292,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		}
 		}
 	}
-	arm(s->timer, &s->timer_at, ppp_deadline(&s->ppp), now);
+	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
 }
 
 void call_ppp(struct sess *s, struct rd frame, uint64_t now)

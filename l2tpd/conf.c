@@ -29,6 +29,10 @@ const struct conf_tunnel conf_tunnel_default = {
 	.lcp_max_configure = 10,
 	.lcp_max_terminate = 2,
 	.lcp_max_nak_loop = 5,
+	.ipcp_timeout_s = 3,
+	.ipcp_max_configure = 10,
+	.ipcp_max_terminate = 2,
+	.ipcp_max_nak_loop = 5,
 	/* The pre-shared key is known to all clients, so each of them can pose as the server:
 	 * PAP would hand it the others' passwords. */
 	.auth_methods = CONF_AUTH_MSCHAPV2,

@@ -135,8 +135,12 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 
 		*p = (struct ppp_conf){
 			.authenticator = true, .mru = c->mru,
-			.restart_ms = c->lcp_timeout_s * 1000u, .max_configure = c->lcp_max_configure,
-			.max_terminate = c->lcp_max_terminate, .max_failure = c->lcp_max_nak_loop,
+			.limits = {
+				[PPP_FSM_LCP] = { c->lcp_timeout_s * 1000u, c->lcp_max_configure,
+						  c->lcp_max_terminate, c->lcp_max_nak_loop },
+				[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure,
+						   c->ipcp_max_terminate, c->ipcp_max_nak_loop },
+			},
 			.keepalive = c->lcp_keepalive,
 			.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
 			.keepalive_retry_ms = c->lcp_keepalive_retry_interval_s * 1000u,
@@ -146,7 +150,7 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 		p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
 			(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
 			(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
-		str_copy(p->name, sizeof(p->name), l->host_name);
+		str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "esp/esp.h"
 #include "l2tpd/bucket.h"
 #include "l2tpd/flow.h"
+#include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
 #include "ppp/ppp.h"
 
@@ -106,8 +107,9 @@ struct sess {
 	uint16_t peer_tunnel_id, peer_session_id;
 	uint16_t port;			/* the peer's inner UDP port */
 	struct ppp ppp;
-	struct event *timer;		/* the PPP core's deadline */
+	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
+	struct idle idle;
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
 	struct shared_tun *shared;	/* instead; NULL = none */

@@ -12,6 +12,7 @@
 #define FIELD(type, f) .off = offsetof(struct type, f), .size = sizeof(((struct type *)0)->f)
 
 #define WORD(n, tok, where) { .name = n, .token = tok, .in = where }
+#define VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .value = true }
 #define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER }
 #define LATER_VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .value = true }
 #define STATEMENT(n, tok, inside) { .name = n, .token = tok, .in = IN_TOP, .opens = inside }
@@ -128,27 +129,24 @@ const struct keyword keywords[] = {
 	LATER_NUM("ccp-max-configure", IN_TUNNEL),
 	LATER_NUM("ccp-max-terminate", IN_TUNNEL),
 	LATER_NUM("ccp-max-nak-loop", IN_TUNNEL),
-	LATER_NUM("ipcp-timeout", IN_TUNNEL),
-	LATER_NUM("ipcp-max-configure", IN_TUNNEL),
-	LATER_NUM("ipcp-max-terminate", IN_TUNNEL),
-	LATER_NUM("ipcp-max-nak-loop", IN_TUNNEL),
+	NUM("ipcp-timeout", IN_TUNNEL, conf_tunnel, ipcp_timeout_s, 1, 60),
+	NUM("ipcp-max-configure", IN_TUNNEL, conf_tunnel, ipcp_max_configure, 1, UINT8_MAX),
+	NUM("ipcp-max-terminate", IN_TUNNEL, conf_tunnel, ipcp_max_terminate, 1, UINT8_MAX),
+	NUM("ipcp-max-nak-loop", IN_TUNNEL, conf_tunnel, ipcp_max_nak_loop, 1, UINT8_MAX),
 	WORD("authentication-method", AUTHENTICATION_METHOD, IN_TUNNEL),
-	LATER_VALUE("pap", PAP, IN_TUNNEL),
-	LATER_VALUE("chap", CHAP, IN_TUNNEL),
+	VALUE("pap", PAP, IN_TUNNEL),
+	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
-	LATER_STR("chap-name", IN_TUNNEL),
+	STR("chap-name", IN_TUNNEL, conf_tunnel, chap_name),
 	WORD("mppe", MPPE, IN_TUNNEL),
 	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
 	LATER("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
 	LATER("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
 	LATER_VALUE("stateless", STATELESS, IN_TUNNEL),
 	LATER_VALUE("stateful", STATEFUL, IN_TUNNEL),
-	/* 0 is the only value until sessions are watched for traffic. */
-	{ .name = "idle-timeout", .token = OPT_NUM, .in = IN_TUNNEL, .only = KW_ONLY_NO,
-	  FIELD(conf_tunnel, idle_timeout_s), .max = UINT32_MAX },
+	NUM("idle-timeout", IN_TUNNEL, conf_tunnel, idle_timeout_s, 0, UINT32_MAX),
 	YESNO("tcp-mss-adjust", IN_TUNNEL, conf_tunnel, tcp_mss_adjust),
-	{ .name = "ingress-filter", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
-	  FIELD(conf_tunnel, ingress_filter) },
+	YESNO("ingress-filter", IN_TUNNEL, conf_tunnel, ingress_filter),
 	STAYS_OFF("callnum-check", IN_TUNNEL),
 	{ .name = "pipex", .token = OPT_YESNO, .in = IN_TUNNEL, .state = KW_NO_EFFECT },
 	LATER("debug-dump-pktin", DEBUG_DUMP, IN_TUNNEL),
@@ -181,7 +179,7 @@ const struct keyword keywords[] = {
 	WORD("nbns-servers", NBNS_SERVERS, IN_IPCP),
 	{ .name = "allow-user-selected-address", .token = OPT_YESNO, .in = IN_IPCP, .only = KW_ONLY_NO,
 	  FIELD(conf_ipcp, allow_user_selected_address) },
-	LATER_NUM("max-session", IN_IPCP),
+	NUM("max-session", IN_IPCP, conf_ipcp, max_session, 0, UINT32_MAX),
 
 	/* interface */
 	WORD("address", ADDRESS, IN_INTERFACE | IN_AUTH),

@@ -168,16 +168,29 @@ static void sess_free(struct manager *m, struct msess *s)
 	free(s);
 }
 
+/* Sessions with an address of ipcp's. */
+static uint32_t ipcp_sessions(const struct manager *m, unsigned ipcp)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(&m->sessions, e)
+		n += m->conf.interface[CONTAINER_OF(e, struct msess, link)->interface].ipcp == ipcp;
+	return n;
+}
+
 /*
- * NULL, or why the user may not have one more session.  *ret_old: the session
- * that the new one replaces, where the policy says so.
+ * NULL, or why the user may not have one more session, which would be on
+ * interface.  *ret_old: the session that the new one replaces, where the policy
+ * says so.
  */
-static const char *limits(struct manager *m, const struct msg_judged *j, struct msess **ret_old)
+static const char *limits(struct manager *m, const struct msg_judged *j, unsigned interface, struct msess **ret_old)
 {
 	const struct conf *c = &m->conf;
-	uint32_t max = c->auth[j->auth].user_max_session ? c->auth[j->auth].user_max_session : c->user_max_session;
-	uint32_t n = 0;
-	struct msess *oldest = NULL;
+	uint32_t own = c->auth[j->auth].user_max_session, all = c->user_max_session;
+	uint32_t max = own && all ? MIN(own, all) : own | all;
+	unsigned ipcp = c->interface[interface].ipcp;
+	uint32_t ipcp_max = c->ipcp[ipcp].max_session, n = 0;
+	struct msess *oldest = NULL, *old = NULL;
 
 	if (max) {
 		LIST_EACH(&m->sessions, e) {
@@ -193,10 +206,15 @@ static const char *limits(struct manager *m, const struct msg_judged *j, struct 
 	if (max && n >= max) {
 		if (c->user_max_policy != CONF_UM_REPLACE)
 			return "user-max-session reached";
-		*ret_old = oldest;	/* one comes, one goes: max-session does not change */
-		return NULL;
+		old = oldest;
 	}
-	return c->max_session && m->n_sessions >= c->max_session ? "max-session reached" : NULL;
+	/* One that is replaced makes room for the new one, in its own pool. */
+	if (c->max_session && !old && m->n_sessions >= c->max_session)
+		return "max-session reached";
+	if (ipcp_max && !(old && c->interface[old->interface].ipcp == ipcp) && ipcp_sessions(m, ipcp) >= ipcp_max)
+		return "max-session of the ipcp reached";
+	*ret_old = old;
+	return NULL;
 }
 
 /* NULL and *ret, or why not. */
@@ -205,7 +223,7 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 {
 	unsigned interface = m->conf.bind[j->bind].interface;
 	struct msess *s, *old = NULL;
-	const char *why = limits(m, j, &old);
+	const char *why = limits(m, j, interface, &old);
 
 	if (why)
 		return why;

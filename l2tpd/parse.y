@@ -313,7 +313,12 @@ auth_methods: auth_method
 	| auth_methods auth_method	{ $$ = $1 | $2; }
 	;
 
-auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
+auth_method: PAP {
+		if (!p->unbuilt)
+			conf_warn(p, @1, "pap hands the password to whoever poses as this server with the shared key; "
+				"authentication-method mschapv2 does not");
+		$$ = CONF_AUTH_PAP;
+	}
 	| CHAP		{ $$ = CONF_AUTH_CHAP; }
 	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
 	;

@@ -54,7 +54,7 @@ void auth_start(struct turn *t)
 	p->auth.timer_ms = PPP_NEVER;
 	if (p->conf->authenticator && !is_pap(p)) {
 		chap_challenge(t);
-		p->auth.timer_ms = t->now_ms + p->conf->restart_ms;
+		p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
 	} else if (!p->conf->authenticator && is_pap(p)) {
 		pap_request(t);
 	}
@@ -75,7 +75,7 @@ void auth_expire(struct turn *t)
 		turn_close(t, "authentication failed");
 	} else if (p->conf->authenticator) {
 		chap_challenge(t);
-		p->auth.timer_ms = t->now_ms + p->conf->restart_ms;
+		p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
 	} else if (is_pap(p)) {
 		pap_request(t);
 	} else {
@@ -131,7 +131,7 @@ void auth_sent(struct turn *t)
 
 	p->auth.state = AUTH_JUDGED;
 	/* In the network phase it was the authenticator's wish to ask again: its timer counts. */
-	p->auth.timer_ms = p->phase == PPP_AUTHENTICATE ? t->now_ms + p->conf->restart_ms : PPP_NEVER;
+	p->auth.timer_ms = p->phase == PPP_AUTHENTICATE ? t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms : PPP_NEVER;
 }
 
 void auth_result(struct turn *t, bool ok, struct rd msg)

@@ -107,7 +107,7 @@ void chap_response(struct turn *t)
 	struct ppp *p = t->p;
 	struct wr *w = turn_packet(t, PPP_CHAP, RESPONSE, p->req.ident);
 
-	wr_u8(w, p->req.response_len);
+	wr_u8(w, (uint8_t)p->req.response_len);
 	wr_bytes(w, p->req.response, p->req.response_len);
 	wr_text(w, p->conf->user);
 	turn_send(t);
@@ -210,13 +210,20 @@ static void got_result(struct turn *t, uint8_t code, uint8_t id, struct rd msg)
 void chap_input(struct turn *t, struct rd pkt)
 {
 	struct ppp *p = t->p;
-	uint8_t code = rd_u8(&pkt);
-	uint8_t id = rd_u8(&pkt);
-	uint16_t len = rd_u16(&pkt);
-	struct rd body = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u);
-	bool agreed = p->auth.method == PPP_AUTH_CHAP_MD5 || p->auth.method == PPP_AUTH_MSCHAPV2;
+	struct rd body;
+	uint8_t code, id;
+	uint16_t len;
 
-	if (body.bad || !agreed)
+	/* What was not agreed on is not read. */
+	if (p->auth.method != PPP_AUTH_CHAP_MD5 && p->auth.method != PPP_AUTH_MSCHAPV2) {
+		turn_drop(t);
+		return;
+	}
+	code = rd_u8(&pkt);
+	id = rd_u8(&pkt);
+	len = rd_u16(&pkt);
+	body = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u);
+	if (body.bad)
 		turn_drop(t);
 	else if (p->conf->authenticator && code == RESPONSE)
 		got_response(t, id, body);

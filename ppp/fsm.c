@@ -126,9 +126,9 @@ static void count_refusal(struct ppp_fsm *f, const struct fsm_reply *r)
 }
 
 /* RFC 1661 4.6: Max-Terminate and Max-Configure. */
-static uint8_t initial_count(const struct ppp_conf *c, uint16_t act)
+static uint8_t initial_count(const struct ppp_limits *l, uint16_t act)
 {
-	return act & STR ? c->max_terminate : c->max_configure;
+	return act & STR ? l->max_terminate : l->max_configure;
 }
 
 static void layer_up(struct turn *t, const struct ppp_proto *pr)
@@ -173,13 +173,13 @@ void fsm_event(struct turn *t, const struct ppp_proto *pr, enum fsm_event ev,
 	if (c.act & TLD)
 		pr->down(t);
 	if (c.act & IRC)
-		f->restart = initial_count(t->p->conf, c.act);
+		f->restart = initial_count(proto_limits(t->p, pr), c.act);
 	if (c.act & ZRC)
 		f->restart = 0;
 	/* RFC 1661 4.4: started by scr, str and zrc, and whenever a state with a
 	 * timer comes after one without. */
 	if (fsm_has_timer(f->state) && (!had_timer || c.act & (IRC | ZRC | SCR | STR)))
-		f->timer_ms = t->now_ms + t->p->conf->restart_ms;
+		f->timer_ms = t->now_ms + proto_limits(t->p, pr)->restart_ms;
 	if (c.act & SCR)
 		send_request(t, pr, false);
 	if (c.act & STR)
@@ -212,15 +212,16 @@ static void met_peer(struct turn *t, const struct ppp_proto *pr)
 	f->met = true;
 	if (f->state != FSM_REQ_SENT || !f->unanswered)
 		return;
-	f->timer_ms = t->now_ms + t->p->conf->restart_ms;
+	f->timer_ms = t->now_ms + proto_limits(t->p, pr)->restart_ms;
 	send_request(t, pr, true);
 }
 
 /* Neither side's numbers may go on for ever: half-way through these limits the
  * options in question are given up (opt.c), so what is left cannot agree. */
-static bool converges(const struct ppp *p, const struct ppp_fsm *f)
+static bool converges(const struct ppp *p, const struct ppp_proto *pr)
 {
-	int max = 2 * p->conf->max_failure + 6;
+	const struct ppp_fsm *f = &p->fsm[pr->fsm];
+	int max = 2 * proto_limits(p, pr)->max_failure + 6;
 
 	return f->sent_refusals <= max && f->got_refusals <= max;
 }
@@ -249,7 +250,7 @@ static void input_request(struct turn *t, const struct ppp_proto *pr, uint8_t id
 	else
 		r.code = v == OPT_ACK ? CONFIGURE_ACK : v == OPT_NAK ? CONFIGURE_NAK : CONFIGURE_REJECT;
 	fsm_event(t, pr, v == OPT_ACK ? FSM_RCR_P : FSM_RCR_M, &r);
-	if (!converges(t->p, f))
+	if (!converges(t->p, pr))
 		turn_close(t, "options do not converge");
 }
 
@@ -285,7 +286,7 @@ static void input_answer(struct turn *t, const struct ppp_proto *pr, uint8_t cod
 		f->got_refusals += f->got_refusals < UINT8_MAX;
 	if (!go)
 		turn_close(t, "");
-	else if (!converges(t->p, f))
+	else if (!converges(t->p, pr))
 		turn_close(t, "options do not converge");
 	else
 		fsm_event(t, pr, code == CONFIGURE_ACK ? FSM_RCA : FSM_RCN, NULL);

@@ -99,7 +99,7 @@ static bool magic_ask(const struct ppp *p, struct wr *w)
 
 static bool looped_back(struct ppp *p)
 {
-	if (++p->magic_loops <= p->conf->max_failure)
+	if (++p->magic_loops <= p->conf->limits[PPP_FSM_LCP].max_failure)
 		return false;
 	str_copy(p->reason, sizeof(p->reason), "the link is looped back");
 	return true;

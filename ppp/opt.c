@@ -81,7 +81,7 @@ static enum opt_verdict judge_one(struct turn *t, const struct ppp_proto *pr, in
 	if (v != OPT_NAK)
 		nak->len = start;
 	/* RFC 1661 4.6, Max-Failure: "converted to Configure-Reject packets". */
-	if (v == OPT_NAK && proto_fsm(t->p, pr)->sent_naks >= t->p->conf->max_failure) {
+	if (v == OPT_NAK && proto_fsm(t->p, pr)->sent_naks >= proto_limits(t->p, pr)->max_failure) {
 		nak->len = start;
 		v = OPT_REJECT;
 	}
@@ -183,7 +183,7 @@ bool opt_nak(struct turn *t, const struct ppp_proto *pr, struct rd body, bool *r
 {
 	struct ppp_fsm *f = proto_fsm(t->p, pr);
 	/* RFC 1661 4.6 is about our Naks; the same count keeps theirs from going on for ever. */
-	bool enough = f->got_refusals >= t->p->conf->max_failure;
+	bool enough = f->got_refusals >= proto_limits(t->p, pr)->max_failure;
 	struct rd check = body, val, whole;
 	uint8_t type;
 

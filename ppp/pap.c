@@ -24,8 +24,7 @@ static void got_request(struct turn *t, uint8_t id, struct rd body)
 	uint8_t m = rd_u8(&body);
 	struct rd password = rd_sub(&body, m);
 
-	/* A password longer than we keep is nobody's: that peer ends by the time limit. */
-	if (body.bad || m > sizeof(p->req.response) || p->auth.state == AUTH_JUDGED) {
+	if (body.bad || p->auth.state == AUTH_JUDGED) {
 		turn_drop(t);
 		return;
 	}
@@ -65,14 +64,21 @@ void pap_request(struct turn *t)
 void pap_input(struct turn *t, struct rd pkt)
 {
 	struct ppp *p = t->p;
-	uint8_t code = rd_u8(&pkt);
-	uint8_t id = rd_u8(&pkt);
-	uint16_t len = rd_u16(&pkt);
-	struct rd body = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u), msg;
+	struct rd body, msg;
+	uint8_t code, id, n;
+	uint16_t len;
 	bool answers;
-	uint8_t n;
 
-	if (body.bad || p->auth.method != PPP_AUTH_PAP) {
+	/* What was not agreed on is not read. */
+	if (p->auth.method != PPP_AUTH_PAP) {
+		turn_drop(t);
+		return;
+	}
+	code = rd_u8(&pkt);
+	id = rd_u8(&pkt);
+	len = rd_u16(&pkt);
+	body = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u);
+	if (body.bad) {
 		turn_drop(t);
 		return;
 	}

@@ -97,14 +97,16 @@ static void set_reason(struct ppp *p, const char *reason)
  * with each answer of the peer, so they alone end nothing. */
 static uint64_t phase_limit_ms(const struct ppp_conf *c, enum ppp_phase phase)
 {
+	const struct ppp_limits *l = &c->limits[phase == PPP_NETWORK ? PPP_FSM_IPCP : PPP_FSM_LCP];
+
 	switch (phase) {
 	case PPP_ESTABLISH:
 	case PPP_NETWORK:
-		return (c->max_configure + 1ull) * c->restart_ms;
+		return (l->max_configure + 1ull) * l->restart_ms;
 	case PPP_AUTHENTICATE:
 		return c->auth_timeout_ms;
 	case PPP_TERMINATE:
-		return (c->max_terminate + 1ull) * c->restart_ms;
+		return (l->max_terminate + 1ull) * l->restart_ms;
 	case PPP_DEAD:
 		break;
 	}

@@ -59,6 +59,20 @@ enum {
 
 #define PPP_NEVER UINT64_MAX
 
+/* Protocols with an RFC 1661 automaton. */
+enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSMS };
+
+/* RFC 1661 4.6: how patient an automaton is. */
+struct ppp_limits {
+	uint32_t restart_ms;		/* Restart timer: 3000 */
+	uint8_t max_configure;		/* 10 */
+	uint8_t max_terminate;		/* 2 */
+	uint8_t max_failure;		/* Naks before Rejects: 5 */
+};
+
+/* The RFC's own numbers, for all. */
+#define PPP_LIMITS { [0 ... PPP_FSMS - 1] = { 3000, 10, 2, 5 } }
+
 /* Settings; borrowed while the link lives, the same for all links of a tunnel kind. */
 struct ppp_conf {
 	bool authenticator;		/* we demand authentication (LNS); else we are the peer */
@@ -70,10 +84,7 @@ struct ppp_conf {
 	char password[128];		/* UTF-8 */
 	bool want_dns;			/* ask for RFC 1877 DNS addresses */
 
-	uint32_t restart_ms;		/* Restart timer, RFC 1661 4.6: 3000 */
-	uint8_t max_configure;		/* 10 */
-	uint8_t max_terminate;		/* 2 */
-	uint8_t max_failure;		/* Naks before Rejects: 5 */
+	struct ppp_limits limits[PPP_FSMS];	/* LCP's also time the authentication phase */
 	bool keepalive;			/* send LCP Echo-Requests */
 	uint32_t keepalive_interval_ms;	/* after this long without any frame from the peer */
 	uint32_t keepalive_retry_ms;	/* between unanswered ones */
@@ -89,8 +100,8 @@ struct ppp_auth_req {
 	uint16_t user_len;
 	uint8_t challenge[64];
 	uint8_t challenge_len;
-	uint8_t response[64];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password */
-	uint8_t response_len;
+	uint8_t response[255];		/* CHAP: the Value (MS-CHAPv2: 49 octets); PAP: the password, RFC 1334 2.2.1 */
+	uint16_t response_len;
 };
 
 /* The judgement. */
@@ -127,9 +138,6 @@ struct ppp_out {
 	struct wr w;			/* over buf */
 	uint8_t buf[4 * PPP_FRAME_MAX];
 };
-
-/* Protocols with an RFC 1661 automaton. */
-enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSMS };
 
 struct ppp_fsm {
 	uint8_t state;			/* enum fsm_state (fsm.h) */

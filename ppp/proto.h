@@ -44,6 +44,11 @@ static inline struct ppp_fsm *proto_fsm(struct ppp *p, const struct ppp_proto *p
 	return &p->fsm[pr->fsm];
 }
 
+static inline const struct ppp_limits *proto_limits(const struct ppp *p, const struct ppp_proto *pr)
+{
+	return &p->conf->limits[pr->fsm];
+}
+
 /* ppp.c, for the protocols. */
 
 /* Begin a packet (RFC 1661 5: code, identifier, length); its body is written to

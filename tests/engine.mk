@@ -4,6 +4,17 @@ tests_unit_t_pool_SOURCES = tests/unit/t_pool.c
 tests_unit_t_pool_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_pool_LDADD = libpool.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+unit_tests += tests/unit/t_auth
+tests_unit_t_auth_SOURCES = tests/unit/t_auth.c
+tests_unit_t_auth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_auth_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_idle
+tests_unit_t_idle_SOURCES = tests/unit/t_idle.c
+tests_unit_t_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_idle_LDADD = $(CMOCKA_LIBS)
+
 unit_tests += tests/unit/t_pair
 tests_unit_t_pair_SOURCES = tests/unit/t_pair.c
 tests_unit_t_pair_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -14,10 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { HDR = 28, FLAGS_AT = 19 };
 
-static const struct ike_conf conf = {
-	.psk = (const uint8_t *)"secret", .psk_len = 6, .retransmit_ms = 1000, .retransmit_max = 5,
-	.ike_life_s = 28800, .esp_life_s = 3600,
-};
+#define CONF .psk = (const uint8_t *)"secret", .psk_len = 6, .retransmit_ms = 1000, .retransmit_max = 5, \
+	.ike_life_s = 28800, .esp_life_s = 3600
+static const struct ike_conf conf[] = { { CONF }, { CONF, .quick_group = DIAL_MODP1024 } };
 
 static void one(struct ike *k, struct rd r, uint64_t now)
 {
@@ -55,12 +54,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ike_ends ends = { 0xc6120001, 500, 0xc0000201 };
 	struct rd r = rd_of(data, size);
 	uint8_t state = rd_u8(&r);
+	bool pfs = state & 0x20;
 	struct ike_out out;
 	struct rng seed;
 	struct ike k;
 
 	rng_init_test(&seed, 7);
-	ike_init(&k, &conf, &ends, &seed);
+	ike_init(&k, &conf[pfs], &ends, &seed);
 	ike_out_init(&out);
 	ike_start(&k, 1000, &out);
 	state = (uint8_t)(IKE_MM1 + state % 5);
@@ -71,11 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		k.mid = 0x01020304;
 		memset(k.cky_r, 9, sizeof(k.cky_r));
 		k.group = data[0] & 0x40 ? DIAL_ECP256 : DIAL_MODP2048;
-		if (state == IKE_MM3) {
-			k.dh = dial_dh_new(k.group);
+		if (state == IKE_MM3 || (state == IKE_QM1 && pfs)) {
+			k.dh = dial_dh_new(state == IKE_MM3 ? k.group : DIAL_MODP1024);
 			if (!k.dh)
 				abort();
-			memcpy(k.gxi, dial_dh_public(k.dh), dial_group_len(k.group));
+			memcpy(k.gxi, dial_dh_public(k.dh), dial_group_len(dial_dh_group(k.dh)));
 		}
 	}
 	for (uint64_t now = 1000; r.n && !r.bad; now += 100) {

@@ -170,8 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	w = (struct world){ .now_ms = 5, .c = {
 		.authenticator = !(how & 0x80), .auth = 1 + (how >> 4 & 7) % 7, .mru = 1360, .name = "s",
-		.user = "u", .password = "p", .want_dns = true, .restart_ms = 3000, .max_configure = 10,
-		.max_terminate = 2, .max_failure = 5, .keepalive = true, .keepalive_interval_ms = 20000,
+		.user = "u", .password = "p", .want_dns = true, .limits = PPP_LIMITS, .keepalive = true, .keepalive_interval_ms = 20000,
 		.keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
 	} };
 	rng_init_test(&seed, 1);

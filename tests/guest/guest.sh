@@ -141,13 +141,14 @@ guest_kill()
 	rig_kill KILL "${guest_pid[$1]}"
 }
 
-# vpn_conf NAME SERVER PSK USER PASSWORD [IKE ESP]: whom the guest will call.
+# vpn_conf NAME SERVER PSK USER PASSWORD [IKE ESP [AUTH]]: whom the guest will call.
 vpn_conf()
 {
 	local share=$rig_dir/$1/share
 	{
 		printf 'SERVER=%q\nPSK=%q\nUSER=%q\nPASSWORD=%q\n' "$2" "$3" "$4" "$5"
 		printf 'IKE=%q\nESP=%q\n' "${6:-aes256-sha1-modp2048}" "${7:-aes256-sha1}"
+		printf 'AUTH=%q\n' "${8:-mschap-v2}"
 		sed -n 's/^ADDRESS=\(.*\)\/.*/LOCAL=\1/p' "$share/guest.conf"
 	} >"$share/vpn.conf"
 }

@@ -9,7 +9,8 @@
 #                     seconds are its patience for each half
 #   vpn.sh down       hangs up
 #
-# /mnt/vpn.conf says whom to call: SERVER PSK USER PASSWORD IKE ESP, and LOCAL.
+# /mnt/vpn.conf says whom to call: SERVER PSK USER PASSWORD IKE ESP, LOCAL, and by
+# which one of pap, chap and mschap-v2 (AUTH).
 set -u
 # shellcheck disable=SC1091
 . /mnt/vpn.conf
@@ -88,9 +89,8 @@ END
 	ipcp-accept-local
 	ipcp-accept-remote
 	refuse-eap
-	refuse-pap
-	refuse-chap
 	refuse-mschap
+	$(for a in pap chap mschap-v2; do [ $a = "$AUTH" ] || echo refuse-$a; done)
 	noauth
 	noccp
 	noipdefault

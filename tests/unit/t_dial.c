@@ -33,6 +33,8 @@ struct resp {
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
 	size_t dl;			/* length of a DH value */
+	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
+	size_t qgxy_len;
 	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX], ni[64], nr[20], sa[256];
 	size_t ni_len, sa_len;
 	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
@@ -390,6 +392,20 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	at = w.w.len;
 	put(&w, 1, body, b.len);
 	put(&w, 10, r->nr, 20);
+	if (p->conf.quick_group) {
+		struct rd ke = want(&plain, 4, 0);
+		uint8_t theirs[DIAL_DH_MAX];
+
+		assert_int_equal(ke.n, dial_group_len(p->conf.quick_group));
+		assert_memory_equal(t.p + t.n - 4, ((uint8_t[]){ 0x80, 3, 0, p->conf.quick_group }), 4);
+		dial_dh_free(r->dh);
+		r->dh = dial_dh_new(p->conf.quick_group);
+		assert_non_null(r->dh);
+		memcpy(theirs, ke.p, ke.n);
+		r->qgxy_len = dial_dh_shared(r->dh, theirs, r->qgxy);
+		assert_true(r->qgxy_len > 0);
+		put(&w, 4, dial_dh_public(r->dh), ke.n);
+	}
 	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
 	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
 	PRF(r, r->a, hash, R(be, 4), R(r->qni, r->qni_len), R(m.p + at, w.w.len - at));
@@ -491,14 +507,23 @@ static void drive(struct pair *p, enum ike_state until)
 
 static void t_connect(void **st)
 {
-	for (unsigned i = 0; i < 4; i++) {
+	static const uint8_t groups[][2] = {
+		{ 0 }, { DIAL_MODP1024 }, { DIAL_MODP1024, DIAL_MODP1024 }, { DIAL_MODP2048, DIAL_MODP2048 },
+		{ DIAL_MODP1024, DIAL_MODP2048 }, { DIAL_MODP2048, DIAL_ECP256 },
+	};
+
+	for (unsigned i = 0; i < 4 * N_ELEMENTS(groups); i++) {
+		struct ike_conf conf = conf_usual;
 		uint8_t k1[32], k2[32], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[96] = { 0 };
 		struct bytes qm3, plain;
 		struct pair p;
 		struct resp *r = &p.r;
 
-		pair_init(&p, i & 1, i & 2);
+		conf.main_group = groups[i / 4][0];
+		conf.quick_group = groups[i / 4][1];
+		pair_init_with(&p, &conf, i & 1, i & 2);
 		drive(&p, IKE_UP);
+		assert_int_equal(p.ike.group, conf.main_group ? conf.main_group : DIAL_MODP2048);
 		assert_true(told(&p, IKE_EFF_CHILD));
 		assert_true(p.ike.natt);
 		assert_int_equal(ike_deadline(&p.ike), IKE_NEVER);
@@ -512,13 +537,14 @@ static void t_connect(void **st)
 		PRF(r, r->a, k1, R("\0", 1), R((uint8_t[]){ (uint8_t)(r->mid >> 24), (uint8_t)(r->mid >> 16),
 			(uint8_t)(r->mid >> 8), (uint8_t)r->mid }, 4), R(r->qni, r->qni_len), R(r->nr, 20));
 		assert_memory_equal(want(&plain, 8, 0).p, k1, r->hl);
-		PRF(r, r->d, k1, R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
-		PRF(r, r->d, k2, R(k1, r->hl), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		PRF(r, r->d, k1, R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+		PRF(r, r->d, k2, R(k1, r->hl), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
 		memcpy(mat, k1, r->hl);
 		memcpy(mat + r->hl, k2, r->hl);
 		if (r->hl == 20) {
 			memcpy(k1, k2, 20);
-			PRF(r, r->d, mat + 40, R(k1, 20), R(head, 5), R(r->qni, r->qni_len), R(r->nr, 20));
+			PRF(r, r->d, mat + 40, R(k1, 20), R(r->qgxy, r->qgxy_len), R(head, 5), R(r->qni, r->qni_len),
+				R(r->nr, 20));
 		}
 		assert_memory_equal(p.ike.child.out_enc, mat, 32);
 		assert_memory_equal(p.ike.child.out_auth, mat + 32, 20);
@@ -551,18 +577,22 @@ static void t_suites(void **st)
 		{ "aes128-sha1", ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 20 },
 		{ "aes256-sha256", ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32 },
 		{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
+		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
+		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
 	};
 	static const char *const wrong[] = {
 		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
-		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256--modp2048", "-aes256-sha1-modp2048",
+		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-", "aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
 	};
 
-	for (unsigned i = 0; i < N_ELEMENTS(mains); i++) {
+	for (unsigned q = 0; q < N_ELEMENTS(quicks); q++) {
+		unsigned i = q % N_ELEMENTS(mains);
 		struct ike_conf conf = conf_usual;
 		struct dial_dh *dh = dial_dh_new(mains[i].group);
 
 		assert_true(ike_main_suite_parse(mains[i].main, &conf.main));
-		assert_true(ike_quick_suite_parse(quicks[i].quick, &conf.quick));
+		assert_true(ike_quick_suite_parse(quicks[q].quick, &conf.quick));
+		assert_int_equal(ike_group_parse(strrchr(mains[i].main, '-') + 1), mains[i].group);
 		for (unsigned reuse = 0; reuse < 3; reuse++) {
 			struct pair p;
 
@@ -572,10 +602,10 @@ static void t_suites(void **st)
 			assert_int_equal(p.ike.group, mains[i].group);
 			assert_int_equal(p.ike.enc_len, mains[i].aes256 ? 32 : 16);
 			assert_int_equal(p.ike.hash, mains[i].sha256 ? DIAL_SHA256 : DIAL_SHA1);
-			assert_int_equal(p.ike.child.enc, quicks[i].enc);
-			assert_int_equal(p.ike.child.auth, quicks[i].auth);
-			assert_int_equal(p.ike.child.enc_len, quicks[i].enc_len);
-			assert_int_equal(p.ike.child.auth_len, quicks[i].auth_len);
+			assert_int_equal(p.ike.child.enc, quicks[q].enc);
+			assert_int_equal(p.ike.child.auth, quicks[q].auth);
+			assert_int_equal(p.ike.child.enc_len, quicks[q].enc_len);
+			assert_int_equal(p.ike.child.auth_len, quicks[q].auth_len);
 			assert_int_equal(reuse > 0, !memcmp(p.r.gxi, dial_dh_public(dh), p.r.dl));
 			pair_free(&p);
 		}
@@ -583,8 +613,12 @@ static void t_suites(void **st)
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(wrong); i++) {
 		struct ike_main_suite m;
+		struct ike_quick_suite q;
 
 		assert_false(ike_main_suite_parse(wrong[i], &m));
+		if (strcmp(wrong[i], "aes256-sha1") && strcmp(wrong[i], "aes256gcm16"))
+			assert_false(ike_quick_suite_parse(wrong[i], &q));
+		assert_int_equal(ike_group_parse(wrong[i]), 0);
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
 		struct ike_quick_suite q;

@@ -295,8 +295,7 @@ static void side_init(struct pair *p, struct side *a, struct side *other, bool l
 	strcpy(a->lc.host_name, a->name);
 	a->pc = (struct ppp_conf){
 		.authenticator = lns, .auth = PPP_AUTH_MSCHAPV2, .mru = lns ? 1360 : 1280, .name = "server",
-		.user = "alice", .password = "secret", .want_dns = true, .restart_ms = 3000,
-		.max_configure = 10, .max_terminate = 2, .max_failure = 5, .auth_timeout_ms = 30000,
+		.user = "alice", .password = "secret", .want_dns = true, .limits = PPP_LIMITS, .auth_timeout_ms = 30000,
 	};
 	rng_init_test(&seed, lns ? 1 : 2);
 	l2tp_ids_init(&a->ids, &seed);

@@ -21,7 +21,7 @@
 
 static const struct ppp_conf lns_conf = {
 	.authenticator = true, .auth = PPP_AUTH_MSCHAPV2, .mru = 1360, .name = "lns",
-	.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+	.limits = PPP_LIMITS,
 	.keepalive = true, .keepalive_interval_ms = 300000, .keepalive_retry_ms = 60000,
 	.keepalive_max = 3, .auth_timeout_ms = 30000,
 };
@@ -29,7 +29,7 @@ static const struct ppp_conf lns_conf = {
 static const struct ppp_conf client_conf = {
 	.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP, .mru = 1400,
 	.user = "joe", .password = "secret", .want_dns = true,
-	.restart_ms = 3000, .max_configure = 10, .max_terminate = 2, .max_failure = 5,
+	.limits = PPP_LIMITS,
 	.auth_timeout_ms = 30000,
 };
 
@@ -798,6 +798,29 @@ static void t_max_failure(void **st)
 	want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
 }
 
+/* Each automaton by its own numbers. */
+static void t_limits(void **st)
+{
+	static struct one o;
+	struct ppp_conf c = lns_conf;
+
+	c.limits[PPP_FSM_IPCP] = (struct ppp_limits){ 1000, 3, 1, 2 };
+	lns_at(&o, &c, NETWORK);
+	for (int i = 0; i < 2; i++)
+		want(SUCCESS41 "|" IPCP_REQ, expire(&o, 1000));
+	expire(&o, 1000);
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+	assert_string_equal(o.p.reason, "no answer to IPCP");
+
+	lns_at(&o, &c, MET);
+	for (int i = 0; i < 5; i++)
+		want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
+	c.limits[PPP_FSM_LCP] = (struct ppp_limits){ 500, 10, 2, 1 };
+	lns_at(&o, &c, MET);
+	want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
+	want("ff03c021 04 05 0008 0104 0001", feed(&o, "c021 01 05 0008 0104 0001"));
+}
+
 /* Peers that answer everything and agree to nothing. Each must be gone in a minute, and in few frames. */
 static void t_endless(void **st)
 {
@@ -1279,7 +1302,7 @@ int main(void)
 		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
 		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
-		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_lost_success),
+		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
 		cmocka_unit_test(t_client_proof),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),

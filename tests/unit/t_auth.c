@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* auth: which bind and which user a name means, and the three ways to prove a password. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "l2tpd/auth.h"
+#include "l2tpd/conf.h"
+#include "ppp/mschap.h"
+
+/* Three binds of one tunnel, by suffix, and one of another; RADIUS among them. */
+static const char text[] =
+	"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
+	"tunnel T protocol l2tp {\n\tauthentication-method pap chap mschapv2\n}\n"
+	"tunnel SAFE protocol l2tp {\n\tlisten on 192.0.2.2\n}\n"
+	"ipcp I {\n\tpool-address 10.0.0.0/24\n}\n"
+	"interface pppx0 address 10.1.0.1 ipcp I\n"
+	"interface tun0 address 10.1.0.2 ipcp I\n"
+	"authentication ALL type local {\n\tusers-file all\n}\n"
+	"authentication EX type local {\n\tusers-file ex\n\tusername-suffix \"@example\"\n\tstrip-atmark-realm yes\n}\n"
+	"authentication SUB type local {\n\tusers-file sub\n\tusername-suffix \"@sub@example\"\n\tstrip-nt-domain no\n}\n"
+	"authentication RAD type radius {\n\tusername-suffix \"@radius\"\n\tauthentication-server {\n"
+	"\t\taddress 192.0.2.9 secret \"x\"\n\t}\n}\n"
+	"bind tunnel from T authenticated by ALL to pppx0\n"
+	"bind tunnel from T authenticated by EX to tun0\n"
+	"bind tunnel from T authenticated by SUB to pppx0\n"
+	"bind tunnel from T authenticated by RAD to pppx0\n"
+	"bind tunnel from SAFE authenticated by EX to pppx0\n";
+
+enum { T, SAFE };
+enum { ALL, EX, SUB, RAD };
+
+static const char *const users[] = {
+	[ALL] = "joe:password=secret:\nix:password=pass word\\072:framed-ip-address=10.0.0.9:\n",
+	[EX] = "joe:password=other:\n",
+	[SUB] = "joe@sub@example:password=third:\nDOM\\joe@sub@example:password=fourth:\n",
+};
+
+static struct conf conf;
+static struct auth *a;
+
+static int setup(void **st)
+{
+	struct conf_msgs m = { 0 };
+
+	if (conf_parse("t", text, strlen(text), CONF_NO_FILES, &conf, &m) < 0) {
+		conf_msgs_print(stderr, &m);
+		return -1;
+	}
+	conf_msgs_free(&m);
+	if (auth_new(&conf, &a) < 0)
+		return -1;
+	for (unsigned i = 0; i < N_ELEMENTS(users); i++) {
+		FILE *f = tmpfile();
+		int err;
+
+		if (!f)
+			return -1;
+		fputs(users[i], f);
+		if (i == ALL)
+			fprintf(f, "long:password=%0255d:\n", 0);
+		fflush(f);
+		err = auth_load_users(a, i, fileno(f));
+		fclose(f);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int teardown(void **st)
+{
+	auth_free(a);
+	return 0;
+}
+
+/* What a client sends that has this name and password. */
+static struct msg_judge request(unsigned tunnel, uint32_t method, const char *user, const char *password)
+{
+	struct msg_judge j = { .engine = 1, .req = { .sid = { 3, 4 }, .serial = 5, .tunnel = tunnel, .method = method } };
+	struct msg_auth_req *r = &j.req;
+	struct rd name = rd_of(user, strlen(user));
+	uint8_t hash[MSCHAP_HASH];
+
+	r->user_len = (uint16_t)strlen(user);
+	memcpy(r->user, user, r->user_len);
+	r->ident = 0x77;
+	r->challenge_len = method == AUTH_PAP ? 0 : 16;
+	memset(r->challenge, 0x5a, r->challenge_len);
+	switch (method) {
+	case AUTH_PAP:
+		r->response_len = (uint8_t)strlen(password);
+		memcpy(r->response, password, r->response_len);
+		break;
+	case AUTH_CHAP_MD5:
+		r->response_len = CHAP_MD5_VALUE;
+		assert_true(chap_md5(r->ident, password, strlen(password), rd_of(r->challenge, 16), r->response));
+		break;
+	default:
+		r->response_len = MSCHAP_VALUE;
+		memset(r->response, 0x33, 16);
+		assert_true(mschap_nt_hash(password, strlen(password), hash));
+		assert_true(mschap_nt_response(r->challenge, r->response, mschap_user(name), hash, r->response + 24));
+	}
+	return j;
+}
+
+static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+
+static void t_names(void **st)
+{
+	/* auth: which one judged; user: as the session is known; why: NULL = let in. */
+	static const struct {
+		unsigned tunnel;
+		const char *name, *password;
+		unsigned auth, bind;
+		const char *user, *why;
+	} rows[] = {
+		{ T, "joe", "secret", ALL, 0, "joe", NULL },
+		{ T, "joe", "other", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "secre", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "secrets", ALL, 0, "joe", "wrong name or password" },
+		{ T, "joe", "", ALL, 0, "joe", "wrong name or password" },
+		{ T, "Joe", "secret", ALL, 0, "Joe", "wrong name or password" },
+		{ T, "nobody", "", ALL, 0, "nobody", "wrong name or password" },
+		{ T, "", "", ALL, 0, "", "wrong name or password" },
+		{ T, "ix", "pass word:", ALL, 0, "ix", NULL },
+		/* A Windows domain is taken off by default, a realm is not. */
+		{ T, "WORK\\joe", "secret", ALL, 0, "joe", NULL },
+		{ T, "joe@home", "secret", ALL, 0, "joe@home", "wrong name or password" },
+		/* The longest suffix counts, whatever the order of the binds. */
+		{ T, "joe@example", "other", EX, 1, "joe", NULL },
+		{ T, "joe@example", "secret", EX, 1, "joe", "wrong name or password" },
+		{ T, "WORK\\joe@example", "other", EX, 1, "joe", NULL },
+		{ T, "joe@sub@example", "third", SUB, 2, "joe@sub@example", NULL },
+		{ T, "DOM\\joe@sub@example", "fourth", SUB, 2, "DOM\\x5cjoe@sub@example", NULL },
+		{ T, "DOM\\joe@sub@example", "third", SUB, 2, "DOM\\x5cjoe@sub@example", "wrong name or password" },
+		{ T, "joe@example2", "other", ALL, 0, "joe@example2", "wrong name or password" },
+		{ T, "joe@radius", "secret", RAD, 3, "joe@radius", "RADIUS is not built yet" },
+		/* The other tunnel knows one suffix and one method. */
+		{ SAFE, "joe@example", "other", EX, 4, "joe", NULL },
+		{ SAFE, "joe", "secret", 0, 0, "joe", "no authentication for this name" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		for (size_t k = 0; k < N_ELEMENTS(methods); k++) {
+			struct msg_judge j = request(rows[i].tunnel, methods[k], rows[i].name, rows[i].password);
+			const char *why = rows[i].why;
+			struct msg_judged r;
+
+			if (rows[i].tunnel == SAFE && methods[k] != AUTH_MSCHAPV2 && !why)
+				why = "authentication method not offered";
+			auth_judge(a, &j, &r);
+			if (r.auth != rows[i].auth || r.bind != rows[i].bind || strcmp(r.user, rows[i].user) ||
+			    strcmp(r.why, why ? why : ""))
+				fail_msg("%s, method %u: auth %u bind %u user %s: %s", rows[i].name, methods[k], r.auth, r.bind,
+					r.user, r.why);
+			assert_int_equal(r.verdict, why ? VERDICT_DENY : VERDICT_OK);
+			assert_int_equal(r.engine, 1);
+			assert_int_equal(r.sid.slot, 3);
+			assert_int_equal(r.serial, 5);
+			assert_int_equal(r.framed_ip, strcmp(rows[i].name, "ix") ? 0 : 0x0a000009);
+		}
+	}
+}
+
+/* A response of one method is none of another's; a length is what the method says. */
+static void t_shapes(void **st)
+{
+	for (size_t k = 0; k < N_ELEMENTS(methods); k++) {
+		struct msg_judge good = request(T, methods[k], "joe", "secret"), j;
+		struct msg_judged r;
+		char full[256];
+
+		for (unsigned n = 0; n < 256; n++) {
+			j = good;
+			j.req.response_len = (uint8_t)n;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict == VERDICT_OK, n == good.req.response_len);
+		}
+		for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
+			j = good;
+			j.req.method = methods[m];
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict == VERDICT_OK, m == k);
+		}
+		j = good;
+		j.req.response[good.req.response_len - 17 % good.req.response_len] ^= 1;
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_int_equal(r.mschap_auth[0], 0);
+		if (methods[k] != AUTH_PAP) {
+			j = good;
+			j.req.challenge[15] ^= 1;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+		}
+		if (methods[k] == AUTH_CHAP_MD5) {
+			j = good;
+			j.req.ident++;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+			j = good;
+			j.req.challenge_len = 0;
+			auth_judge(a, &j, &r);
+			assert_int_equal(r.verdict, VERDICT_DENY);
+		}
+		/* As long as PAP can carry. */
+		snprintf(full, sizeof(full), "%0255d", 0);
+		j = request(T, methods[k], "long", full);
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_OK);
+		/* An unknown method, an unknown tunnel. */
+		j = good;
+		j.req.tunnel = CONF_TUNNELS;
+		auth_judge(a, &j, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_names),
+		cmocka_unit_test(t_shapes),
+	};
+
+	return cmocka_run_group_tests_name("auth", tests, setup, teardown);
+}
