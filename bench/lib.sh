@@ -26,8 +26,7 @@ PSK=bench-pre-shared-key
 candidate=
 cand_why=
 sources=
-cand_pids=
-dial_pids=()
+dial_pid=
 pinned=no
 bench_build=$build
 null_build=${NULL_BUILD:-$build-null}
@@ -88,10 +87,10 @@ bench_pin()
 		ns in sh -c "echo $mask_load >/sys/class/net/i0/queues/rx-0/rps_cpus"
 }
 
-# on_server, on_load COMMAND…: on the CPU of that side.
-on_server()
+# on_load: what stands before a command of the load's side.
+on_load()
 {
-	if [ $pinned = yes ]; then taskset -c 0 "$@"; else "$@"; fi
+	[ $pinned != yes ] || echo taskset -c 1
 }
 
 load_cpu()
@@ -144,6 +143,15 @@ suite_words()
 	esac
 }
 
+# suite_dial SUITE: culvert-dial's word for it.
+suite_dial()
+{
+	case $1 in
+	aes256-gcm) echo aes256gcm16 ;;
+	*) echo "$1" ;;
+	esac
+}
+
 # bench_conf MTU SUITE: culvert's.
 bench_conf()
 {
@@ -174,7 +182,7 @@ bench_conf()
 
 cand_start()
 {
-	candidate=$1 cand_why='' cand_skip='' sources='' dial_pids=() cand_pids=()
+	candidate=$1 cand_why='' cand_skip='' sources='' dial_pid=
 	cand_mtu=$2 cand_suite=$3
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
@@ -242,15 +250,10 @@ cand_server_pids()
 	esac
 }
 
-tun_up()
-{
-	ip -n "$(nsname cli)" -o -4 addr show dev "$1" 2>/dev/null | grep -q inet
-}
-
-# cand_clients N: each with an address, in $sources.
+# cand_clients N: each with an address, in $sources; all behind one device of one process.
 cand_clients()
 {
-	local i n=$1 a cli
+	local n=$1 a cli
 	cli=$(nsname cli)
 	iperf_serve "$n"
 	sources=
@@ -261,34 +264,33 @@ cand_clients()
 		return 0
 	fi
 	ip -n "$cli" route flush exact $INSIDE 2>/dev/null
-	for ((i = 0; i < n; i++)); do
-		start_ns cli "dial-$i" $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" --tun "vpn$i" \
-			$([ "$n" = 1 ] || echo --from 198.18.0.$((i + 1))/32)
-		dial_pids+=("$started")
-	done
-	for ((i = 0; i < n; i++)); do
-		wait_for eval "tun_up vpn$i || ! rig_alive ${dial_pids[i]}"
-		a=$(ip -n "$cli" -o -4 addr show dev "vpn$i" 2>/dev/null | awk '{ print $4 }')
-		[ -n "$a" ] || { cand_why="$candidate: client $i does not come up: $(grep -hE 'failed|result' "$rig_dir/dial-$i.log" | head -n 1)"; return 1; }
-		# Each client's traffic into its own tunnel.
-		ip -n "$cli" link set "vpn$i" mtu "$cand_mtu" &&
-			ip -n "$cli" rule add from "$a" lookup $((1000 + i)) pref $((1000 + i)) &&
-			ip -n "$cli" route replace $INSIDE dev "vpn$i" table $((1000 + i)) || return 1
-		sources="$sources${sources:+ }$a"
-	done
-	wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+	start_ns cli dial $(on_load) "${dial_cmd[@]}" -n "$n" --tun vpn0 --mru "$cand_mtu" --esp "$(suite_dial "$cand_suite")" \
+		--time $([ "$n" = 1 ] || echo --from $PREFIX)
+	dial_pid=$started
+	wait_for clients_up "$n"
+	sources=$(sed -nE 's/.* up .* ip=([0-9.]+) .*/\1/p' "$rig_dir/dial.log" | xargs)
+	if ! rig_alive "$dial_pid" || [ "$(wc -w <<<"$sources")" != "$n" ]; then
+		# What the other side does not speak is no failure of ours.
+		if [ $candidate = softether ] && grep -q 'phase ike' "$rig_dir/dial.log"; then
+			cand_skip="SoftEther with $cand_suite: it does not agree to it"
+		else
+			cand_why="$candidate: $(grep -hE '^failed|^lost' "$rig_dir/dial.log" | head -n 1)"
+		fi
+		return 1
+	fi
+	ip -n "$cli" route replace $INSIDE dev vpn0 && wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+}
+
+clients_up()
+{
+	[ "$(grep -c ' up local=' "$rig_dir/dial.log")" -ge "$1" ] && ip -n "$(nsname cli)" link show vpn0 || ! rig_alive "$dial_pid"
 }
 
 # clients_stop: they hang up.
 clients_stop()
 {
-	local i cli
-	cli=$(nsname cli)
-	[ ${#dial_pids[@]} -eq 0 ] || rig_kill TERM "${dial_pids[@]}"
-	for ((i = 0; i < ${#dial_pids[@]}; i++)); do
-		ip -n "$cli" rule del pref $((1000 + i)) 2>/dev/null
-	done
-	dial_pids=()
+	[ -z "$dial_pid" ] || rig_kill TERM "$dial_pid"
+	dial_pid=
 	sources=
 }
 

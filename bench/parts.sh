@@ -141,7 +141,7 @@ part_logins()
 	[ $quick = yes ] && n=100 at="1 100"
 	for group in modp2048 ecp256; do
 		candidate=culvert
-		"$here/logins.sh" -n $n -a "$at" -r $rounds -m "ike full" -o "--ike-group $group" >"$rig_dir/logins.out" 2>"$rig_dir/measure.err" ||
+		"$here/logins.sh" -n $n -a "$at" -r $rounds -m "ike full" -o "--ike aes256-sha1-$group" >"$rig_dir/logins.out" 2>"$rig_dir/measure.err" ||
 			{ not_ok "logins, $group"; tail -n 5 "$rig_dir/measure.err" "$rig_dir/logins.out" | sed 's/^/#   /'; continue; }
 		while read -r line <&3; do
 			login_row $group "$line"
@@ -177,12 +177,9 @@ login_metrics()
 	for t in iked engine manager auth netd parent; do
 		echo "cpu_${t}_ms $(field ${t}_ms "$line")"
 	done | grep ' [0-9]'
+	t=$(field "$([ "$mode" = ike ] && echo ike_us || echo login_us)" "$line")
+	awk -F/ '{ printf "login_p50_ms %.2f\nlogin_p99_ms %.2f\n", $1 / 1000, $2 / 1000 }' <<<"$t"
 	t=$(field "$([ "$mode" = ike ] && echo ike_ms || echo login_ms)" "$line")
-	# min/median/99 of 100/max, or without the third
-	case $t in
-	*/*/*/*) echo "login_p99_ms $(cut -d/ -f3 <<<"$t")" ;;
-	esac
-	echo "login_p50_ms $(cut -d/ -f2 <<<"$t")"
 	echo "login_max_ms ${t##*/}"
 	[ "$(field up "$line")" = "$(field n "$line")" ]
 }
@@ -251,7 +248,7 @@ sessions_up()
 # crowd TAG N WINDOW: that many clients in the background, until all are up.
 crowd()
 {
-	start_ns cli "$1" $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" -n "$2" -w "$3" \
+	start_ns cli "$1" $(on_load) "${dial_cmd[@]}" -n "$2" -w "$3" \
 		--from $CROWD --hold 3600 --timeout 300 --time
 	crowd_pid=$started
 	RIG_WAIT=600 wait_for crowd_up "$1" "$2"
@@ -365,7 +362,7 @@ voice_up()
 	start_ns in sink "$bench_build/bench/udpload" -c "$rig_dir/sink.counters" serve 9
 	pid=$started
 	load_affinity
-	start_ns cli voice $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
+	start_ns cli voice $(on_load) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
 		--timeout 60 --time --source $((rate / n)) --size 160 --target $INSIDE
 	crowd_pid=$started
 	wait_for crowd_up voice $n
@@ -387,7 +384,7 @@ voice_gone()
 voice_down()
 {
 	local n=$1 rate=$2 list t=$((seconds > 2 ? 2 : seconds))
-	start_ns cli voice $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
+	start_ns cli voice $(on_load) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
 		--timeout 60 --time
 	crowd_pid=$started
 	wait_for crowd_up voice $n
