@@ -37,8 +37,9 @@ enum {
 	TX_BYTES = 512 << 10,			/* and theirs, sealed: half of a core's second-level cache */
 	TRAIN_MAX = 64, TRAIN_BYTES = 65000,	/* of one UDP_SEGMENT send */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
-	SHARED_READS = 64,			/* of a shared TUN, likewise */
-	QUANTUM = 65536,			/* bytes of a session's turn */
+	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
+	QUANTUM = 65536,			/* of a session's turn: bytes, and for each packet … */
+	PACKET_COST = 600,			/* … so many, for that is how it is with the work */
 	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
 };
 
@@ -276,7 +277,7 @@ static bool make_room(struct engine *e)
 				longest = s;
 		}
 	}
-	if (!longest || longest->out.queued < 2 * QUANTUM)
+	if (!longest || longest->out.queued < 2 * DATA_DATAGRAM)
 		return false;
 	k = CONTAINER_OF(longest->out.queue.next, struct waiting, link);
 	list_del(&k->link);
@@ -378,7 +379,7 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct engine *e = arg;
 	uint64_t now = now_ms();
 	struct sess *s;
-	int left = PUMP_PKTS;
+	int left = PUMP_PKTS, sent;
 
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		if (e->shared[i].readable)
@@ -386,12 +387,12 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	while (left > 0 && (s = turn_next(e))) {
 		struct waiting *k = take(e, s);
 
-		if (!k) {
-			left--;
+		left--;
+		if (!k)
 			continue;
-		}
-		s->out.credit -= (int)k->n;
-		left -= (int)MAX(ip_out(s, k, now), 1u);
+		sent = (int)ip_out(s, k, now);
+		left -= sent;
+		s->out.credit -= (int)k->n + sent * PACKET_COST;
 		waiting_put(k);
 	}
 	data_flush(e);
@@ -422,6 +423,7 @@ void out_init(struct engine *e)
 	list_init(&e->out_fresh);
 	list_init(&e->out_turns);
 	list_init(&waiting_free);
+	waiting_used = 0;
 	e->pump = evtimer_new(e->base, pump, e);
 	if (!e->pump)
 		fatal("out of memory");

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The data path from the wire to the TUN and back, without another process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "data_rig.h"
+
+static const struct pkt_spec tcp = {
+	.proto = 6, .ttl = 64, .flags = 0x10, .tcp_words = 3, .id = 9, .frag = 0x4000, .sport = 5000, .window = 501,
+	.seq = 1000, .ack = 77, .payload = 1300,
+};
+
+static uint8_t super[GSO_MAX], got[GSO_MAX], want[GSO_MAX];
+
+static int make(void **st)
+{
+	rig_make(*st != NULL, ESP_AUTH_HMAC_SHA2_256_128);
+	return 0;
+}
+
+static int unmake(void **st)
+{
+	rig_free();
+	return 0;
+}
+
+/* A super-packet to client i, with n segments of step bytes. */
+static size_t to_client(unsigned i, unsigned n, uint16_t step, struct vnet_hdr *v, uint64_t *seed)
+{
+	struct pkt_spec s = tcp;
+	size_t len;
+
+	s.payload = n * (size_t)step;
+	s.src = 0xc0000201;
+	len = pkt_make(&s, super, seed);
+	put32(super + 16, RIG_IP + i);
+	ref_finish(super, len);
+	*v = (struct vnet_hdr){ .flags = n > 1, .gso_type = n > 1 ? VNET_GSO_TCPV4 : 0, .gso_size = n > 1 ? step : 0,
+		.hdr_len = 52, .csum_start = n > 1 ? 20 : 0, .csum_offset = n > 1 ? 16 : 0 };
+	return len;
+}
+
+static int tun_of(unsigned i)
+{
+	return rig.shared ? rig.shared : rig.client[i].tun;
+}
+
+static void t_out(void **st)
+{
+	uint64_t seed = 1;
+	struct vnet_hdr v;
+	size_t n = to_client(1, 30, 1300, &v, &seed);
+
+	assert_true(rig_tun_put(tun_of(1), &v, super, n));
+	rig_turn();
+	for (unsigned i = 0; i < 30; i++) {
+		size_t len = ref_seg(super, n, 1300, i, want);
+
+		assert_int_equal(rig_recv(&rig.client[1], got), len);
+		assert_memory_equal(got, want, len);
+	}
+	assert_int_equal(rig.e.count.tun_reads, 1);
+	assert_int_equal(rig.e.count.tx_packets, 30);
+	assert_int_equal(rig.e.count.tx_sends, 1);
+	assert_int_equal(rig_recv(&rig.client[1], got), 0);
+	assert_int_equal(rig.client[1].row.out_packets, 30);
+	assert_int_equal(rig.client[1].row.out_bytes, 30 * 1352);
+
+	/* A lone one is sent at once, and two that come together as one train. */
+	n = to_client(1, 1, 100, &v, &seed);
+	assert_true(rig_tun_put(tun_of(1), &v, super, n));
+	event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	assert_int_equal(rig_recv(&rig.client[1], got), n);
+	assert_memory_equal(got, super, n);
+	assert_true(rig_tun_put(tun_of(1), &v, super, n) && rig_tun_put(tun_of(1), &v, super, n));
+	rig_turn();
+	assert_int_equal(rig_recv(&rig.client[1], got), n);
+	assert_int_equal(rig_recv(&rig.client[1], got), n);
+	assert_int_equal(rig.e.count.tx_sends, 3);
+
+	/* What does not fit the link, what lies, and what is not IPv4. */
+	n = to_client(1, 4, 1360, &v, &seed);
+	assert_true(rig_tun_put(tun_of(1), &v, super, n));
+	n = to_client(1, 4, 1000, &v, &seed);
+	assert_true(rig_tun_put(tun_of(1), &v, super, n - 1));
+	assert_true(rig_tun_put(tun_of(1), &v, super, 3));
+	memset(super, 0x60, 60);
+	put32(super + 16, RIG_IP + 1);
+	assert_true(rig_tun_put(tun_of(1), &(struct vnet_hdr){ 0 }, super, 60));
+	rig_turn();
+	assert_int_equal(rig_recv(&rig.client[1], got), 0);
+	assert_int_equal(rig.e.count.ip_too_big, 4);
+	assert_int_equal(rig.e.count.tun_bad + rig.e.count.ip_nobody, 2);
+}
+
+static void t_in(void **st)
+{
+	static struct rig_train t;
+	struct rig_client *c = &rig.client[2];
+	struct pkt_spec s = tcp;
+	uint64_t seed = 2;
+	struct vnet_hdr v;
+	uint8_t whole[VNET_HDR + GSO_MAX];
+	ssize_t len;
+
+	t.n = 0;
+	t.used = 0;
+	s.src = RIG_IP + 2;
+	for (unsigned i = 0; i < 30; i++, s.id++, s.seq += 1300) {
+		/* One pretends to be somebody else. */
+		s.src = RIG_IP + 2 + (i == 20);
+		rig_train_add(&t, c, want, pkt_make(&s, want, &seed));
+		if (i == 0)
+			memcpy(super, want, 1352);
+	}
+	rig_train_send(&t, c);
+	rig_turn();
+	/* What comes before the wrong one is one write, and what comes after it. */
+	len = recv(tun_of(2), whole, sizeof(whole), 0);
+	assert_int_equal(len, VNET_HDR + 52 + 20 * 1300);
+	memcpy(&v, whole, VNET_HDR);
+	assert_int_equal(v.gso_type, VNET_GSO_TCPV4);
+	assert_int_equal(v.gso_size, 1300);
+	assert_int_equal(ref_seg(whole + VNET_HDR, (size_t)len - VNET_HDR, 1300, 0, got), 1352);
+	assert_memory_equal(got, super, 1352);
+	assert_int_equal(recv(tun_of(2), whole, sizeof(whole), 0), VNET_HDR + 52 + 9 * 1300);
+	assert_true(recv(tun_of(2), whole, sizeof(whole), 0) < 0);
+	assert_int_equal(rig.e.count.ip_spoofed, 1);
+	assert_int_equal(rig.e.count.tun_writes, 2);
+	assert_int_equal(c->row.in_packets, 29);
+	assert_int_equal(c->row.in_bytes, 29 * 1352);
+	assert_int_equal(c->row.in_errors, 1);
+
+	/* A lone one comes as it is. */
+	t.n = 0;
+	t.used = 0;
+	s.src = RIG_IP + 2;
+	rig_train_add(&t, c, want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, c);
+	rig_turn();
+	assert_int_equal(recv(tun_of(2), whole, sizeof(whole), 0), VNET_HDR + 1352);
+	memset(got, 0, VNET_HDR);
+	assert_memory_equal(whole, got, VNET_HDR);
+	assert_memory_equal(whole + VNET_HDR, want, 1352);
+}
+
+/* One who has much does not keep another waiting, who comes after him. */
+static void t_fair(void **st)
+{
+	uint64_t seed = 3;
+	struct vnet_hdr v;
+	unsigned much = 0, before = 0;
+	size_t n;
+
+	n = to_client(0, 40, 200, &v, &seed);
+	while (much < 100 && rig_tun_put(tun_of(0), &v, super, n))
+		much++;
+	assert_true(much * 40 > 3 * 256);
+	/* In the shared one there is a place left for one more, and it is the last. */
+	if (rig.shared && much < 100) {
+		assert_true(recv(rig.e.shared[0].fd, got, sizeof(got), 0) > 0);
+		much--;
+	}
+	n = to_client(3, 1, 100, &v, &seed);
+	assert_true(rig_tun_put(tun_of(3), &v, super, n));
+	for (unsigned i = 0; i < 100 && !rig.client[3].row.out_packets; i++) {
+		before = (unsigned)rig.client[0].row.out_packets;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	}
+	/* The first round has sent it. */
+	assert_int_equal(rig.client[3].row.out_packets, 1);
+	assert_int_equal(before, 0);
+	assert_true(rig.client[0].row.out_packets < 2 * 256);
+	rig_turn();
+	assert_int_equal(rig.client[0].row.out_packets, much * 40);
+}
+
+/* More than there is room for: the one with the longest queue loses, the others nothing. */
+static void t_overload(void **st)
+{
+	uint64_t seed = 4;
+	struct vnet_hdr v, lone;
+	unsigned put = 0, lones = 0;
+
+	for (unsigned round = 0; round < 200; round++) {
+		size_t n = to_client(0, 300, 20, &v, &seed);
+
+		for (unsigned i = 0; i < 60 && rig_tun_put(rig.shared, &v, super, n); i++)
+			put++;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+		n = to_client(3, 1, 100, &lone, &seed);
+		lones += rig_tun_put(rig.shared, &lone, super, n);
+	}
+	for (unsigned i = 0; i < 1000; i++)
+		rig_turn();
+	assert_true(rig.e.count.out_dropped > 0);
+	assert_int_equal(rig.client[0].row.out_packets, (put - rig.e.count.out_dropped) * 300);
+	assert_int_equal(rig.client[3].row.out_packets, lones);
+	assert_int_equal(rig.client[3].row.out_errors, 0);
+}
+
+static void t_limit(void **st)
+{
+	static struct rig_train t;
+	struct rig_client *c = &rig.client[1];
+	struct pkt_spec s = tcp;
+	uint64_t seed = 5;
+	struct vnet_hdr v;
+	size_t n;
+
+	/* The bucket holds 65,536 bytes, of which 49 packets of 1,352 bring it into debt. */
+	t.n = 0;
+	t.used = 0;
+	data_limit(c->sess, 8000, 8000, now_ms() + 1000);
+	n = to_client(1, 40, 1300, &v, &seed);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(rig_tun_put(tun_of(1), &v, super, n));
+		rig_turn();
+	}
+	assert_int_equal(c->row.out_packets, 49);
+	assert_int_equal(rig.e.count.out_limited, 31);
+	s.src = RIG_IP + 1;
+	for (unsigned k = 0; k < 2; k++) {
+		t.n = 0;
+		t.used = 0;
+		for (unsigned i = 0; i < 40; i++)
+			rig_train_add(&t, c, want, pkt_make(&s, want, &seed));
+		rig_train_send(&t, c);
+		rig_turn();
+	}
+	assert_int_equal(c->row.in_packets, 49);
+	assert_int_equal(rig.e.count.in_limited, 31);
+	/* Another's is not touched. */
+	assert_int_equal(rig.client[0].sess->in_limit.rate, 0);
+}
+
+static void t_bucket(void **st)
+{
+	struct bucket b = bucket_of(0, 0, 0), big = bucket_of(UINT64_MAX / 8, UINT32_MAX, 0);
+
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(bucket_take(&b, 65535, 0));		/* no limit */
+	b = bucket_of(1000, 500, 10);
+	assert_true(bucket_take(&b, 499, 10));
+	assert_true(bucket_take(&b, 1000, 10));			/* into debt */
+	assert_false(bucket_take(&b, 1, 10));
+	assert_false(bucket_take(&b, 1, 5));			/* the clock does not go back; if it does, nothing */
+	assert_false(bucket_take(&b, 1, 1009));
+	assert_true(bucket_take(&b, 1, 1010));
+	assert_true(bucket_take(&b, 1000, 1000000));		/* never more than the burst */
+	assert_false(bucket_take(&b, 1, 1000500));
+	assert_true(bucket_take(&b, 1, 1000501));
+	/* 10 s at any rate */
+	for (uint64_t rate = 1000; rate < 1000000000; rate *= 10) {
+		uint64_t passed = 0;
+
+		b = bucket_of(rate, 1500, 0);
+		for (uint64_t ms = 0; ms < 10000; ms++)
+			while (bucket_take(&b, 1400, ms))
+				passed += 1400;
+		/* A bucket of 1500 bytes can overflow only where a millisecond brings more than that. */
+		assert_true(passed <= rate * 10 + 1500 + 1400);
+		assert_true(rate > 1000000 || passed + 2 * 1400 > rate * 10);
+	}
+	for (uint64_t ms = 0; ms < UINT64_MAX / 2; ms = ms * 2 + 1)
+		(void)bucket_take(&big, 65535, ms);
+	assert_true(big.level <= big.burst);
+}
+
+int main(void)
+{
+	static int shared;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_bucket),
+		cmocka_unit_test_setup_teardown(t_out, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_out, make, unmake, &shared),
+		cmocka_unit_test_setup_teardown(t_in, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_in, make, unmake, &shared),
+		cmocka_unit_test_setup_teardown(t_fair, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_fair, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
+		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
