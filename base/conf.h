@@ -57,6 +57,12 @@ struct conf_ike {
 /* Bits of conf_tunnel.auth_methods */
 enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
 
+/* Bits of conf_tunnel.dump_in and .dump_out */
+enum {
+	CONF_DUMP_LCP = 1, CONF_DUMP_PAP = 2, CONF_DUMP_CHAP = 4, CONF_DUMP_EAP = 8, CONF_DUMP_MPPE = 16,
+	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64,
+};
+
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
 	struct addr listen[CONF_LISTENS];	/* "listen on"; port 1701 inside ESP */
@@ -83,6 +89,7 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t auth_methods;			/* CONF_AUTH_MSCHAPV2 */
 	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
+	uint8_t dump_in, dump_out;		/* debug-dump-pktin, -pktout: CONF_DUMP_* */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
 };

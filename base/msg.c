@@ -127,7 +127,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       ENDS(m->reason) &&
+	       m->may_choose <= 1 && ENDS(m->reason) &&
 	       ENDS(m->user) && ENDS(m->realm);
 }
 
@@ -282,6 +282,9 @@ static const struct msg_rule {
 	[MSG_ROUTE_DONE] = { "ROUTE_DONE", R(NETD), R(MANAGER), BODY(route), NO_FD, check_route },
 	[MSG_SHARED_TUN] = { "SHARED_TUN", R(MANAGER), R(ENGINE), BODY(shared), WITH_FD, check_shared },
 	[MSG_SESSION_ROUTE] = { "SESSION_ROUTE", R(MANAGER), R(ENGINE), BODY(session), NO_FD, check_session },
+
+	[MSG_ADDR_WANT] = { "ADDR_WANT", R(ENGINE), R(MANAGER), BODY(addr), NO_FD, NULL },
+	[MSG_ADDR] = { "ADDR", R(MANAGER), R(ENGINE), BODY(addr), NO_FD, NULL },
 };
 
 static const char *const role_names[ROLES] = {

@@ -43,6 +43,7 @@ union msg_body {
 	struct msg_judged judged;
 	struct msg_verdict verdict;
 	struct msg_session session;
+	struct msg_addr addr;
 	struct msg_session_tun session_tun;
 	struct msg_tun_add tun_add;
 	struct msg_tun_done tun_done;

@@ -110,6 +110,10 @@ enum msg_type {
 	MSG_SHARED_TUN,		/* manager → engine; +fd */
 	MSG_SESSION_ROUTE,	/* manager → engine: its packets can be answered now */
 
+	/* allow-user-selected-address: IPCP asked for an address; the answer is the one it gets */
+	MSG_ADDR_WANT,		/* engine → manager */
+	MSG_ADDR,		/* manager → engine */
+
 	MSG_TYPES,
 };
 
@@ -285,6 +289,12 @@ struct msg_verdict {
 	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t dns[2], nbns[2];
+	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
+};
+
+struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
+	struct sid sid;
+	uint32_t ip;			/* host order */
 };
 
 struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MSG_SESSION_ROUTE */

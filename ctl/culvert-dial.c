@@ -200,17 +200,20 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 		event_del(d->tick);
 }
 
-static void files_allow(unsigned sessions)
+/* A socket for each session, two during its login, and its TUN. */
+static void files_allow(const struct dial_conf *c)
 {
+	unsigned logins = c->window ? MIN(c->window, c->sessions) : c->sessions;
+	unsigned tuns = c->tun && strstr(c->tun, "%d") ? c->sessions : 1;
+	rlim_t want = (rlim_t)c->sessions + logins + tuns + 64;
 	struct rlimit r;
-	rlim_t want = 3 * (rlim_t)sessions + 64;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
 		return;
 	r.rlim_cur = want;
 	r.rlim_max = MAX(r.rlim_max, want);
 	if (setrlimit(RLIMIT_NOFILE, &r) < 0)
-		fatal("%u sessions need %lu open files: %s", sessions, (unsigned long)want, strerror(errno));
+		fatal("%u sessions need %lu open files: %s", c->sessions, (unsigned long)want, strerror(errno));
 }
 
 static void run(struct dial *d)
@@ -290,7 +293,7 @@ int main(int argc, char **argv)
 		fatal("OpenSSL has no AES or SHA: ESP cannot work");
 	esp_tune(cpu_ns);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	files_allow(d.conf.sessions);
+	files_allow(&d.conf);
 	dial_init(&d);
 	run(&d);
 	status = report(&d, stdout);

@@ -51,6 +51,7 @@ struct dial_conf {
 	uint8_t main_group, quick_group;	/* enum dial_group; 0 = modp2048; no PFS */
 	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
 	uint16_t mru;
+	uint32_t ask;			/* inside address to ask for; 0 = any */
 	const char *tun;		/* "%d" in it is the session's number */
 	uint32_t target;		/* of pings and of the source; 0 = the server's inside address */
 	unsigned ping_ms;		/* 0 = none */
@@ -123,6 +124,7 @@ struct dial_tun {
 	struct dsess *s;		/* NULL: by source address */
 	int fd;
 	struct event *ev;
+	unsigned index;
 	char name[16];
 };
 
@@ -235,6 +237,9 @@ void options_read(struct dial_conf *, int argc, char **argv);
 
 /* Make the sockets of a session and bind them to its source address. 0 or -errno. */
 MUST_USE int wire_open(struct dsess *);
+
+/* Everything is on port 4500 from now on: the other socket is not kept. */
+void wire_moved(struct dsess *);
 void wire_close(struct dsess *);
 
 /* Is something done to datagrams on purpose? */

@@ -60,20 +60,18 @@ static struct tx {
 /* ---- out ---- */
 
 /*
- * Where a ring is under way, its numbers are ahead of what it has sent: control
- * packets take those that were left out for them, the next one that is.
+ * Where there is a ring, its numbers are ahead of what it has sent, and what is
+ * sent in between has numbers of its own.  NULL: there is none now.
  */
 static struct esp_sa *sa_now(struct dsess *s)
 {
 	struct ring *r = &s->ring;
-	uint64_t free_at;
+	uint64_t number;
 
-	if (!r->p || r->at >= r->n)
+	if (!r->p)
 		return s->out;
-	free_at = ring_free(r->first, r->at);
-	if (esp_seq(r->ctl) >= free_at)
-		free_at = ring_free_after(r->first, esp_seq(r->ctl));
-	return esp_seq_raise(r->ctl, (uint32_t)free_at - 1) ? r->ctl : s->out;
+	number = ring_between(r->first, r->n, r->at, esp_seq(r->ctl));
+	return number && esp_seq_raise(r->ctl, (uint32_t)number - 1) ? r->ctl : NULL;
 }
 
 uint8_t *data_room(struct dsess *s, size_t n)
@@ -94,7 +92,13 @@ uint8_t *data_room(struct dsess *s, size_t n)
 
 void data_commit(struct dsess *s, size_t n)
 {
-	tx.pkt[tx.n].sa = sa_now(s);
+	struct esp_sa *sa = sa_now(s);
+
+	if (!sa) {
+		s->d->tx_full++;
+		return;
+	}
+	tx.pkt[tx.n].sa = sa;
 	tx.pkt[tx.n].len = n;
 	tx.s[tx.n++] = s;
 	if (s->ring.p)		/* its number was chosen for this packet */

@@ -147,7 +147,7 @@ static void ring_make(struct dsess *s)
 			if (pkt[i].verdict != ESP_OK)
 				fatal("a ring: %s", esp_verdict_str(pkt[i].verdict));
 		at += n;
-		if (!esp_seq_raise(s->out, (uint32_t)esp_seq(s->out) + 1))
+		if (n == RING_RUN && !esp_seq_raise(s->out, (uint32_t)esp_seq(s->out) + RING_FREE))
 			fatal("a ring: no numbers");
 	}
 }

@@ -14,7 +14,7 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
 };
 
 enum { EXIT_USAGE = 2, BURST_MAX = 64, SIZE_MAX_INNER = 1472 };
@@ -47,6 +47,7 @@ static const struct option options[] = {
 	{ "burst", required_argument, NULL, OPT_BURST },
 	{ "ring", required_argument, NULL, OPT_RING },
 	{ "again", required_argument, NULL, OPT_AGAIN },
+	{ "ask", required_argument, NULL, OPT_ASK },
 	{ "auth", required_argument, NULL, OPT_AUTH },
 	{ "group", required_argument, NULL, OPT_GROUP },
 	{ "pfs", required_argument, NULL, OPT_PFS },
@@ -62,7 +63,7 @@ static void usage(void)
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
-		"           [--reuse-dh] [--mru bytes]\n"
+		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
@@ -276,6 +277,9 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 	case OPT_SEED:
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
+		break;
+	case OPT_ASK:
+		c->ask = address(arg);
 		break;
 	case OPT_AUTH:
 		c->auth = auth(arg);

@@ -181,6 +181,7 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			came_up(s, now);
 			break;
 		case PPP_EFF_AUTH:
+		case PPP_EFF_ADDR:
 		case PPP_EFF_DOWN:
 			break;
 		case PPP_EFF_GONE:
@@ -269,6 +270,7 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 		case IKE_EFF_CHILD:
 			phase_done(s, PHASE_IKE);
 			s->phase = PHASE_L2TP;
+			wire_moved(s);
 			if (!child_open(s)) {
 				fail(s, "no ESP SA");
 				return;
@@ -495,7 +497,7 @@ void sess_start(struct dsess *s)
 	s->start_ms = now;
 	s->start_us = now_us();
 	s->ppp_conf = (struct ppp_conf){
-		.auth = d->conf.auth, .mru = d->conf.mru, .want_dns = true,
+		.auth = d->conf.auth, .mru = d->conf.mru, .want_dns = true, .want_ip = d->conf.ask,
 		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
 	};

@@ -82,3 +82,23 @@ uint64_t sorted_quantile(const uint64_t *v, size_t n, unsigned per_mille)
 
 	return n ? v[MAX(rank, (size_t)1) - 1] : 0;
 }
+
+uint64_t ring_number(uint32_t first, unsigned i)
+{
+	return first + (uint64_t)(i / RING_RUN) * (RING_RUN + RING_FREE) + i % RING_RUN;
+}
+
+uint64_t ring_between(uint32_t first, unsigned n, unsigned sent, uint64_t last)
+{
+	enum { TURN = RING_RUN + RING_FREE };
+	uint64_t now = ring_number(first, sent), next = ring_number(first, sent - sent % RING_RUN) + RING_RUN;
+	uint64_t in;
+
+	if (sent >= n)
+		return MAX(last, ring_number(first, n - 1)) + 1;
+	if (last >= next) {
+		in = (last - first) % TURN;
+		next = in + 1 < TURN ? last + 1 : last + 1 + RING_RUN;
+	}
+	return next > now + RING_AHEAD ? 0 : next;
+}

@@ -40,21 +40,24 @@ void seq_track_add(struct seq_track *, uint32_t seq);
 uint32_t seq_track_lost(const struct seq_track *);
 
 /*
- * ESP numbers of a ring that begins with `first`: one is left out behind each
- * RING_RUN packets, for what is sent in between.  The one to take when `at`
- * packets of the ring are sent, and the next behind such a one.
+ * ESP numbers of a ring of packets that are sealed beforehand: behind each
+ * RING_RUN of them RING_FREE are left out, for what is sent in between.
  */
-enum { RING_RUN = 64 };
+enum {
+	RING_RUN = 16, RING_FREE = 4,
+	RING_AHEAD = 512,		/* no further ahead of the ring: the receiver's window moves with it */
+};
 
-static inline uint64_t ring_free(uint32_t first, unsigned at)
-{
-	return first + (uint64_t)(at / RING_RUN) * (RING_RUN + 1) + RING_RUN;
-}
+/* Of packet i of a ring whose first one has the number `first`. */
+uint64_t ring_number(uint32_t first, unsigned i);
 
-static inline uint64_t ring_free_after(uint32_t first, uint64_t seq)
-{
-	return ring_free(first, 0) + ((seq - ring_free(first, 0)) / (RING_RUN + 1) + 1) * (RING_RUN + 1);
-}
+/*
+ * For what is sent now that `sent` of n packets are: the next number that was
+ * left out, or, when all are sent, the one behind both.  last: the last that
+ * this function gave, 0 = none yet.  0: so many were used in between that the
+ * receiver would take what is left of the ring for old.
+ */
+uint64_t ring_between(uint32_t first, unsigned n, unsigned sent, uint64_t last);
 
 /* Of n sorted values the one that so many per mille are not above; 0 when n is 0. */
 uint64_t sorted_quantile(const uint64_t *v, size_t n, unsigned per_mille);

@@ -78,12 +78,11 @@ static bool device_name(char name[static IFNAMSIZ], const char *form, unsigned n
 	return str_copy(name, IFNAMSIZ, text);
 }
 
-/* A device that is up, without an address. */
-static int device_open(struct dial_tun *t, uint16_t mtu, int *ret_index)
+/* A device that is down, without an address. */
+static int device_open(struct dial_tun *t)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR) };
 	unsigned offload = TUN_F_CSUM | TUN_F_TSO4;
-	int ctl, err = 0;
 
 	t->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (t->fd < 0)
@@ -94,18 +93,24 @@ static int device_open(struct dial_tun *t, uint16_t mtu, int *ret_index)
 	/* Older kernels cut UDP's super-packets themselves. */
 	if (ioctl(t->fd, TUNSETOFFLOAD, offload | TUN_F_USO4) < 0 && ioctl(t->fd, TUNSETOFFLOAD, offload) < 0)
 		return -errno;
-	ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	t->index = if_nametoindex(t->name);
+	return t->index ? 0 : -errno;
+}
+
+static int device_up(struct dial_tun *t, uint16_t mtu)
+{
+	int err = 0, ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { 0 };
+
 	if (ctl < 0)
 		return -errno;
+	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), t->name);
 	ifr.ifr_mtu = mtu;
 	if (ioctl(ctl, SIOCSIFMTU, &ifr) < 0)
 		err = -errno;
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING | IFF_POINTOPOINT;
 	if (!err && ioctl(ctl, SIOCSIFFLAGS, &ifr) < 0)
 		err = -errno;
-	if (!err && ioctl(ctl, SIOCGIFINDEX, &ifr) < 0)
-		err = -errno;
-	*ret_index = ifr.ifr_ifindex;
 	close(ctl);
 	return err;
 }
@@ -123,31 +128,32 @@ static void device_close(struct dial_tun *t)
 int tun_join(struct dsess *s)
 {
 	struct dial *d = s->d;
-	const char *form = d->conf.tun, *at = form ? strstr(form, "%d") : NULL;
+	bool own = d->n_tun > 1 || d->conf.sessions == 1, fresh;
 	struct dial_tun *t;
-	int err, index = 0;
+	int err = 0;
 
-	if (!form)
+	if (!d->conf.tun)
 		return 0;
-	t = &d->tun[at ? s->n : 0];
-	if (t->fd < 0) {
-		*t = (struct dial_tun){ .d = d, .s = at || d->conf.sessions == 1 ? s : NULL, .fd = -1 };
-		err = device_name(t->name, form, s->n) ? device_open(t, ppp_mtu(&s->ppp), &index) : -ENAMETOOLONG;
-		if (!err) {
-			t->ev = event_new(d->base, t->fd, EV_READ | EV_PERSIST, data_tun_readable, t);
-			err = t->ev ? 0 : -ENOMEM;
-		}
-		if (err) {
-			device_close(t);
-			return err;
-		}
-		event_add(t->ev, NULL);
-	} else {
-		index = (int)if_nametoindex(t->name);
+	t = &d->tun[d->n_tun > 1 ? s->n : 0];
+	fresh = t->fd < 0;
+	if (fresh) {
+		*t = (struct dial_tun){ .d = d, .s = own ? s : NULL, .fd = -1 };
+		err = device_name(t->name, d->conf.tun, s->n) ? device_open(t) : -ENAMETOOLONG;
 	}
-	err = address_add((unsigned)index, s->ppp.ip_local, s->ppp.ip_remote);
-	if (err)
+	if (!err)
+		err = address_add(t->index, s->ppp.ip_local, s->ppp.ip_remote);
+	if (!err && fresh)
+		err = device_up(t, ppp_mtu(&s->ppp));
+	if (!err && fresh) {
+		t->ev = event_new(d->base, t->fd, EV_READ | EV_PERSIST, data_tun_readable, t);
+		err = t->ev ? 0 : -ENOMEM;
+	}
+	if (err) {
+		device_close(t);
 		return err;
+	}
+	if (fresh)
+		event_add(t->ev, NULL);
 	s->tun = t;
 	list_push(bucket(d, s->ppp.ip_local), &s->by_ip);
 	return 0;

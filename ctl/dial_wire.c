@@ -269,14 +269,23 @@ int wire_open(struct dsess *s)
 	return 0;
 }
 
+static void close_one(struct dsess *s, bool natt)
+{
+	if (s->ev[natt])
+		event_free(s->ev[natt]);
+	if (s->fd[natt] >= 0)
+		close(s->fd[natt]);
+	s->ev[natt] = NULL;
+	s->fd[natt] = -1;
+}
+
+void wire_moved(struct dsess *s)
+{
+	close_one(s, false);
+}
+
 void wire_close(struct dsess *s)
 {
-	for (int i = 0; i < 2; i++) {
-		if (s->ev[i])
-			event_free(s->ev[i]);
-		if (s->fd[i] >= 0)
-			close(s->fd[i]);
-		s->ev[i] = NULL;
-		s->fd[i] = -1;
-	}
+	close_one(s, false);
+	close_one(s, true);
 }

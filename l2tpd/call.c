@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "l2tpd/dump.h"
 #include "l2tpd/engine.h"
 #include "l2tpd/msg.h"
 
@@ -208,6 +209,32 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 }
 
 /* ---- PPP ---- */
+
+/* debug-dump-pktin, -pktout */
+static void dump(struct log_rate *rate, const struct sess *s, unsigned wanted, const char *way, struct rd frame)
+{
+	char text[DUMP_TEXT_MAX];
+
+	if (!(wanted & dump_kind(frame)) || !log_rate_ok(rate, now_ms()))
+		return;
+	dump_text(frame, text);
+	log_info("%s tun=%u call=%u %s %s", s->flow->tag, s->tunnel_id, s->session_id, way, text);
+}
+
+static void dump_in(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_in, "received", frame);
+}
+
+static void dump_out(const struct sess *s, struct rd frame)
+{
+	static struct log_rate rate;
+
+	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_out, "sent", frame);
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -268,12 +295,19 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case PPP_EFF_SEND:
+			dump_out(s, rd_of(eff->data, eff->len));
 			data_send_ppp(s, eff->data, eff->len);
 			break;
 		case PPP_EFF_AUTH:
 			s->serial++;
 			ask(s);
 			break;
+		case PPP_EFF_ADDR: {
+			struct msg_addr want = { .sid = s->sid, .ip = s->ppp.ip_wanted };
+
+			peer_send(&f->e->manager, MSG_ADDR_WANT, &want, sizeof(want), -1);
+			break;
+		}
 		case PPP_EFF_UP:
 			sess_up(s);
 			break;
@@ -299,6 +333,7 @@ void call_ppp(struct sess *s, struct rd frame, uint64_t now)
 {
 	struct ppp_out out;
 
+	dump_in(s, frame);
 	ppp_out_init(&out);
 	ppp_input(&s->ppp, frame, now, &out);
 	ppp_effects(s, &out, now);
@@ -310,7 +345,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	uint64_t now = now_ms();
 	struct ppp_verdict v = {
 		.ok = m->verdict == VERDICT_OK, .refused = m->verdict == VERDICT_REFUSE,
-		.ip = m->ip, .ip_local = m->ip_local,
+		.ip = m->ip, .ip_local = m->ip_local, .may_choose = m->may_choose,
 	};
 	struct ppp_out out;
 
@@ -373,6 +408,26 @@ void call_route(struct engine *e, const struct msg_session *m)
 
 	if (s && s->shared)
 		data_shared_routed(s);
+}
+
+void call_addr(struct engine *e, const struct msg_addr *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+	struct ppp_out out;
+
+	if (!s || !s->known)
+		return;
+	s->ip = m->ip;
+	row_write_begin(s->row);
+	s->row->ip = m->ip;
+	row_write_end(s->row);
+	if (s->shared)
+		data_shared_join(s, s->shared);
+	ppp_out_init(&out);
+	ppp_address(&s->ppp, m->ip, now, &out);
+	ppp_effects(s, &out, now);
+	data_flush(e);
 }
 
 void call_kill(struct engine *e, const struct msg_session *m)

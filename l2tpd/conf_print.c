@@ -147,6 +147,22 @@ static void put_ike(FILE *f, const struct conf_ike *k)
 	putc('\n', f);
 }
 
+static void put_dump(FILE *f, const char *what, unsigned set)
+{
+	static const struct { unsigned bit; const char *name; } protocols[] = {
+		{ CONF_DUMP_LCP, "lcp" }, { CONF_DUMP_PAP, "pap" }, { CONF_DUMP_CHAP, "chap" }, { CONF_DUMP_EAP, "eap" },
+		{ CONF_DUMP_MPPE, "mppe" }, { CONF_DUMP_CCP, "ccp" }, { CONF_DUMP_IPCP, "ipcp" },
+	};
+
+	if (!set)
+		return;
+	fprintf(f, "\t%s", what);
+	for (size_t i = 0; i < N_ELEMENTS(protocols); i++)
+		if (set & protocols[i].bit)
+			fprintf(f, " %s", protocols[i].name);
+	putc('\n', f);
+}
+
 static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 {
 	fputs("tunnel ", f);
@@ -160,6 +176,8 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
 		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	put_dump(f, "debug-dump-pktin", t->dump_in);
+	put_dump(f, "debug-dump-pktout", t->dump_out);
 	fputs("}\n", f);
 }
 

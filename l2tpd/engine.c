@@ -66,6 +66,9 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		data_shared_open(&e->shared[m->b.shared.interface], m->fd);
 		m->fd = -1;
 		break;
+	case MSG_ADDR:
+		call_addr(e, &m->b.addr);
+		break;
 	case MSG_SESSION_ROUTE:
 		call_route(e, &m->b.session);
 		break;

@@ -15,6 +15,8 @@ libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_prin
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
 
+noinst_LIBRARIES += libdump.a
+libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
@@ -33,6 +35,8 @@ noinst_LIBRARIES += libengine.a
 libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/call.c \
 	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+culvertd_LDADD = libauth.a libdump.a libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
+	$(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = l2tpd/sandbox.h l2tpd/sandbox.c

@@ -178,6 +178,53 @@ static uint32_t ipcp_sessions(const struct manager *m, unsigned ipcp)
 	return n;
 }
 
+/* NULL and what carries the session's packets is on its way, or why not. */
+static const char *device_ask(struct manager *m, struct msess *s)
+{
+	if (is_shared(m, s->interface)) {
+		route_tell(m, s, MSG_ROUTE_ADD);
+		return NULL;
+	}
+	if (!unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit))
+		return "no free interface";
+	s->has_unit = true;
+	tun_ask(m, s);
+	return NULL;
+}
+
+/* allow-user-selected-address: it gets what it asks for, if that is to be had, or keeps what it has. */
+static void addr_want(struct manager *m, unsigned engine, const struct msg_addr *want)
+{
+	struct msess *s = sess_of(m, engine, &want->sid);
+	struct msg_addr got = { .sid = want->sid };
+	char ip[ADDR_STRLEN];
+
+	if (!s || s->ending)
+		return;
+	if (s->choosing && pool_take(pool_of(m, s), want->ip)) {
+		pool_release(pool_of(m, s), s->ip);
+		s->ip = want->ip;
+	} else if (s->choosing) {
+		log_info("ppp_id=%u user=\"%s\" asks for %s, which is busy or outside the pool", s->ppp_id, s->user,
+			ip4_str(want->ip, ip));
+	}
+	got.ip = s->ip;
+	peer_send(&m->engine[engine].peer, MSG_ADDR, &got, sizeof(got), -1);
+}
+
+/* Its address is final. */
+static void sess_up(struct manager *m, struct msess *s)
+{
+	const char *why;
+
+	if (!s->choosing)
+		return;
+	s->choosing = false;
+	why = s->ending ? NULL : device_ask(m, s);
+	if (why)
+		manager_kill(m, s, why);
+}
+
 /*
  * NULL, or why the user may not have one more session, which would be on
  * interface.  *ret_old: the session that the new one replaces, where the policy
@@ -254,17 +301,11 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	if (j->framed_ip && s->ip != j->framed_ip)
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
 	*ret = s;
-	if (is_shared(m, interface)) {
-		route_tell(m, s, MSG_ROUTE_ADD);
-		return NULL;
-	}
-	if (!unit_take(m, unit_first(&m->conf.interface[interface]), &s->unit)) {
+	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip;
+	why = s->choosing ? NULL : device_ask(m, s);
+	if (why)
 		sess_free(m, s);
-		return "no free interface";
-	}
-	s->has_unit = true;
-	tun_ask(m, s);
-	return NULL;
+	return why;
 }
 
 /* LCP was negotiated anew: the same user goes on with what he has. */
@@ -310,6 +351,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.ip = s->ip;
 			v.ip_local = i->address;
 			v.interface = s->interface;
+			v.may_choose = s->choosing;
 			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
 			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
 		}
@@ -499,7 +541,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && is_shared(m, s->interface))
+		if (s->ip && !s->choosing && is_shared(m, s->interface))
 			route_tell(m, s, MSG_ROUTE_ADD);
 	}
 	LIST_EACH(&m->sessions, e) {
@@ -513,7 +555,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->has_tun || s->ending || is_shared(m, s->interface))
+		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface))
 			continue;
 		if (!s->has_unit)
 			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
@@ -607,8 +649,14 @@ static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_AUTH_REQ:
 		auth_req(m, engine, &msg->b.auth_req);
 		break;
-	case MSG_SESSION_UP:
-		break;			/* accounting's Start will be here */
+	case MSG_SESSION_UP:		/* accounting's Start will be here */
+		s = sess_of(m, engine, &msg->b.session.sid);
+		if (s)
+			sess_up(m, s);
+		break;
+	case MSG_ADDR_WANT:
+		addr_want(m, engine, &msg->b.addr);
+		break;
 	case MSG_SESSION_DOWN:
 		s = sess_of(m, engine, &msg->b.session.sid);
 		pend = pending_of(m, engine, &msg->b.session.sid);

@@ -30,6 +30,7 @@ struct msess {
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
 	uint16_t mtu;
+	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	bool ending;
 };
 

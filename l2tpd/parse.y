@@ -104,7 +104,8 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC GROUP SRCID DSTID XAUTH PSK SECRET_FILE
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
 %token AUTHENTICATION_METHOD PAP CHAP MSCHAPV2 MPPE REQUIRED MPPE_KEY_LENGTH MPPE_KEY_STATE
-%token STATELESS STATEFUL DEBUG_DUMP DUMP_WORD
+%token STATELESS STATEFUL IP LCP EAP CCP DUMP_MPPE
+%token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC DNS_SERVERS RESOLVER NBNS_SERVERS
 %token ADDRESS TYPE LOCAL
 %token USERS_FILE AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET TIMEOUT MAX_TRIES MAX_FAILOVERS
@@ -115,6 +116,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 
 %type <s> text macro_value opt_port
 %type <n> yesno proto auth_type auth_methods auth_method policy pool_for
+%type <n> dump_words dump_word
 
 %destructor { text_free($$); } <s>
 
@@ -306,7 +308,10 @@ tunnel_opt: plain
 	| MPPE REQUIRED
 	| MPPE_KEY_LENGTH numbers
 	| MPPE_KEY_STATE key_states
-	| DEBUG_DUMP dump_words
+	| DEBUG_DUMP dump_words {
+		if (!p->unbuilt)
+			*(!strcmp($1->name, "debug-dump-pktin") ? &p->tunnel->dump_in : &p->tunnel->dump_out) = (uint8_t)$2;
+	}
 	;
 
 auth_methods: auth_method
@@ -336,12 +341,17 @@ key_state: STATELESS
 	;
 
 dump_words: dump_word
-	| dump_words dump_word
+	| dump_words dump_word	{ $$ = $1 | $2; }
 	;
 
-dump_word: DUMP_WORD
-	| PAP
-	| CHAP
+dump_word: IP		{ $$ = 0; }
+	| LCP		{ $$ = CONF_DUMP_LCP; }
+	| PAP		{ $$ = CONF_DUMP_PAP; }
+	| CHAP		{ $$ = CONF_DUMP_CHAP; }
+	| EAP		{ $$ = CONF_DUMP_EAP; }
+	| DUMP_MPPE	{ $$ = CONF_DUMP_MPPE; }
+	| CCP		{ $$ = CONF_DUMP_CCP; }
+	| IPCP		{ $$ = CONF_DUMP_IPCP; }
 	;
 
 ipcp:	  IPCP text { ipcp_begin(p, @2, $2); TEXT_DONE($2); } ipcp_block
@@ -838,11 +848,11 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 	}
 	/* On a line of dumps it is one of the protocols, not the option. */
 	if (kw->token == MPPE && p->opt && p->opt->token == DEBUG_DUMP)
-		return DUMP_WORD;
+		return DUMP_MPPE;
 	judge_keyword(p, pos, kw);
 	val->kw = kw;
 	/* What comes next may be its value, and is named with it. */
-	if (!(kw->in & IN_TOP) && !kw->value && kw->token != DUMP_WORD)
+	if (!(kw->in & IN_TOP) && !kw->value)
 		p->opt = kw;
 	return kw->token;
 }

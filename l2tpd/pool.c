@@ -114,6 +114,17 @@ uint32_t pool_lease(struct pool *p, uint32_t want)
 	return 0;
 }
 
+bool pool_take(struct pool *p, uint32_t ip)
+{
+	struct slot *s = pool_find(p, ip);
+
+	if (!s || s->leased || !s->dynamic)
+		return false;
+	s->leased = true;
+	p->in_use++;
+	return true;
+}
+
 void pool_release(struct pool *p, uint32_t ip)
 {
 	struct slot *s = pool_find(p, ip);

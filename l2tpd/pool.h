@@ -26,6 +26,9 @@ void pool_free(struct pool *);		/* NULL is fine */
  */
 uint32_t pool_lease(struct pool *, uint32_t want);
 
+/* Lease this one, when it is free and of the dynamic kind: another was promised to nobody. */
+bool pool_take(struct pool *, uint32_t ip);
+
 /* Give it back; one that is not leased is ignored. */
 void pool_release(struct pool *, uint32_t ip);
 

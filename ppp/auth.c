@@ -119,6 +119,8 @@ void auth_verdict(struct turn *t, const struct ppp_verdict *v)
 	} else {
 		p->ip_remote = v->ip;
 		p->ip_local = v->ip_local;
+		p->may_choose = v->may_choose;
+		p->held_len = 0;
 		memcpy(p->dns, v->dns, sizeof(p->dns));
 		memcpy(p->nbns, v->nbns, sizeof(p->nbns));
 		turn_network(t);

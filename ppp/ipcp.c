@@ -2,6 +2,8 @@
 /* IPCP: RFC 1332, and the name server addresses of RFC 1877.  The authenticator
  * gives addresses (those of its verdict), the peer takes them.  Anything else,
  * Van Jacobson compression included, is rejected: it has no row. */
+#include <string.h>
+
 #include "ppp/auth.h"
 #include "ppp/fsm.h"
 
@@ -18,6 +20,37 @@ static bool addr_nak(struct turn *t, struct rd hint)
 
 	if (!t->p->conf->authenticator && ip)
 		t->p->ip_local = ip;
+	return true;
+}
+
+enum { OPT_ADDRESS = 3 };
+
+/*
+ * The peer may choose, and chooses another address than it was given: whether it
+ * is free is not for us to know, so the request waits as it is for
+ * ppp_address().  0.0.0.0 and a request that is too long get ours at once.
+ */
+bool ipcp_hold(struct turn *t, struct rd pkt)
+{
+	struct ppp *p = t->p;
+	struct rd whole = pkt, val;
+	uint8_t code = rd_u8(&pkt);
+	uint16_t len;
+	uint32_t ip;
+
+	rd_skip(&pkt, 1);
+	len = rd_u16(&pkt);
+	pkt = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u);
+	if (!p->may_choose || code != CONFIGURE_REQUEST || pkt.bad || whole.n > sizeof(p->held) ||
+	    p->fsm[PPP_FSM_IPCP].state <= FSM_STARTING || !opt_find(pkt, OPT_ADDRESS, &val))
+		return false;
+	ip = rd_u32(&val);
+	if (val.bad || !ip || ip == p->ip_remote)
+		return false;
+	memcpy(p->held, whole.p, whole.n);
+	p->held_len = (uint8_t)whole.n;
+	p->ip_wanted = ip;
+	turn_effect(t, PPP_EFF_ADDR);
 	return true;
 }
 
@@ -91,7 +124,7 @@ static bool dns2_nak(struct turn *t, struct rd hint)
 }
 
 static const struct ppp_opt ipcp_opts[] = {
-	{ .type = 3, .len = 4, .ask = addr_ask, .nak = addr_nak, .judge = addr_judge, .set = addr_set,
+	{ .type = OPT_ADDRESS, .len = 4, .ask = addr_ask, .nak = addr_nak, .judge = addr_judge, .set = addr_set,
 		.wanted = true },
 	{ .type = 129, .len = 4, .ask = dns1_ask, .nak = dns1_nak, .judge = dns1_judge },
 	{ .type = 131, .len = 4, .ask = dns2_ask, .nak = dns2_nak, .judge = dns2_judge },
@@ -114,6 +147,7 @@ static void ipcp_up(struct turn *t)
 		return;
 	}
 	p->up = true;
+	p->may_choose = false;
 	p->phase_ms = PPP_NEVER;
 	turn_effect(t, PPP_EFF_UP);
 }

@@ -148,6 +148,17 @@ bool opt_judge(struct turn *t, const struct ppp_proto *pr, struct rd opts, struc
 	return !reply->bad && !nak.bad;
 }
 
+bool opt_find(struct rd opts, uint8_t type, struct rd *ret_val)
+{
+	struct rd whole;
+	uint8_t got;
+
+	while (next_option(&opts, &got, ret_val, &whole))
+		if (got == type)
+			return true;
+	return false;
+}
+
 void opt_commit(struct ppp *p, const struct ppp_proto *pr, struct rd opts)
 {
 	struct rd val, whole;

@@ -54,6 +54,9 @@ void opt_ask(const struct ppp *, const struct ppp_proto *, struct wr *);
 bool opt_judge(struct turn *, const struct ppp_proto *, struct rd opts, struct wr *reply,
 	enum opt_verdict *ret);
 
+/* The value of the first option of this type in a list. false: there is none before the list's end or fault. */
+bool opt_find(struct rd opts, uint8_t type, struct rd *ret_val);
+
 /* The peer's request is acked: put its options in force. */
 void opt_commit(struct ppp *, const struct ppp_proto *, struct rd opts);
 

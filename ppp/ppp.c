@@ -166,6 +166,7 @@ void ppp_init(struct ppp *p, const struct ppp_conf *conf, const struct rng *seed
 		.conf = conf, .phase = PPP_DEAD, .phase_ms = PPP_NEVER, .rng = *seed,
 		.mru = conf->mru, .peer_mru = PPP_MRU_DEFAULT,
 	};
+	p->ip_local = conf->authenticator ? 0 : conf->want_ip;
 	p->magic = rng_u32(&p->rng) | 1;	/* never 0: RFC 1661 6.4 */
 	p->auth.ident = (uint8_t)rng_u32(&p->rng);
 	p->auth.timer_ms = PPP_NEVER;
@@ -238,6 +239,8 @@ void ppp_input(struct ppp *p, struct rd frame, uint64_t now_ms, struct ppp_out *
 		turn_drop(&t);
 	else if (pr->input)
 		pr->input(&t, frame);
+	else if (pr == &ipcp_proto && ipcp_hold(&t, frame))
+		return;
 	else
 		fsm_input(&t, pr, frame);
 }
@@ -280,6 +283,20 @@ void ppp_verdict(struct ppp *p, const struct ppp_verdict *v, uint64_t now_ms, st
 
 	if (!p->gone)
 		auth_verdict(&t, v);
+}
+
+void ppp_address(struct ppp *p, uint32_t ip, uint64_t now_ms, struct ppp_out *out)
+{
+	struct turn t = { p, now_ms, out, 0, 0 };
+	struct rd pkt = rd_of(p->held, p->held_len);
+
+	if (p->gone || p->phase != PPP_NETWORK || !p->held_len)
+		return;
+	p->held_len = 0;
+	/* Asked once: what it asks for now is judged by what it was given. */
+	p->may_choose = false;
+	p->ip_remote = ip;
+	fsm_input(&t, &ipcp_proto, pkt);
 }
 
 void ppp_close(struct ppp *p, const char *reason, uint64_t now_ms, struct ppp_out *out)

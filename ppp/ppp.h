@@ -83,6 +83,7 @@ struct ppp_conf {
 	char user[PPP_NAME_MAX];
 	char password[128];		/* UTF-8 */
 	bool want_dns;			/* ask for RFC 1877 DNS addresses */
+	uint32_t want_ip;		/* ask for this address, host order; 0 = any */
 
 	struct ppp_limits limits[PPP_FSMS];	/* LCP's also time the authentication phase */
 	bool keepalive;			/* send LCP Echo-Requests */
@@ -112,12 +113,14 @@ struct ppp_verdict {
 	bool refused;			/* known, but not let in: Success, then LCP Terminate-Request with reason */
 	uint32_t ip, ip_local;		/* host order; what IPCP gives to the peer, and our own */
 	uint32_t dns[2], nbns[2];	/* 0 = none */
+	bool may_choose;		/* the peer may ask for another address than ip: PPP_EFF_ADDR */
 };
 
 enum ppp_effect_type {
 	PPP_EFF_SEND,		/* data, len: a frame for the peer */
 	PPP_EFF_AUTH,		/* ppp.req is to be judged; answer with ppp_verdict(). Comes again, after
 				 * PPP_EFF_DOWN, where the peer renegotiates LCP */
+	PPP_EFF_ADDR,		/* the peer asks for the address ppp.ip_wanted; answer with ppp_address() */
 	PPP_EFF_UP,		/* IPCP opened: IP may pass; ppp_mtu(), ppp.ip_*, ppp.dns say how */
 	PPP_EFF_DOWN,		/* IP may not pass any more; PPP_EFF_UP may follow again */
 	PPP_EFF_GONE,		/* the link is finished; ppp.reason says why. Always the last effect, once */
@@ -191,6 +194,10 @@ struct ppp {
 	struct ppp_auth_req req;	/* authenticator: see PPP_EFF_AUTH; peer: what we answered to and with */
 
 	uint32_t ip_local, ip_remote;	/* host order; ours and the peer's */
+	bool may_choose;		/* authenticator: of the verdict, until IPCP opens */
+	uint32_t ip_wanted;		/* authenticator: see PPP_EFF_ADDR */
+	uint8_t held[128];		/* the Configure-Request that waits for ppp_address() */
+	uint8_t held_len;		/* 0 = none */
 	uint32_t dns[2], nbns[2];	/* host order; authenticator: given out, peer: received; 0 = none */
 
 	uint64_t heard_ms;		/* last frame from the peer */
@@ -245,6 +252,12 @@ uint64_t ppp_deadline(const struct ppp *);
 
 /* The answer to PPP_EFF_AUTH.  One that comes late or unasked is ignored. */
 void ppp_verdict(struct ppp *, const struct ppp_verdict *, uint64_t now_ms, struct ppp_out *);
+
+/*
+ * The answer to PPP_EFF_ADDR: the address that the peer gets, the one it asked
+ * for or another.  One that comes late or unasked is ignored.
+ */
+void ppp_address(struct ppp *, uint32_t ip, uint64_t now_ms, struct ppp_out *);
 
 /* Orderly end (RFC 1661 3.7): Terminate-Request carrying reason, retries, then PPP_EFF_GONE. */
 void ppp_close(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);

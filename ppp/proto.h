@@ -73,6 +73,9 @@ void turn_phase(struct turn *, enum ppp_phase);
 /* Authentication is done or not wanted: the network control protocols start. */
 void turn_network(struct turn *);
 
+/* ipcp.c: is it a Configure-Request with an address that the owner must be asked about?  Kept for later, then. */
+bool ipcp_hold(struct turn *, struct rd pkt);
+
 /* lcp.c */
 void lcp_protocol_reject(struct turn *, uint16_t num, struct rd info);
 void lcp_keepalive(struct turn *);

@@ -50,6 +50,9 @@ static void drain(struct world *w)
 			w->asked = true;
 			w->allowed = false;
 			break;
+		case PPP_EFF_ADDR:
+			must(w->c.authenticator && w->allowed && w->p.may_choose && w->p.ip_wanted);
+			break;
 		case PPP_EFF_UP:
 			must(!w->up && (w->allowed || !w->c.authenticator));
 			w->up = true;
@@ -76,7 +79,7 @@ static void drain(struct world *w)
 
 static void order(struct world *w, uint8_t what)
 {
-	struct ppp_verdict v = { .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 } };
+	struct ppp_verdict v = { .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
 
 	switch (what & 7) {
 	case 0:
@@ -97,6 +100,8 @@ static void order(struct world *w, uint8_t what)
 		break;
 	case 5:
 		ppp_heard(&w->p, w->now_ms);
+		if (what & 8)
+			ppp_address(&w->p, 0x0a000003, w->now_ms, &w->out);
 		break;
 	default:
 		w->now_ms += (what >> 3) * 1000u;

@@ -14,6 +14,7 @@ must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 
 must dial_network
+must web_start
 must dial_server 3.250
 
 shows()
@@ -65,9 +66,106 @@ ip -n "$(nsname cli)" route add $INSIDE dev vpn0
 check "real packets go through it" ns cli ping -c 3 -i 0.2 -W 5 $INSIDE
 check_eq "it has the MTU that PPP agreed on" "$(ctl -n session brief | grep -c alice) 1360" \
 	"1 $(ns cli cat /sys/class/net/vpn0/mtu)"
-kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
-check "SIGTERM: it hangs up" wait_for not rig_alive "$started"
+# down/up [CURL OPTION…]: the sum of what came through; of what arrived and what was sent.
+down()
+{
+	ns cli curl -sf -m 60 "$@" http://$INSIDE:8080/file | sha256sum | cut -d' ' -f1
+}
+
+up()
+{
+	ns cli curl -sf -m 60 "$@" -T "$rig_dir/up" http://$INSIDE:8080/up
+}
+
+dial_end()
+{
+	kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+	wait_for not rig_alive "$started"
+}
+
+head -c 20000000 /dev/urandom >"$rig_dir/up"
+up_sum=$(sha256sum <"$rig_dir/up" | cut -d' ' -f1)
+check_eq "20 MB came down whole" "$web_sum" "$(down)"
+check_eq "20 MB went up whole" "$up_sum" "$(up)"
+# What the device counts is super-packets.
+from_kernel=$(ns cli cat /sys/class/net/vpn0/statistics/tx_packets)
+to_kernel=$(ns cli cat /sys/class/net/vpn0/statistics/rx_packets)
+check "SIGTERM: it hangs up" dial_end
 check_eq "and says that all went well" 1 "$(got tun ok)"
+note "$(got tun ip_out) packets out of $from_kernel from the device, $(got tun ip_in) as $to_kernel to it"
+check "what the kernel gave was cut" test "$(got tun ip_out)" -gt $((2 * from_kernel))
+check "what it got was put together" test "$(got tun ip_in)" -gt "$to_kernel"
+check_eq "every packet of ESP arrived, and in its turn" "0 0" "$(got tun esp_lost) $(got tun esp_late)"
+
+# --- several with TUNs ---
+
+# inside_of TAG N: the inside address of session N.
+inside_of()
+{
+	sed -nE "s/^session=$2 up .* ip=([0-9.]+) .*/\1/p" "$rig_dir/$1.log"
+}
+
+dial_start each -n 3 --from $PREFIX --tun vpn%d --time
+check "a device for each of three" wait_for eval '[ "$(grep -c " up " "$rig_dir/each.log")" = 3 ]'
+for i in 0 2; do
+	check_eq "session $i: down and up through its own device" "$web_sum $up_sum" \
+		"$(down --interface vpn$i) $(up --interface vpn$i)"
+done
+dial_end
+check_eq "all went well" 1 "$(got each ok)"
+dial_start one-for-all -n 8 --from $PREFIX --tun vpn0 --time --stats
+check "one device for eight" wait_for eval '[ "$(grep -c " up " "$rig_dir/one-for-all.log")" = 8 ]'
+ip -n "$(nsname cli)" route add $INSIDE dev vpn0
+for i in 1 6; do
+	a=$(inside_of one-for-all $i)
+	check_eq "session $i ($a): down and up" "$web_sum $up_sum" "$(down --interface $a) $(up --interface $a)"
+done
+dial_end
+check_eq "all went well" 1 "$(got one-for-all ok)"
+# out_of TAG N: bytes that session N sent, by its line of --stats.
+out_of()
+{
+	sed -nE "s/^stats session=$2 .* out_bytes=([0-9]+) .*/\1/p" "$rig_dir/$1.log"
+}
+check_eq "a line for each" 8 "$(grep -c '^stats session=' "$rig_dir/one-for-all.log")"
+check "who sent, and who did not ($(out_of one-for-all 6), $(out_of one-for-all 3) bytes)" \
+	test "$(out_of one-for-all 6)" -gt 20000000 -a "$(out_of one-for-all 3)" -lt 100000
+
+# --- source and ring ---
+
+# arrived: UDP packets to port 9, where nobody is, behind the server.
+arrived()
+{
+	ns in cat /proc/net/snmp | awk '$1 == "Udp:" && $3 ~ /^[0-9]+$/ { print $3 }'
+}
+
+was=$(arrived)
+check "a source of two sessions" dial source -n 2 --from $PREFIX --source 500 --burst 1 --size 100 --hold 1 --target $INSIDE
+check "it sent ($(got source sourced))" test "$(got source sourced)" -ge 100
+check "that arrives ($(($(arrived) - was)))" test $(($(arrived) - was)) -ge $(($(got source sourced) / 2))
+was=$(arrived)
+check "a ring of 3,000 packets for each of two" \
+	dial ring -n 2 --from $PREFIX --source 2000 --ring 3000 --size 100 --ping 20 --hold 3 --target $INSIDE
+shows ring
+check_eq "all of it was sent, and no more" 6000 "$(got ring sourced)"
+check "it arrives ($(($(arrived) - was)))" test $(($(arrived) - was)) -ge 3000
+check "pings pass in between ($(got ring pings), $(got ring pings_lost) lost)" test "$(got ring pings_lost)" -lt $(($(got ring pings) / 2))
+check_eq "the server saw no number twice, and none too late" "0 0" "$(counter esp_replayed) $(counter esp_bad_icv)"
+
+# --- again and again ---
+
+check "10 log in, hang up, and that three times" dial again -n 10 --from $PREFIX --again 2 --hold 0 --reuse-dh
+check_eq "30 logins" "30 30 3" "$(got again sessions) $(got again up) $(got again rounds)"
+check "p50 and p99 of the login ($(got again all_us) us)" eval '[[ $(got again all_us) =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]]'
+check "10 vanish and come again" dial back -n 10 --from $PREFIX --again 1 --vanish-after 0
+check_eq "20 logins" "20 20" "$(got back sessions) $(got back up)"
+
+# --- suites ---
+
+check "one suite for each phase" dial suite --ike aes256-sha256-ecp256 --esp aes128-sha256 --ping 50 --hold 1
+check_eq "no ping was lost" 0 "$(got suite pings_lost)"
+check "a suite that the server has not: exit status 1" eval 'dial none --ike aes128-sha1-modp1024; [ $? = 1 ]'
+check "and says so" grep -q 'phase ike, "the peer refuses: notify 14 NO-PROPOSAL-CHOSEN"' "$rig_dir/none.dial"
 
 # --- wrong secrets ---
 
@@ -81,9 +179,9 @@ check "usage: exit status 2" eval 'dial usage --hold x; [ $? = 2 ]'
 
 dial_start nat -n 20 --inner 192.168.1.10 --ping 100 --hold 30 --max-outage 2000 --time
 check "20 behind one address with one inner identity" wait_for sessions_are 20
+wait_for eval '[ "$(grep -c " up " "$rig_dir/nat.log")" = 20 ]'
 check_eq "20 ports of one address" 20 "$(ctl -n session brief | grep -oE "$CLIENT:[0-9]+" | sort -u | wc -l)"
 check_eq "20 inside addresses" 20 "$(ctl -n session brief | awk '/alice/ { print $2 }' | sort -u | wc -l)"
-wait_for eval '[ "$(grep -c " up " "$rig_dir/nat.log")" = 20 ]'
 sleep 0.5
 kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
 wait_for not rig_alive "$started"
@@ -94,10 +192,10 @@ check_eq "all were fine" "1 0" "$(got nat ok) $(got nat pings_lost)"
 
 dial_start many -n 100 --from $PREFIX --ping 200 --hold 30 --max-outage 3000 --time
 check "100 over a prefix" wait_for sessions_are 100
+wait_for eval '[ "$(grep -c " up " "$rig_dir/many.log")" = 100 ]'
 check "they reach engine 0 ($(engine_sessions 0))" test "$(engine_sessions 0)" -ge 20
 check "and engine 1 ($(engine_sessions 1))" test "$(engine_sessions 1)" -ge 20
 check_eq "100 addresses" 100 "$(ctl -n session brief | grep -oE '198\.18\.[0-9.]+:4500' | sort -u | wc -l)"
-wait_for eval '[ "$(grep -c " up " "$rig_dir/many.log")" = 100 ]'
 sleep 0.5
 kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
 wait_for not rig_alive "$started"

@@ -103,7 +103,8 @@ serve_end()
 	check "$1: everything came back" wait_for given_back_is "$idle" || given_back | sed "s/^/# $idle\n# /"
 	kill -TERM "$server_pid"
 	check "$1: the server ends" wait_for not rig_alive "$server_pid"
-	check "$1: no secret is in the log" not grep -qE "$PASSWORD|SECRETKEY|$LONG_PSK" "$server_log"
+	check "$1: no secret is in the log" not grep -qiE \
+		"$PASSWORD|SECRETKEY|$LONG_PSK|$(printf %s "$PASSWORD" | od -An -v -tx1 | tr -d ' \n')" "$server_log"
 	check "$1: no device stays" not eval 'ip -n "$(nsname srv)" -o link | grep -E ": (tun|pppx)"'
 }
 
@@ -322,6 +323,8 @@ whole()
 		idle-timeout 3600
 		ipcp-timeout 2
 		tcp-mss-adjust yes
+		debug-dump-pktin lcp pap chap
+		debug-dump-pktout ipcp
 	}
 	tunnel VISITORS protocol l2tp {
 		listen on $OTHER
@@ -342,6 +345,7 @@ whole()
 	}
 	ipcp GUESTS {
 		pool-address 10.56.0.0/24
+		allow-user-selected-address yes
 	}
 
 	interface pppx0 address 10.55.0.1 ipcp OFFICE
@@ -367,6 +371,9 @@ for method in pap chap mschapv2; do
 	check "by $method: it is gone" wait_for given_back_is "$idle"
 	n=$((n + 1))
 done
+check "what was asked for is dumped, a password is not" said "received PAP 01"
+check "what was sent as well" said "sent IPCP 01"
+check "and nothing else" not grep -E "sent (LCP|PAP|CHAP)|received IPCP" "$server_log"
 for method in pap chap mschapv2; do
 	refused "a wrong password by $method" w$method alice "authentication failed" --auth $method --wrong-password
 	refused "an unknown name by $method" u$method nobody "authentication failed" --auth $method
@@ -402,7 +409,9 @@ down "own address" fixed
 down "a third" third
 up "there is room again" again carol carol
 up "a user's second one" another carol carol --auth chap
-up "a sixth in all" sixth ida@guest ida
+up "a sixth in all" sixth ida@guest ida --ask 10.56.0.2
+shows "another one has the address that it asks for:" ida GUEST "$(field ida "Concentrated Interface")" 10.56.0.3
+check "the log says so" said 'user="ida" asks for 10.56.0.2, which is busy or outside the pool'
 refused "a seventh: max-session" seventh jan@guest "phase ppp"
 check "the log says why" said 'reason="max-session reached"'
 for tag in nowhere guest again another sixth; do
@@ -450,12 +459,20 @@ check "with user-max-session 2 replace: the server starts" serve < <(whole repla
 server=$OUTER
 up "first" first alice alice --auth chap
 up "second" second alice alice --auth pap
+up "who asks for an address" asks gina@guest gina --ask 10.56.0.77
+shows "it" gina GUEST "$(field gina "Concentrated Interface")" 10.56.0.77
+server=$OTHER
+up "on a device of its own, too" asks2 hugo@guest hugo --ask 10.56.0.200
+shows "it" hugo GUEST pppx10 10.56.0.200
+check_eq "and the device's other end is that" 10.56.0.200/32 "$(ip -n "$(nsname srv)" -o addr show dev pppx10 | awk '/inet / { print $6 }')"
+server=$OUTER
 caller newest alice --hold 600 --ping 50 --target $INSIDE --auth mschapv2
 check "the first is replaced" wait_for not rig_alive "$pid_first"
 check "the log says so" said 'reason="replaced by a newer login"'
 check_eq "two are left" 2 "$(ctl -n session brief | grep -c alice)"
-down "second" second
-down "newest" newest
+for tag in second newest asks asks2; do
+	down "$tag" $tag
+done
 serve_end "replace"
 
 # --- 4: a file for PPTP --------------------------------------------------------------------

@@ -916,57 +916,67 @@ static struct esp_pkt seal_one(struct esp_sa *sa, uint8_t *p)
 	return e;
 }
 
-/* A ring and what is sent in between, as dial_load.c does it: every packet passes the receiver's replay
- * window, however far the ring is and however much comes in between. */
+/* A ring and what is sent in between, as dial_load.c and dial_data.c do it: every packet passes the
+ * receiver's replay window, however far the ring is, however much comes in between, and behind it. */
 static void t_ring(void **st)
 {
-	enum { N = 700 };
 	static const uint8_t key[32] = { 7 };
+	static const struct {
+		unsigned n;		/* of the ring */
+		uint32_t before;	/* used before it */
+		unsigned every, burst;	/* in between: one after so many, and so many at once in the middle */
+		unsigned least;		/* that were possible */
+	} rows[] = {
+		{ 700, 0, 50, 0, 14 }, { 700, 5, 50, 300, 100 }, { 1, 0, 1, 0, 1 }, { 15, 9, 3, 0, 5 }, { 16, 9, 5, 0, 3 },
+		{ 17, 77, 2, 20, 20 }, { 3000, 3, 40, 0, 75 }, { 3000, 0, 2, 0, 600 }, { 48, 1, 100, 20, 20 },
+	};
+	static uint8_t ring[3000][96];
 	struct esp_keys k = { ESP_AES_CBC_256, ESP_HMAC_SHA1_96, key, 32, key, 20 };
-	static uint8_t ring[N][96];
-	size_t len[N];
 
-	for (unsigned before = 0; before < 200; before += 67) {
+	for (unsigned row = 0; row < N_ELEMENTS(rows); row++) {
+		unsigned n = rows[row].n, between = 0;
+		uint32_t first = rows[row].before + 1;
 		struct esp_sa *in, *out, *ctl;
-		uint32_t first;
-		uint64_t seq = 0;
+		size_t len = 0;
 
 		assert_int_equal(esp_sa_new(99, &k, true, &in), 0);
 		assert_int_equal(esp_sa_new(99, &k, false, &out), 0);
 		assert_int_equal(esp_sa_new(99, &k, false, &ctl), 0);
-		assert_true(esp_seq_raise(out, before));
-		first = before + 1;
-		for (unsigned i = 0; i < N; i++) {
-			len[i] = seal_one(out, ring[i]).len;
+		assert_true(esp_seq_raise(out, rows[row].before));
+		for (unsigned i = 0; i < n; i++) {
+			len = seal_one(out, ring[i]).len;
+			assert_int_equal(esp_seq(out), ring_number(first, i));
 			if (i % RING_RUN == RING_RUN - 1)
-				assert_true(esp_seq_raise(out, (uint32_t)esp_seq(out) + 1));
+				assert_true(esp_seq_raise(out, (uint32_t)esp_seq(out) + RING_FREE));
 		}
 		assert_false(esp_seq_raise(out, (uint32_t)esp_seq(out) - 1));
 		assert_false(esp_seq_raise(in, 5));
-		for (unsigned i = 0; i <= N; i++) {
-			uint8_t buf[96];
+		for (unsigned i = 0; i <= n; i++) {
+			unsigned more = (i % rows[row].every == 0) + (i == n / 2) * rows[row].burst + (i == n) * 40u;
 			struct esp_pkt e;
 
-			/* In between: one now and then, and six at once. */
-			for (unsigned c = 0; c < (i % 50 == 13) + 6u * (i == 301); c++) {
-				uint64_t at = ring_free(first, i);
+			for (; more; more--) {
+				uint64_t at = ring_between(first, n, i, esp_seq(ctl));
+				uint8_t buf[96];
 
-				if (esp_seq(ctl) >= at)
-					at = ring_free_after(first, esp_seq(ctl));
-				assert_true(at > seq && at < seq + ESP_REPLAY_WINDOW);
+				if (!at) {
+					assert_true(i < n);
+					continue;
+				}
 				assert_true(esp_seq_raise(ctl, (uint32_t)at - 1));
 				e = seal_one(ctl, buf);
 				e.sa = in;
 				esp_open(&e, 1);
 				assert_int_equal(e.verdict, ESP_OK);
+				between += i < n;
 			}
-			if (i == N)
+			if (i == n)
 				break;
-			e = (struct esp_pkt){ .sa = in, .p = ring[i], .len = len[i] };
+			e = (struct esp_pkt){ .sa = in, .p = ring[i], .len = len };
 			esp_open(&e, 1);
 			assert_int_equal(e.verdict, ESP_OK);
-			seq = esp_seq(in);
 		}
+		assert_true(between >= rows[row].least);
 		esp_sa_free(in);
 		esp_sa_free(out);
 		esp_sa_free(ctl);

@@ -143,6 +143,9 @@ static void ppp_effects(struct pair *p, struct side *a, struct ppp_out *out)
 		case PPP_EFF_UP:
 			a->up = true;
 			break;
+		case PPP_EFF_ADDR:
+			fail_msg("nobody may choose");
+			break;
 		case PPP_EFF_DOWN:
 			a->up = false;
 			break;

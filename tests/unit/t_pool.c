@@ -100,10 +100,35 @@ static void t_model(void **st)
 	pool_free(p);
 }
 
+/* One that a client asks for: only what anybody could get. */
+static void t_take(void **st)
+{
+	struct conf_ipcp c = { .n_pool = 2, .pool = {
+		{ .first = IP(10, 0, 0, 1), .last = IP(10, 0, 0, 4) },
+		{ .first = IP(10, 0, 1, 1), .last = IP(10, 0, 1, 4), .static_only = true },
+	} };
+	struct pool *p;
+
+	assert_int_equal(pool_new(&c, IP(10, 0, 0, 4), &p), 0);
+	assert_true(pool_take(p, IP(10, 0, 0, 2)));
+	assert_false(pool_take(p, IP(10, 0, 0, 2)));
+	assert_false(pool_take(p, IP(10, 0, 0, 4)));
+	assert_false(pool_take(p, IP(10, 0, 0, 5)));
+	assert_false(pool_take(p, IP(10, 0, 1, 2)));
+	assert_int_equal(pool_in_use(p), 1);
+	assert_int_equal(pool_lease(p, 0), IP(10, 0, 0, 1));
+	assert_int_equal(pool_lease(p, 0), IP(10, 0, 0, 3));
+	assert_int_equal(pool_lease(p, 0), 0);
+	pool_release(p, IP(10, 0, 0, 2));
+	assert_int_equal(pool_lease(p, 0), IP(10, 0, 0, 2));
+	pool_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_all_once), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
+		cmocka_unit_test(t_all_once),
+		cmocka_unit_test(t_take), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
 		cmocka_unit_test(t_model),
 	};
 

@@ -67,7 +67,7 @@ static void check_effects(const struct ppp *p, const struct ppp_out *o)
 static const char *took(struct one *o)
 {
 	static const char *const words[] = {
-		[PPP_EFF_AUTH] = "AUTH", [PPP_EFF_UP] = "UP", [PPP_EFF_DOWN] = "DOWN",
+		[PPP_EFF_AUTH] = "AUTH", [PPP_EFF_ADDR] = "ADDR", [PPP_EFF_UP] = "UP", [PPP_EFF_DOWN] = "DOWN",
 		[PPP_EFF_GONE] = "GONE",
 	};
 	size_t n = 0;
@@ -177,6 +177,12 @@ static const char *expire(struct one *o, uint64_t after_ms)
 static const char *verdict(struct one *o, const struct ppp_verdict *v)
 {
 	ppp_verdict(&o->p, v, o->now_ms, &o->out);
+	return took(o);
+}
+
+static const char *address(struct one *o, uint32_t ip)
+{
+	ppp_address(&o->p, ip, o->now_ms, &o->out);
 	return took(o);
 }
 
@@ -798,6 +804,65 @@ static void t_max_failure(void **st)
 	want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
 }
 
+/* A peer that may choose its address: the owner is asked, and its answer is what the request is judged by. */
+static void t_choose(void **st)
+{
+	static struct one o;
+	struct ppp_verdict v = yes;
+
+	v.may_choose = true;
+	/* Granted. */
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	want("ADDR", feed(&o, "8021 01 07 0010 0306 0a00004d 8106 01010101"));
+	assert_int_equal(o.p.ip_wanted, 0x0a00004d);
+	/* Again before there is an answer: asked again, and the newer one is answered. */
+	want("ADDR", feed(&o, "8021 01 08 000a 0306 0a00004e"));
+	assert_int_equal(o.p.ip_wanted, 0x0a00004e);
+	want(IPCP_REQ "| ff038021 02 08 000a 0306 0a00004e", address(&o, 0x0a00004e));
+	assert_string_equal(address(&o, 0x0a00004f), "");	/* unasked */
+	want("UP", feed(&o, "8021 02 01 000a 0306 0a000001"));
+	assert_int_equal(o.p.ip_remote, 0x0a00004e);
+	/* Once it is up, what it has is what it gets. */
+	want("DOWN |" "ff038021 01 02 000a 0306 0a000001" "| ff038021 03 09 000a 0306 0a00004e", feed(&o, "8021 01 09 000a 0306 0a00004d"));
+
+	/* Not granted. */
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	want("ADDR", feed(&o, "8021 01 07 000a 0306 0a00004d"));
+	want(IPCP_REQ "| ff038021 03 07 000a 0306 0a000019", address(&o, 0x0a000019));
+	want("ff038021 03 08 000a 0306 0a000019", feed(&o, "8021 01 08 000a 0306 0a00004d"));
+	want("ff038021 02 09 000a 0306 0a000019", feed(&o, "8021 01 09 000a 0306 0a000019"));
+
+	/* Nothing to ask: any address, the one it has, none, a broken option, one too long to keep. */
+	static const char *const asks[][2] = {
+		{ "8021 01 07 000a 0306 00000000", "ff038021 03 07 000a 0306 0a000019" },
+		{ "8021 01 07 000a 0306 0a000019", "ff038021 02 07 000a 0306 0a000019" },
+		{ "8021 01 07 0004", "ff038021 03 07 000a 0306 0a000019" },
+		{ "8021 01 07 0009 0305 0a0000", "ff038021 03 07 000a 0306 0a000019" },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(asks); i++) {
+		char both[200];
+
+		lns_at(&o, &lns_conf, JUDGED);
+		verdict(&o, &v);
+		snprintf(both, sizeof(both), IPCP_REQ "|%s", asks[i][1]);
+		want(both, feed(&o, asks[i][0]));
+	}
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	assert_string_equal(feed(&o, "8021 01 07 000a 0307 0a00004d"), "");
+	assert_string_equal(feed(&o, "8021 01 07 0003 0306 0a00004d"), "");
+	assert_string_equal(address(&o, 0x0a00004d), "");
+
+	/* The answer comes after the end. */
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	want("ADDR", feed(&o, "8021 01 07 000a 0306 0a00004d"));
+	feed(&o, "c021 05 01 0004");
+	assert_string_equal(address(&o, 0x0a00004d), "");
+}
+
 /* Each automaton by its own numbers. */
 static void t_limits(void **st)
 {
@@ -996,6 +1061,9 @@ static void apply(struct pair *w, int side, struct ppp_out *o)
 			w->ups[side]++;
 			w->up_ms[side] = w->now_ms;
 			assert_int_equal(w->ups[side], w->downs[side] + 1);
+			break;
+		case PPP_EFF_ADDR:
+			fail_msg("nobody may choose");
 			break;
 		case PPP_EFF_DOWN:
 			w->downs[side]++;
@@ -1302,7 +1370,7 @@ int main(void)
 		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
 		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
-		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_lost_success),
+		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
 		cmocka_unit_test(t_client_proof),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
