@@ -12,6 +12,7 @@
 
 #include "ike-plugin/match.h"
 #include "ike-plugin/plugin.h"
+#include "ike-plugin/proxy.h"
 #include "ike-plugin/suite.h"
 
 enum {
@@ -24,10 +25,9 @@ enum {
 struct rule {
 	refcount_t ref;
 	ike_cfg_t *ike_cfg;
-	linked_list_t *child;		/* of proposal_t */
+	peer_cfg_t *peer;		/* of every client, behind a proxy */
+	child_cfg_t *child;		/* its only one */
 	shared_key_t *psk;
-	char srcid[CONF_NAME_MAX], dstid[CONF_NAME_MAX];
-	uint32_t dpd_s;
 };
 
 struct backend {
@@ -43,8 +43,8 @@ static void rule_put(struct rule *r)
 	if (!r || !ref_put(&r->ref))
 		return;
 	DESTROY_IF(r->ike_cfg);
-	if (r->child)
-		r->child->destroy_offset(r->child, offsetof(proposal_t, destroy));
+	DESTROY_IF(r->peer);
+	DESTROY_IF(r->child);
 	DESTROY_IF(r->psk);
 	free(r);
 }
@@ -98,7 +98,7 @@ static bool supported(proposal_t *p)
 }
 
 /* Add the suites that can be computed to a list; how many. */
-static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, linked_list_t *child)
+static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, child_cfg_t *child)
 {
 	unsigned n = 0;
 
@@ -114,10 +114,20 @@ static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_
 		if (ike_cfg)
 			ike_cfg->add_proposal(ike_cfg, p);
 		else
-			child->insert_last(child, p);
+			child->add_proposal(child, p);
 		n++;
 	}
 	return n;
+}
+
+static auth_cfg_t *psk_auth(const char *id)
+{
+	auth_cfg_t *auth = auth_cfg_create();
+
+	auth->add(auth, AUTH_RULE_AUTH_CLASS, AUTH_CLASS_PSK);
+	/* Must be there: charon passes over configurations without a local identity when it looks for the key. */
+	auth->add(auth, AUTH_RULE_IDENTITY, identification_create_from_string((char *)(id[0] ? id : "%any")));
+	return auth;
 }
 
 static struct rule *rule_new(const struct conf *c, unsigned i)
@@ -130,6 +140,19 @@ static struct rule *rule_new(const struct conf *c, unsigned i)
 		.no_certreq = TRUE,
 		.fragmentation = FRAGMENTATION_YES,
 	};
+	peer_cfg_create_t peer = {
+		.cert_policy = CERT_NEVER_SEND,
+		/* Identities are private addresses that repeat from home to home. */
+		.unique = UNIQUE_NEVER,
+		.keyingtries = 1,
+		.no_mobike = TRUE,
+		.dpd = c->dpd_s,
+		.dpd_timeout = c->dpd_s * DPD_TRIES,
+	};
+	child_cfg_create_t child = {
+		.mode = MODE_TRANSPORT,
+		.lifetime = { .time = { .life = SA_LIFE_S } },
+	};
 	struct suites *s;
 	struct rule *r;
 	const char *word = "";
@@ -138,12 +161,16 @@ static struct rule *rule_new(const struct conf *c, unsigned i)
 	INIT(r,
 		.ref = 1,
 		.ike_cfg = ike_cfg_create(&ike),
-		.child = linked_list_create(),
+		.child = child_cfg_create("l2tp", &child),
 		.psk = shared_key_create(SHARED_IKE, chunk_clone(chunk_create((u_char *)k->psk, k->psk_len))),
-		.dpd_s = c->dpd_s,
 	);
-	str_copy(r->srcid, sizeof(r->srcid), k->srcid);
-	str_copy(r->dstid, sizeof(r->dstid), k->dstid);
+	r->peer = peer_cfg_create("l2tp", r->ike_cfg->get_ref(r->ike_cfg), &peer);
+	r->peer->add_auth_cfg(r->peer, psk_auth(k->srcid), TRUE);
+	r->peer->add_auth_cfg(r->peer, psk_auth(k->dstid), FALSE);
+	/* Any port on our side too: racoon asks for 0.  The engine lets only 1701 pass. */
+	r->child->add_traffic_selector(r->child, TRUE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
+	r->child->add_traffic_selector(r->child, FALSE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
+	r->peer->add_child_cfg(r->peer, r->child->get_ref(r->child));
 	s = malloc(sizeof(*s));
 	if (suite_main(k, c->proposals, s, &word) && (n = add_suites(s, PROTO_IKE, r->ike_cfg, NULL)) &&
 	    suite_quick(k, c->proposals, s, &word))
@@ -242,57 +269,18 @@ METHOD(backend_t, create_ike_cfg_enumerator, enumerator_t *, struct backend *thi
 	return enumerator_create_single(cfg, ike_cfg_put);
 }
 
-static auth_cfg_t *psk_auth(const char *id)
-{
-	auth_cfg_t *auth = auth_cfg_create();
-
-	auth->add(auth, AUTH_RULE_AUTH_CLASS, AUTH_CLASS_PSK);
-	/* Must be there: charon passes over configurations without a local identity when it looks for the key. */
-	auth->add(auth, AUTH_RULE_IDENTITY, identification_create_from_string((char *)(id[0] ? id : "%any")));
-	return auth;
-}
-
+/*
+ * The child is named after the client.  charon takes an SA for the successor
+ * of another one when their names are equal, and would then delete that one's
+ * outbound SA: with equal names one client could so silence another whose NAT
+ * port it got.
+ */
 static peer_cfg_t *peer_cfg_of(struct rule *r, uint64_t lineage)
 {
-	peer_cfg_create_t peer = {
-		.cert_policy = CERT_NEVER_SEND,
-		/* Identities are private addresses that repeat from home to home. */
-		.unique = UNIQUE_NEVER,
-		.keyingtries = 1,
-		.no_mobike = TRUE,
-		.dpd = r->dpd_s,
-		.dpd_timeout = r->dpd_s * DPD_TRIES,
-	};
-	child_cfg_create_t child = {
-		.mode = MODE_TRANSPORT,
-		.lifetime = { .time = { .life = SA_LIFE_S } },
-	};
-	peer_cfg_t *cfg = peer_cfg_create("l2tp", r->ike_cfg->get_ref(r->ike_cfg), &peer);
-	child_cfg_t *l2tp;
-	enumerator_t *e;
-	proposal_t *p;
 	char name[32];
 
-	cfg->add_auth_cfg(cfg, psk_auth(r->srcid), TRUE);
-	cfg->add_auth_cfg(cfg, psk_auth(r->dstid), FALSE);
-
-	/*
-	 * The child is named after the client.  charon takes an SA for the
-	 * successor of another one when their names are equal, and would then
-	 * delete that one's outbound SA: with equal names one client could so
-	 * silence another whose NAT port it got.
-	 */
 	snprintf(name, sizeof(name), "l2tp-%llu", (unsigned long long)lineage);
-	l2tp = child_cfg_create(name, &child);
-	e = r->child->create_enumerator(r->child);
-	while (e->enumerate(e, &p))
-		l2tp->add_proposal(l2tp, p->clone(p, 0));
-	e->destroy(e);
-	/* Any port on our side too: racoon asks for 0.  The engine lets only 1701 pass. */
-	l2tp->add_traffic_selector(l2tp, TRUE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
-	l2tp->add_traffic_selector(l2tp, FALSE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
-	cfg->add_child_cfg(cfg, l2tp);
-	return cfg;
+	return proxy_new(r->peer, r->child, name);
 }
 
 METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, struct backend *this, identification_t *me,

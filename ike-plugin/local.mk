@@ -6,7 +6,8 @@ libike_a_SOURCES = ike-plugin/dh.h ike-plugin/dh.c ike-plugin/hdr.h ike-plugin/h
 	ike-plugin/table.h ike-plugin/table.c
 libike_a_CFLAGS = $(AM_CFLAGS) -fPIC
 
-EXTRA_DIST += ike-plugin/ss_config.h ike-plugin/ss.h ike-plugin/handover.h ike-plugin/plugin.h
+EXTRA_DIST += ike-plugin/ss_config.h ike-plugin/ss.h ike-plugin/handover.h ike-plugin/plugin.h \
+	ike-plugin/proxy.h
 if IKE_PLUGIN
 # Not AM_CPPFLAGS: its config.h and strongSwan's would clash.  -isystem: their headers, their warnings.
 ike_cppflags = -I$(top_srcdir) -include ike-plugin/ss_config.h $(STRONGSWAN_CPPFLAGS:-I%=-isystem%) \
@@ -26,7 +27,7 @@ culvert_iked_LDADD = libbase.a -l:libcharon.so.0 -l:libstrongswan.so.0 $(CRYPTO_
 pkglib_LTLIBRARIES += libstrongswan-culvert.la
 libstrongswan_culvert_la_SOURCES = ike-plugin/plugin.c ike-plugin/abi.c ike-plugin/backend.c \
 	ike-plugin/events.c ike-plugin/hub.c ike-plugin/kernel_ipsec.c ike-plugin/kernel_net.c \
-	ike-plugin/ke.c ike-plugin/natd.c ike-plugin/sock.c
+	ike-plugin/ke.c ike-plugin/natd.c ike-plugin/proxy.c ike-plugin/sock.c
 libstrongswan_culvert_la_CPPFLAGS = $(ike_cppflags)
 libstrongswan_culvert_la_CFLAGS = $(ike_cflags)
 libstrongswan_culvert_la_LDFLAGS = $(SAN_CFLAGS) -module -avoid-version $(ike_ldflags) \
