@@ -27,7 +27,7 @@ culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h 
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-culvertd_LDADD = libengine.a libauth.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a libpool.a \
+culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a libpool.a \
 	libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 # What an engine does, without what makes it a process
@@ -35,8 +35,6 @@ noinst_LIBRARIES += libengine.a
 libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/call.c \
 	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-culvertd_LDADD = libauth.a libdump.a libsandbox.a libnetd.a libl2tp.a libppp.a libesp.a libconf.a libpool.a libbase.a \
-	$(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = l2tpd/sandbox.h l2tpd/sandbox.c

@@ -10,7 +10,7 @@ tests_unit_t_coal_LDADD = libseg.a $(CMOCKA_LIBS)
 unit_tests += tests/unit/t_data
 tests_unit_t_data_SOURCES = tests/unit/t_data.c tests/unit/data_rig.h tests/unit/gso_util.h
 tests_unit_t_data_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
-tests_unit_t_data_LDADD = libengine.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
+tests_unit_t_data_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
 	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_seg tests/fuzz/fuzz_coal
 tests_fuzz_fuzz_seg_SOURCES = tests/fuzz/fuzz_seg.c tests/unit/gso_util.h $(FUZZ_MAIN)
@@ -22,4 +22,4 @@ tests_fuzz_fuzz_coal_LDADD = libseg.a
 check_PROGRAMS += bench/trace
 bench_trace_SOURCES = bench/trace.c tests/unit/data_rig.h tests/unit/gso_util.h
 bench_trace_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
-bench_trace_LDADD = libengine.a libseg.a libl2tp.a libppp.a libesp.a libbase.a $(EVENT_LIBS) $(CRYPTO_LIBS)
+bench_trace_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a $(EVENT_LIBS) $(CRYPTO_LIBS)
