@@ -10,4 +10,4 @@ CLEANFILES += $(bench_programs)
 .PHONY: bench-programs
 bench-programs: $(bench_programs)
 EXTRA_DIST += bench/README.md bench/lib.sh bench/load.py bench/logins.sh bench/parts.sh bench/report.py bench/run.sh \
-	bench/softether.sh
+	bench/softether.sh bench/regress.py bench/baseline.tsv bench/radius.py bench/guest.sh tests/bench.sh

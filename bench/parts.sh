@@ -52,7 +52,7 @@ facts()
 	echo "repeat: sudo ./setup.sh bench$([ $quick = yes ] && echo ' --quick')"
 }
 
-# Every rig of the throughput part has these: its namespaces once.
+# The namespaces of all parts but the guests', once.
 network_once()
 {
 	[ -z "${network_is_up:-}" ] || return 0
@@ -400,4 +400,69 @@ voice_down()
 			if (got && v["window_cpu0_ns"]) printf "cpu0_ns_pkt %.0f\n", v["window_cpu0_ns"] / got
 		}' "$rig_dir/spray"
 	wait_for voice_gone
+}
+
+# ---- in a guest ----
+
+# Servers that need a kernel with ESP, or are compared with one, on a kernel as a
+# process: slow for all of them alike, so only ratios count.
+part_guests()
+{
+	local round name why
+	if why=$(guest_missing); then
+		missing "servers in a guest: $why"
+		return
+	fi
+	pinned=no cand_mtu=1360 cand_suite=$BASE_SUITE
+	must ns_add gwan
+	must ns_add gcli
+	must link gcli c0 gwan w0
+	must bridge gwan br0 w0
+	must addr gcli c0 $CLIENT/24
+	printf '%s\n' "$PSK" >"$rig_dir/psk"
+	password_of alice >"$rig_dir/password"
+	for ((round = 1; round <= (rounds > 3 ? 3 : rounds); round++)); do
+		for name in culvert xl2tpd xl2tpd-user l2tpns; do
+			candidate=$name
+			if [ $name = l2tpns ] && ! command -v l2tpns >/dev/null; then
+				missing "l2tpns: not installed"
+				continue
+			fi
+			guest_one "$name" "$round" || not_ok "guests: $name: $guest_why"
+			[ -z "$dial_pid" ] || rig_kill TERM "$dial_pid"
+			dial_pid=
+			guest_kill "$guest_name"
+			ip -n "$(nsname gwan)" link del "t-$guest_name" 2>/dev/null
+		done
+	done
+}
+
+guest_one()
+{
+	local name=$1 round=$2 dir
+	guest_n=$((${guest_n:-0} + 1))
+	guest_name=g$guest_n guest_why="does not boot"
+	guest_start "$guest_name" gwan br0 $OUTER/24 || return 1
+	printf '%s=%q\n' LOCAL $OUTER PSK "$PSK" USER alice PASSWORD "$(password_of alice)" INSIDE $POOL.1 FIRST $POOL.10 \
+		LAST $POOL.99 DNS1 9.9.9.9 DNS2 149.112.112.112 MTU $cand_mtu BUILD "$bench_build" \
+		>"$rig_dir/$guest_name/share/lns.conf"
+	cp "$top/bench/guest.sh" "$top/bench/radius.py" "$rig_dir/$guest_name/share/"
+	guest_why="does not start"
+	guest_run "$guest_name" "bash /mnt/guest.sh $name" >"$rig_dir/$guest_name.start.log" 2>&1 || return 1
+	guest_why="takes no call"
+	# Another machine has the address by now.
+	ip -n "$(nsname gcli)" neigh flush dev c0
+	start_ns gcli gdial "$bench_build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" \
+		--force-natt --timeout 40 --mru $cand_mtu --tun vpn0 --time
+	dial_pid=$started
+	wait_for eval 'grep -q " up local=" "$rig_dir/gdial.log" || ! rig_alive "$dial_pid"'
+	wait_for eval 'ip -n "$(nsname gcli)" -o link show dev vpn0 | grep -q ",UP" || ! rig_alive "$dial_pid"'
+	rig_alive "$dial_pid" || return 1
+	sources=$(sed -nE 's/.* up .* ip=([0-9.]+) .*/\1/p' "$rig_dir/gdial.log")
+	ip -n "$(nsname gcli)" route replace $POOL.1 dev vpn0
+	guest_why="carries nothing"
+	wait_for ns gcli ping -c 1 -W 1 -I "$sources" $POOL.1 || return 1
+	for dir in down up; do
+		measure guests tcp-$dir 1 "$round" load tcp --ns "$(nsname gcli)" --target $POOL.1 --dir $dir --time $seconds
+	done
 }

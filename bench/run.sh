@@ -52,7 +52,7 @@ for part in $only; do
 	case $part in throughput | logins | sessions | latency | guests) ;; *) usage ;; esac
 done
 if [ $quick = yes ]; then
-	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins sessions latency}
+	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins sessions}
 	RESULTS=${out:-}
 else
 	rounds=${rounds:-5} seconds=${seconds:-3} only=${only:-throughput logins sessions latency guests}
