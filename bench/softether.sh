@@ -35,7 +35,7 @@ softether_missing()
 	local p
 	[ "$(id -u)" = 0 ] || { echo "needs root"; return 0; }
 	for p in $se_program $se_command; do
-		[ -x $p ] || { echo "no $p (packages softether-vpnserver, softether-vpncmd)"; return 0; }
+		[ -x "$p" ] || { echo "no $p (packages softether-vpnserver, softether-vpncmd)"; return 0; }
 	done
 	return 1
 }

@@ -218,15 +218,18 @@ struct dial {
 	uint64_t load_us;		/* until when it has sent what was due */
 	double load_due;		/* packets */
 	unsigned load_at;		/* the session whose turn it is */
-	uint64_t load_first_us, load_last_us;
+	uint64_t load_first_us, load_last_us, load_cpu_us, load_cpu_end_us;
 	uint64_t sourced, source_short;	/* sent; due, but there was no time */
 	unsigned pending;		/* datagrams that are delayed now */
 	uint64_t rx, tx, dropped, doubled, delayed, tx_full, tun_full;
 	struct totals sum;
 };
 
-/* Microseconds of CLOCK_MONOTONIC. */
+enum { BURST_MAX = 64 };		/* packets of one train */
+
+/* Microseconds: of CLOCK_MONOTONIC; user and system time of this process. */
 uint64_t now_us(void);
+uint64_t cpu_us(void);
 
 /* ---- dial_opt.c ---- */
 

@@ -45,10 +45,16 @@ static void ip_header(struct wr *w, uint32_t src, uint32_t dst, unsigned proto, 
 	checksum_put(w, from + 10, from);
 }
 
+/* 0, 1, 2, … */
 static void filler(struct wr *w, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		wr_u8(w, (uint8_t)i);
+	uint8_t pattern[256];
+
+	for (unsigned i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (uint8_t)i;
+	for (; n > sizeof(pattern); n -= sizeof(pattern))
+		wr_bytes(w, pattern, sizeof(pattern));
+	wr_bytes(w, pattern, n);
 }
 
 void ip_write_echo(struct wr *w, uint32_t src, uint32_t dst, uint16_t id, uint16_t seq, size_t n)

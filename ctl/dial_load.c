@@ -209,6 +209,7 @@ static void source(evutil_socket_t fd, short what, void *arg)
 	const struct dial_conf *c = &d->conf;
 	uint64_t now = now_us(), took = now - d->load_us;
 	double most = MAX((double)LOAD_CATCH_UP_US * c->source_pps * d->up / 1e6, 1.0);
+	uint64_t before = d->sourced ? 0 : cpu_us();
 	unsigned idle = 0, turn = 0;
 
 	d->load_us = now;
@@ -220,22 +221,26 @@ static void source(evutil_socket_t fd, short what, void *arg)
 		d->load_due = most;
 	}
 	while (d->load_due >= 1 && idle < d->next && turn < LOAD_TURN) {
-		unsigned n = (unsigned)MIN(d->load_due, (double)c->burst);
+		unsigned n = (unsigned)MIN(d->load_due, d->up == 1 ? (double)BURST_MAX : (double)c->burst);
 		unsigned sent = source_turn(&d->sess[d->load_at], n);
 
 		d->load_at = (d->load_at + 1) % d->next;
 		idle = sent ? 0 : idle + 1;
 		if (!sent)
 			continue;
-		if (!d->sourced)
+		if (!d->sourced) {
 			d->load_first_us = now;
+			d->load_cpu_us = before;
+		}
 		d->sourced += sent;
 		turn += sent;
 		d->load_due -= sent;
 	}
 	data_flush(d);
-	if (turn)
+	if (turn) {
 		d->load_last_us = now_us();
+		d->load_cpu_end_us = cpu_us();
+	}
 	if (idle == d->next)
 		d->load_due = 0;	/* nobody has anything left */
 }
@@ -244,9 +249,8 @@ static void source_start(struct dial *d)
 {
 	struct timeval tv = { .tv_usec = LOAD_US };
 
-	if (d->load_ev)
-		return;
-	d->load_ev = event_new(d->base, -1, EV_PERSIST, source, d);
+	if (!d->load_ev)
+		d->load_ev = event_new(d->base, -1, EV_PERSIST, source, d);
 	if (!d->load_ev || event_add(d->load_ev, &tv) < 0)
 		fatal("no timer");
 	d->load_us = now_us();
@@ -308,16 +312,14 @@ void load_up(struct dsess *s, uint64_t now)
 	s->w.at_ms = s->flood_at_ms = now;
 	if (c->ping_ms && !s->w.rtt)
 		s->w.rtt = calloc(1, sizeof(*s->w.rtt));
-	if (c->source_pps && !c->ring)
-		source_start(s->d);
 }
 
 void load_all_up(struct dial *d)
 {
-	if (!d->conf.ring || !d->up)
+	if (!d->conf.source_pps || !d->up)
 		return;
 	for (unsigned i = 0; i < d->conf.sessions; i++)
-		if (d->sess[i].state == SESS_UP)
+		if (d->conf.ring && d->sess[i].state == SESS_UP)
 			ring_make(&d->sess[i]);
 	source_start(d);
 }

@@ -17,7 +17,7 @@ enum opt {
 	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
 };
 
-enum { EXIT_USAGE = 2, BURST_MAX = 64, SIZE_MAX_INNER = 1472 };
+enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
 
 static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
@@ -306,7 +306,7 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	int o;
 
 	*c = (struct dial_conf){
-		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 32,
+		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
 		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "ctl/dial.h"
 
@@ -100,17 +99,6 @@ void report_round(struct dial *d)
 	}
 }
 
-/* User and system time of this process. */
-static ull cpu_ms(void)
-{
-	struct rusage r;
-
-	if (getrusage(RUSAGE_SELF, &r) < 0)
-		return 0;
-	return (ull)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000 +
-		(ull)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000;
-}
-
 static int by_size(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -173,8 +161,10 @@ int report(const struct dial *d, FILE *f)
 	fprintf(f, " rtt_us=%u/%u/%u", t->rtt.min_us, hist_mean(&t->rtt), hist_quantile(&t->rtt, 990));
 	fprintf(f, " ip_in_bytes=%llu ip_out_bytes=%llu esp_lost=%llu esp_late=%llu", (ull)t->in_bytes, (ull)t->out_bytes,
 		(ull)t->esp_lost, (ull)t->esp_late);
-	fprintf(f, " sourced=%llu source_ms=%llu source_short=%llu tx_full=%llu tun_full=%llu rounds=%u cpu_ms=%llu\n",
-		(ull)d->sourced, (ull)(d->load_last_us - d->load_first_us) / 1000, (ull)d->source_short, (ull)d->tx_full,
-		(ull)d->tun_full, d->round + 1, cpu_ms());
+	fprintf(f, " sourced=%llu source_ms=%llu source_short=%llu source_cpu_ms=%llu tx_full=%llu tun_full=%llu rounds=%u"
+		" cpu_ms=%llu\n",
+		(ull)d->sourced, (ull)(d->load_last_us - d->load_first_us) / 1000, (ull)d->source_short,
+		(ull)(d->load_cpu_end_us - d->load_cpu_us) / 1000, (ull)d->tx_full, (ull)d->tun_full, d->round + 1,
+		(ull)cpu_us() / 1000);
 	return good ? 0 : 1;
 }

@@ -23,7 +23,10 @@
 #define TUN_F_USO4 0x20			/* Linux 6.2 */
 #endif
 
-enum { NL_BYTES = 4096 };
+enum {
+	NL_BYTES = 4096,
+	QUEUE = 2000,			/* packets that wait for us; what is dropped here, the server never sees */
+};
 
 static struct list *bucket(struct dial *d, uint32_t ip)
 {
@@ -107,6 +110,9 @@ static int device_up(struct dial_tun *t, uint16_t mtu)
 	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), t->name);
 	ifr.ifr_mtu = mtu;
 	if (ioctl(ctl, SIOCSIFMTU, &ifr) < 0)
+		err = -errno;
+	ifr.ifr_qlen = QUEUE;
+	if (!err && ioctl(ctl, SIOCSIFTXQLEN, &ifr) < 0)
 		err = -errno;
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING | IFF_POINTOPOINT;
 	if (!err && ioctl(ctl, SIOCSIFFLAGS, &ifr) < 0)
