@@ -8,6 +8,7 @@
 #   sudo ./setup.sh package               only build the Debian package, in .deps/deb/
 #   sudo ./setup.sh build                 what building needs, then the build, in build/
 #   sudo ./setup.sh check [--full]        that, and what testing needs, then every test
+#   sudo ./setup.sh bench [OPTION…]       how fast it is, beside others: bench/README.md
 #
 # Nothing is installed but Debian packages, and no service of theirs is started
 # but culvert's own.  Packages that come in are noted in /var/lib/culvert/packages.
@@ -32,7 +33,11 @@ INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian mandoc libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
-	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins"
+	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind"
+# Whom it is compared with, and what measures; none of their services is left enabled.
+BENCH_PACKAGES="iproute2 nftables iputils-ping ethtool kmod busybox-static python3 openssl util-linux procps
+	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins
+	iperf3 softether-vpnserver softether-vpncmd l2tpns linux-perf"
 # A whole machine, booted.
 FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
 # Only where Debian has them: ciphers in vector registers; a real kernel for the clients, as a program.
@@ -52,6 +57,8 @@ usage()
 	       sudo ./setup.sh package                  build the Debian package, for another machine
 	       sudo ./setup.sh build                    install what building needs, and build
 	       sudo ./setup.sh check [--full]           install what testing needs too, build, run every test
+	       sudo ./setup.sh bench [--quick | OPTION…]
+	                                                install what others are, measure them and it (bench/README.md)
 	END
 	exit 2
 }
@@ -133,7 +140,7 @@ need()
 	for p; do installed "$p" || missing+=("$p"); done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	say "installing: ${missing[*]}"
-	for unit in xl2tpd strongswan-starter; do
+	for unit in xl2tpd strongswan-starter softether-vpnserver l2tpns; do
 		case " ${missing[*]} " in *" $unit "*) units+=("$unit") ;; esac
 	done
 	if [ ! -e $policy ]; then
@@ -150,11 +157,13 @@ need()
 	fi
 	packages_note "$before"
 	undo
-	if command -v systemctl >/dev/null; then
-		for unit in "${units[@]}"; do
+	for unit in "${units[@]}"; do
+		if command -v systemctl >/dev/null; then
 			systemctl disable --quiet "$unit.service" >/dev/null 2>&1 || true
-		done
-	fi
+		elif [ -e "/etc/init.d/$unit" ]; then
+			update-rc.d "$unit" disable >/dev/null 2>&1 || true
+		fi
+	done
 }
 
 apt_install()
@@ -386,7 +395,12 @@ do_check()
 	suite "$top/build" "plain build"
 	tree "$top/build-san" --enable-werror --enable-sanitize
 	suite "$top/build-san" "sanitizer build"
+	as_owner make -s -j"$jobs" -C "$top/build" bench-programs bench/trace >/dev/null || die "the benchmark does not build"
+	# Where CI runs, it must have something to compare with.
+	REGRESS_MUST=$(system_tested && echo 1) scripts "$top/build" "" "$top/bench/regress.py"
 	scripts "$top/build" "" "$top"/tests/netns/*.sh
+	# By itself: it measures, though nothing depends on the numbers.
+	scripts "$top/build" "" "$top/tests/bench.sh"
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
@@ -397,6 +411,29 @@ do_check()
 	fi
 	summary
 	[ $failed -eq 0 ]
+}
+
+# system_tested: Debian 12 on amd64, its own compiler.
+system_tested()
+{
+	# shellcheck disable=SC1091
+	(. /etc/os-release && [ "$ID-$VERSION_ID" = debian-12 ]) && [ "$(dpkg --print-architecture)" = amd64 ] && [ -z "${CC:-}" ]
+}
+
+# --- bench ----------------------------------------------------------------
+
+do_bench()
+{
+	# shellcheck disable=SC2086
+	need $BUILD_PACKAGES $BENCH_PACKAGES
+	do_build
+	tree "$top/build-null" --enable-bench-null-crypto
+	as_owner make -s -j"$jobs" -C "$top/build" bench-programs || die "the benchmark does not build"
+	local status
+	BUILD=$top/build NULL_BUILD=$top/build-null "$top/bench/run.sh" "$@" 9>&-
+	status=$?
+	[ ! -d bench/results ] || chown -R "$owner:$group" bench/results
+	return $status
 }
 
 summary()
@@ -752,6 +789,10 @@ esac
 case $verb in
 build | package) ;;
 check) [ "${1:-}" = --full ] && full=yes && shift ;;
+bench)
+	bench_args=("$@")
+	set --
+	;;
 remove) [ "${1:-}" = --packages ] && packages=yes && shift ;;
 install)
 	while [ $# -gt 0 ]; do
@@ -788,4 +829,5 @@ build)
 	say "built; start it with: sudo ./culvertd -d -f FILE"
 	;;
 check) do_check $full ;;
+bench) do_bench "${bench_args[@]}" ;;
 esac

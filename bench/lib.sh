@@ -7,8 +7,8 @@
 #   srv   out0 192.0.2.1, in0 198.51.100.1                    the server; forwards, NAT, MSS clamp
 #   in    198.51.100.2                                        iperf3 -s, udpload serve
 #
-# Every candidate meets the same rules, and they are ours: culvert's own firewall
-# is off, so that rules are no difference between them.
+# Every candidate meets the same rules, and they are the benchmark's: culvert's own
+# firewall is off, so that rules are no difference between them.
 #
 #   bench_network                     the three, and the inside host's programs
 #   bench_pin yes|no                  the server on CPU 0 and all else on CPU 1, or anything anywhere
@@ -19,12 +19,14 @@
 
 IPERF_PORT=5201
 UDP_PORT=5100
+CROWD=198.19.0.0/16	# clients beside those with a device, which are in $PREFIX
 SUITES="aes256-sha1 aes256-sha256 aes128-sha1 aes256-gcm"
+# SoftEther's tools take neither blanks nor quotes.
+PSK=bench-pre-shared-key
 candidate=
 cand_why=
 sources=
-cand_pids=
-dial_pids=()
+dial_pid=
 pinned=no
 bench_build=$build
 null_build=${NULL_BUILD:-$build-null}
@@ -43,6 +45,14 @@ bench_network()
 	ns srv sysctl -qw net.ipv4.ip_forward=1 &&
 		ns srv nft -f - <<-END || return 1
 		table inet bench {
+			chain raw_in {
+				type filter hook prerouting priority raw
+				fib daddr type local udp dport { 500, 4500 } notrack
+			}
+			chain raw_out {
+				type filter hook output priority raw
+				udp sport { 500, 4500 } notrack
+			}
 			chain forward_all {
 				type filter hook forward priority filter
 				ct state invalid drop
@@ -54,6 +64,8 @@ bench_network()
 			}
 		}
 		END
+	ip -n "$(nsname srv)" route add $CROWD via $CLIENT &&
+		ip -n "$(nsname cli)" route add local $CROWD dev lo || return 1
 	# What a server sends to its clients' addresses comes back here; datagrams for
 	# clients without a device (spray) go in without NAT.
 	ip -n "$(nsname in)" route add default via $INNER || return 1
@@ -75,10 +87,10 @@ bench_pin()
 		ns in sh -c "echo $mask_load >/sys/class/net/i0/queues/rx-0/rps_cpus"
 }
 
-# on_server, on_load COMMAND…: on the CPU of that side.
-on_server()
+# on_load: what stands before a command of the load's side.
+on_load()
 {
-	if [ $pinned = yes ]; then taskset -c 0 "$@"; else "$@"; fi
+	[ $pinned != yes ] || echo taskset -c 1
 }
 
 load_cpu()
@@ -115,6 +127,11 @@ load_affinity()
 
 # ---- candidates ----
 
+password_of()
+{
+	echo "bench-pass-word-$1"
+}
+
 # suite_offer SUITE: the words of culvert.conf's "quick".
 suite_words()
 {
@@ -123,6 +140,15 @@ suite_words()
 	aes256-sha256) echo "auth hmac-sha2-256 enc aes-256" ;;
 	aes128-sha1) echo "auth hmac-sha1 enc aes-128" ;;
 	aes256-gcm) echo "enc aes-256-gcm" ;;
+	esac
+}
+
+# suite_dial SUITE: culvert-dial's word for it.
+suite_dial()
+{
+	case $1 in
+	aes256-gcm) echo aes256gcm16 ;;
+	*) echo "$1" ;;
 	esac
 }
 
@@ -148,12 +174,15 @@ bench_conf()
 		users-file "$server_run/users"
 	}
 	bind tunnel from L2TP authenticated by LOCAL to ${INTERFACE:-tun0}
+	firewall {
+		off
+	}
 	END
 }
 
 cand_start()
 {
-	candidate=$1 cand_why='' sources='' dial_pids=() cand_pids=()
+	candidate=$1 cand_why='' cand_skip='' sources='' dial_pid=
 	cand_mtu=$2 cand_suite=$3
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
@@ -173,7 +202,10 @@ culvert_start()
 	rm -rf "$server_run" && mkdir -p "$server_run" && chmod 755 "$rig_dir" "$server_run" || return 1
 	(umask 077 && bench_conf "$@" >"$server_run/conf" && server_users >"$server_run/users") || return 1
 	if ! "$build/culvertd" -n -f "$server_run/conf" >"$rig_dir/out" 2>&1; then
-		cand_why="culvert: $(tail -n 1 "$rig_dir/out")"
+		case $(cat "$rig_dir/out") in
+		*"not built yet"*) cand_skip="culvert with $2: not built yet" ;;
+		*) cand_why="culvert: $(tail -n 1 "$rig_dir/out")" ;;
+		esac
 		return 1
 	fi
 	start_ns srv culvertd $([ $pinned = yes ] && echo taskset -c 0) "$build/culvertd" -d -f "$server_run/conf" -r "$server_run"
@@ -190,8 +222,23 @@ cand_start_culvert()
 
 cand_start_null()
 {
-	[ -x "$null_build/culvertd" ] || { cand_why="no build with null crypto in $null_build"; return 1; }
+	[ -x "$null_build/culvertd" ] || { cand_skip="culvert without ciphers: no build in $null_build"; return 1; }
 	culvert_start "$null_build" "$@"
+}
+
+cand_start_softether()
+{
+	if cand_skip=$(softether_missing); then
+		cand_skip="SoftEther: $cand_skip"
+		return 1
+	fi
+	softether_start "$(nsname srv)" "$rig_dir/softether" $OUTER &&
+		softether_setup "$(nsname srv)" "$PSK" alice "$(password_of alice)" >"$rig_dir/softether-setup.log" 2>&1 ||
+		{ cand_why="SoftEther cannot be set up: $(tail -n 2 "$rig_dir/softether-setup.log" | xargs)"; return 1; }
+	for p in $(softether_pids "$rig_dir/softether"); do
+		taskset -acp "$(if [ $pinned = yes ]; then echo 0; else load_cpu; fi)" "$p" >/dev/null
+	done
+	dial_cmd=("$bench_build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
 }
 
 # cand_server_pids: of all processes of the server.
@@ -203,15 +250,10 @@ cand_server_pids()
 	esac
 }
 
-tun_up()
-{
-	ip -n "$(nsname cli)" -o -4 addr show dev "$1" 2>/dev/null | grep -q inet
-}
-
-# cand_clients N: each with an address, in $sources.
+# cand_clients N: each with an address, in $sources; all behind one device of one process.
 cand_clients()
 {
-	local i n=$1 a cli
+	local n=$1 a cli
 	cli=$(nsname cli)
 	iperf_serve "$n"
 	sources=
@@ -222,34 +264,33 @@ cand_clients()
 		return 0
 	fi
 	ip -n "$cli" route flush exact $INSIDE 2>/dev/null
-	for ((i = 0; i < n; i++)); do
-		start_ns cli "dial-$i" $([ $pinned = yes ] && echo taskset -c 1) "${dial_cmd[@]}" --tun "vpn$i" \
-			$([ "$n" = 1 ] || echo --from 198.18.0.$((i + 1))/32)
-		dial_pids+=("$started")
-	done
-	for ((i = 0; i < n; i++)); do
-		wait_for eval "tun_up vpn$i || ! rig_alive ${dial_pids[i]}"
-		a=$(ip -n "$cli" -o -4 addr show dev "vpn$i" 2>/dev/null | awk '{ print $4 }')
-		[ -n "$a" ] || { cand_why="$candidate: client $i does not come up: $(grep -hE 'failed|result' "$rig_dir/dial-$i.log" | head -n 1)"; return 1; }
-		# Each client's traffic into its own tunnel.
-		ip -n "$cli" link set "vpn$i" mtu "$cand_mtu" &&
-			ip -n "$cli" rule add from "$a" lookup $((1000 + i)) pref $((1000 + i)) &&
-			ip -n "$cli" route replace $INSIDE dev "vpn$i" table $((1000 + i)) || return 1
-		sources="$sources${sources:+ }$a"
-	done
-	wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+	start_ns cli dial $(on_load) "${dial_cmd[@]}" -n "$n" --tun vpn0 --mru "$cand_mtu" --esp "$(suite_dial "$cand_suite")" \
+		--time $([ "$n" = 1 ] || echo --from $PREFIX)
+	dial_pid=$started
+	wait_for clients_up "$n"
+	sources=$(sed -nE 's/.* up .* ip=([0-9.]+) .*/\1/p' "$rig_dir/dial.log" | xargs)
+	if ! rig_alive "$dial_pid" || [ "$(wc -w <<<"$sources")" != "$n" ]; then
+		# What the other side does not speak is no failure of ours.
+		if [ $candidate = softether ] && grep -q 'phase ike' "$rig_dir/dial.log"; then
+			cand_skip="SoftEther with $cand_suite: it does not agree to it"
+		else
+			cand_why="$candidate: $(grep -hE '^failed|^lost' "$rig_dir/dial.log" | head -n 1)"
+		fi
+		return 1
+	fi
+	ip -n "$cli" route replace $INSIDE dev vpn0 && wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+}
+
+clients_up()
+{
+	[ "$(grep -c ' up local=' "$rig_dir/dial.log")" -ge "$1" ] && ip -n "$(nsname cli)" link show vpn0 || ! rig_alive "$dial_pid"
 }
 
 # clients_stop: they hang up.
 clients_stop()
 {
-	local i cli
-	cli=$(nsname cli)
-	[ ${#dial_pids[@]} -eq 0 ] || rig_kill TERM "${dial_pids[@]}"
-	for ((i = 0; i < ${#dial_pids[@]}; i++)); do
-		ip -n "$cli" rule del pref $((1000 + i)) 2>/dev/null
-	done
-	dial_pids=()
+	[ -z "$dial_pid" ] || rig_kill TERM "$dial_pid"
+	dial_pid=
 	sources=
 }
 

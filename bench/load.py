@@ -6,6 +6,7 @@
     load.py udp  --dir … --rate PPS …      single datagrams at this pace (udpload)
     load.py peak --dir … …                 paces from low to high; then twice the best
     load.py ping [--load-…] …              round trips, alone or beside a saturating neighbour
+    load.py spray --rate PPS …             datagrams to clients that count them
     load.py rate --counters FILE …         what some other sender gets through
 
 Prints "METRIC VALUE" lines.  CPU time is taken at the two ends of the window:
@@ -215,7 +216,7 @@ def do_udp(args):
 def do_peak(args):
     """The best that is delivered; then what is left at twice that."""
     ways = 2 if args.dir == "both" else 1
-    good, bad, best, full = args.rate, None, None, False
+    good, bad, best, full = 0, None, None, False
 
     def attempt(rate):
         nonlocal good, bad, best, full
@@ -266,6 +267,23 @@ def do_ping(args):
     put("pings_lost_pct", 100.0 * (n - len(rtt)) / n)
 
 
+def do_spray(args):
+    """Datagrams from the inside host to clients that count them themselves."""
+    addresses = args.sources
+    args.counters = [f"{args.tmp}/spray.counters"]
+    with open(args.counters[0], "wb") as f:
+        f.write(bytes(COUNTERS.size))
+    a = Sample(args)
+    subprocess.run(in_ns(args, args.ns, args.udpload, "-c", args.counters[0], "-r", str(args.rate), "-l", str(args.bytes),
+                         "-t", str(int(args.time)), "spray", "9", *addresses), check=True)
+    b = Sample(args)
+    put("window_s", (b.at - a.at) / 1e9)
+    put("window_process_ns", b.process - a.process)
+    put("window_sent", b.counters[0][2] + b.counters[0][4])
+    if args.cpu >= 0:
+        put("window_cpu0_ns", b.at - a.at - (b.idle[args.cpu] - a.idle[args.cpu]))
+
+
 def do_rate(args):
     """Another sender runs already; counters: where it arrives."""
     w = Window(args, args.time)
@@ -287,7 +305,7 @@ def words(text):
 
 
 def main():
-    verbs = {"tcp": do_tcp, "udp": do_udp, "peak": do_peak, "ping": do_ping, "rate": do_rate, "cpu": do_cpu}
+    verbs = {"tcp": do_tcp, "udp": do_udp, "peak": do_peak, "ping": do_ping, "rate": do_rate, "spray": do_spray, "cpu": do_cpu}
     p = argparse.ArgumentParser(description="one load run", allow_abbrev=False)
     p.add_argument("verb", choices=sorted(verbs))
     p.add_argument("--ns", help="the clients' namespace")
@@ -306,7 +324,7 @@ def main():
     p.add_argument("--udpload")
     p.add_argument("--server-counters", help="of udpload serve")
     p.add_argument("--counters", type=words, default=[])
-    p.add_argument("--rate", type=int, default=40000, help="datagrams per second and direction; peak: the first")
+    p.add_argument("--rate", type=int, default=20000, help="datagrams per second and direction; peak: the first")
     p.add_argument("--step", type=float, default=1.6)
     p.add_argument("--refine", type=int, default=2, help="peak: steps between the last good and the first bad pace")
     p.add_argument("--bytes", type=int, default=1372)

@@ -74,8 +74,8 @@ run()
 	cpu >"$rig_dir/ended"
 	echo "mode=$1 at_once=$2 round=$3 n=$n $(cpu_between "$rig_dir/before" "$rig_dir/after" $n)" \
 		"end_ms=$(cpu_between "$rig_dir/after" "$rig_dir/ended" $n | sed -E 's/.*all_ms=([^ ]+).*/\1/')" \
-		"$(grep -ohE '(ok|up|rate|ike_ms|l2tp_ms|ppp_ms|all_ms|ike_resent)=[^ ]+' <(grep '^result' "$rig_dir/$tag.log") |
-			sed 's/^all_ms/login_ms/' | xargs)"
+		"$(grep -ohE '(ok|up|rate|ike_ms|l2tp_ms|ppp_ms|all_ms|ike_us|all_us|ike_resent)=[^ ]+' <(grep '^result' "$rig_dir/$tag.log") |
+			sed 's/^all_/login_/' | xargs)"
 }
 
 gone()

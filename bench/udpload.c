@@ -5,13 +5,13 @@
  *
  *   udpload [-c FILE] serve PORT
  *   udpload [-c FILE] [-b ADDRESS] [-n FLOWS] [-r RATE] [-d RATE] [-l BYTES] -t SECONDS run ADDRESS PORT
- *   udpload [-c FILE] [-n FLOWS] [-r RATE] [-l BYTES] -t SECONDS spray ADDRESS PORT
+ *   udpload [-c FILE] [-r RATE] [-l BYTES] -t SECONDS spray PORT ADDRESS…
  *
  * serve counts what comes, and sends to whoever asks for it ("pull").
  * run has a socket per flow, bound to ADDRESS, ADDRESS + 1 …; it sends RATE (-r)
  * datagrams per second, all flows together, and asks the server for RATE (-d)
  * to come back along the same way, through whatever NAT there is.
- * spray sends to PORT of FLOWS addresses from ADDRESS on.
+ * spray sends to PORT of each ADDRESS in turn.
  *
  * FILE holds struct counters, mapped; python's struct reads it as "=5Q".
  */
@@ -247,7 +247,7 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: udpload [-c file] serve port\n"
 			"       udpload [-c file] [-b address] [-n flows] [-r rate] [-d rate] [-l bytes] -t seconds run address port\n"
-			"       udpload [-c file] [-n flows] [-r rate] [-l bytes] -t seconds spray address port\n");
+			"       udpload [-c file] [-r rate] [-l bytes] -t seconds spray port address...\n");
 	exit(2);
 }
 
@@ -267,6 +267,11 @@ static uint32_t address(const char *arg)
 	if (inet_pton(AF_INET, arg, &a) != 1)
 		usage();
 	return ntohl(a.s_addr);
+}
+
+static struct sockaddr_in to_address(uint32_t ip, uint16_t port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(ip) };
 }
 
 static void pull(uint64_t rate, size_t bytes, uint64_t ms)
@@ -289,7 +294,6 @@ int main(int argc, char **argv)
 	uint64_t n = 1, up = 0, down = 0, bytes = 1372, seconds = 0, end, next_pull;
 	uint32_t from = 0, to;
 	uint16_t port;
-	bool spray;
 	int o, ep = epoll_create1(EPOLL_CLOEXEC);
 
 	while ((o = getopt(argc, argv, "b:c:d:l:n:r:t:")) != -1) {
@@ -327,22 +331,28 @@ int main(int argc, char **argv)
 		watch(ep, udp_socket(0, (uint16_t)number(argv[optind + 1], 1, 65535)));
 		loop(ep, true, UINT64_MAX);
 	}
-	spray = !strcmp(verb, "spray");
-	if ((!spray && strcmp(verb, "run")) || argc - optind != 3 || !seconds)
+	if (!seconds)
 		usage();
-	to = address(argv[optind + 1]);
-	port = (uint16_t)number(argv[optind + 2], 1, 65535);
-	for (n_flows = 0; n_flows < n; n_flows++) {
-		struct flow *f = &flows[n_flows];
+	if (!strcmp(verb, "spray")) {
+		int fd = udp_socket(0, 0);
 
-		f->to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
-					      .sin_addr.s_addr = htonl(to + (spray ? n_flows : 0)) };
-		f->fd = spray && n_flows ? flows[0].fd : udp_socket(from ? from + n_flows : 0, 0);
-		f->connected = !spray;
-		if (f->connected && connect(f->fd, (struct sockaddr *)&f->to, sizeof(f->to)) < 0)
-			fatal("connect");
-		if (f->connected)
+		port = (uint16_t)number(argv[optind + 1], 1, 65535);
+		for (int i = optind + 2; i < argc && n_flows < FLOWS_MAX; i++)
+			flows[n_flows++] = (struct flow){ .fd = fd, .to = to_address(address(argv[i]), port) };
+	} else if (!strcmp(verb, "run") && argc - optind == 3) {
+		to = address(argv[optind + 1]);
+		port = (uint16_t)number(argv[optind + 2], 1, 65535);
+		for (; n_flows < n; n_flows++) {
+			struct flow *f = &flows[n_flows];
+
+			*f = (struct flow){ .fd = udp_socket(from ? from + n_flows : 0, 0), .to = to_address(to, port),
+					    .connected = true };
+			if (connect(f->fd, (struct sockaddr *)&f->to, sizeof(f->to)) < 0)
+				fatal("connect");
 			watch(ep, f->fd);
+		}
+	} else {
+		usage();
 	}
 	pace_set(&pace, up, bytes, seconds * 1000);
 	end = now_ns() + seconds * 1000000000;

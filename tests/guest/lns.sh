@@ -9,7 +9,9 @@
 #   lns.sh ppp        the PPP interfaces
 #   lns.sh echoes     how many pings the kernel has answered
 #
-# /mnt/lns.conf says who we are: LOCAL PSK USER PASSWORD INSIDE FIRST LAST DNS1 DNS2.
+# /mnt/lns.conf says who we are: LOCAL PSK USER PASSWORD INSIDE FIRST LAST DNS1 DNS2,
+# and MTU, if it is another than 1360.  USERSPACE=yes keeps xl2tpd from using the
+# kernel's L2TP.
 set -u
 # shellcheck disable=SC1091
 . /mnt/lns.conf
@@ -68,13 +70,14 @@ END
 	pppoptfile = /etc/ppp/options.lns
 	length bit = yes
 	END
+	[ -z "${USERSPACE:-}" ] || sed -i 's/^port = 1701/&\nforce userspace = yes/' /etc/xl2tpd/xl2tpd.conf
 	echo lock >/etc/ppp/options
 	cat >/etc/ppp/options.lns <<-END
 	require-mschap-v2
 	ms-dns $DNS1
 	ms-dns $DNS2
-	mtu 1360
-	mru 1360
+	mtu ${MTU:-1360}
+	mru ${MTU:-1360}
 	debug
 	logfile $log/pppd
 	END
