@@ -32,7 +32,7 @@ BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-
 INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
-	iproute2 nftables iputils-ping tcpdump kmod busybox-static python3 openssl curl util-linux procps
+	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind"
 # Whom it is compared with, and what measures; none of their services is left enabled.
 BENCH_PACKAGES="iproute2 nftables iputils-ping kmod busybox-static python3 openssl util-linux procps
@@ -44,6 +44,7 @@ FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	BUILD_PACKAGES="$BUILD_PACKAGES libipsec-mb-dev"
 	CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
+	BENCH_PACKAGES="$BENCH_PACKAGES user-mode-linux"
 fi
 
 usage()
@@ -404,7 +405,7 @@ do_check()
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
-		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/qemu.sh
+		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/qemu.sh
 		fuzz 40
 	else
 		fuzz 120

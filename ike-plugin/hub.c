@@ -133,6 +133,24 @@ static void sa_expire(uint32_t spi, const struct addr *local)
 }
 
 /*
+ * End an IKE_SA.  By its SPIs: charon looks for a unique id in all IKE_SAs, and
+ * waits on the way for each that another thread is at.
+ */
+static void ike_end(uint64_t spi_i, uint64_t spi_r, uint32_t uid)
+{
+	ike_sa_id_t *id = ike_sa_id_create(IKEV1_MAJOR_VERSION, spi_i, spi_r, FALSE);
+	ike_sa_t *ike_sa = charon->ike_sa_manager->checkout(charon->ike_sa_manager, id);
+
+	id->destroy(id);
+	if (!ike_sa)
+		return;
+	if (ike_sa->get_unique_id(ike_sa) == uid && ike_sa->delete(ike_sa, FALSE) == DESTROY_ME)
+		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager, ike_sa);
+	else
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+}
+
+/*
  * End a client: its IKE_SA, and then whatever SAs of it are left, since
  * another IKE_SA may have adopted them.
  */
@@ -140,6 +158,7 @@ static job_requeue_t kill_job(struct lineage *id)
 {
 	struct { uint32_t spi; struct addr local; } left[16];
 	bool ike = false;
+	uint64_t spi_i = 0, spi_r = 0;
 	uint32_t uid = 0;
 	unsigned n = 0;
 	struct lin *l;
@@ -149,10 +168,12 @@ static job_requeue_t kill_job(struct lineage *id)
 	if (l && !l->ike_gone) {
 		ike = true;
 		uid = l->uid;
+		spi_i = l->spi_i;
+		spi_r = l->spi_r;
 	}
 	culvert->lock->unlock(culvert->lock);
 	if (ike)
-		charon->controller->terminate_ike(charon->controller, uid, FALSE, NULL, NULL, 0);
+		ike_end(spi_i, spi_r, uid);
 
 	culvert->lock->lock(culvert->lock);
 	l = table_lin_by_id(culvert->table, id);

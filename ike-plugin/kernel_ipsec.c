@@ -62,6 +62,7 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 {
 	static struct log_rate no_natt, no_engine;
 	struct addr local = addr_of_host(dst), peer = addr_of_host(src);
+	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
 	uint32_t uid = current_uid(), rnd;
 	char from[ADDR_STRLEN];
 	struct lin *l;
@@ -80,6 +81,12 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 	random_bytes(&rnd, sizeof(rnd));
 	culvert->lock->lock(culvert->lock);
 	l = table_lin(culvert->table, uid);
+	if (l) {
+		ike_sa_id_t *id = ike_sa->get_id(ike_sa);
+
+		l->spi_i = id->get_initiator_spi(id);
+		l->spi_r = id->get_responder_spi(id);
+	}
 	if (l && l->n_sa < LINEAGE_SAS_MAX)
 		sa = table_sa_new(culvert->table, l, &local, &peer, rnd);
 	if (sa && announce(sa)) {

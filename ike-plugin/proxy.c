@@ -74,9 +74,11 @@ static void child_set_replay_window(struct child_proxy *this, uint32_t window)
 {
 }
 
+/* As charon's own, which do not compare names. */
 static bool child_equals(struct child_proxy *this, child_cfg_t *other)
 {
-	return &this->public == other;
+	return other->equals == this->public.equals &&
+	       this->base->equals(this->base, ((struct child_proxy *)other)->base);
 }
 
 static child_cfg_t *child_get_ref(struct child_proxy *this)
@@ -213,9 +215,11 @@ static void peer_add_pool(struct peer_proxy *this, char *name)
 {
 }
 
+/* A client's new phase 1 takes over the SAs of its old one if their configurations are equal. */
 static bool peer_equals(struct peer_proxy *this, peer_cfg_t *other)
 {
-	return &this->public == other;
+	return other->equals == this->public.equals &&
+	       this->base->equals(this->base, ((struct peer_proxy *)other)->base);
 }
 
 static peer_cfg_t *peer_get_ref(struct peer_proxy *this)

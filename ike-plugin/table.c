@@ -43,6 +43,7 @@ struct table *table_new(uint64_t epoch, uint64_t seed, unsigned n_engines)
 	t->n_engines = n_engines;
 	for (unsigned i = 0; i < TABLE_BUCKETS; i++) {
 		list_init(&t->by_uid[i]);
+		list_init(&t->by_id[i]);
 		list_init(&t->by_ip[i]);
 		list_init(&t->by_spi[i]);
 		list_init(&t->by_out[i]);
@@ -71,6 +72,7 @@ static void sa_free(struct table *t, struct sa *sa)
 static void lin_free(struct table *t, struct lin *l)
 {
 	list_del(&l->by_uid);
+	list_del(&l->by_id);
 	list_del(&l->by_ip);
 	t->n_lin--;
 	free(l);
@@ -110,6 +112,7 @@ struct lin *table_lin(struct table *t, uint32_t uid)
 	list_init(&l->sas);
 	list_init(&l->by_ip);
 	list_push(b, &l->by_uid);
+	list_push(&t->by_id[l->id.counter % TABLE_BUCKETS], &l->by_id);
 	t->n_lin++;
 	return l;
 }
@@ -118,14 +121,12 @@ struct lin *table_lin_by_id(struct table *t, const struct lineage *id)
 {
 	if (id->epoch != t->epoch)
 		return NULL;
-	/* Rare (a client to be ended), so it has no index of its own. */
-	for (unsigned i = 0; i < TABLE_BUCKETS; i++)
-		LIST_EACH(&t->by_uid[i], e) {
-			struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
+	LIST_EACH(&t->by_id[id->counter % TABLE_BUCKETS], e) {
+		struct lin *l = CONTAINER_OF(e, struct lin, by_id);
 
-			if (lineage_eq(&l->id, id))
-				return l;
-		}
+		if (lineage_eq(&l->id, id))
+			return l;
+	}
 	return NULL;
 }
 

@@ -19,11 +19,12 @@
 
 /* One client. */
 struct lin {
-	struct list by_uid, by_ip;
+	struct list by_uid, by_id, by_ip;
 	struct list sas;
 	unsigned n_sa;
 	struct lineage id;
 	uint32_t uid;			/* charon's unique id of its IKE_SA */
+	uint64_t spi_i, spi_r;		/* that IKE_SA's, as charon has them; 0 until its first Quick Mode */
 	bool ike_gone;			/* that IKE_SA is no more */
 	bool announced;			/* its engine knows it */
 	bool placed;			/* engine is valid */
@@ -56,7 +57,7 @@ struct table {
 	struct spi_pool *pool[SPI_ENGINES];
 	bool alive[SPI_ENGINES];	/* its channel is open; set by the owner */
 	unsigned n_lin, n_sa;
-	struct list by_uid[TABLE_BUCKETS], by_ip[TABLE_BUCKETS], by_spi[TABLE_BUCKETS], by_out[TABLE_BUCKETS];
+	struct list by_uid[TABLE_BUCKETS], by_id[TABLE_BUCKETS], by_ip[TABLE_BUCKETS], by_spi[TABLE_BUCKETS], by_out[TABLE_BUCKETS];
 };
 
 /* What the owner must tell when something ended. */

@@ -63,6 +63,24 @@ struct msess *manager_find(struct manager *m, uint32_t ppp_id)
 	return NULL;
 }
 
+/* FNV-1a. */
+static struct list *user_bucket(struct manager *m, unsigned auth, const char *user)
+{
+	uint64_t h = (UINT64_C(0xcbf29ce484222325) ^ m->user_seed ^ auth) * UINT64_C(0x100000001b3);
+
+	for (; *user; user++)
+		h = (h ^ (uint8_t)*user) * UINT64_C(0x100000001b3);
+	return &m->by_user[(h ^ h >> 32) % MANAGER_BUCKETS];
+}
+
+/* Whose session it is. */
+static void sess_own(struct manager *m, struct msess *s, unsigned auth, const char *user)
+{
+	s->auth = auth;
+	str_copy(s->user, sizeof(s->user), user);
+	list_push(user_bucket(m, auth, s->user), &s->by_user);
+}
+
 void manager_kill(struct manager *m, struct msess *s, const char *reason)
 {
 	struct msg_session msg = { .sid = s->sid };
@@ -88,6 +106,7 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 	s->engine = engine;
 	s->sid = *sid;
 	s->ppp_id = ppp_id;
+	list_init(&s->by_user);
 	list_push(&m->sessions, &s->link);
 	list_push(&m->by_id[ppp_id % MANAGER_BUCKETS], &s->by_id);
 	m->engine[engine].by_slot[sid->slot] = s;
@@ -163,6 +182,7 @@ static void sess_free(struct manager *m, struct msess *s)
 	sess_strip(m, s);
 	list_del(&s->link);
 	list_del(&s->by_id);
+	list_del(&s->by_user);
 	m->engine[s->engine].by_slot[s->sid.slot] = NULL;
 	m->n_sessions--;
 	free(s);
@@ -240,11 +260,12 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 	struct msess *oldest = NULL, *old = NULL;
 
 	if (max) {
-		LIST_EACH(&m->sessions, e) {
-			struct msess *s = CONTAINER_OF(e, struct msess, link);
+		LIST_EACH(user_bucket(m, j->auth, j->user), e) {
+			struct msess *s = CONTAINER_OF(e, struct msess, by_user);
 
 			if (s->auth == j->auth && !s->ending && !strcmp(s->user, j->user)) {
-				if (!oldest)
+				/* Their order here is no measure: adopted ones came as the engines had them. */
+				if (!oldest || s->ppp_id < oldest->ppp_id)
 					oldest = s;
 				n++;
 			}
@@ -289,10 +310,9 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	if (!s)
 		return "out of memory";
 	m->next_ppp_id++;
-	s->auth = j->auth;
+	sess_own(m, s, j->auth, j->user);
 	s->interface = interface;
 	s->mtu = req->req.mtu;
-	str_copy(s->user, sizeof(s->user), j->user);
 	s->ip = pool_lease(pool_of(m, s), j->framed_ip);
 	if (!s->ip) {
 		sess_free(m, s);
@@ -507,6 +527,8 @@ static bool text_ok(const char *s)
 static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
 {
 	struct msess *s;
+	unsigned auth = 0;
+	bool known;
 
 	/* The engine is not to be trusted with what tells sessions apart. */
 	if (row->ppp_id > PPP_ID_MAX || manager_find(m, row->ppp_id) || !text_ok(row->user)) {
@@ -517,9 +539,10 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	if (!s)
 		return;
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
-	str_copy(s->user, sizeof(s->user), row->user);
 	s->mtu = row->mru;
-	if (!auth_of(m, row->realm, &s->auth) || !lease_of(m, engine, row, &s->interface)) {
+	known = auth_of(m, row->realm, &auth);
+	sess_own(m, s, auth, row->user);
+	if (!known || !lease_of(m, engine, row, &s->interface)) {
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}
@@ -881,8 +904,11 @@ void manager_main(void)
 	child_confine(CHILD_USER);
 	list_init(&m.sessions);
 	list_init(&m.pending);
-	for (unsigned i = 0; i < MANAGER_BUCKETS; i++)
+	for (unsigned i = 0; i < MANAGER_BUCKETS; i++) {
 		list_init(&m.by_id[i]);
+		list_init(&m.by_user[i]);
+	}
+	random_bytes(&m.user_seed, sizeof(m.user_seed));
 	m.unit_used = calloc(1, UNITS_MAX / 8);
 	m.base = event_base_new();
 	if (!m.base || !m.unit_used)

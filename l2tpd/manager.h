@@ -20,6 +20,7 @@ enum { MANAGER_BUCKETS = 4096 };
 struct msess {
 	struct list link;		/* in manager.sessions, oldest first */
 	struct list by_id;		/* in manager.by_id[] */
+	struct list by_user;		/* in manager.by_user[] */
 	unsigned engine;
 	struct sid sid;
 	uint32_t ppp_id;
@@ -63,6 +64,8 @@ struct manager {
 	struct pool *pool[CONF_IPCPS];
 	struct list sessions;
 	struct list by_id[MANAGER_BUCKETS];	/* by ppp_id */
+	struct list by_user[MANAGER_BUCKETS];	/* by user and auth */
+	uint64_t user_seed;		/* of that hash: users may choose their names */
 	struct list pending;
 	unsigned n_sessions, n_pending;
 	uint32_t next_ppp_id;

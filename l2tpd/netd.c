@@ -31,6 +31,7 @@
 #include "l2tpd/fw.h"
 #include "l2tpd/routes.h"
 #include "l2tpd/tundev.h"
+#include "l2tpd/uplink.h"
 
 enum {
 	UNITS = 65536,			/* pppx0 … pppx65535: the rows of a session table */
@@ -715,6 +716,7 @@ static bool start(struct netd *n)
 		log_err("the list of network devices cannot be read: %s", strerror(-err));
 		return false;
 	}
+	uplink_check(&n->conf);
 	n->started = true;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of routes that netd keeps, and the names of shared devices. */
+/* The table of routes that netd keeps, the names of shared devices, and which device the default route has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "base/msg.h"
 #include "l2tpd/routes.h"
+#include "l2tpd/uplink.h"
 
 static struct routes t;
 static unsigned seen;
@@ -147,10 +148,48 @@ static void t_messages(void **st)
 	}
 }
 
+/* /proc/net/route, as the kernel writes it. */
+static void t_default_route(void **st)
+{
+#define HEAD "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+#define ROW(dev, dst, flags, metric, mask) \
+	dev "\t" dst "\t010200C0\t" flags "\t0\t0\t" metric "\t" mask "\t0\t0\t0      \n"
+	static const struct {
+		const char *text, *want;	/* NULL = none */
+	} rows[] = {
+		{ HEAD, NULL },
+		{ HEAD ROW("eth0", "00000000", "0003", "0", "00000000"), "eth0" },
+		{ HEAD ROW("eth0", "000200C0", "0001", "0", "00FFFFFF"), NULL },
+		{ HEAD ROW("eth0", "000200C0", "0001", "0", "00FFFFFF") ROW("ens3", "00000000", "0003", "100", "00000000"),
+			"ens3" },
+		{ HEAD ROW("wlan0", "00000000", "0003", "600", "00000000") ROW("eth1", "00000000", "0003", "100", "00000000"),
+			"eth1" },
+		{ HEAD ROW("eth1", "00000000", "0003", "100", "00000000") ROW("wlan0", "00000000", "0003", "600", "00000000"),
+			"eth1" },
+		{ HEAD ROW("tun1", "00000000", "0001", "0", "00000080") ROW("*", "00000000", "0200", "0", "00000000"), NULL },
+		{ HEAD ROW("eth0", "00000000", "0002", "0", "00000000"), NULL },	/* down */
+		{ HEAD ROW("a-name-that-is-too-long", "00000000", "0003", "0", "00000000"), NULL },
+		{ "eth0\t00000000\t010200C0\t0003", NULL },
+		{ "\n", NULL },
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		FILE *f = fmemopen((void *)(uintptr_t)rows[i].text, strlen(rows[i].text), "r");
+		char name[CONF_IFNAME_MAX] = "?";
+		bool found;
+
+		assert_non_null(f);
+		found = uplink_default(f, name);
+		fclose(f);
+		if (found != (rows[i].want != NULL) || (found && strcmp(name, rows[i].want)))
+			fail_msg("row %u: %s", i, found ? name : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_table), cmocka_unit_test(t_names), cmocka_unit_test(t_messages),
+		cmocka_unit_test(t_table), cmocka_unit_test(t_names), cmocka_unit_test(t_messages), cmocka_unit_test(t_default_route),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
