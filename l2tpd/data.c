@@ -3,8 +3,8 @@
  * The way of packets, in batches from end to end; functions stand in the
  * order in which a packet meets them.
  *
- *   in:  UDP 4500 (recvmmsg, GRO) - SPI → SA - open the whole batch              data_in.c
- *          (ICV, replay, decrypt) - inner UDP 1701
+ *   in:  UDP 4500 (recvmmsg, GRO) - whose turn it is - SPI → SA - open the        data_in.c
+ *          whole batch (ICV, replay, decrypt) - inner UDP 1701
  *            - L2TP T=1 → call.c
  *            - L2TP T=0 → session of this flow - PPP
  *                - IP → source check - coalesce (coal.c) → TUN, one write per super-packet
@@ -31,7 +31,7 @@
 
 void data_init(struct engine *e)
 {
-	in_init();
+	in_init(e);
 	out_init(e);
 }
 
@@ -77,7 +77,7 @@ void data_sess_init(struct sess *s)
 {
 	s->tun = -1;
 	list_init(&s->by_ip);
-	list_init(&s->out.link);
+	turn_init(&s->out.turn);
 	list_init(&s->out.queue);
 }
 

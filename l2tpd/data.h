@@ -28,7 +28,7 @@ static inline int data_tun(const struct sess *s)
 /* The session that has the address behind this shared TUN, or NULL. */
 struct sess *data_by_ip(const struct shared_tun *, uint32_t ip);
 
-void in_init(void);
+void in_init(struct engine *);
 void out_init(struct engine *);
 
 /* Events of a session's TUN, or a shared one: something can be read. */

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the UDP sockets to the TUNs: see data.c. */
+/*
+ * From the UDP sockets to the TUNs: see data.c.
+ *
+ * A socket is one queue for all clients.  It is emptied into a queue per flow,
+ * and flows take turns (turns.h); when there is no room left, the longest queue
+ * loses its oldest datagram.  Reading costs a sixth of what opening costs, so
+ * this holds when more comes than can be opened, and one client's flood delays
+ * the others by a round only.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -7,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/log.h"
 #include "base/rd.h"
 #include "l2tpd/coal.h"
 #include "l2tpd/data.h"
@@ -18,22 +27,32 @@
 
 enum {
 	RX_BUFS = 8,				/* datagrams of one recvmmsg, each up to 64 KB by GRO */
-	RX_ROUNDS = 4,				/* of recvmmsg before other descriptors get their turn */
-	RX_PKTS = 1024,				/* packets of one batch */
+	RX_ROUNDS = 8,				/* of recvmmsg before other descriptors get their turn */
+	RX_PKTS = 1024,				/* packets of one batch … */
+	RX_BYTES = 512 << 10,			/* … and theirs: half of a core's second-level cache */
+	PUMP_PKTS = 1024,			/* to open before others get their turn */
+	GRAMS = 256,				/* datagrams that were received, of all flows */
 	NON_ESP_MARKER = 4,
 };
 
+/* A datagram: one packet, or a train of equal ones and a last that may be shorter. */
+struct gram {
+	struct list link;			/* in grams_free, a flow's queue, or rx.grams */
+	size_t len, seg;
+	struct engine_sock *sock;
+	struct addr peer, local;
+	uint8_t buf[DATA_DATAGRAM];
+};
+
+/* As with the packets that wait in data_out.c: the last that became free is taken first. */
+static struct gram grams[GRAMS];
+static unsigned grams_used;			/* so many were taken at least once */
+static struct list grams_free;
+
 /* One batch of received ESP packets. */
 static struct rx {
-	uint8_t buf[RX_BUFS][DATA_DATAGRAM];
-	struct mmsghdr msg[RX_BUFS];
-	struct iovec iov[RX_BUFS];
-	struct sockaddr_storage from[RX_BUFS];
-	struct addr peer[RX_BUFS];
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} ctl[RX_BUFS];
+	struct list grams;		/* which they lie in */
+	size_t bytes;
 	unsigned n;
 	struct esp_pkt pkt[RX_PKTS];
 	struct sa *sa[RX_PKTS];
@@ -74,12 +93,6 @@ void in_held(struct sess *s)
 	hold_free(&s->hold);
 }
 
-void in_init(void)
-{
-	for (unsigned i = 0; i < RX_BUFS; i++)
-		rx.iov[i] = (struct iovec){ .iov_base = rx.buf[i], .iov_len = DATA_DATAGRAM };
-	coal_init(&rx.coal, tun_write, NULL);
-}
 
 /* ---- in: inner packets ---- */
 
@@ -315,63 +328,231 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 	rx_add(e, s, seq, peer, p, n);
 }
 
-static void datagram_in(struct engine_sock *sock, unsigned i, uint64_t now)
+/* All packets of a datagram, which is in the batch from then on. */
+static void gram_in(struct gram *g, uint64_t now)
 {
-	struct msghdr *h = &rx.msg[i].msg_hdr;
-	size_t len = rx.msg[i].msg_len, seg = len;
-	struct addr *peer = &rx.peer[i], local = sock->at;
+	struct engine *e = g->sock->e;
 
-	*peer = addr_from_sa((struct sockaddr *)&rx.from[i]);
-	local.port = 4500;
+	list_push(&rx.grams, &g->link);
+	rx.bytes += g->len;
+	for (size_t at = 0; at < g->len; at += g->seg)
+		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
+}
+
+static void gram_put(struct gram *g)
+{
+	/* In front: the next to be taken. */
+	list_push(grams_free.next, &g->link);
+}
+
+/* The batch goes its way. */
+static void rx_finish(struct engine *e, uint64_t now)
+{
+	rx_open(e, now);
+	data_flush(e);
+	LIST_EACH(&rx.grams, i) {
+		list_del(i);
+		gram_put(CONTAINER_OF(i, struct gram, link));
+	}
+	rx.bytes = 0;
+}
+
+/* ---- turns ---- */
+void data_flow_init(struct flow *f)
+{
+	turn_init(&f->in_turn);
+	list_init(&f->in_queue);
+}
+
+void data_flow_end(struct flow *f)
+{
+	turn_leave(&f->in_turn);
+	LIST_EACH(&f->in_queue, i) {
+		list_del(i);
+		gram_put(CONTAINER_OF(i, struct gram, link));
+	}
+	f->in_queued = 0;
+}
+
+static struct gram *flow_take(struct flow *f)
+{
+	struct gram *g = CONTAINER_OF(f->in_queue.next, struct gram, link);
+
+	list_del(&g->link);
+	f->in_queued -= g->len;
+	if (list_empty(&f->in_queue))
+		turn_leave(&f->in_turn);
+	return g;
+}
+
+/* When nothing is free: the longest queue loses its oldest. False: none is long, so nobody is to blame. */
+static bool make_room(struct engine *e)
+{
+	struct list *rings[] = { &e->in_turns.fresh, &e->in_turns.ring };
+	struct flow *longest = NULL;
+
+	for (unsigned r = 0; r < N_ELEMENTS(rings); r++) {
+		LIST_EACH(rings[r], i) {
+			struct flow *f = CONTAINER_OF(i, struct flow, in_turn.link);
+
+			if (!longest || f->in_queued > longest->in_queued)
+				longest = f;
+		}
+	}
+	if (!longest || longest->in_queued < 2 * DATA_DATAGRAM)
+		return false;
+	gram_put(flow_take(longest));
+	e->count.in_dropped++;
+	return true;
+}
+
+/* A free one, or NULL: none, and none to be had now. */
+static struct gram *gram_get(struct engine *e)
+{
+	struct list *l;
+
+	if (list_empty(&grams_free)) {
+		if (grams_used < GRAMS)
+			return &grams[grams_used++];
+		if (!make_room(e))
+			return NULL;
+	}
+	l = grams_free.next;
+	list_del(l);
+	return CONTAINER_OF(l, struct gram, link);
+}
+
+/* Datagrams that wait, one flow after the other. */
+static void pump(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval at_once;
+	struct engine *e = arg;
+	uint64_t now = now_ms();
+	struct turn *t;
+	int left = PUMP_PKTS;
+
+	rx.polled = false;
+	while (left > 0 && (t = turns_next(&e->in_turns))) {
+		struct gram *g = flow_take(CONTAINER_OF(t, struct flow, in_turn));
+		unsigned n = (unsigned)((g->len + g->seg - 1) / g->seg);
+
+		left -= (int)n;
+		turn_pay(t, g->len, n);		/* before: the flow may end meanwhile */
+		gram_in(g, now);
+		if (rx.bytes >= RX_BYTES)
+			rx_finish(e, now);
+	}
+	rx_finish(e, now);
+	/* Others first; then the loop comes back here, also where the socket is empty. */
+	if (!turns_empty(&e->in_turns))
+		event_add(e->in_pump, &at_once);
+}
+
+/* ---- receiving ---- */
+
+/* What the kernel says about a datagram. False: it is none. */
+static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mmsghdr *m,
+	const struct sockaddr_storage *from)
+{
+	struct msghdr *h = (struct msghdr *)&m->msg_hdr;
+
+	g->sock = sock;
+	g->len = g->seg = m->msg_len;
+	g->peer = addr_from_sa((const struct sockaddr *)from);
+	g->local = sock->at;
+	g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			int v;
 
 			memcpy(&v, CMSG_DATA(c), sizeof(v));
 			if (v > 0)
-				seg = (size_t)v;
+				g->seg = (size_t)v;
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo pi;
 
 			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			memcpy(local.ip, &pi.ipi_addr, 4);
+			memcpy(g->local.ip, &pi.ipi_addr, 4);
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo pi;
 
 			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
-			memcpy(local.ip, &pi.ipi6_addr, 16);
+			memcpy(g->local.ip, &pi.ipi6_addr, 16);
 		}
 	}
-	if (!len || (h->msg_flags & MSG_TRUNC))
+	return g->len && !(h->msg_flags & MSG_TRUNC);
+}
+
+/* To the queue of the flow that it says it is of; what is of none is looked at now. */
+static void gram_queue(struct engine *e, struct gram *g)
+{
+	uint32_t spi, seq;
+	struct sa *s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+
+	if (!s) {
+		uint64_t now = now_ms();
+
+		gram_in(g, now);
+		rx_finish(e, now);
 		return;
-	for (size_t at = 0; at < len; at += seg)
-		segment_in(sock->e, &local, peer, rx.buf[i] + at, MIN(seg, len - at), now);
+	}
+	list_push(&s->flow->in_queue, &g->link);
+	s->flow->in_queued += g->len;
+	turn_join(&e->in_turns, &s->flow->in_turn);
+}
+
+/* Read up to RX_BUFS datagrams. True: there may be more. */
+static bool receive(struct engine_sock *sock, int fd)
+{
+	static struct sockaddr_storage from[RX_BUFS];
+	static union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} ctl[RX_BUFS];
+	struct mmsghdr msg[RX_BUFS];
+	struct iovec iov[RX_BUFS];
+	struct gram *g[RX_BUFS];
+	unsigned room = 0;
+	int n;
+
+	for (; room < RX_BUFS && (g[room] = gram_get(sock->e)); room++) {
+		iov[room] = (struct iovec){ .iov_base = g[room]->buf, .iov_len = sizeof(g[room]->buf) };
+		msg[room].msg_hdr = (struct msghdr){
+			.msg_name = &from[room], .msg_namelen = sizeof(from[room]), .msg_iov = &iov[room],
+			.msg_iovlen = 1, .msg_control = ctl[room].buf, .msg_controllen = sizeof(ctl[room].buf),
+		};
+	}
+	n = room ? recvmmsg(fd, msg, room, MSG_DONTWAIT, NULL) : 0;
+	rx.polled = false;
+	/* The last first, so that the next ones are taken in the same order. */
+	for (int i = (int)room; i-- > MAX(n, 0);)
+		gram_put(g[i]);
+	for (int i = 0; i < n; i++) {
+		if (gram_parse(g[i], sock, &msg[i], &from[i]))
+			gram_queue(sock->e, g[i]);
+		else
+			gram_put(g[i]);
+	}
+	return n == RX_BUFS;
 }
 
 void data_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine_sock *sock = arg;
-	struct engine *e = sock->e;
 
-	for (int round = 0; round < RX_ROUNDS; round++) {
-		uint64_t now = now_ms();
-		int n;
+	for (int round = 0; round < RX_ROUNDS && receive(sock, fd); round++)
+		;
+	event_active(sock->e->in_pump, EV_TIMEOUT, 0);
+}
 
-		for (unsigned i = 0; i < RX_BUFS; i++) {
-			rx.msg[i].msg_hdr = (struct msghdr){
-				.msg_name = &rx.from[i], .msg_namelen = sizeof(rx.from[i]), .msg_iov = &rx.iov[i],
-				.msg_iovlen = 1, .msg_control = rx.ctl[i].buf, .msg_controllen = sizeof(rx.ctl[i].buf),
-			};
-		}
-		n = recvmmsg(fd, rx.msg, RX_BUFS, MSG_DONTWAIT, NULL);
-		if (n <= 0)
-			break;
-		rx.polled = false;
-		for (int i = 0; i < n; i++)
-			datagram_in(sock, (unsigned)i, now);
-		rx_open(e, now);
-		data_flush(e);
-		if (n < RX_BUFS)
-			break;
-	}
+void in_init(struct engine *e)
+{
+	turns_init(&e->in_turns);
+	list_init(&grams_free);
+	grams_used = 0;
+	list_init(&rx.grams);
+	coal_init(&rx.coal, tun_write, NULL);
+	e->in_pump = evtimer_new(e->base, pump, e);
+	if (!e->in_pump)
+		fatal("out of memory");
 }

@@ -2,13 +2,10 @@
 /*
  * From the TUNs to the UDP sockets: see data.c.
  *
- * Who gets his turn: sessions with something to send stand in two rings.  One
- * that had nothing a moment ago comes first, all others take turns of about a
- * super-packet (deficit round robin; what one takes too much, it waits for).
- * So whoever sends little is not behind whoever sends much.  A session's own
- * TUN is its queue.  A shared TUN is one queue for all: it is emptied into a
- * queue per session, and when there is no room left the longest of these loses
- * its oldest packet.
+ * Sessions with something to send take turns (turns.h).  A session's own TUN
+ * is its queue.  A shared TUN is one queue for all: it is emptied into a queue
+ * per session, and when there is no room left the longest of these loses its
+ * oldest packet.
  *
  * What the socket does not take (EAGAIN: its 8 MB are full) is lost and
  * counted, as on any link that is full: a queue here would only delay
@@ -38,8 +35,6 @@ enum {
 	TRAIN_MAX = 64, TRAIN_BYTES = 65000,	/* of one UDP_SEGMENT send */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
-	QUANTUM = 65536,			/* of a session's turn: bytes, and for each packet … */
-	PACKET_COST = 600,			/* … so many, for that is how it is with the work */
 	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
 };
 
@@ -195,32 +190,6 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 	return sent;
 }
 
-/* ---- turns ---- */
-static void turn_join(struct engine *e, struct sess *s)
-{
-	if (!list_empty(&s->out.link))
-		return;
-	s->out.credit = QUANTUM;
-	list_push(&e->out_fresh, &s->out.link);
-}
-
-/* The session whose turn it is, or NULL. */
-static struct sess *turn_next(struct engine *e)
-{
-	for (;;) {
-		struct list *ring = !list_empty(&e->out_fresh) ? &e->out_fresh : &e->out_turns;
-		struct sess *s = CONTAINER_OF(ring->next, struct sess, out.link);
-
-		if (list_empty(ring))
-			return NULL;
-		if (s->out.credit > 0)
-			return s;
-		s->out.credit += QUANTUM;
-		list_del(&s->out.link);
-		list_push(&e->out_turns, &s->out.link);
-	}
-}
-
 /* ---- reading ---- */
 
 static void waiting_put(struct waiting *k)
@@ -231,7 +200,7 @@ static void waiting_put(struct waiting *k)
 
 void out_forget(struct sess *s)
 {
-	list_del(&s->out.link);
+	turn_leave(&s->out.turn);
 	LIST_EACH(&s->out.queue, i) {
 		list_del(i);
 		waiting_put(CONTAINER_OF(i, struct waiting, link));
@@ -265,13 +234,13 @@ static int tun_read(struct engine *e, int fd, struct waiting *k)
 /* When nothing is free: the longest queue loses its oldest packet. False: none is long, so nobody is to blame. */
 static bool make_room(struct engine *e)
 {
-	struct list *rings[] = { &e->out_fresh, &e->out_turns };
+	struct list *rings[] = { &e->out_turns.fresh, &e->out_turns.ring };
 	struct sess *longest = NULL;
 	struct waiting *k;
 
 	for (unsigned r = 0; r < N_ELEMENTS(rings); r++) {
 		LIST_EACH(rings[r], i) {
-			struct sess *s = CONTAINER_OF(i, struct sess, out.link);
+			struct sess *s = CONTAINER_OF(i, struct sess, out.turn.link);
 
 			if (!longest || s->out.queued > longest->out.queued)
 				longest = s;
@@ -340,7 +309,7 @@ static void shared_read(struct shared_tun *t)
 		}
 		list_push(&s->out.queue, &k->link);
 		s->out.queued += k->n;
-		turn_join(t->e, s);
+		turn_join(&t->e->out_turns, &s->out.turn);
 	}
 }
 
@@ -352,7 +321,7 @@ static struct waiting *take(struct engine *e, struct sess *s)
 
 	if (s->tun < 0) {
 		if (list_empty(&s->out.queue)) {
-			list_del(&s->out.link);
+			turn_leave(&s->out.turn);
 			return NULL;
 		}
 		k = CONTAINER_OF(s->out.queue.next, struct waiting, link);
@@ -367,7 +336,7 @@ static struct waiting *take(struct engine *e, struct sess *s)
 	if (!err)
 		return k;
 	waiting_put(k);
-	list_del(&s->out.link);
+	turn_leave(&s->out.turn);
 	if (err != -EAGAIN)
 		tun_lost(s);
 	return NULL;
@@ -378,27 +347,29 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	static const struct timeval at_once;
 	struct engine *e = arg;
 	uint64_t now = now_ms();
-	struct sess *s;
-	int left = PUMP_PKTS, sent;
+	struct turn *t;
+	int left = PUMP_PKTS;
 
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		if (e->shared[i].readable)
 			shared_read(&e->shared[i]);
-	while (left > 0 && (s = turn_next(e))) {
+	while (left > 0 && (t = turns_next(&e->out_turns))) {
+		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);
+		unsigned sent;
 
 		left--;
 		if (!k)
 			continue;
-		sent = (int)ip_out(s, k, now);
-		left -= sent;
-		s->out.credit -= (int)k->n + sent * PACKET_COST;
+		sent = ip_out(s, k, now);
+		left -= (int)sent;
+		turn_pay(t, k->n, sent);
 		waiting_put(k);
 	}
 	data_flush(e);
 	/* Others first; then the loop comes back here, also where no descriptor says so. */
-	if (!list_empty(&e->out_fresh) || !list_empty(&e->out_turns))
-		event_add(e->pump, &at_once);
+	if (!turns_empty(&e->out_turns))
+		event_add(e->out_pump, &at_once);
 }
 
 void out_tun_readable(evutil_socket_t fd, short what, void *arg)
@@ -406,8 +377,8 @@ void out_tun_readable(evutil_socket_t fd, short what, void *arg)
 	struct sess *s = arg;
 
 	/* Not now: after all others that are readable, so that one batch is made of all. */
-	turn_join(s->flow->e, s);
-	event_active(s->flow->e->pump, EV_TIMEOUT, 0);
+	turn_join(&s->flow->e->out_turns, &s->out.turn);
+	event_active(s->flow->e->out_pump, EV_TIMEOUT, 0);
 }
 
 void out_shared_readable(evutil_socket_t fd, short what, void *arg)
@@ -415,17 +386,16 @@ void out_shared_readable(evutil_socket_t fd, short what, void *arg)
 	struct shared_tun *t = arg;
 
 	t->readable = true;
-	event_active(t->e->pump, EV_TIMEOUT, 0);
+	event_active(t->e->out_pump, EV_TIMEOUT, 0);
 }
 
 void out_init(struct engine *e)
 {
-	list_init(&e->out_fresh);
-	list_init(&e->out_turns);
+	turns_init(&e->out_turns);
 	list_init(&waiting_free);
 	waiting_used = 0;
-	e->pump = evtimer_new(e->base, pump, e);
-	if (!e->pump)
+	e->out_pump = evtimer_new(e->base, pump, e);
+	if (!e->out_pump)
 		fatal("out of memory");
 }
 
@@ -523,9 +493,10 @@ void data_flush(struct engine *e)
 				break;
 		}
 		err = send_train(e, at, k, bytes);
-		if (err && k > 1 && err != -EAGAIN && err != -ENOBUFS) {
-			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), or no UDP_SEGMENT at
-			 * all: this client's packets go one by one from now on. */
+		if (k > 1 && (err == -EMSGSIZE || err == -EINVAL || err == -EIO)) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
+			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
+			 * where no packet can go now (no route, a full buffer). */
 			s->no_train = true;
 			send_one_by_one(e, at, k);
 		} else if (err) {

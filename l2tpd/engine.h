@@ -24,6 +24,7 @@
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
+#include "l2tpd/turns.h"
 #include "ppp/ppp.h"
 
 struct engine;
@@ -80,6 +81,9 @@ struct flow {
 	struct sa *send;		/* the pair we send on; NULL = none */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
+	struct turn in_turn;		/* in engine.in_turns */
+	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
+	size_t in_queued;		/* … and the bytes of them */
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
@@ -92,8 +96,7 @@ struct flow {
 
 /* What a session has to send (data_out.c). */
 struct sess_out {
-	struct list link;		/* in engine.out_fresh or .out_turns, while there may be something */
-	int credit;			/* bytes left of its turn */
+	struct turn turn;		/* in engine.out_turns */
 	struct list queue;		/* shared TUN: what was read from it, oldest first … */
 	size_t queued;			/* … and the bytes of that */
 };
@@ -152,7 +155,7 @@ struct shared_tun {
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
 	X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(out_dropped) X(in_limited) X(out_limited)
+	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -182,8 +185,9 @@ struct engine {
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
 	uint32_t next_slot, next_gen;
-	struct list out_fresh, out_turns;	/* sessions with something to send */
-	struct event *pump;		/* sends it */
+	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
+	struct turns out_turns;		/* sessions with something to send */
+	struct event *in_pump, *out_pump;	/* do it */
 	struct event *use_timer;
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
@@ -224,6 +228,10 @@ void flow_stop_all(struct engine *);
 /* ---- data.c, data_in.c, data_out.c ---- */
 void data_init(struct engine *);
 void data_sess_init(struct sess *);
+void data_flow_init(struct flow *);
+
+/* What was received of a flow that ends is forgotten. */
+void data_flow_end(struct flow *);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
 /* One ESP packet that was held, at p of len bytes. */

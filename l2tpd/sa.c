@@ -75,6 +75,7 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 	f->tunnel = tunnel_of(e, local);
 	list_init(&f->sas);
 	list_init(&f->sessions);
+	data_flow_init(f);
 	rng_init(&seed);
 	l2tp_flow_init(&f->l2tp, &e->l2tp_conf[f->tunnel], &e->ids, &seed);
 	f->timer_at = UINT64_MAX;
@@ -202,6 +203,7 @@ static void flow_free(struct flow *f)
 	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
 		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
+	data_flow_end(f);
 	if (f->timer)
 		event_free(f->timer);
 	if (f->idle)

@@ -121,6 +121,35 @@ check "it holds a route and no device" wait_for state_is 1
 check "packets go through it" ns cli ping -c 3 -i 0.2 -W 5 $INSIDE
 check "our end answers" ns cli ping -c 1 -W 5 -I vpn0 $POOL.1
 check_eq "HTTP through it, 20 MB whole" "$web_sum" "$(ns cli curl -sf -m 60 http://$INSIDE:8080/file | sha256sum | cut -d" " -f1)"
+check "it came in super-packets: $(counter tx_packets) packets, $(counter tun_reads) reads, $(counter tx_sends) sends" \
+	test "$(counter tx_packets)" -gt $((4 * $(counter tun_reads))) -a "$(counter tx_packets)" -gt $((4 * $(counter tx_sends)))
+check_eq "no header of the kernel's was wrong" 0 "$(counter tun_bad)"
+# segments NAMESPACE ADDRESS: 30 datagrams from one send.
+segments()
+{
+	ns "$1" python3 -c 'import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+data = b"".join(bytes([i]) * 1000 for i in range(30))
+s.sendmsg([data], [(17, 103, struct.pack("H", 1000))], 0, (sys.argv[1], 4011))' "$2"
+}
+# segments_arrive NAMESPACE ADDRESS FROM: all of them, whole and in order.
+segments_arrive()
+{
+	ns "$1" timeout 20 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 4011))
+open(sys.argv[2], "w").close()
+sys.exit(any(s.recv(9999) != bytes([i]) * 1000 for i in range(30)))' "$2" "$rig_dir/listens" &
+	started=$!
+	wait_for test -e "$rig_dir/listens"
+	rm "$rig_dir/listens"
+	segments "$3" "$2"
+	wait "$started"
+}
+address=$(ip -n "$(nsname cli)" -o -4 addr show dev vpn0 | sed 's,.*inet \([0-9.]*\).*,\1,')
+check "a train of UDP to the client" segments_arrive cli "$address" srv
+check "a train of UDP from the client" segments_arrive in $INSIDE cli
+check_eq "still none" "0 0" "$(counter tun_bad) $(counter tun_full)"
 check_eq "translated" $INNER "$(ns cli curl -sf -m 20 http://$INSIDE:8080/from)"
 check "its listing shows the shared device" grep -qE '^tun0(-1)?$' <(ctl -n session all | awk '/Concentrated Interface/ { print $NF }')
 ns srv ip route add $POOL.200/32 dev tun0

@@ -216,7 +216,8 @@ static inline void rig_free(void)
 	if (e->shared[0].ev)
 		event_free(e->shared[0].ev);
 	event_free(e->sock[0].ev);
-	event_free(e->pump);
+	event_free(e->in_pump);
+	event_free(e->out_pump);
 	event_base_free(e->base);
 	free(e->sa);
 	memset(&rig, 0, sizeof(rig));
