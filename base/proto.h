@@ -180,7 +180,8 @@ struct msg_users {
 };
 
 /* ---- SAs ---- */
-enum esp_enc { ESP_ENC_NONE, ESP_ENC_AES_CBC_128, ESP_ENC_AES_CBC_256 };
+enum esp_enc { ESP_ENC_NONE, ESP_ENC_AES_CBC_128, ESP_ENC_AES_CBC_256, ESP_ENC_AES_GCM_128, ESP_ENC_AES_GCM_256 };
+/* NONE with GCM and only with it */
 enum esp_auth { ESP_AUTH_NONE, ESP_AUTH_HMAC_SHA1_96, ESP_AUTH_HMAC_SHA2_256_128 };
 
 struct msg_spi_new {
@@ -197,7 +198,7 @@ struct msg_sa_add {
 	uint8_t enc;			/* enum esp_enc */
 	uint8_t auth;			/* enum esp_auth */
 	uint8_t enc_len, auth_len;	/* bytes of key */
-	uint8_t key_enc[32], key_auth[64];
+	uint8_t key_enc[36], key_auth[64];	/* GCM: 4 bytes of salt at the end (RFC 4106 8.1) */
 	uint32_t life_s;		/* hard, from now; 0 = none */
 	struct addr local, peer;
 	char ike_id[64];		/* the peer's IKE identity, escaped */

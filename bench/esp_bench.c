@@ -12,6 +12,7 @@
  * all of them alike.
  */
 #include <err.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,8 +134,8 @@ static void table(size_t len, unsigned n_sas, unsigned ms)
 	struct esp_sa *out[SAS_MAX], *in[SAS_MAX];
 
 	memcpy(chosen, crypto_choice, sizeof(chosen));
-	printf("\n%zu bytes, %u SA%s: ns of CPU per packet\n%-14s%-5s%-9s", len, n_sas, n_sas == 1 ? "" : "s", "suite", "",
-		"backend");
+	printf("\n%zu bytes, %u SA%s: ns of CPU per packet\n", len, n_sas, n_sas == 1 ? "" : "s");
+	printf("%-14s%-5s%-9s", "suite", "", "backend");
 	for (unsigned c = 0; c < COLS; c++)
 		printf("%6u", sizes[c]);
 	printf("   best/openssl   Gbit/s\n");
@@ -178,6 +179,27 @@ static void table(size_t len, unsigned n_sas, unsigned ms)
 	memcpy(crypto_choice, chosen, sizeof(chosen));
 }
 
+/* What an SA takes, with the schedules that the choice asks for. */
+static void memory(void)
+{
+	struct esp_sa *sas[SAS_MAX];
+
+	printf("bytes per SA, in and out:");
+	for (unsigned s = 0; s < N_ELEMENTS(suites); s++) {
+		size_t used[2];
+
+		for (unsigned dir = 0; dir < 2; dir++) {
+			used[dir] = mallinfo2().uordblks;
+			sas_make(&suites[s], !dir, SAS_MAX, sas);
+			used[dir] = (mallinfo2().uordblks - used[dir]) / SAS_MAX;
+			for (unsigned i = 0; i < SAS_MAX; i++)
+				esp_sa_free(sas[i]);
+		}
+		printf(" %s %zu %zu", suites[s].name, used[0], used[1]);
+	}
+	printf("\n");
+}
+
 int main(int argc, char **argv)
 {
 	size_t lens[8];
@@ -206,6 +228,7 @@ int main(int argc, char **argv)
 	at = cpu_ns();
 	crypto_tune(cpu_ns, true);
 	printf("measuring: %.1f ms\nchosen: %s\n", (double)(cpu_ns() - at) / 1e6, esp_crypto_text());
+	memory();
 	for (unsigned i = 0; i < n_lens; i++)
 		table(lens[i], n_sas, ms);
 	return 0;

@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(HAVE_IPSEC_MB) && !defined(BENCH_NULL_CRYPTO)
-#define USE_IPSEC_MB
-#endif
-
 enum {
 	TEST_JOBS = 32,			/* twice the lanes there are */
 	TEST_LEN = 1424,		/* what a 1400-byte packet's ciphertext has */
@@ -271,7 +267,8 @@ static void bench_seal(struct bench *to, const struct bench *sealer)
 }
 
 /* The first n, in groups of step. */
-static void bench_run(struct bench *t, const struct esp_backend *b, enum esp_backend_id id, unsigned n, unsigned step)
+static void bench_run(struct bench *t, const struct esp_backend *b, enum esp_backend_id id, unsigned n,
+	unsigned step)
 {
 	for (unsigned i = 0; i < n; i += step)
 		b->run(id, t->op, t->jobs + i, MIN(step, n - i));
@@ -291,7 +288,8 @@ static bool bench_same(const struct bench *a, const struct bench *b)
 }
 
 /* Three times the memory of a bench: OpenSSL's, the other's, and who sealed. */
-static bool op_right(struct bench t[static 3], enum esp_op op, const struct esp_backend *b, enum esp_backend_id id)
+static bool op_right(struct bench t[static 3], enum esp_op op, const struct esp_backend *b,
+	enum esp_backend_id id)
 {
 	static const uint8_t steps[] = { 1, 3, 8, TEST_JOBS };
 	bool open = op == OP_GCM_128_OPEN || op == OP_GCM_256_OPEN;
@@ -370,7 +368,6 @@ void crypto_init(void)
 	if (done)
 		return;
 	done = true;
-#ifdef USE_IPSEC_MB
 	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++) {
 		if (!mb_open((enum esp_backend_id)id))
 			continue;
@@ -380,7 +377,6 @@ void crypto_init(void)
 		else
 			there[id] = true;
 	}
-#endif
 	choose_usual();
 }
 
@@ -402,59 +398,71 @@ static bool any_mb(void)
 	return any;
 }
 
-/* ns of TUNE_JOBS jobs in groups of step. */
-static uint64_t op_cost(struct bench *t, enum esp_backend_id id, unsigned step, uint64_t (*cpu_ns)(void))
+/* From so many packets on, each: a choice is made for these. */
+static const uint8_t tune_sizes[] = { 1, 2, 4, 8, CHOICE_MAX };
+
+/* ns of TUNE_JOBS jobs in groups of each size; 0: not measured yet. */
+struct cost {
+	uint64_t ns[N_ELEMENTS(tune_sizes)];
+};
+
+static void op_measure(struct bench *t, enum esp_op op, enum esp_backend_id id, uint64_t (*cpu_ns)(void),
+	struct cost *ret)
 {
-	uint64_t best = UINT64_MAX;
+	uint64_t ns = 0;
 
-	for (unsigned i = 0; i < TUNE_TRIES; i++) {
-		uint64_t at = cpu_ns();
-
-		bench_run(t, backends[id].b, id, TUNE_JOBS, step);
-		best = MIN(best, cpu_ns() - at);
+	if (!bench_key(t, op, backends[id].b, id))
+		return;
+	bench_fill(t, false);
+	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++) {
+		/* What is done one by one costs the same in any group. */
+		if (i == 0 || (id != BACKEND_OPENSSL && !is_gcm(op))) {
+			ns = cpu_ns();
+			bench_run(t, backends[id].b, id, TUNE_JOBS, tune_sizes[i]);
+			ns = cpu_ns() - ns + 1;
+		}
+		if (!ret->ns[i] || ns < ret->ns[i])
+			ret->ns[i] = ns;
 	}
-	return best;
 }
 
-static void op_tune(struct bench *t, enum esp_op op, uint64_t (*cpu_ns)(void))
+static void op_choose(enum esp_op op, const struct cost cost[static BACKENDS])
 {
-	static const uint8_t sizes[] = { 1, 2, 4, 8, CHOICE_MAX };
-	uint64_t best[N_ELEMENTS(sizes)];
-	enum esp_backend_id by[N_ELEMENTS(sizes)];
+	enum esp_backend_id by[N_ELEMENTS(tune_sizes)];
 
-	for (unsigned id = 0; id < BACKENDS; id++) {
-		uint64_t cost = 0;
+	for (unsigned i = N_ELEMENTS(tune_sizes); i-- > 0;) {
+		enum esp_backend_id best = BACKEND_OPENSSL;
 
-		if (!there[id] || !bench_key(t, op, backends[id].b, (enum esp_backend_id)id))
-			continue;
-		bench_fill(t, false);
-		for (unsigned i = 0; i < N_ELEMENTS(sizes); i++) {
-			/* What is done one by one costs the same in any group. */
-			if (i == 0 || (id != BACKEND_OPENSSL && !is_gcm(op)))
-				cost = op_cost(t, (enum esp_backend_id)id, sizes[i], cpu_ns);
-			if (id == BACKEND_OPENSSL || cost < best[i]) {
-				best[i] = cost;
-				by[i] = (enum esp_backend_id)id;
-			}
-		}
+		for (unsigned id = 0; id < BACKENDS; id++)
+			if (cost[id].ns[i] && cost[id].ns[i] < cost[best].ns[i])
+				best = (enum esp_backend_id)id;
+		/* As good as the best is whoever has the next size: several builds share code. */
+		if (i + 1 < N_ELEMENTS(tune_sizes) && cost[by[i + 1]].ns[i] < cost[best].ns[i] / 16 * 17)
+			best = by[i + 1];
+		by[i] = best;
 	}
-	for (unsigned i = 0; i < N_ELEMENTS(sizes); i++)
-		choose(op, sizes[i], by[i]);
+	for (unsigned i = 0; i < N_ELEMENTS(tune_sizes); i++)
+		choose(op, tune_sizes[i], by[i]);
 }
 
 void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 {
+	struct cost cost[ESP_OPS][BACKENDS] = { 0 };
+	bool used[BACKENDS] = { false };
 	struct bench *t;
 
 	if (!any_mb() || !(t = calloc(1, sizeof(*t))))
 		return;
+	/* The tries of one thing lie apart, so that what disturbs the machine meets few of them. */
+	for (unsigned i = 0; i < TUNE_TRIES; i++)
+		for (unsigned op = 0; op < ESP_OPS; op++)
+			for (unsigned id = 0; id < BACKENDS; id++)
+				if (there[id])
+					op_measure(t, (enum esp_op)op, (enum esp_backend_id)id, cpu_ns, &cost[op][id]);
 	for (unsigned op = 0; op < ESP_OPS; op++)
-		op_tune(t, (enum esp_op)op, cpu_ns);
+		op_choose((enum esp_op)op, cost[op]);
 	crypto_key_free(t->key);
 	free(t);
-#ifdef USE_IPSEC_MB
-	bool used[BACKENDS] = { false };
-
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		for (unsigned n = 1; n <= CHOICE_MAX; n++)
 			used[crypto_choice[op].by[n]] = true;
@@ -463,7 +471,6 @@ void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 			mb_close((enum esp_backend_id)id);
 			there[id] = false;
 		}
-#endif
 }
 
 static PRINTF(3, 4) void text_add(char *text, size_t cap, const char *fmt, ...)
@@ -482,14 +489,12 @@ const char *crypto_text(void)
 	bool any = any_mb();
 
 	text[0] = '\0';
-#ifdef USE_IPSEC_MB
 	if (any)
 		text_add(text, sizeof(text), "ipsec-mb-%s, by packets at once:", mb_version());
-	else
+	else if (*mb_version())
 		text_add(text, sizeof(text), "openssl, ipsec-mb-%s is of no use here", mb_version());
-#else
-	text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
-#endif
+	else
+		text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
 	for (unsigned op = 0; any && op < ESP_OPS; op++) {
 		text_add(text, sizeof(text), " %s=", ops[op]);
 		for (unsigned k = 1; k <= CHOICE_MAX; k++) {

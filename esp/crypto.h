@@ -100,9 +100,26 @@ MUST_USE bool crypto_hmac_key(struct esp_key *, const struct esp_keys *);
 void crypto_openssl_key_free(struct esp_key *);
 
 /* crypto_mb.c: the library's managers, made once. False: this machine cannot run that one. */
+#if defined(HAVE_IPSEC_MB) && !defined(BENCH_NULL_CRYPTO)
+#define USE_IPSEC_MB 1
 MUST_USE bool mb_open(enum esp_backend_id);
 void mb_close(enum esp_backend_id);
 const char *mb_version(void);
+#else
+static inline bool mb_open(enum esp_backend_id id)
+{
+	return false;
+}
+
+static inline void mb_close(enum esp_backend_id id)
+{
+}
+
+static inline const char *mb_version(void)
+{
+	return "";
+}
+#endif
 
 /*
  * Look for backends, test each against OpenSSL, and set choices that suit most

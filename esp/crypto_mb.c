@@ -127,7 +127,8 @@ static void cbc(IMB_MGR *m, enum esp_op op, struct esp_job *const *jobs, unsigne
 		b->iv_len_in_bytes = ESP_BLOCK;
 		b->status = IMB_STATUS_BEING_PROCESSED;
 	}
-	(void)IMB_SUBMIT_CIPHER_BURST_NOCHECK(m, burst, n, IMB_CIPHER_CBC, encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT, size);
+	(void)IMB_SUBMIT_CIPHER_BURST_NOCHECK(m, burst, n, IMB_CIPHER_CBC,
+		encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT, size);
 	for (unsigned i = 0; i < n; i++)
 		jobs[i]->ok = burst[i].status == IMB_STATUS_COMPLETED;
 }

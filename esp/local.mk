@@ -3,7 +3,9 @@ noinst_LIBRARIES += libesp.a
 libesp_a_SOURCES = esp/esp.h esp/esp.c esp/sa.h esp/replay.h esp/replay.c esp/crypto.h esp/crypto.c \
 	esp/crypto_openssl.c
 if IPSEC_MB
+if !NULL_CRYPTO
 libesp_a_SOURCES += esp/crypto_mb.c
+endif
 endif
 libesp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 if NULL_CRYPTO

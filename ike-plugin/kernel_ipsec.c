@@ -109,36 +109,42 @@ METHOD(kernel_ipsec_t, get_cpi, status_t, struct ipsec *this, host_t *src, host_
 /* charon's algorithm numbers as the message's; false for what the engine cannot do. */
 static bool algs(const kernel_ipsec_add_sa_t *data, struct msg_sa_add *m)
 {
-	if (data->enc_alg != ENCR_AES_CBC)
+	static const struct {
+		uint16_t alg;
+		size_t len;		/* GCM: with the salt */
+		uint8_t enc;
+		bool aead;
+	} encs[] = {
+		{ ENCR_AES_CBC, 16, ESP_ENC_AES_CBC_128, false },
+		{ ENCR_AES_CBC, 32, ESP_ENC_AES_CBC_256, false },
+		{ ENCR_AES_GCM_ICV16, 20, ESP_ENC_AES_GCM_128, true },
+		{ ENCR_AES_GCM_ICV16, 36, ESP_ENC_AES_GCM_256, true },
+	};
+	static const struct {
+		uint16_t alg;
+		size_t len;
+		uint8_t auth;
+		bool aead;
+	} auths[] = {
+		{ AUTH_UNDEFINED, 0, ESP_AUTH_NONE, true },
+		{ AUTH_HMAC_SHA1_96, 20, ESP_AUTH_HMAC_SHA1_96, false },
+		{ AUTH_HMAC_SHA2_256_128, 32, ESP_AUTH_HMAC_SHA2_256_128, false },
+	};
+	unsigned e = 0, a = 0;
+
+	while (e < N_ELEMENTS(encs) && (encs[e].alg != data->enc_alg || encs[e].len != data->enc_key.len))
+		e++;
+	while (a < N_ELEMENTS(auths) && (auths[a].alg != data->int_alg || auths[a].len != data->int_key.len))
+		a++;
+	if (e == N_ELEMENTS(encs) || a == N_ELEMENTS(auths) || encs[e].aead != auths[a].aead)
 		return false;
-	switch (data->enc_key.len) {
-	case 16:
-		m->enc = ESP_ENC_AES_CBC_128;
-		break;
-	case 32:
-		m->enc = ESP_ENC_AES_CBC_256;
-		break;
-	default:
-		return false;
-	}
-	switch (data->int_alg) {
-	case AUTH_HMAC_SHA1_96:
-		m->auth = ESP_AUTH_HMAC_SHA1_96;
-		if (data->int_key.len != 20)
-			return false;
-		break;
-	case AUTH_HMAC_SHA2_256_128:
-		m->auth = ESP_AUTH_HMAC_SHA2_256_128;
-		if (data->int_key.len != 32)
-			return false;
-		break;
-	default:
-		return false;
-	}
+	m->enc = encs[e].enc;
+	m->auth = auths[a].auth;
 	m->enc_len = (uint8_t)data->enc_key.len;
 	m->auth_len = (uint8_t)data->int_key.len;
 	memcpy(m->key_enc, data->enc_key.ptr, m->enc_len);
-	memcpy(m->key_auth, data->int_key.ptr, m->auth_len);
+	if (m->auth_len)
+		memcpy(m->key_auth, data->int_key.ptr, m->auth_len);
 	return true;
 }
 

@@ -67,8 +67,8 @@ const struct conf_alg conf_encs[] = {
 	{ "aes-192", true, true, true },
 	{ "aes-256", true, true, false },
 	{ "3des", true, true, true },
-	{ "aes-128-gcm", false, true, true },
-	{ "aes-256-gcm", false, true, true },
+	{ "aes-128-gcm", false, true, false },
+	{ "aes-256-gcm", false, true, false },
 	{ 0 },
 };
 

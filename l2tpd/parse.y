@@ -85,6 +85,7 @@ static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
 	char *main_dst, char *quick_dst, const char *s);
+static void ike_end(struct conf_parse *p, struct conf_pos pos);
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
@@ -204,7 +205,7 @@ radius:	  RADIUS NAS_ID text			{ text_free($3); }
 
 /* As in OpenBSD's ipsec.conf(5). */
 ike:	  IKE PASSIVE ESP { ike_begin(p, @1); } ike_mode ike_proto
-	  FROM ike_from ike_port TO ike_to ike_port ike_opts ike_psk
+	  FROM ike_from ike_port TO ike_to ike_port ike_opts ike_psk	{ ike_end(p, @1); }
 	;
 
 ike_mode: TRANSPORT
@@ -1660,6 +1661,15 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 	if (!best)
 		best = algs == conf_auths ? "hmac-sha2-256" : algs == conf_encs ? "aes" : "modp2048";
 	conf_error(p, pos, "unknown %s %s \"%s\"; did you mean \"%s\"?", phase, what, shown, best);
+}
+
+static void ike_end(struct conf_parse *p, struct conf_pos pos)
+{
+	const struct conf_ike *k = p->ike;
+
+	if (k->quick_auth[0] && (!strcmp(k->quick_enc, "aes-128-gcm") || !strcmp(k->quick_enc, "aes-256-gcm")))
+		conf_error(p, pos, "quick auth %s: enc %s authenticates by itself, and takes no auth", k->quick_auth,
+			k->quick_enc);
 }
 
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)

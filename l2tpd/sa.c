@@ -265,9 +265,16 @@ static void sa_life(evutil_socket_t fd, short what, void *arg)
 void sa_add(struct engine *e, const struct msg_sa_add *m)
 {
 	struct sa *s = sa_find(e, m->inbound ? m->spi : m->pair);
+	static const uint8_t encs[] = {
+		[ESP_ENC_AES_CBC_128] = ESP_AES_CBC_128, [ESP_ENC_AES_CBC_256] = ESP_AES_CBC_256,
+		[ESP_ENC_AES_GCM_128] = ESP_AES_GCM_128, [ESP_ENC_AES_GCM_256] = ESP_AES_GCM_256,
+	};
+	static const uint8_t auths[] = {
+		[ESP_AUTH_NONE] = ESP_AUTH_IN_ENC, [ESP_AUTH_HMAC_SHA1_96] = ESP_HMAC_SHA1_96,
+		[ESP_AUTH_HMAC_SHA2_256_128] = ESP_HMAC_SHA2_256_128,
+	};
 	struct esp_keys keys = {
-		.enc = m->enc == ESP_ENC_AES_CBC_128 ? ESP_AES_CBC_128 : ESP_AES_CBC_256,
-		.auth = m->auth == ESP_AUTH_HMAC_SHA1_96 ? ESP_HMAC_SHA1_96 : ESP_HMAC_SHA2_256_128,
+		.enc = encs[m->enc], .auth = auths[m->auth],
 		.enc_key = m->key_enc, .enc_len = m->enc_len, .auth_key = m->key_auth, .auth_len = m->auth_len,
 	};
 	struct timeval life = { .tv_sec = m->life_s };

@@ -87,6 +87,14 @@ cipher()
 			END { print n + 0, m + 0 }')"
 }
 
+# aead GUEST KEY-BITS: its kernel's SAs have AES-GCM with a 16-octet ICV (4 octets of salt end the key shown).
+aead()
+{
+	check_eq "$1: ESP is AES-GCM-$2" 2 "$(guest_run "$1" 'ip xfrm state' |
+		awk -v k="$2" '$1 == "aead" && $2 == "rfc4106(gcm(aes))" && $4 == 128 && (length($3) - 2) * 4 == k + 32 { n++ }
+			END { print n + 0 }')"
+}
+
 # --- without NAT ----------------------------------------------------------
 
 guest_start plain wan br0 192.0.2.10/24 192.0.2.254 || rig_end
@@ -137,13 +145,24 @@ two=$(held)
 check "nat2 hangs up" vpn_down nat2
 check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
 check "bob is not disturbed" guest_run nat1 "ping -c 2 -i 0.2 -W 5 $INSIDE"
-check "nat2 takes the last of our ESP suites" vpn_reconf nat2 "$OUTER" "$PSK" carol "$(password_of carol)" \
-	aes256-sha1-modp2048 aes128-sha256
-check "it can come back" vpn_up nat2 && note "nat2 again: IKE $(vpn_get nat2 ike_ms) ms, L2TP+PPP $(vpn_get nat2 ppp_ms) ms"
-cipher nat2 sha256 128 128
-check "and works" guest_run nat2 "ping -c 2 -i 0.2 -W 5 $INSIDE"
-check "the same is held as before" wait_for held_is "$two" || note "now: $(held), then: $two"
-check "nat2 hangs up" vpn_down nat2
+for suite in aes256gcm16 aes128gcm16 aes128-sha256; do
+	check "nat2 takes another of our ESP suites, $suite" vpn_reconf nat2 "$OUTER" "$PSK" carol \
+		"$(password_of carol)" aes256-sha1-modp2048 $suite
+	check "it can come back" vpn_up nat2 && note "nat2 again: IKE $(vpn_get nat2 ike_ms) ms, L2TP+PPP $(vpn_get nat2 ppp_ms) ms"
+	case $suite in
+	aes256gcm16) aead nat2 256 ;;
+	aes128gcm16) aead nat2 128 ;;
+	*) cipher nat2 sha256 128 128 ;;
+	esac
+	check "and works" guest_run nat2 "ping -c 2 -i 0.2 -W 5 $INSIDE"
+	check "the same is held as before" wait_for held_is "$two" || note "now: $(held), then: $two"
+	if [ $suite = aes256gcm16 ]; then
+		transfer nat2
+		transferred nat2 carol
+	fi
+	check "nat2 hangs up" vpn_down nat2
+	check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
+done
 check "plain hangs up" vpn_down plain
 guest_kill nat1
 check "nat1 vanished: HELLO finds out, and all is as at first" wait_for held_is "$before" ||

@@ -140,6 +140,47 @@ static void t_chan(void **st)
 	chan_close(&b);
 }
 
+/* Keys that do not belong together do not reach the engine. */
+static void t_sa_add(void **st)
+{
+	static const struct {
+		uint8_t enc, auth, enc_len, auth_len;
+		bool ok;
+	} rows[] = {
+		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 16, 20, true },
+		{ ESP_ENC_AES_CBC_256, ESP_AUTH_HMAC_SHA2_256_128, 32, 32, true },
+		{ ESP_ENC_AES_GCM_128, ESP_AUTH_NONE, 20, 0, true },
+		{ ESP_ENC_AES_GCM_256, ESP_AUTH_NONE, 36, 0, true },
+		{ ESP_ENC_AES_GCM_256, ESP_AUTH_NONE, 32, 0, false },
+		{ ESP_ENC_AES_GCM_256, ESP_AUTH_NONE, 36, 20, false },
+		{ ESP_ENC_AES_GCM_256, ESP_AUTH_HMAC_SHA1_96, 36, 20, false },
+		{ ESP_ENC_AES_CBC_128, ESP_AUTH_NONE, 16, 0, false },
+		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 32, 20, false },
+		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 16, 32, false },
+		{ ESP_ENC_NONE, ESP_AUTH_NONE, 0, 0, false }, { ESP_ENC_NONE, ESP_AUTH_HMAC_SHA1_96, 0, 20, false },
+		{ 5, ESP_AUTH_NONE, 36, 0, false }, { ESP_ENC_AES_CBC_128, 3, 16, 32, false },
+		{ 255, 255, 0, 0, false },
+	};
+	struct chan a, b;
+	int fd[2];
+
+	assert_int_equal(chan_pair(fd), 0);
+	chan_init(&a, fd[0], ROLE_IKED, ROLE_ENGINE, 0);
+	chan_init(&b, fd[1], ROLE_ENGINE, ROLE_IKED, 0);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_sa_add sa = {
+			.spi = spi_make(0, 1, 1), .inbound = 1, .enc = rows[i].enc, .auth = rows[i].auth,
+			.enc_len = rows[i].enc_len, .auth_len = rows[i].auth_len,
+			.local = addr_v4(0x0a000001, 4500), .peer = addr_v4(0x0a000002, 4500),
+		};
+
+		assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
+		assert_int_equal(chan_recv(&b, &m), rows[i].ok ? 1 : -EBADMSG);
+	}
+	chan_close(&a);
+	chan_close(&b);
+}
+
 /* What a peer said before it died is still heard, although it left ours unread. */
 static void t_chan_last_words(void **st)
 {
@@ -216,7 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
-		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan),
+		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan), cmocka_unit_test(t_sa_add),
 		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_chan_last_words), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
 	};
 

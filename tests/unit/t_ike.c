@@ -102,11 +102,18 @@ static void t_suite(void **st)
 		{ "", "sha1", "", CONF_PROP_DEFAULT, false, NULL },
 		{ "", "", "modp768", CONF_PROP_LEGACY, false, NULL },
 		{ "", "", "", CONF_PROP_DEFAULT, true,
+		  "aes256gcm16-modp2048-ecp256-ecp384-modpnone aes128gcm16-modp2048-ecp256-ecp384-modpnone "
 		  "aes256-sha1-modp2048-ecp256-ecp384-modpnone aes128-sha1-modp2048-ecp256-ecp384-modpnone "
 		  "aes256-sha256-modp2048-ecp256-ecp384-modpnone aes128-sha256-modp2048-ecp256-ecp384-modpnone" },
 		{ "aes-128", "hmac-sha2-256", "modp1024", CONF_PROP_DEFAULT, true, "aes128-sha256-modp1024-modpnone" },
 		{ "aes", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, true,
 		  "aes256-sha1-modp1024-modpnone aes128-sha1-modp1024-modpnone" },
+		{ "aes-256-gcm", "", "none", CONF_PROP_DEFAULT, true, "aes256gcm16-modpnone" },
+		{ "aes-128-gcm", "", "ecp256", CONF_PROP_DEFAULT, true, "aes128gcm16-ecp256-modpnone" },
+		{ "aes-256-gcm", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, NULL },
+		{ "", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone aes128-sha1-modpnone" },
+		{ "aes", "", "none", CONF_PROP_DEFAULT, true,
+		  "aes256-sha1-modpnone aes128-sha1-modpnone aes256-sha256-modpnone aes128-sha256-modpnone" },
 		{ "3des", "", "", CONF_PROP_LEGACY, true, NULL },	/* known, but our ESP has none of these */
 		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },
 		{ "", "hmac-sha2-512", "", CONF_PROP_DEFAULT, true, NULL },
