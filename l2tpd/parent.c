@@ -752,7 +752,9 @@ static void reload_end(struct parent *p, int err)
 	r->running = false;
 	explicit_bzero(p->file, sizeof(*p->file));
 	explicit_bzero(p->next, sizeof(*p->next));
-	notify_serving(p, err ? ", the last reload was refused" : "");
+	/* A reload may end before the server serves, and after. */
+	if (p->was_ready && !p->phase)
+		notify_serving(p, err ? ", the last reload was refused" : "");
 	reload_try(p);
 }
 
