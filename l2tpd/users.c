@@ -205,6 +205,15 @@ static void say_unknown(const struct loader *l, const struct row *r, size_t name
 	unsigned dist = UINT_MAX;
 	char word[32], what[160];
 
+	/* The rest of a password with a colon in it, or one without its name; so it is not shown. */
+	if (!memchr(f, '=', n) && !memchr(f, '#', n) && !memchr(f, '@', n)) {
+		if (f[0] == '\\' && strspn(f + 1, " \t") == n - 1)
+			say(l, r, (size_t)(f - r->text), name_len, "a blank after the backslash, so the row ends here: take it away");
+		else
+			say(l, r, (size_t)(f - r->text), name_len, "what stands here has no name= and is ignored; "
+				"a colon in a password is written \\072");
+		return;
+	}
 	/* Up to the value: that may be a secret. */
 	str_escape(word, sizeof(word), f, MIN(n, strcspn(f, "=#@:")));
 	for (size_t i = 0; i < N_ELEMENTS(fields); i++)
@@ -303,7 +312,10 @@ static const char *row_take(const struct loader *l, const struct row *r, size_t 
 	size_t n = colon ? (size_t)(colon - r->text) : r->len;
 
 	if (!colon)
-		return "expected NAME:password=…:";
+		return "expected NAME:password=…:, or NAME:\\ and the fields in the next line";
+	/* Fields of a row stand behind blanks. */
+	if (r->text[0] == ' ' || r->text[0] == '\t')
+		return "this line belongs to no row: the one before must end in a backslash, with no blank after it";
 	if (n == 0)
 		return "a row begins with the user's name";
 	if (n > USERS_NAME_MAX)
@@ -317,7 +329,7 @@ static const char *row_take(const struct loader *l, const struct row *r, size_t 
 		if (c == '|')
 			return "a name may not hold |";
 	}
-	if (r->text[0] == ' ' || r->text[n - 1] == ' ')
+	if (r->text[n - 1] == ' ')
 		return "a blank at an end of the name";
 	first = find(u, (const uint8_t *)r->text, n);
 	if (first) {
@@ -396,11 +408,11 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 		if (memchr(r->text, '\0', r->len))
 			why = "a NUL byte";
 		else if (memchr(r->text, '\r', r->len))
-			why = "a carriage return: lines must end as on Unix";
+			why = "a carriage return: lines must end as on Unix (sed -i 's/\\r$//' FILE)";
 		if (!why)
 			why = row_take(&l, r, &bad_at, &err);
 		if (why) {
-			size_t name_len = strcspn(r->text, ":|");
+			size_t name_len = r->text[0] == ' ' || r->text[0] == '\t' ? 0 : strcspn(r->text, ":|");
 
 			/* A row without a colon may be nothing but a password. */
 			say(&l, r, bad_at, name_len < r->len ? name_len : 0, why);

@@ -56,6 +56,11 @@ static const struct row rows[] = {
 	{ ":password=x:\n", NULL, .says = "begins with the user's name" },
 	{ "joe|jim:password=x:\n", NULL, .says = "a name may not hold |" },
 	{ "joe :password=x:\n", NULL, .says = "a blank at an end of the name" },
+	{ "joe:\n\t:password=x:\n", NULL, .says = "f:2:1: warning: this line belongs to no row: the one before must end in a backslash" },
+	{ "joe:\\ \n\t:password=x:\n", NULL, .says = "f:1:5: warning: joe: a blank after the backslash, so the row ends here" },
+	{ "joe:\\\r\n\t:password=x:\r\n", NULL, .says = "f:2:1: warning: a carriage return: lines must end as on Unix (sed" },
+	{ "joe:password=two:goats:", "joe", "two", 0, ~0u, "", "f:1:18: warning: joe: what stands here has no name= and is ignored; "
+	  "a colon in a password is written \\072" },
 	{ "jo\te:password=x:\n", NULL, .says = "a control character" },
 	{ "joe:password=x:\r\n", NULL, .says = "carriage return" },
 	{ "joe:password=x\\:\n", NULL, .says = "a backslash at the end of a value" },
