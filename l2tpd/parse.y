@@ -65,6 +65,7 @@ static uint32_t number(struct conf_parse *p, struct conf_pos pos, const char *wh
 static uint32_t ip4(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s);
 static struct addr address(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void later(struct conf_parse *p, struct conf_pos pos, const char *what);
+static void moot(struct conf_parse *p, struct conf_pos pos, const char *what, const struct keyword *kw);
 static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto);
 static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port);
@@ -357,7 +358,7 @@ tunnel_opt: plain
 			p->at_methods[p->tunnel - p->c->tunnel] = @2;
 		}
 	}
-	| MPPE YES		{ seen(p, @1, $1); later(p, @2, "mppe yes"); }
+	| MPPE YES		{ seen(p, @1, $1); moot(p, @2, "mppe yes", $1); }
 	| MPPE NO		{ seen(p, @1, $1); }
 	| MPPE REQUIRED		{ seen(p, @1, $1); }
 	| MPPE_KEY_LENGTH numbers	{ seen(p, @1, $1); }
@@ -865,7 +866,7 @@ static void judge_keyword(struct conf_parse *p, struct conf_pos pos, const struc
 		return;
 	}
 	if (kw->state == KW_NO_EFFECT)
-		conf_warn(p, pos, "%s means nothing here and is ignored: %s", kw->name, kw->why);
+		moot(p, pos, kw->name, kw);
 	if (kw->state != KW_LATER)
 		return;
 	snprintf(what, sizeof(what), "%s%s%s", value ? p->opt->name : "", value ? " " : "", kw->name);
@@ -1226,6 +1227,13 @@ static void later(struct conf_parse *p, struct conf_pos pos, const char *what)
 		conf_error(p, pos, "%s is not built yet", what);
 }
 
+/* It is accepted, and does nothing. */
+static void moot(struct conf_parse *p, struct conf_pos pos, const char *what, const struct keyword *kw)
+{
+	if (!p->unbuilt)
+		conf_warn(p, pos, "%s means nothing here and is ignored: %s", what, kw->why);
+}
+
 /* Note the option; the last of several counts, as npppd does it. */
 static void seen(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw)
 {
@@ -1268,7 +1276,12 @@ static void opt_yesno(struct conf_parse *p, struct conf_pos pos, const struct ke
 	seen(p, pos, kw);
 	if ((kw->only == KW_ONLY_NO && yes) || (kw->only == KW_ONLY_YES && !yes)) {
 		snprintf(what, sizeof(what), "%s %s", kw->name, yes ? "yes" : "no");
-		later(p, val_pos, what);
+		if (kw->why)
+			moot(p, val_pos, what, kw);
+		else
+			later(p, val_pos, what);
+		/* What is printed and what counts is what is done. */
+		yes = !yes;
 	}
 	if (field)
 		*(bool *)field = yes;
