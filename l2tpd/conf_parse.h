@@ -81,11 +81,13 @@ struct conf_parse {
 	unsigned where;			/* IN_*: the statement we are in */
 	unsigned depth;			/* of braces */
 	struct conf_pos opened;		/* the outermost brace */
+	struct conf_pos opened_inner;	/* the one in it */
+	unsigned closing;		/* a } and the end of a line for each block whose brace is missing */
 	bool at_start;			/* nothing of this statement was read yet */
 	bool skip_block;		/* read over to the brace that closes the innermost block */
 	bool drop_block;		/* read over all open blocks, their closing braces too */
 	unsigned tok_where;		/* where the last token stands */
-	int last;			/* the last token */
+	int last, before;		/* the last token, and the one before it */
 	bool hush;			/* a secret stands on this line: quote no word of it */
 	bool quiet_line, quiet_stmt;	/* "not built yet" was said of this line (statement) */
 	char word[48];			/* the last token as messages show it */
