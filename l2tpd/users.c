@@ -282,6 +282,9 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
 			    (~w->framed_netmask & (~w->framed_netmask + 1)))
 				return "framed-ip-network is no netmask such as 255.255.255.255";
+			if (w->framed_netmask != UINT32_MAX)
+				say(l, r, *ret_at, name_len, "framed-ip-network means nothing here and is ignored: "
+					"a user gets a single address");
 			have_net = true;
 		} else if ((v = field_is(f, n, "calling-number", &len))) {
 			if (have_number) {
@@ -290,6 +293,8 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			}
 			if (unescape(v, len, number, USERS_NAME_MAX + 1, &why) < 0)
 				return why;
+			say(l, r, *ret_at, name_len, "calling-number means nothing here and is ignored: "
+				"callnum-check is not built yet");
 			have_number = true;
 		} else {
 			say_unknown(l, r, name_len, f, n);
@@ -469,6 +474,42 @@ int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs
 	return err;
 }
 
+/* Is the address in a pool that a user of this authentication may get one of? True where no bind says. */
+static bool in_reach(const struct conf *c, unsigned auth, uint32_t ip)
+{
+	bool bound = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		const struct conf_ipcp *ipcp;
+
+		if (!conf_has_bind(c, i) || c->bind[i].auth != auth)
+			continue;
+		bound = true;
+		ipcp = &c->ipcp[c->interface[c->bind[i].interface].ipcp];
+		for (unsigned k = 0; k < ipcp->n_pool; k++) {
+			if (ip >= ipcp->pool[k].first && ip <= ipcp->pool[k].last)
+				return true;
+		}
+	}
+	return !bound;
+}
+
+void users_judge(const struct users *u, const struct conf *c, unsigned auth, struct conf_msgs *msgs)
+{
+	char shown[64], ip[ADDR_STRLEN];
+
+	for (size_t i = 0; i < u->n; i++) {
+		const struct user *w = &u->v[i];
+
+		if (!w->framed_ip || in_reach(c, auth, w->framed_ip))
+			continue;
+		str_escape(shown, sizeof(shown), w->name, w->name_len);
+		conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+			"%s: framed-ip-address %s is in no pool-address of this user's ipcp: another address is given", shown,
+			ip4_str(w->framed_ip, ip));
+	}
+}
+
 int users_check(const struct conf *c, struct conf_msgs *msgs)
 {
 	int ret = 0;
@@ -490,6 +531,7 @@ int users_check(const struct conf *c, struct conf_msgs *msgs)
 		}
 		if (!users_count(u))
 			conf_msg_add(msgs, true, path, 0, 0, "no user stands in it, so nobody can log in by %s", c->auth[i].name);
+		users_judge(u, c, i, msgs);
 		users_free(u);
 	}
 	return ret;

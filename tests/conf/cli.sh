@@ -80,6 +80,13 @@ says err "users:1:1: warning: alice: the password is little more than the user's
 says err 'users:3:3: warning: alice: field pasword is unknown and ignored; did you mean password?'
 says err 'users:4:1: warning: bob: there is no password'
 grep -q 'alice123' "$tmp/err" && fail "it shows a password"
+case='-n, an address outside the pools'
+printf 'alice:password=two-goats-one-wolf:framed-ip-address=192.168.87.99:\nbob:password=two-goats-one-wolf:%s:\n' \
+	framed-ip-address=192.168.88.1 >"$tmp/users"
+run 0 -n -f "$tmp/good.conf"
+is err "$tmp/users:2:1: warning: bob: framed-ip-address 192.168.88.1 is in no pool-address of this user's ipcp: \
+another address is given
+$ok"
 case='-n, an empty users file'
 : >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"
