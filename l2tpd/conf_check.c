@@ -416,6 +416,28 @@ static void check_nets(struct conf_parse *p)
 	}
 }
 
+/* A name that was not fitted to this host, or mistyped: clients would go out with addresses that nobody answers. */
+static void check_nat(struct conf_parse *p)
+{
+	const struct conf_firewall *f = &p->c->firewall;
+	struct if_nameindex *all;
+	char names[128] = "";
+
+	if (!f->nat || f->off || !f->nat_on[0] || (p->flags & CONF_NO_FILES) || if_nametoindex(f->nat_on))
+		return;
+	all = if_nameindex();
+	for (const struct if_nameindex *i = all; i && i->if_index; i++) {
+		size_t n = strlen(names);
+
+		if (strcmp(i->if_name, "lo") && !is_ours(p->c, i->if_name))
+			snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", i->if_name);
+	}
+	if (all)
+		if_freenameindex(all);
+	conf_warn(p, p->at_nat, "there is no interface %s on this host yet, and without it clients do not reach the Internet%s%s",
+		f->nat_on, names[0] ? "; there are: " : "", names);
+}
+
 /* What works and had better not. */
 static void check_weak(struct conf_parse *p)
 {
@@ -488,6 +510,7 @@ void conf_check(struct conf_parse *p)
 	check_ikes(p);
 	check_pools(p);
 	check_nets(p);
+	check_nat(p);
 	check_weak(p);
 	check_files(p);
 	if (!p->msgs->errors) {

@@ -1986,6 +1986,7 @@ static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, s
 {
 	struct conf_firewall *f = &p->c->firewall;
 
+	p->at_nat = pos;
 	if (f->nat)
 		conf_error(p, pos, "a second nat line is not built yet");
 	if (!*ifname || strlen(ifname) >= sizeof(f->nat_on) || strpbrk(ifname, "/ \t\"") || !conf_is_bare(ifname))

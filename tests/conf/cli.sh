@@ -73,6 +73,11 @@ run 1 -n -f "$tmp/good.conf"
 says err "it holds a secret and others may read it: chmod 600 $tmp/good.conf"
 chmod 600 "$tmp/good.conf"
 
+case='-n, an interface that is not there'
+(cat "$tmp/good.conf" && echo 'firewall { nat on nosuchif0 }') >"$tmp/nat.conf"
+run 0 -n -f "$tmp/nat.conf"
+says err '/nat.conf:3:19: warning: there is no interface nosuchif0 on this host yet, and without it clients'
+
 case='-n, users'
 printf 'alice:\\\n\t:password=alice123:\\\n\t:pasword=x:\nbob:\n\t:password=x:\n' >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"
