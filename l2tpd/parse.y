@@ -74,13 +74,12 @@ static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool 
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
 	char *const s[static 2]);
 static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
-	const char *addr, const char *ipcp);
+	const char *addr, struct conf_pos ipcp_pos, const char *ipcp);
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port, struct conf_pos secret_pos, const char *secret);
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
-	const char *interface_name);
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3]);
 static void ike_begin(struct conf_parse *p, struct conf_pos pos);
 static void ike_end(struct conf_parse *p);
 static void ike_host(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -454,7 +453,7 @@ ipv6cp:	  IPV6CP text '{' { p->skip_block = true; } '}'	{ text_free($2); }
 	;
 
 interface: INTERFACE text ADDRESS text IPCP text {
-		interface(p, @2, $2, @4, $4, $6);
+		interface(p, @2, $2, @4, $4, @6, $6);
 		text_free($2);
 		text_free($4);
 		text_free($6);
@@ -525,7 +524,7 @@ server_opt: ADDRESS text opt_port SECRET text {
 	;
 
 bind:	  BIND TUNNEL FROM text AUTHENTICATED BY text TO text {
-		bind_names(p, @1, $4, $7, $9);
+		bind_names(p, @1, (const struct conf_pos[]){ @4, @7, @9 }, (const char *[]){ $4, $7, $9 });
 		text_free($4);
 		text_free($7);
 		text_free($9);
@@ -1681,7 +1680,7 @@ static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list
 }
 
 static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
-	const char *addr, const char *ipcp)
+	const char *addr, struct conf_pos ipcp_pos, const char *ipcp)
 {
 	struct conf *c = p->c;
 	struct conf_interface *f;
@@ -1707,7 +1706,8 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 	f->address = ip4(p, addr_pos, "address", addr);
 	if (f->address && (f->address >> 24 == 0 || f->address >> 24 == 127 || f->address >> 24 >= 224))
 		conf_error(p, addr_pos, "no interface may have the address %s", addr);
-	put_str(p, pos, "the ipcp's name", p->interface_ipcp[i], CONF_NAME_MAX, ipcp);
+	p->at_interface_ipcp[i] = ipcp_pos;
+	put_str(p, ipcp_pos, "the ipcp's name", p->interface_ipcp[i], CONF_NAME_MAX, ipcp);
 }
 
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type)
@@ -1765,16 +1765,17 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 	mark_secret(p, pos);
 }
 
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
-	const char *interface_name)
+/* Of its tunnel, authentication and interface. */
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3])
 {
-	const char *name[3] = { tunnel, auth, interface_name };
 	unsigned i = NEXT(p, pos, "binds", p->c->bind, p->c->n_bind);
 
 	p->bound = true;
 	p->at_bind[i] = pos;
-	for (unsigned k = 0; k < 3; k++)
-		put_str(p, pos, "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+	for (unsigned k = 0; k < 3; k++) {
+		p->at_bind_name[i][k] = at[k];
+		put_str(p, at[k], "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+	}
 }
 
 static void ike_begin(struct conf_parse *p, struct conf_pos pos)
