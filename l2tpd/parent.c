@@ -76,17 +76,44 @@ static bool take_lock(struct parent *p)
 	return true;
 }
 
+/* Away with a dead server's socket, or the link to it (the lock is ours); not with what is anything else. */
+static bool clear_path(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return true;	/* what else is wrong bind() will say */
+	if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode)) {
+		log_err("control socket %s: there is another file: remove it, or name another path", path);
+		return false;
+	}
+	return unlink(path) == 0;
+}
+
+/* The service and who calls culvertctl need not know where the socket is. */
+static void link_control(struct parent *p, const char *usual)
+{
+	char at[PATH_MAX], there[PATH_MAX];
+
+	if (!realpath(p->ctl_path, at) || (realpath(usual, there) && !strcmp(at, there)))
+		return;
+	if (!clear_path(usual) || symlink(at, usual) < 0)
+		log_warn("%s cannot be made a link to the control socket (%s): culvertctl needs -s %s", usual,
+			strerror(errno), at);
+	else
+		(void)str_copy(p->ctl_link, sizeof(p->ctl_link), usual);
+}
+
 static bool listen_control(struct parent *p)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct group *gr = NULL;
+	char usual[PATH_MAX];
 	mode_t old;
 	int r;
 
-	if (p->conf->control_socket[0])
-		str_copy(p->ctl_path, sizeof(p->ctl_path), p->conf->control_socket);
-	else
-		snprintf(p->ctl_path, sizeof(p->ctl_path), "%s/culvert.sock", p->opts->run_dir);
+	snprintf(usual, sizeof(usual), "%s/culvert.sock", p->opts->run_dir);
+	str_copy(p->ctl_path, sizeof(p->ctl_path), p->conf->control_socket[0] ? p->conf->control_socket : usual);
 	if (!str_copy(un.sun_path, sizeof(un.sun_path), p->ctl_path)) {
 		log_err("control socket %s: the path is too long", p->ctl_path);
 		return false;
@@ -96,8 +123,8 @@ static bool listen_control(struct parent *p)
 		return false;
 	}
 	p->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* The lock is ours, so a socket that is there is a dead server's. */
-	unlink(p->ctl_path);
+	if (!clear_path(p->ctl_path))
+		return false;
 	old = umask(0117);
 	r = p->listen_fd < 0 ? -1 : bind(p->listen_fd, (struct sockaddr *)&un, sizeof(un));
 	umask(old);
@@ -105,6 +132,7 @@ static bool listen_control(struct parent *p)
 		log_err("control socket %s: %s", p->ctl_path, strerror(errno));
 		return false;
 	}
+	link_control(p, usual);
 	return true;
 }
 
@@ -750,6 +778,8 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (p.phase <= N_ELEMENTS(stop_order))
 		event_base_dispatch(p.base);
 	unlink(p.ctl_path);
+	if (p.ctl_link[0])
+		unlink(p.ctl_link);
 out:
 	for (unsigned i = 0; i < p.n_steer; i++)
 		steer_close(&p.steer[i]);

@@ -48,6 +48,7 @@ struct parent {
 	const struct parent_opts *opts;
 	int lock_fd, listen_fd;
 	char ctl_path[PATH_MAX];
+	char ctl_link[PATH_MAX];	/* where culvertctl looks, when the socket is elsewhere; or "" */
 	struct steer steer[PARENT_STEERS];
 	unsigned n_steer;
 	int table_fd[CONF_ENGINES_MAX];
