@@ -358,10 +358,7 @@ voice()
 
 voice_up()
 {
-	local n=$1 rate=$2 pid
-	start_ns in sink "$bench_build/bench/udpload" -c "$rig_dir/sink.counters" serve 9
-	pid=$started
-	load_affinity
+	local n=$1 rate=$2
 	start_ns cli voice $(on_load) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
 		--timeout 60 --time --source $((rate / n)) --size 160 --target $INSIDE
 	crowd_pid=$started
@@ -369,7 +366,7 @@ voice_up()
 	sleep 0.5
 	load rate --counters "$rig_dir/sink.counters" --time $((seconds > 2 ? 2 : seconds)) |
 		awk '{ print } $1 == "kpps_got" { print "got_pps", $2 * 1000 }'
-	rig_kill TERM "$crowd_pid" "$pid"
+	rig_kill TERM "$crowd_pid"
 	wait_for voice_gone
 }
 
