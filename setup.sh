@@ -31,11 +31,11 @@ BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
 INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
-CHECK_PACKAGES="lintian libcmocka-dev clang libclang-rt-dev
+CHECK_PACKAGES="lintian mandoc libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind"
 # Whom it is compared with, and what measures; none of their services is left enabled.
-BENCH_PACKAGES="iproute2 nftables iputils-ping kmod busybox-static python3 openssl util-linux procps
+BENCH_PACKAGES="iproute2 nftables iputils-ping ethtool kmod busybox-static python3 openssl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins
 	iperf3 softether-vpnserver softether-vpncmd l2tpns linux-perf"
 # A whole machine, booted.
@@ -44,7 +44,6 @@ FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	BUILD_PACKAGES="$BUILD_PACKAGES libipsec-mb-dev"
 	CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
-	BENCH_PACKAGES="$BENCH_PACKAGES user-mode-linux"
 fi
 
 usage()
@@ -688,7 +687,7 @@ tell()
 
 	  Who is online:  sudo culvertctl session brief
 	  More users:     $etc/users (culvert-users(5) says how)
-	  Settings:       $etc/culvert.conf (culvert.conf(5)); then restart the server
+	  Settings:       $etc/culvert.conf (culvert.conf(5)); then: culvertctl reload
 	END
 	echo
 	if [ -n "$server" ] && [ "$server" != "$name" ]; then

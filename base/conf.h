@@ -6,6 +6,11 @@
  *
  * Numbers are in the unit that the field's name ends in.  IPv4 addresses are
  * in host order.  Strings end in NUL.
+ *
+ * Processes and sessions refer to tunnels, ipcps, interfaces, authentications
+ * and binds by index.  So a reload keeps an object's index as long as its name
+ * is there, and one that is gone leaves a hole, which has no name: whoever goes
+ * through an array asks conf_has_…() of each.
  */
 #ifndef CULVERT_CONF_H
 #define CULVERT_CONF_H
@@ -26,6 +31,7 @@ enum {
 	CONF_LISTENS = 8,	/* per tunnel */
 	CONF_IPCPS = 8,
 	CONF_POOLS = 16,	/* ranges per ipcp */
+	CONF_POOL_ADDRS = 1 << 20,	/* addresses per ipcp */
 	CONF_INTERFACES = 8,
 	CONF_AUTHS = 8,
 	CONF_RADIUS_SERVERS = 4,	/* per list */
@@ -54,6 +60,13 @@ struct conf_ike {
 	char psk_file[CONF_PATH_MAX];	/* where it came from, or "" */
 };
 
+/* Are these for the same clients at the same address of ours? Only a statement with "esp tunnel"
+ * and one with "esp transport" may be; what either allows counts. */
+static inline bool conf_ike_same_ends(const struct conf_ike *a, const struct conf_ike *b)
+{
+	return addr_ip_eq(&a->from, &b->from) && addr_ip_eq(&a->to, &b->to) && a->to_prefix == b->to_prefix;
+}
+
 /* Bits of conf_tunnel.auth_methods */
 enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
 
@@ -65,6 +78,7 @@ enum {
 
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
+	uint8_t order;			/* its place in the file: of two that listen alike, the first counts */
 	struct addr listen[CONF_LISTENS];	/* "listen on"; port 1701 inside ESP */
 	uint8_t n_listen;
 	char l2tp_hostname[CONF_NAME_MAX];	/* "" = gethostname() */
@@ -142,6 +156,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 
 struct conf_bind {			/* bind tunnel from T authenticated by A to I */
 	uint8_t tunnel, auth, interface;	/* indices */
+	bool gone;				/* a hole */
 };
 
 /* A tunnel of a kind that is not built yet: left out, and only printed. */
@@ -188,5 +203,40 @@ struct conf {
 	char control_socket[CONF_PATH_MAX];	/* "" = RUNDIR/culvert.sock */
 	char control_group[CONF_NAME_MAX];
 };
+
+/* Is there such an object?  False for what is out of range, or a hole. */
+static inline bool conf_has_tunnel(const struct conf *c, unsigned i)
+{
+	return i < c->n_tunnel && i < CONF_TUNNELS && c->tunnel[i].name[0];
+}
+
+static inline bool conf_has_ipcp(const struct conf *c, unsigned i)
+{
+	return i < c->n_ipcp && i < CONF_IPCPS && c->ipcp[i].name[0];
+}
+
+static inline bool conf_has_interface(const struct conf *c, unsigned i)
+{
+	return i < c->n_interface && i < CONF_INTERFACES && c->interface[i].name[0];
+}
+
+/* Does the ipcp give this address to sessions? */
+static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
+{
+	for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++)
+		if (ip >= c->ipcp[i].pool[k].first && ip <= c->ipcp[i].pool[k].last)
+			return true;
+	return false;
+}
+
+static inline bool conf_has_auth(const struct conf *c, unsigned i)
+{
+	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];
+}
+
+static inline bool conf_has_bind(const struct conf *c, unsigned i)
+{
+	return i < c->n_bind && i < CONF_BINDS && !c->bind[i].gone;
+}
 
 #endif

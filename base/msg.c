@@ -217,6 +217,49 @@ static bool check_ctl_end(const union msg_body *b)
 	return b->ctl_end.err <= 0 && b->ctl_end.err >= -4095 && ENDS(b->ctl_end.text);
 }
 
+/* A line of printable ASCII: what an unprivileged process has root write to the log. */
+static bool line_ok(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!s[i])
+			return true;
+		if (s[i] < 0x20 || s[i] > 0x7e)
+			return false;
+	}
+	return false;
+}
+
+static bool check_apply(const union msg_body *b)
+{
+	return b->apply.phase >= APPLY_CONF && b->apply.phase <= APPLY_DONE;
+}
+
+static bool check_applied(const union msg_body *b)
+{
+	return b->applied.phase >= APPLY_CONF && b->applied.phase <= APPLY_DONE && b->applied.err <= 0 &&
+	       b->applied.err >= -4095 && line_ok(b->applied.text, sizeof(b->applied.text));
+}
+
+static bool check_line(const union msg_body *b)
+{
+	return b->line.diag <= 1 && ENDS(b->line.text);
+}
+
+static bool check_note(const union msg_body *b)
+{
+	return line_ok(b->note.text, sizeof(b->note.text));
+}
+
+static bool check_user_check(const union msg_body *b)
+{
+	return b->user_check.auth < CONF_AUTHS && ENDS(b->user_check.user);
+}
+
+static bool check_user_checked(const union msg_body *b)
+{
+	return b->user_checked.gone <= 1;
+}
+
 #define BODY(m) sizeof(((union msg_body *)0)->m)
 
 static const struct msg_rule {
@@ -291,6 +334,16 @@ static const struct msg_rule {
 
 	[MSG_ADDR_WANT] = { "ADDR_WANT", R(ENGINE), R(MANAGER), BODY(addr), NO_FD, NULL },
 	[MSG_ADDR] = { "ADDR", R(MANAGER), R(ENGINE), BODY(addr), NO_FD, NULL },
+	[MSG_CTL_RELOAD] = { "CTL_RELOAD", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
+	[MSG_CTL_LINE] = { "CTL_LINE", R(MANAGER), R(CTL), BODY(line), NO_FD, check_line },
+	[MSG_RELOAD] = { "RELOAD", R(MANAGER), R(PARENT), 0, NO_FD, NULL },
+	[MSG_RELOAD_LINE] = { "RELOAD_LINE", R(PARENT), R(MANAGER), BODY(line), NO_FD, check_line },
+	[MSG_RELOAD_END] = { "RELOAD_END", R(PARENT), R(MANAGER), BODY(ctl_end), NO_FD, check_ctl_end },
+	[MSG_APPLY] = { "APPLY", R(PARENT), CHILDREN, BODY(apply), NO_FD, check_apply },
+	[MSG_APPLIED] = { "APPLIED", CHILDREN, R(PARENT), BODY(applied), NO_FD, check_applied },
+	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER) | R(AUTH), R(PARENT), BODY(note), NO_FD, check_note },
+	[MSG_USER_CHECK] = { "USER_CHECK", R(MANAGER), R(AUTH), BODY(user_check), NO_FD, check_user_check },
+	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
 };
 
 static const char *const role_names[ROLES] = {

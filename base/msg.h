@@ -56,6 +56,12 @@ union msg_body {
 	struct msg_ctl_row ctl_row;
 	struct msg_ctl_counter ctl_counter;
 	struct msg_ctl_end ctl_end;
+	struct msg_apply apply;
+	struct msg_applied applied;
+	struct msg_line line;
+	struct msg_note note;
+	struct msg_user_check user_check;
+	struct msg_user_checked user_checked;
 };
 
 struct msg {

@@ -113,6 +113,18 @@ enum msg_type {
 	/* allow-user-selected-address: IPCP asked for an address; the answer is the one it gets */
 	MSG_ADDR_WANT,		/* engine → manager */
 	MSG_ADDR,		/* manager → engine */
+	/* Reload.  culvertctl → manager → parent; then for one kind of child after the other
+	 * MSG_CONF (and MSG_USERS), MSG_APPLY, and back MSG_APPLIED */
+	MSG_CTL_RELOAD,		/* culvertctl → manager; answered by MSG_CTL_LINE … MSG_CTL_END */
+	MSG_CTL_LINE,
+	MSG_RELOAD,		/* manager → parent; answered by MSG_RELOAD_LINE … MSG_RELOAD_END */
+	MSG_RELOAD_LINE,
+	MSG_RELOAD_END,
+	MSG_APPLY,		/* parent → all: what was sent since is in force now */
+	MSG_APPLIED,		/* all → parent */
+	MSG_APPLY_NOTE,		/* manager, auth → parent, before MSG_APPLIED: a line for the report */
+	MSG_USER_CHECK,		/* manager → auth: may this user still log in? */
+	MSG_USER_CHECKED,	/* the answer, in the order of the questions */
 
 	MSG_TYPES,
 };
@@ -177,6 +189,47 @@ struct msg_table {
 
 struct msg_users {
 	uint32_t auth;			/* index in conf.auth */
+};
+
+/* ---- reload ---- */
+
+/* What the new configuration is for: netd is asked twice, first and last of all. */
+enum apply_phase {
+	APPLY_CONF = 1,			/* take it */
+	APPLY_DONE,			/* netd: everybody has it; what only the old one had goes */
+};
+
+struct msg_apply {
+	uint32_t phase;			/* enum apply_phase */
+};
+
+struct msg_applied {
+	uint32_t phase;			/* of the MSG_APPLY that it answers */
+	int32_t err;			/* 0, or -errno: the old configuration is still in force there */
+	uint32_t kept, ended;		/* manager: sessions */
+	char text[128];			/* why not, for a person */
+};
+
+enum { LINE_TEXT_MAX = 1024 };
+
+struct msg_line {			/* MSG_RELOAD_LINE, MSG_CTL_LINE */
+	uint32_t diag;			/* an error or a warning, not a part of the report */
+	char text[LINE_TEXT_MAX];
+};
+
+struct msg_note {			/* MSG_APPLY_NOTE; auth's is a warning */
+	char text[512];
+};
+
+struct msg_user_check {
+	uint32_t tag;			/* comes back */
+	uint32_t auth;			/* index in conf.auth */
+	char user[128];			/* as msg_verdict.user: escaped, maybe cut */
+};
+
+struct msg_user_checked {
+	uint32_t tag;
+	uint8_t gone;			/* he could not log in any more */
 };
 
 /* ---- SAs ---- */
@@ -397,6 +450,7 @@ struct sess_row {
 	char ifname[CONF_IFNAME_MAX];
 	char host_name[64];		/* L2TP Host Name */
 	uint32_t ip;			/* host order; 0 until the login was granted */
+	uint8_t tunnel, interface;	/* indices in conf */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */
 	struct lineage lineage;
@@ -429,9 +483,9 @@ struct msg_ctl_counter {
 	struct counter c;
 };
 
-struct msg_ctl_end {
+struct msg_ctl_end {			/* MSG_CTL_END, MSG_RELOAD_END */
 	int32_t err;			/* 0 or -errno */
-	char text[128];			/* what went wrong, for a person */
+	char text[128];			/* what went wrong, for a person; "" where lines said it */
 };
 
 #endif

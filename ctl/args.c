@@ -79,13 +79,14 @@ static bool take_username(struct ctl_filter *f, const char *arg)
 	return true;
 }
 
-enum { SESSION, CLEAR, STATUS };
+enum { SESSION, CLEAR, STATUS, RELOAD };
 
 /* npppctl has no `status`: what `s` means there it means here, so `status` wants two letters. */
 static const struct word commands[] = {
 	{ .name = "session", .value = SESSION },
 	{ .name = "clear", .value = CLEAR },
 	{ .name = "status", .min = 2, .value = STATUS },
+	{ .name = "reload", .value = RELOAD },
 };
 
 static const struct word session_words[] = {
@@ -210,6 +211,8 @@ bool args_parse(int argc, char *const argv[], FILE *err, struct ctl_cmd *ret)
 		fprintf(err, "superfluous argument: %s\n", a.argv[0]);
 		return false;
 	}
+	if (w->value == RELOAD)
+		cmd.verb = CTL_RELOAD;
 	*ret = cmd;
 	return true;
 }

@@ -2,7 +2,7 @@
 /*
  * args: culvertctl's command line.  npppctl's words, filters, abbreviations and
  * error texts, so that what people type and what scripts look for stays true;
- * `status` is ours.
+ * `status` and `reload` are ours.
  *
  * Pure: no process, no socket; errors go to the stream that it is given.
  */
@@ -23,6 +23,7 @@ enum ctl_verb {
 	CTL_SESSION_ALL,
 	CTL_CLEAR,
 	CTL_STATUS,
+	CTL_RELOAD,
 };
 
 enum ctl_protocol { CTL_PROTO_ANY, CTL_PROTO_L2TP, CTL_PROTO_PPTP, CTL_PROTO_PPPOE, CTL_PROTO_SSTP };

@@ -25,11 +25,15 @@
 enum { EXIT_USAGE = 2 };
 
 /* A server that says nothing for so long hangs. */
-enum { SILENCE_MAX_S = 10 };
+enum {
+	SILENCE_MAX_S = 10,
+	RELOAD_MAX_S = 90,	/* one may be under way already */
+};
 
 struct client {
 	const char *path;
 	struct chan ch;
+	int patience_s;
 	struct msg msg;			/* the last answer */
 };
 
@@ -81,7 +85,7 @@ static void client_wait(struct client *c, short events)
 	int n;
 
 	do {
-		n = poll(&p, 1, SILENCE_MAX_S * 1000);
+		n = poll(&p, 1, c->patience_s * 1000);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		die(c, strerror(errno));
@@ -233,9 +237,29 @@ static int do_status(struct client *c)
 	return 0;
 }
 
+/* The report goes to standard output; errors and warnings, as culvertd -n prints them, to standard error. */
+static int do_reload(struct client *c)
+{
+	char buf[4 * sizeof(c->msg.b.ctl_end.text)];
+	const char *why;
+
+	c->patience_s = RELOAD_MAX_S;
+	client_ask(c, MSG_CTL_RELOAD, 0);
+	while (client_answer(c, MSG_CTL_LINE) == MSG_CTL_LINE) {
+		bool diag = c->msg.b.line.diag;
+
+		fflush(diag ? stdout : stderr);
+		format_line(diag ? stderr : stdout, c->msg.b.line.text);
+	}
+	why = client_failure(c, buf, sizeof(buf));
+	if (why && c->msg.b.ctl_end.text[0])
+		die(c, why);
+	return why != NULL;
+}
+
 int main(int argc, char **argv)
 {
-	static struct client c = { .path = CTL_SOCKET };	/* too big for a stack */
+	static struct client c = { .path = CTL_SOCKET, .patience_s = SILENCE_MAX_S };	/* too big for a stack */
 	struct ctl_cmd cmd;
 	bool numeric = false;
 	int opt, status;
@@ -261,6 +285,8 @@ int main(int argc, char **argv)
 		status = do_clear(&c, &cmd);
 	else if (cmd.verb == CTL_STATUS)
 		status = do_status(&c);
+	else if (cmd.verb == CTL_RELOAD)
+		status = do_reload(&c);
 	else
 		status = do_session(&c, &cmd, numeric);
 	chan_close(&c.ch);

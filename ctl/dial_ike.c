@@ -26,7 +26,8 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 };
 
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
-enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1, ESP_AES = 12, ESP_AES_GCM_16 = 20 };
+enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1 };
+enum { ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
 enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
 enum { ATTR_SHORT = 0x8000 };
 
@@ -125,14 +126,16 @@ bool ike_main_suite_parse(const char *s, struct ike_main_suite *ret)
 
 bool ike_quick_suite_parse(const char *s, struct ike_quick_suite *ret)
 {
-	const struct suite_word *enc = WORD_READ(&s, '\0', esp_ciphers), *hash = NULL;
-	bool gcm = enc && enc->wire == ESP_AES_GCM_16;
+	const struct suite_word *aead = WORD_READ(&s, '\0', esp_ciphers);
+	const struct suite_word *enc = aead ? NULL : WORD_READ(&s, '-', esp_ciphers);
+	const struct suite_word *hash = enc ? WORD_READ(&s, '\0', esp_hashes) : NULL;
 
-	if (!enc && (enc = WORD_READ(&s, '-', esp_ciphers)))
-		hash = WORD_READ(&s, '\0', esp_hashes);
-	if (!enc || (enc->wire == ESP_AES_GCM_16) != gcm || !gcm != !!hash)
+	if (aead && aead->wire == ESP_AES_GCM_16)
+		*ret = (struct ike_quick_suite){ (uint8_t)aead->ours, ESP_AUTH_IN_ENC };
+	else if (hash && enc->wire == ESP_AES)
+		*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours };
+	else
 		return false;
-	*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, gcm ? ESP_AUTH_IN_ENC : (uint8_t)hash->ours };
 	return true;
 }
 
@@ -335,6 +338,12 @@ static void main_sa(struct wr *w, const struct ike_conf *c)
 	wr_close16(w, sa + 2, sa, 0);
 }
 
+/* 0: not said, since the cipher brings it along. */
+static unsigned auth_wire(unsigned auth)
+{
+	return auth == ESP_AUTH_IN_ENC ? 0 : WORD_OF(esp_hashes, auth)->wire;
+}
+
 static void quick_sa(struct wr *w, const struct ike *k)
 {
 	const struct ike_quick_suite *offer = k->conf->quick.enc ? &k->conf->quick : quick_offers;
@@ -348,8 +357,8 @@ static void quick_sa(struct wr *w, const struct ike *k)
 		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, k->conf->esp_life_s);
 		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
 		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
-		if (offer[i].auth != ESP_AUTH_IN_ENC)
-			attr(w, ESP_ATTR_AUTH, WORD_OF(esp_hashes, offer[i].auth)->wire);
+		if (auth_wire(offer[i].auth))
+			attr(w, ESP_ATTR_AUTH, auth_wire(offer[i].auth));
 		if (k->conf->quick_group)
 			attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
 		wr_close16(w, t + 2, t, 0);
@@ -384,8 +393,7 @@ static bool quick_chosen(const struct ike_conf *c, unsigned transform, unsigned 
 		const struct suite_word *w = WORD_OF(esp_ciphers, offer[i].enc);
 
 		*ret = offer[i];
-		if (transform == w->wire && key_bits == w->key_bits &&
-		    auth == (ret->auth ? WORD_OF(esp_hashes, ret->auth)->wire : 0))
+		if (transform == w->wire && key_bits == w->key_bits && auth == auth_wire(ret->auth))
 			return true;
 	}
 	return false;
@@ -918,9 +926,9 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	}
 	k->child.spi_out = c.spi;
 	k->child.enc = suite.enc;
-	k->child.enc_len = (uint8_t)(c.key_bits / 8 + (suite.auth ? 0 : GCM_SALT));
+	k->child.enc_len = (uint8_t)(c.key_bits / 8 + (c.transform == ESP_AES_GCM_16 ? GCM_SALT : 0));
 	k->child.auth = suite.auth;
-	k->child.auth_len = suite.auth ? (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8) : 0;
+	k->child.auth_len = suite.auth == ESP_AUTH_IN_ENC ? 0 : (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8);
 	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
 	at = hash_open(&b, k);
 	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */

@@ -94,7 +94,7 @@ struct ike_child {
 	uint32_t spi_in, spi_out;
 	uint8_t enc, auth;
 	uint8_t enc_len, auth_len;
-	uint8_t in_enc[36], in_auth[32], out_enc[36], out_auth[32];
+	uint8_t in_enc[36], in_auth[32], out_enc[36], out_auth[32];	/* GCM: with its salt */
 };
 
 enum ike_effect_type {

@@ -194,3 +194,34 @@ void format_status(FILE *out, const char *version, const struct msg_ctl_counter 
 		fprintf(out, "%-*s %-*s %*" PRIu64 "\n", process, FIELD(c[i].process), name,
 			FIELD(c[i].c.name), value, c[i].c.value);
 }
+
+/* Bytes of the UTF-8 character at s that is no control character; 0: it is none. */
+static unsigned printable(const uint8_t *s)
+{
+	unsigned n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ? 4 : 0;
+
+	if (n == 1)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	for (unsigned i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* U+0080 to U+009F are the other control characters. */
+	return n == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
+}
+
+void format_line(FILE *out, const char *line)
+{
+	const uint8_t *s = (const uint8_t *)line;
+
+	while (*s) {
+		unsigned n = printable(s);
+
+		if (n) {
+			fwrite(s, 1, n, out);
+			s += n;
+		} else {
+			fprintf(out, "\\x%02x", *s++);
+		}
+	}
+	fputc('\n', out);
+}

@@ -38,6 +38,12 @@ void format_cleared(FILE *out, unsigned done, unsigned failed);
 /* version, then a line a counter, in the order given, in columns. */
 void format_status(FILE *out, const char *version, const struct msg_ctl_counter *, size_t n);
 
+/*
+ * A line of the server's about its configuration: as it is, so that it is the
+ * one that culvertd -n prints, but for what a terminal could take for a command.
+ */
+void format_line(FILE *out, const char *line);
+
 /* At most n bytes of src with all but printable ASCII as \xHH; cut where too long. Returns buf. */
 const char *format_text(char *buf, size_t cap, const char *src, size_t n);
 

@@ -133,6 +133,7 @@ static auth_cfg_t *psk_auth(const char *id)
 static struct rule *rule_new(const struct conf *c, unsigned i)
 {
 	const struct conf_ike *k = &c->ike[i];
+	unsigned n_main = 0, n_quick = 0;
 	ike_cfg_create_t ike = {
 		.version = IKEV1,
 		.local = "%any", .local_port = charon->socket->get_port(charon->socket, FALSE),
@@ -156,7 +157,6 @@ static struct rule *rule_new(const struct conf *c, unsigned i)
 	struct suites *s;
 	struct rule *r;
 	const char *word = "";
-	unsigned n = 0;
 
 	INIT(r,
 		.ref = 1,
@@ -172,13 +172,17 @@ static struct rule *rule_new(const struct conf *c, unsigned i)
 	r->child->add_traffic_selector(r->child, FALSE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
 	r->peer->add_child_cfg(r->peer, r->child->get_ref(r->child));
 	s = malloc(sizeof(*s));
-	if (suite_main(k, c->proposals, s, &word) && (n = add_suites(s, PROTO_IKE, r->ike_cfg, NULL)) &&
-	    suite_quick(k, c->proposals, s, &word))
-		n = add_suites(s, PROTO_ESP, NULL, r->child);
-	else
-		n = 0;
+	/* What a tunnel and a transport statement for the same ends allow; match_ike() picks the first. */
+	for (unsigned j = 0; j < c->n_ike; j++) {
+		if (!conf_ike_same_ends(k, &c->ike[j]))
+			continue;
+		if (suite_main(&c->ike[j], c->proposals, s, &word))
+			n_main += add_suites(s, PROTO_IKE, r->ike_cfg, NULL);
+		if (suite_quick(&c->ike[j], c->proposals, s, &word))
+			n_quick += add_suites(s, PROTO_ESP, NULL, r->child);
+	}
 	free(s);
-	if (!n) {
+	if (!n_main || !n_quick) {
 		log_err("ike statement=%u ignored reason=\"no usable proposal\" word=%s", i + 1, word);
 		rule_put(r);
 		return NULL;

@@ -348,6 +348,8 @@ static void stats(struct hub *this)
 
 static void on_parent(struct hub *this, struct msg *m)
 {
+	static const struct msg_applied applied = { .phase = APPLY_CONF };
+
 	switch (m->type) {
 	case MSG_PEER:
 		peer_take(this, &m->b.peer, m->fd);
@@ -357,6 +359,13 @@ static void on_parent(struct hub *this, struct msg *m)
 		backend_load(culvert->backend, &m->b.conf.conf);
 		explicit_bzero(&m->b.conf, sizeof(m->b.conf));
 		log_info("ike configuration loaded");
+		break;
+	case MSG_APPLY:
+		/* In force since MSG_CONF. */
+		this->lock->lock(this->lock);
+		(void)!sent(this, chan_send(&this->parent, MSG_APPLIED, &applied, sizeof(applied), -1), &this->parent,
+			MSG_APPLIED);
+		this->lock->unlock(this->lock);
 		break;
 	case MSG_PING:
 		this->lock->lock(this->lock);

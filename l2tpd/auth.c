@@ -2,7 +2,9 @@
 #include "l2tpd/auth.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +18,13 @@
 #include "ppp/mschap.h"
 
 struct auth {
-	const struct conf *conf;
+	struct conf conf;
 	struct users *users[CONF_AUTHS];
+	/* At a reload, until auth_apply(). */
+	struct conf *next;
+	struct users *next_users[CONF_AUTHS];
+	auth_warn_fn *warn;
+	void *warn_arg;
 };
 
 int auth_new(const struct conf *conf, struct auth **ret)
@@ -29,9 +36,19 @@ int auth_new(const struct conf *conf, struct auth **ret)
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	a->conf = conf;
+	a->conf = *conf;
 	*ret = a;
 	return 0;
+}
+
+static void next_free(struct auth *a)
+{
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		users_free(a->next_users[i]);
+		a->next_users[i] = NULL;
+	}
+	free(a->next);
+	a->next = NULL;
 }
 
 void auth_free(struct auth *a)
@@ -40,37 +57,148 @@ void auth_free(struct auth *a)
 		return;
 	for (unsigned i = 0; i < CONF_AUTHS; i++)
 		users_free(a->users[i]);
+	next_free(a);
 	free(a);
+}
+
+int auth_prepare(struct auth *a, const struct conf *conf)
+{
+	next_free(a);
+	a->next = malloc(sizeof(*a->next));
+	if (!a->next)
+		return -ENOMEM;
+	*a->next = *conf;
+	return 0;
+}
+
+/* Will authentication i of the next configuration have its users from the same file? */
+static bool same_file(const struct auth *a, unsigned i)
+{
+	return conf_has_auth(&a->conf, i) && conf_has_auth(a->next, i) && a->next->auth[i].type == CONF_TYPE_LOCAL &&
+	       !strcmp(a->conf.auth[i].users_file, a->next->auth[i].users_file);
+}
+
+void auth_apply(struct auth *a)
+{
+	if (!a->next)
+		return;
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		/* The users that were known stay in force where their file cannot be read now. */
+		if (!a->next_users[i] && same_file(a, i))
+			continue;
+		users_free(a->users[i]);
+		a->users[i] = a->next_users[i];
+		a->next_users[i] = NULL;
+	}
+	a->conf = *a->next;
+	next_free(a);
+}
+
+void auth_on_warning(struct auth *a, auth_warn_fn *warn, void *arg)
+{
+	a->warn = warn;
+	a->warn_arg = arg;
+}
+
+/* At a reload somebody waits for what there is to say of users files. */
+static PRINTF(3, 4) void warn(const struct auth *a, int level, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (a->next && a->warn)
+		a->warn(a->warn_arg, text);
+	else
+		log_at(level, "%s", text);
 }
 
 int auth_load_users(struct auth *a, unsigned index, int fd)
 {
+	const struct conf *c = a->next ? a->next : &a->conf;
+	struct users **at = a->next ? &a->next_users[index % CONF_AUTHS] : &a->users[index % CONF_AUTHS];
+	const struct users *known;
 	struct users *u = NULL;
 	struct conf_msgs msgs = { 0 };
 	int err;
 
-	if (index >= a->conf->n_auth)
+	if (!conf_has_auth(c, index))
 		return -EINVAL;
-	err = users_load_fd(fd, a->conf->auth[index].users_file, &u, &msgs);
+	known = a->next && !same_file(a, index) ? NULL : a->users[index];
+	err = users_load_fd(fd, c->auth[index].users_file, &u, &msgs);
 	for (size_t i = 0; i < msgs.n; i++)
-		log_warn("%s", msgs.line[i]);
+		warn(a, LOG_WARNING, "%s", msgs.line[i]);
+	if (msgs.warnings > msgs.n)
+		warn(a, LOG_WARNING, "users file %s: %zu more warnings are left out", c->auth[index].users_file,
+			msgs.warnings - msgs.n);
 	conf_msgs_free(&msgs);
 	if (err < 0) {
-		log_err("users file %s cannot be read (%s): the users that were known stay in force",
-			a->conf->auth[index].users_file, strerror(-err));
+		warn(a, LOG_ERR, "users file %s cannot be read (%s): the users that were known stay in force",
+			c->auth[index].users_file, strerror(-err));
 		return err;
 	}
-	if (!users_count(u) && a->users[index] && users_count(a->users[index])) {
-		log_err("users file %s is empty now: the users that were known stay in force",
-			a->conf->auth[index].users_file);
+	if (!users_count(u) && known && users_count(known)) {
+		warn(a, LOG_ERR, "users file %s is empty now: the users that were known stay in force",
+			c->auth[index].users_file);
 		users_free(u);
 		return -ENODATA;
 	}
-	users_free(a->users[index]);
-	a->users[index] = u;
-	log_info("users file=\"%s\" realm=%s users=%zu", a->conf->auth[index].users_file,
-		a->conf->auth[index].name, users_count(u));
+	users_free(*at);
+	*at = u;
+	log_info("users file=\"%s\" realm=%s users=%zu", c->auth[index].users_file, c->auth[index].name,
+		users_count(u));
 	return 0;
+}
+
+/* The bytes of an escaped name; false where it was cut. */
+static bool unescape(const char *s, uint8_t *ret, size_t *ret_len)
+{
+	enum { ROOM = sizeof(((struct msg_user_check *)0)->user) };
+	size_t n = 0;
+
+	/* Room for one more escaped byte was left, so none is missing. */
+	if (strlen(s) + 4 >= ROOM)
+		return false;
+	for (; *s; s++) {
+		unsigned byte;
+
+		if (*s != '\\')
+			ret[n++] = (uint8_t)*s;
+		else if (sscanf(s, "\\x%2x", &byte) == 1) {
+			ret[n++] = (uint8_t)byte;
+			s += 3;
+		} else {
+			return false;
+		}
+	}
+	*ret_len = n;
+	return true;
+}
+
+bool auth_knows(const struct auth *a, const struct msg_user_check *m)
+{
+	const struct users *u = a->users[m->auth];
+	uint8_t name[sizeof(m->user)];
+	const struct user *user;
+	size_t len;
+
+	if (!conf_has_auth(&a->conf, m->auth) || a->conf.auth[m->auth].type != CONF_TYPE_LOCAL || !u)
+		return true;
+	if (unescape(m->user, name, &len)) {
+		user = users_find(u, name, len);
+		return user && user->password_len;
+	}
+	for (size_t i = 0; i < users_count(u); i++) {
+		char shown[sizeof(m->user)];
+
+		user = users_at(u, i);
+		str_escape(shown, sizeof(shown), user->name, user->name_len);
+		if (!strcmp(shown, m->user) && user->password_len)
+			return true;
+	}
+	return false;
 }
 
 /* Does name end in suffix? */
@@ -91,7 +219,7 @@ static bool choose_bind(const struct conf *c, unsigned tunnel, const uint8_t *us
 	for (unsigned i = 0; i < c->n_bind; i++) {
 		const char *suffix = c->auth[c->bind[i].auth].username_suffix;
 
-		if (c->bind[i].tunnel != tunnel || !has_suffix(user, len, suffix))
+		if (!conf_has_bind(c, i) || c->bind[i].tunnel != tunnel || !has_suffix(user, len, suffix))
 			continue;
 		if (!found || strlen(suffix) > best) {
 			best = strlen(suffix);
@@ -183,13 +311,13 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->serial = req->serial;
 	ret->verdict = VERDICT_DENY;
 	str_escape(ret->user, sizeof(ret->user), name, len);
-	if (!choose_bind(a->conf, req->tunnel, name, len, &bind)) {
+	if (!choose_bind(&a->conf, req->tunnel, name, len, &bind)) {
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
 		return;
 	}
 	ret->bind = bind;
-	ret->auth = a->conf->bind[bind].auth;
-	ca = &a->conf->auth[ret->auth];
+	ret->auth = a->conf.bind[bind].auth;
+	ca = &a->conf.auth[ret->auth];
 	if (ca->type != CONF_TYPE_LOCAL) {
 		str_copy(ret->why, sizeof(ret->why), "RADIUS is not built yet");
 		return;
@@ -205,7 +333,7 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	str_escape(ret->user, sizeof(ret->user), name, len);
 
 	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
-	if (req->tunnel >= a->conf->n_tunnel || !may_use(&a->conf->tunnel[req->tunnel], req->method)) {
+	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf.tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return;
 	}
@@ -220,10 +348,29 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 }
 
 /* ---- the process ---- */
+static bool is_plain(const char *s)
+{
+	while (*s >= 0x20 && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+/* Into the report of the reload; what the message table has no place for goes to our own log. */
+static void reload_warning(void *parent, const char *text)
+{
+	struct msg_note n = { .text = "" };
+
+	if (!is_plain(text)) {
+		log_warn("%s", text);
+		return;
+	}
+	str_copy(n.text, sizeof(n.text), text);
+	peer_send(parent, MSG_APPLY_NOTE, &n, sizeof(n), -1);
+}
+
 struct auth_proc {
 	struct event_base *base;
 	struct peer parent, manager;
-	struct conf conf;
 	struct auth *auth;
 	uint64_t judged, denied;
 };
@@ -232,9 +379,15 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
 	struct msg_judged j;
+	struct msg_user_checked checked;
 	struct msg_stats st = { .n = 2 };
 
 	switch (m->type) {
+	case MSG_USER_CHECK:
+		checked = (struct msg_user_checked){ .tag = m->b.user_check.tag };
+		checked.gone = !auth_knows(a->auth, &m->b.user_check);
+		peer_send(&a->manager, MSG_USER_CHECKED, &checked, sizeof(checked), -1);
+		break;
 	case MSG_JUDGE:
 		auth_judge(a->auth, &m->b.judge, &j);
 		a->judged++;
@@ -256,14 +409,20 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 static void parent_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
+	struct msg_applied done = { .phase = APPLY_CONF };
 
 	switch (m->type) {
 	case MSG_CONF:
-		if (a->auth)
-			break;
-		a->conf = m->b.conf.conf;
-		if (auth_new(&a->conf, &a->auth) < 0)
+		if (a->auth && auth_prepare(a->auth, &m->b.conf.conf) < 0)
+			fatal("out of memory");
+		if (!a->auth && auth_new(&m->b.conf.conf, &a->auth) < 0)
 			fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+		auth_on_warning(a->auth, reload_warning, &a->parent);
+		break;
+	case MSG_APPLY:
+		if (a->auth)
+			auth_apply(a->auth);
+		peer_send(&a->parent, MSG_APPLIED, &done, sizeof(done), -1);
 		break;
 	case MSG_PEER:
 		child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);

@@ -12,18 +12,36 @@
 
 struct auth;
 
-/* conf is borrowed. 0, -ENOMEM, -ENOTSUP (the crypto library has no MD4 or DES). */
+/* conf is copied. 0, -ENOMEM, -ENOTSUP (the crypto library has no MD4 or DES). */
 MUST_USE int auth_new(const struct conf *, struct auth **ret);
 void auth_free(struct auth *);
 
 /*
- * Read the users file of conf.auth[index] from fd.  On failure the set that
- * was in force stays, and the log says so. 0 or -errno.
+ * A reload: the next configuration, then its users files by auth_load_users(),
+ * then auth_apply() puts all of it in force at once.  0 or -ENOMEM.
+ */
+MUST_USE int auth_prepare(struct auth *, const struct conf *);
+void auth_apply(struct auth *);
+
+/* Between the two, warnings about users files go there and not to the log. */
+typedef void auth_warn_fn(void *arg, const char *text);
+void auth_on_warning(struct auth *, auth_warn_fn *, void *arg);
+
+/*
+ * Read the users file of conf.auth[index] from fd; between auth_prepare() and
+ * auth_apply() of the next configuration.  On failure the set that was in force
+ * stays, and the log says so. 0 or -errno.
  */
 MUST_USE int auth_load_users(struct auth *, unsigned index, int fd);
 
 /* Judge a request. Takes the same way for an unknown user and a wrong password. */
 void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+
+/*
+ * May a user who was let in still log in, for all that is known here?  False
+ * only when his authentication is local and its users are known.
+ */
+bool auth_knows(const struct auth *, const struct msg_user_check *);
 
 /* The process. Never returns but by exiting. */
 void auth_main(void) __attribute__((noreturn));

@@ -120,6 +120,7 @@ static void sess_free(struct sess *s, const char *reason)
 	e->n_sessions--;
 	list_del(&s->link);
 	event_free(s->timer);
+	tunnel_conf_put(s->conf);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
 }
@@ -153,7 +154,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < UNJUDGED_MAX ? calloc(1, sizeof(*s)) : NULL;
+	s = slot < e->n_rows && unjudged < UNJUDGED_MAX && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
 		static struct log_rate rate;
 
@@ -168,6 +169,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 		return;
 	}
 	s->flow = f;
+	s->conf = tunnel_conf_get(e->tunnel_conf[f->tunnel]);
 	s->sid = (struct sid){ .slot = slot, .gen = ++e->next_gen };
 	s->tunnel_id = eff->tunnel;
 	s->session_id = eff->session;
@@ -198,12 +200,13 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->row->tunnel_id = s->tunnel_id;
 	s->row->session_id = s->session_id;
 	s->row->lineage = f->lineage;
+	s->row->tunnel = (uint8_t)f->tunnel;
 	s->row->start_mono_ms = now;
 	row_write_end(s->row);
 
 	rng_init(&seed);
 	ppp_out_init(&out);
-	ppp_init(&s->ppp, &e->ppp_conf[f->tunnel], &seed);
+	ppp_init(&s->ppp, &s->conf->ppp, &seed);
 	ppp_start(&s->ppp, now, &out);
 	ppp_effects(s, &out, now);
 }
@@ -369,6 +372,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
+		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = ppp_mtu(&s->ppp);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);

@@ -53,37 +53,56 @@ const struct conf_auth conf_auth_default = {
 	.radius_acct = RADIUS_DEFAULT,
 };
 
+/* Known from ipsec.conf(5), and never served. */
+#define NEVER(n, reason) { .name = n, .why = reason }
+#define BROKEN "it is broken; leave it out"
+
 const struct conf_alg conf_auths[] = {
-	{ "hmac-sha1", true, true, false },
-	{ "hmac-sha2-256", true, true, false },
-	{ "hmac-sha2-384", true, true, true },
-	{ "hmac-sha2-512", true, true, true },
+	{ .name = "hmac-sha1", .in_main = true, .in_quick = true },
+	{ .name = "hmac-sha2-256", .in_main = true, .in_quick = true },
+	{ .name = "hmac-sha2-384", .in_main = true, .in_quick = true, .quick_later = true },
+	{ .name = "hmac-sha2-512", .in_main = true, .in_quick = true, .quick_later = true },
+	NEVER("hmac-md5", BROKEN),
+	NEVER("hmac-ripemd160", "no client of L2TP offers it; leave it out"),
 	{ 0 },
 };
 
 const struct conf_alg conf_encs[] = {
-	{ "aes", true, true, false },		/* 128 or 256, as the client likes */
-	{ "aes-128", true, true, false },
-	{ "aes-192", true, true, true },
-	{ "aes-256", true, true, false },
-	{ "3des", true, true, true },
-	{ "aes-128-gcm", false, true, false },
-	{ "aes-256-gcm", false, true, false },
+	{ .name = "aes", .in_main = true, .in_quick = true },	/* 128 or 256, as the client likes */
+	{ .name = "aes-128", .in_main = true, .in_quick = true },
+	{ .name = "aes-192", .in_main = true, .in_quick = true, .quick_later = true },
+	{ .name = "aes-256", .in_main = true, .in_quick = true },
+	{ .name = "3des", .in_main = true, .in_quick = true, .quick_later = true, .weak = "aes" },
+	{ .name = "aes-128-gcm", .in_quick = true },
+	{ .name = "aes-256-gcm", .in_quick = true },
+	NEVER("des", BROKEN),
+	NEVER("null", "everybody on the way could read it; leave it out"),
+	NEVER("blowfish", "no client of L2TP offers it; leave it out"),
+	NEVER("cast", "no client of L2TP offers it; leave it out"),
+	NEVER("aesctr", "no client of L2TP offers it; leave it out"),
+	NEVER("chacha20-poly1305", "IKEv1 has no number for it; leave it out"),
 	{ 0 },
 };
 
+/* "grp14" is a name by the number in the IANA registry of RFC 2409. */
+#define GROUP(n, grp, how) \
+	{ .name = n, .in_main = true, .in_quick = true, .weak = how }, \
+	{ .name = grp, .in_main = true, .in_quick = true, .alias = n, .weak = how }
+
 const struct conf_alg conf_groups[] = {
-	{ "modp1024", true, true, false },
-	{ "modp1536", true, true, false },
-	{ "modp2048", true, true, false },
-	{ "modp3072", true, true, false },
-	{ "modp4096", true, true, false },
-	{ "modp6144", true, true, false },
-	{ "modp8192", true, true, false },
-	{ "ecp256", true, true, false },
-	{ "ecp384", true, true, false },
-	{ "ecp521", true, true, false },
-	{ "none", false, true, false },
+	GROUP("modp1024", "grp2", "modp2048"),
+	GROUP("modp1536", "grp5", NULL),
+	GROUP("modp2048", "grp14", NULL),
+	GROUP("modp3072", "grp15", NULL),
+	GROUP("modp4096", "grp16", NULL),
+	GROUP("modp6144", "grp17", NULL),
+	GROUP("modp8192", "grp18", NULL),
+	GROUP("ecp256", "grp19", NULL),
+	GROUP("ecp384", "grp20", NULL),
+	GROUP("ecp521", "grp21", NULL),
+	{ .name = "none", .in_quick = true },
+	NEVER("modp768", BROKEN),
+	NEVER("grp1", BROKEN),
 	{ 0 },
 };
 
@@ -109,7 +128,8 @@ static void msg_add_v(struct conf_msgs *m, bool warning, const char *file, unsig
 		m->warnings++;
 	else
 		m->errors++;
-	if (m->n >= CONF_MSGS_MAX)
+	/* Each kind by itself: what is wrong must not be hidden behind what is weak. */
+	if ((warning ? m->warnings : m->errors) > CONF_MSGS_MAX)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (line)
@@ -155,12 +175,30 @@ void conf_msgs_free(struct conf_msgs *m)
 	*m = (struct conf_msgs){ 0 };
 }
 
+/* With the place of the include statement, where pos is in a file that was included. */
+static void say_v(struct conf_parse *p, bool warning, struct conf_pos pos, const char *fmt, va_list ap)
+{
+	const struct conf_pos *from = NULL;
+	char text[600];
+
+	for (unsigned i = 0; i < p->n_files; i++) {
+		if (p->files[i].name == pos.file && p->files[i].from.line)
+			from = &p->files[i].from;
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (from)
+		conf_msg_add(p->msgs, warning, pos.file, pos.line, pos.col, "%s (included at %s:%u:%u)", text, from->file,
+			from->line, from->col);
+	else
+		conf_msg_add(p->msgs, warning, pos.file, pos.line, pos.col, "%s", text);
+}
+
 void conf_error(struct conf_parse *p, struct conf_pos pos, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	msg_add_v(p->msgs, false, pos.file, pos.line, pos.col, fmt, ap);
+	say_v(p, false, pos, fmt, ap);
 	va_end(ap);
 	/* Nobody reads on after so many. */
 	if (p->msgs->errors >= CONF_MSGS_MAX)
@@ -172,7 +210,7 @@ void conf_warn(struct conf_parse *p, struct conf_pos pos, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	msg_add_v(p->msgs, true, pos.file, pos.line, pos.col, fmt, ap);
+	say_v(p, true, pos, fmt, ap);
 	va_end(ap);
 }
 
@@ -217,7 +255,7 @@ static bool file_register(struct conf_parse *p, const char *name, struct conf_po
 	copy = strdup(name);
 	if (!copy)
 		abort();
-	p->files[p->n_files++] = (struct conf_file){ .name = copy };
+	p->files[p->n_files++] = (struct conf_file){ .name = copy, .from = at.line ? at : (struct conf_pos){ 0 } };
 	return true;
 }
 
@@ -320,7 +358,10 @@ static int read_all(int fd, size_t max, char **ret_buf, size_t *ret_len)
 
 bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 {
-	struct conf_pos at = pos.line ? pos : (struct conf_pos){ .file = path };
+	/* Only what the caller names, not what a file includes. */
+	bool is_stdin = !pos.line && !strcmp(path, "-");
+	const char *name = is_stdin ? "stdin" : path;
+	struct conf_pos at = pos.line ? pos : (struct conf_pos){ .file = name };
 	const char *of = pos.line ? path : "", *sep = pos.line ? ": " : "";
 	struct stat st;
 	char *buf;
@@ -331,7 +372,8 @@ bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 		conf_error(p, at, "%s: files include one another more than %d deep", path, CONF_INCLUDE_DEPTH);
 		return false;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+		      : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (p->flags & CONF_ONLY_FILES ? O_NONBLOCK : 0));
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		conf_error(p, at, "%s%scannot be opened: %s", of, sep, strerror(errno));
 		goto bad;
@@ -340,7 +382,11 @@ bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 		conf_error(p, at, "%s%sis a directory; expected a file", of, sep);
 		goto bad;
 	}
-	if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid()) {
+	if (!S_ISREG(st.st_mode) && (p->flags & CONF_ONLY_FILES)) {
+		conf_error(p, at, "%s%sis no regular file; a running server reads nothing else", of, sep);
+		goto bad;
+	}
+	if (S_ISREG(st.st_mode) && !is_stdin && st.st_uid != 0 && st.st_uid != geteuid()) {
 		conf_error(p, at, "%s%sbelongs to another user: chown root %s", of, sep, path);
 		goto bad;
 	}
@@ -350,18 +396,47 @@ bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 		goto bad;
 	}
 	close(fd);
-	if (!file_register(p, path, at)) {
+	if (!file_register(p, name, at)) {
 		explicit_bzero(buf, len);
 		free(buf);
 		return false;
 	}
-	if (S_ISREG(st.st_mode))
+	if (S_ISREG(st.st_mode) && !is_stdin)
 		p->files[p->n_files - 1].mode = st.st_mode & 07777;
 	return push(p, buf, len);
 bad:
 	if (fd >= 0)
 		close(fd);
 	return false;
+}
+
+/* dir of path, or of what it leads to. */
+static bool dir_safe(const char *path, char ret_why[static 512])
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	struct stat st;
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)MAX(slash - path, 1), path);
+	if (stat(dir, &st) < 0)
+		return true;
+	/* In a directory like /tmp nobody can touch the files of others. A group that is the caller's own is
+	 * he himself, as where each user has a group. */
+	if ((st.st_mode & S_ISVTX) || (!(st.st_mode & S_IWOTH) &&
+				       (!(st.st_mode & S_IWGRP) || st.st_gid == 0 || st.st_gid == getegid())))
+		return true;
+	snprintf(ret_why, 512, "others may put another file in the place of %s: chmod go-w %s", path, dir);
+	return false;
+}
+
+bool conf_dir_safe(const char *path, char ret_why[static 512])
+{
+	char *real = realpath(path, NULL);
+	bool ok = dir_safe(path, ret_why) && (!real || dir_safe(real, ret_why));
+
+	free(real);
+	return ok;
 }
 
 int conf_open_secret(const char *path, char ret_why[static 512])
@@ -390,6 +465,8 @@ int conf_open_secret(const char *path, char ret_why[static 512])
 	} else if (st.st_mode & 077) {
 		err = -EPERM;
 		snprintf(ret_why, 512, "%s holds secrets and is open to others: chmod 600 %s", path, path);
+	} else if (!conf_dir_safe(path, ret_why)) {
+		err = -EPERM;
 	} else {
 		return fd;
 	}
@@ -398,45 +475,6 @@ int conf_open_secret(const char *path, char ret_why[static 512])
 }
 
 /* ---- pre-shared keys ---- */
-
-void conf_judge_psk(struct conf_parse *p, const struct conf_ike *ike, struct conf_pos pos)
-{
-	/* What is left of a key when the words that everybody tries are taken out must still
-	 * be a key. */
-	static const char *const common[] = {
-		"password", "passwd", "secret", "shared", "changeme", "letmein", "qwerty", "welcome", "admin",
-		"example", "test", "ipsec", "l2tp", "vpn", "psk", "key", "abc", "123456789", "12345", "1234", "123",
-	};
-	char low[CONF_SECRET_MAX + 1];
-	bool had[256] = { false };
-	unsigned kinds = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < ike->psk_len; i++) {
-		uint8_t c = ike->psk[i];
-
-		kinds += !had[c];
-		had[c] = true;
-		low[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c ? c : 1);
-	}
-	low[n] = '\0';
-	for (size_t k = 0; k < N_ELEMENTS(common); k++) {
-		size_t len = strlen(common[k]);
-		char *at;
-
-		while ((at = strstr(low, common[k]))) {
-			memmove(at, at + len, strlen(at + len) + 1);
-			n -= len;
-		}
-	}
-	explicit_bzero(low, sizeof(low));
-	if (ike->psk_len < 16)
-		conf_warn(p, pos, "the pre-shared key has fewer than 16 bytes and can be guessed; "
-			"a good one: openssl rand -base64 24");
-	else if (kinds < 6 || n < 8)
-		conf_warn(p, pos, "the pre-shared key is made of common words or few characters and can be guessed; "
-			"a good one: openssl rand -base64 24");
-}
 
 void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos)
 {
@@ -471,7 +509,7 @@ void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos)
 	else {
 		memcpy(ike->psk, buf, len);
 		ike->psk_len = (uint16_t)len;
-		conf_judge_psk(p, ike, pos);
+		conf_judge_secret(p, pos, "the pre-shared key", ike->psk, len);
 	}
 	explicit_bzero(buf, all);
 	free(buf);
@@ -489,298 +527,6 @@ void conf_scrub(struct conf *c)
 			explicit_bzero(c->auth[i].radius_acct.server[k].secret, CONF_SECRET_MAX);
 		}
 	}
-}
-
-/* ---- checks ---- */
-
-/* Give what the file is silent about. */
-static void fill(struct conf_parse *p)
-{
-	struct conf *c = p->c;
-	struct conf_pos whole = { .file = p->files[0].name };
-
-	if (!c->n_tunnel && !c->n_unbuilt) {
-		memcpy(&c->tunnel[0], &conf_tunnel_default, sizeof(c->tunnel[0]));
-		(void)str_copy(c->tunnel[0].name, CONF_NAME_MAX, "L2TP");
-		c->n_tunnel = 1;
-		p->at_tunnel[0] = whole;
-	}
-	for (unsigned i = 0; i < c->n_tunnel; i++) {
-		if (!c->tunnel[i].n_listen) {
-			c->tunnel[i].listen[0].family = 4;
-			c->tunnel[i].n_listen = 1;
-		}
-	}
-	if (!c->n_ipcp) {
-		memcpy(&c->ipcp[0], &conf_ipcp_default, sizeof(c->ipcp[0]));
-		(void)str_copy(c->ipcp[0].name, CONF_NAME_MAX, "IPCP");
-		c->ipcp[0].pool[0].first = 0xc0a8570a;	/* 192.168.87.10 */
-		c->ipcp[0].pool[0].last = 0xc0a857d1;	/* 192.168.87.209 */
-		c->ipcp[0].n_pool = 1;
-		c->ipcp[0].dns[0] = 0x09090909;		/* 9.9.9.9 */
-		c->ipcp[0].dns[1] = 0x95707070;		/* 149.112.112.112 */
-		c->n_ipcp = 1;
-		p->at_ipcp[0] = p->at_pool[0][0] = p->at_dns[0][0] = p->at_dns[0][1] = whole;
-	}
-	if (!c->n_interface && c->n_ipcp > 1) {
-		conf_error(p, whole, "there are %u ipcp blocks and no interface statement says which one counts", c->n_ipcp);
-	} else if (!c->n_interface) {
-		(void)str_copy(c->interface[0].name, CONF_IFNAME_MAX, "pppx0");
-		c->interface[0].per_session = true;
-		c->interface[0].address = 0xc0a85701;	/* 192.168.87.1 */
-		(void)str_copy(p->interface_ipcp[0], CONF_NAME_MAX, c->ipcp[0].name);
-		c->n_interface = 1;
-		p->at_interface[0] = whole;
-	}
-	if (!c->n_auth) {
-		memcpy(&c->auth[0], &conf_auth_default, sizeof(c->auth[0]));
-		(void)str_copy(c->auth[0].name, CONF_NAME_MAX, "LOCAL");
-		c->n_auth = 1;
-		p->at_auth[0] = p->at_users[0] = whole;
-	}
-	if (!p->bound && c->n_tunnel && (c->n_tunnel + c->n_unbuilt > 1 || c->n_auth > 1 || c->n_interface > 1)) {
-		conf_error(p, whole, "there is no bind statement, and more than one tunnel, authentication or "
-			"interface to choose from");
-	} else if (!p->bound && c->n_tunnel) {
-		(void)str_copy(p->bind_name[0][0], CONF_NAME_MAX, c->tunnel[0].name);
-		(void)str_copy(p->bind_name[0][1], CONF_NAME_MAX, c->auth[0].name);
-		(void)str_copy(p->bind_name[0][2], CONF_NAME_MAX, c->interface[0].name);
-		p->at_bind[0] = whole;
-		c->n_bind = 1;
-	}
-}
-
-/* The index of a name among n rows of the given size, whose first field it is; -1 and an error. */
-static int find(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name, const void *rows,
-	size_t size, unsigned n)
-{
-	const char *best = NULL;
-	unsigned dist = UINT_MAX;
-	char shown[CONF_NAME_MAX];
-
-	for (unsigned i = 0; i < n; i++) {
-		const char *have = (const char *)rows + i * size;
-
-		if (!strcmp(have, name))
-			return (int)i;
-		kw_suggest(name, have, &best, &dist);
-	}
-	str_escape(shown, sizeof(shown), name, strlen(name));
-	if (!best && n == 1)
-		best = rows;
-	conf_error(p, pos, "there is no %s %s%s%s%s", what, shown, best ? "; did you mean " : "", best ? best : "",
-		best ? "?" : "");
-	return -1;
-}
-
-#define FIND(p, pos, what, name, rows, n) find(p, pos, what, name, rows, sizeof((rows)[0]), n)
-
-static void resolve(struct conf_parse *p)
-{
-	struct conf *c = p->c;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n_interface; i++) {
-		int k = FIND(p, p->at_interface[i], "ipcp", p->interface_ipcp[i], c->ipcp, c->n_ipcp);
-
-		c->interface[i].ipcp = k < 0 ? 0 : (uint8_t)k;
-	}
-	for (unsigned i = 0; i < c->n_bind; i++) {
-		bool left_out = false;
-		int t, a, f;
-
-		for (unsigned k = 0; k < c->n_unbuilt; k++)
-			left_out = left_out || !strcmp(c->unbuilt[k].name, p->bind_name[i][0]);
-		t = left_out ? 0 : FIND(p, p->at_bind[i], "tunnel", p->bind_name[i][0], c->tunnel, c->n_tunnel);
-		a = FIND(p, p->at_bind[i], "authentication", p->bind_name[i][1], c->auth, c->n_auth);
-		f = FIND(p, p->at_bind[i], "interface", p->bind_name[i][2], c->interface, c->n_interface);
-		if (left_out || t < 0 || a < 0 || f < 0)
-			continue;
-		c->bind[n] = (struct conf_bind){ (uint8_t)t, (uint8_t)a, (uint8_t)f };
-		p->at_bind[n++] = p->at_bind[i];
-	}
-	memset(&c->bind[n], 0, (CONF_BINDS - n) * sizeof(c->bind[0]));
-	c->n_bind = (uint8_t)n;
-}
-
-/* "at FILE:LINE:COL", or that it is a default. */
-static const char *place(struct conf_pos pos, char buf[static 400])
-{
-	if (pos.line)
-		snprintf(buf, 400, "at %s:%u:%u", pos.file, pos.line, pos.col);
-	else
-		snprintf(buf, 400, "by default");
-	return buf;
-}
-
-static void check_binds(struct conf_parse *p)
-{
-	const struct conf *c = p->c;
-	char at[400];
-
-	for (unsigned t = 0; t < c->n_tunnel; t++) {
-		bool any = false;
-
-		for (unsigned i = 0; i < c->n_bind; i++)
-			any = any || c->bind[i].tunnel == t;
-		if (!any)
-			conf_error(p, p->at_tunnel[t], "tunnel %s is in no bind, so nobody could log in through it",
-				c->tunnel[t].name);
-	}
-	for (unsigned i = 0; i < c->n_bind; i++) {
-		for (unsigned k = 0; k < i; k++) {
-			const struct conf_auth *a = &c->auth[c->bind[i].auth], *b = &c->auth[c->bind[k].auth];
-
-			/* The user's name alone decides between the binds of a tunnel. */
-			if (c->bind[i].tunnel == c->bind[k].tunnel && !strcmp(a->username_suffix, b->username_suffix))
-				conf_error(p, p->at_bind[i], "this tunnel is bound already, %s, to an authentication with the "
-					"same username-suffix", place(p->at_bind[k], at));
-		}
-	}
-}
-
-static void check_ikes(struct conf_parse *p)
-{
-	const struct conf *c = p->c;
-	char at[400];
-
-	for (unsigned i = 0; i < c->n_ike; i++) {
-		for (unsigned k = 0; k < i; k++) {
-			const struct conf_ike *a = &c->ike[i], *b = &c->ike[k];
-
-			if (addr_ip_eq(&a->from, &b->from) && addr_ip_eq(&a->to, &b->to) && a->to_prefix == b->to_prefix)
-				conf_error(p, p->at_ike[i], "an ike statement with the same from and to stands %s",
-					place(p->at_ike[k], at));
-		}
-	}
-	if (!c->n_ike)
-		conf_warn(p, (struct conf_pos){ .file = p->files[0].name },
-			"there is no ike statement, so no client can connect");
-}
-
-static bool in_pool(const struct conf_pool *r, uint32_t ip)
-{
-	return ip >= r->first && ip <= r->last;
-}
-
-static const char *range_str(const struct conf_pool *r, char buf[static 2 * ADDR_STRLEN])
-{
-	char a[ADDR_STRLEN], b[ADDR_STRLEN];
-
-	snprintf(buf, 2 * ADDR_STRLEN, "%s-%s", ip4_str(r->first, a), ip4_str(r->last, b));
-	return buf;
-}
-
-/* One range against everything that must not be in it; j, k: the ranges before it. */
-static void check_range(struct conf_parse *p, unsigned i, unsigned r)
-{
-	const struct conf *c = p->c;
-	const struct conf_pool *me = &c->ipcp[i].pool[r];
-	char mine[2 * ADDR_STRLEN], other[2 * ADDR_STRLEN], at[400];
-
-	range_str(me, mine);
-	for (unsigned j = 0; j <= i; j++) {
-		for (unsigned k = 0; k < (j == i ? r : c->ipcp[j].n_pool); k++) {
-			const struct conf_pool *o = &c->ipcp[j].pool[k];
-
-			if (me->first <= o->last && o->first <= me->last)
-				conf_error(p, p->at_pool[i][r], "pool %s overlaps pool %s, %s", mine, range_str(o, other),
-					place(p->at_pool[j][k], at));
-		}
-	}
-	for (unsigned j = 0; j < c->n_interface; j++) {
-		if (in_pool(me, c->interface[j].address))
-			conf_error(p, p->at_pool[i][r], "pool %s holds %s, the server's own address on %s, %s", mine,
-				ip4_str(c->interface[j].address, other), c->interface[j].name,
-				place(p->at_interface[j], at));
-	}
-	for (unsigned j = 0; j < c->n_ipcp; j++) {
-		for (unsigned k = 0; k < 2; k++) {
-			if (c->ipcp[j].dns[k] && in_pool(me, c->ipcp[j].dns[k]))
-				conf_error(p, p->at_pool[i][r], "pool %s holds %s, a DNS server, %s", mine,
-					ip4_str(c->ipcp[j].dns[k], other), place(p->at_dns[j][k], at));
-		}
-	}
-}
-
-static void check_pools(struct conf_parse *p)
-{
-	const struct conf *c = p->c;
-	uint64_t room = 0;
-	char at[400];
-
-	for (unsigned i = 0; i < c->n_ipcp; i++) {
-		bool dynamic = false;
-
-		for (unsigned r = 0; r < c->ipcp[i].n_pool; r++) {
-			check_range(p, i, r);
-			dynamic = dynamic || !c->ipcp[i].pool[r].static_only;
-			room += (uint64_t)c->ipcp[i].pool[r].last - c->ipcp[i].pool[r].first + 1;
-		}
-		if (!c->ipcp[i].n_pool)
-			conf_error(p, p->at_ipcp[i], "ipcp %s has no pool-address", c->ipcp[i].name);
-		else if (!dynamic)
-			conf_warn(p, p->at_ipcp[i], "ipcp %s has no dynamic pool: users without a framed-ip-address get none",
-				c->ipcp[i].name);
-	}
-	if (c->max_session > room)
-		conf_warn(p, p->at_ipcp[0], "max-session is %u, but the pools have room for %llu", c->max_session,
-			(unsigned long long)room);
-	for (unsigned i = 0; i < c->n_interface; i++) {
-		for (unsigned k = 0; k < i; k++) {
-			if (c->interface[i].address == c->interface[k].address)
-				conf_error(p, p->at_interface[i], "interface %s has the same address, %s", c->interface[k].name,
-					place(p->at_interface[k], at));
-		}
-	}
-}
-
-static void check_files(struct conf_parse *p)
-{
-	const struct conf *c = p->c;
-	char why[512];
-
-	for (unsigned i = 0; i < p->n_files; i++) {
-		struct conf_pos at = { .file = p->files[i].name };
-
-		if (p->files[i].mode & 022)
-			conf_error(p, at, "others may write to it: chmod %s %s", p->files[i].has_secret ? "600" : "go-w",
-				p->files[i].name);
-		else if (p->files[i].has_secret && (p->files[i].mode & 077))
-			conf_error(p, at, "it holds a secret and others may read it: chmod 600 %s", p->files[i].name);
-	}
-	if (p->flags & CONF_NO_FILES)
-		return;
-	for (unsigned i = 0; i < c->n_auth; i++) {
-		int fd;
-
-		if (c->auth[i].type != CONF_TYPE_LOCAL)
-			continue;
-		fd = conf_open_secret(c->auth[i].users_file, why);
-		if (fd >= 0)
-			close(fd);
-		else if (fd == -ENOENT)
-			conf_warn(p, p->at_users[i], "users-file %s is not there: nobody can log in by %s",
-				c->auth[i].users_file, c->auth[i].name);
-		else
-			conf_error(p, p->at_users[i], "users-file: %s", why);
-	}
-}
-
-void conf_check(struct conf_parse *p)
-{
-	if (!p->n_statements) {
-		conf_error(p, (struct conf_pos){ .file = p->files[0].name },
-			"holds no statement; the smallest file is one line: ike passive esp transport from any to any psk \"…\"");
-		return;
-	}
-	fill(p);
-	resolve(p);
-	check_ikes(p);
-	check_pools(p);
-	check_files(p);
-	if (!p->msgs->errors)
-		check_binds(p);
 }
 
 /* ---- loading ---- */
@@ -825,6 +571,7 @@ static int load(struct conf_parse *p, const char *path, const char *text, size_t
 	for (unsigned i = 0; i < p->n_files; i++)
 		free(p->files[i].name);
 	free(p->include);
+	free(p->nets_owned);
 	explicit_bzero(p->c, sizeof(*p->c));
 	free(p->c);
 	free(p);
@@ -847,8 +594,23 @@ int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs)
 	return load(parse_new(0, msgs), path, NULL, 0, ret);
 }
 
+int conf_load_again(const char *path, struct conf *ret, struct conf_msgs *msgs)
+{
+	return load(parse_new(CONF_ONLY_FILES, msgs), path, NULL, 0, ret);
+}
+
 int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,
 	struct conf_msgs *msgs)
 {
 	return load(parse_new(flags, msgs), name, text ? text : "", len, ret);
+}
+
+int conf_parse_on(const struct conf_net *nets, unsigned n_nets, const char *name, const char *text, size_t len,
+	struct conf *ret, struct conf_msgs *msgs)
+{
+	struct conf_parse *p = parse_new(CONF_NO_FILES, msgs);
+
+	p->nets = nets;
+	p->n_nets = n_nets;
+	return load(p, name, text, len, ret);
 }

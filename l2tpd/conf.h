@@ -23,7 +23,8 @@
 enum {
 	CONF_FILE_MAX = 1 << 20,	/* bytes of one file, and of all macro text that is put in */
 	CONF_LINE_MAX = 65535,		/* bytes of one line */
-	CONF_MSGS_MAX = 64,		/* messages kept; further ones are counted */
+	CONF_MSGS_MAX = 64,		/* errors, and warnings, kept; further ones are counted */
+	CONF_NETS = 64,			/* of the host that pools are compared with */
 };
 
 /* What a load has to say, in the order found: "FILE:LINE:COL: [warning: ]text". */
@@ -44,18 +45,31 @@ void conf_msgs_free(struct conf_msgs *);
 void conf_default(struct conf *ret);
 
 /*
- * Read and check the file at path.  0 and *ret, or -1 and *ret untouched; then
- * msgs holds at least one error.  Warnings come with both.
+ * Read and check the file at path; "-" is standard input.  0 and *ret, or -1 and
+ * *ret untouched; then msgs holds at least one error.  Warnings come with both.
  */
 MUST_USE int conf_load(const char *path, struct conf *ret, struct conf_msgs *msgs);
 
+/* As conf_load(), by a server that runs: nothing but regular files, for which it never waits. */
+MUST_USE int conf_load_again(const char *path, struct conf *ret, struct conf_msgs *msgs);
+
 /* conf_parse: open no file that the text names. include is refused, a psk file
- * leaves psk_len 0, modes are not looked at. */
-enum { CONF_NO_FILES = 1 };
+ * leaves psk_len 0, modes are not looked at.  CONF_ONLY_FILES: see conf_load_again(). */
+enum { CONF_NO_FILES = 1, CONF_ONLY_FILES = 2 };
 
 /* As conf_load(), from len bytes at text; name is what messages call it. */
 MUST_USE int conf_parse(const char *name, const char *text, size_t len, unsigned flags, struct conf *ret,
 	struct conf_msgs *msgs);
+
+/* A network that this host is in, in host order, both ends included. */
+struct conf_net {
+	char ifname[CONF_IFNAME_MAX];
+	uint32_t first, last;
+};
+
+/* As conf_parse() with CONF_NO_FILES, on a host with these networks. */
+MUST_USE int conf_parse_on(const struct conf_net *nets, unsigned n_nets, const char *name, const char *text,
+	size_t len, struct conf *ret, struct conf_msgs *msgs);
 
 /*
  * The canonical form: every setting with its value, which conf_parse() reads
@@ -71,12 +85,18 @@ void conf_scrub(struct conf *);
 /*
  * Open a file that holds secrets (users, a pre-shared key) for reading.  Refused
  * when it is a symbolic link or no regular file, is not owned by root or by the
- * caller, or is open to group or others.  Returns the descriptor (close-on-exec) or
+ * caller, is open to group or others, or is in a directory that others may write
+ * to.  Returns the descriptor (close-on-exec) or
  * -errno and, in ret_why, what to do about it, with the exact command.
  */
 MUST_USE int conf_open_secret(const char *path, char ret_why[static 512]);
 
-/* The keyword table as lines "WORD STATE", for the test that compares it with the manual. */
+/*
+ * The keyword table, for the test that compares it with the manual: lines "WORD
+ * STATEMENT STATE MIN MAX DEFAULT"; STATEMENT is "top" for one, that of an
+ * option, or "-"; MAX is 0 where there is no number, DEFAULT "-" where there is no
+ * single word for it.
+ */
 void conf_print_keywords(FILE *);
 
 #endif

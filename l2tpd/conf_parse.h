@@ -17,11 +17,18 @@ struct conf_pos {
 	unsigned line, col;
 };
 
-enum { CONF_FILES_MAX = 64, CONF_INCLUDE_DEPTH = 8, CONF_SEEN_MAX = 192 };
+enum {
+	CONF_FILES_MAX = 64,
+	CONF_INCLUDE_DEPTH = 8,
+	CONF_SEEN_MAX = 224,
+	CONF_MACROS = 512,
+	CONF_MACRO_MAX = 4096,	/* bytes of a value of several words */
+};
 
 /* A file that was opened. */
 struct conf_file {
 	char *name;		/* owned */
+	struct conf_pos from;	/* the include statement; line 0 = the first file */
 	uint32_t mode;		/* of a regular file; 0 = not looked at */
 	bool has_secret;	/* a literal one stands in it */
 };
@@ -41,6 +48,15 @@ struct conf_input {
 struct conf_macro {
 	struct conf_macro *next;
 	char *name, *value;	/* owned */
+	struct conf_pos pos;	/* where it was first set */
+	bool used;
+};
+
+/* An end of an ike statement. */
+struct conf_host {
+	struct addr addr;	/* family 0 = any */
+	uint8_t prefix;
+	struct conf_pos pos;	/* line 0 = none is written */
 };
 
 enum conf_proto { PROTO_L2TP, PROTO_PPTP, PROTO_PPPOE };
@@ -58,6 +74,7 @@ struct conf_parse {
 	char *include;			/* file to read next; owned */
 	struct conf_pos include_pos;
 	struct conf_macro *macros;
+	unsigned n_macros;
 	size_t macro_bytes;		/* put in so far */
 
 	/* lexer */
@@ -86,6 +103,10 @@ struct conf_parse {
 	struct conf_ike *ike;
 	uint16_t radius_port;		/* when none is written */
 	bool suite_quick;
+	bool host_to;			/* "to" is being read */
+	struct conf_host host[2][CONF_IKES];	/* from, to */
+	unsigned n_host[2];
+	struct conf_host end_host[2];	/* local, peer */
 	unsigned n_statements;
 	struct conf_pos seen[CONF_SEEN_MAX];	/* options of this block, by row of the table */
 
@@ -94,10 +115,17 @@ struct conf_parse {
 	struct conf_pos at_ipcp[CONF_IPCPS], at_pool[CONF_IPCPS][CONF_POOLS], at_dns[CONF_IPCPS][2];
 	struct conf_pos at_interface[CONF_INTERFACES], at_auth[CONF_AUTHS], at_users[CONF_AUTHS];
 	struct conf_pos at_bind[CONF_BINDS];
+	struct conf_pos at_methods[CONF_TUNNELS], at_proposals, at_off;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
 	char bind_name[CONF_BINDS][3][CONF_NAME_MAX];	/* tunnel, authentication, interface */
+	unsigned n_bind_name;		/* with those of tunnels that are left out */
 	bool bound;			/* a bind stands in the file */
+
+	/* the host's own networks; NULL = not looked at yet */
+	const struct conf_net *nets;
+	struct conf_net *nets_owned;
+	unsigned n_nets;
 };
 
 /* parse.y: read everything from p->in. 0 unless memory ran out; errors are in p->msgs. */
@@ -116,8 +144,8 @@ void conf_pop(struct conf_parse *p);
 
 /* The pre-shared key of p->c->ike[i] from its psk_file. */
 void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos);
-/* Warn about a key that is soon guessed. */
-void conf_judge_psk(struct conf_parse *p, const struct conf_ike *ike, struct conf_pos pos);
+/* Warn about a secret that is soon guessed; what: "the pre-shared key". */
+void conf_judge_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const uint8_t *s, size_t len);
 
 /* Names, defaults, overlaps: everything that takes the whole file. */
 void conf_check(struct conf_parse *p);
@@ -132,8 +160,15 @@ struct conf_alg {
 	const char *name;
 	bool in_main, in_quick;
 	bool quick_later;	/* in quick: not built yet */
+	const char *alias;	/* the name that counts, when this is another one for it */
+	const char *weak;	/* it is; what takes its place */
+	const char *why;	/* it is known and never served, and why */
 };
 extern const struct conf_alg conf_auths[], conf_encs[], conf_groups[];
+
+/* May nobody but root, or the caller, put another file in the place of this one? False, and in
+ * ret_why what to do about it. */
+bool conf_dir_safe(const char *path, char ret_why[static 512]);
 
 /* conf_print.c: does the string read back as one bare word? */
 bool conf_is_bare(const char *s);

@@ -276,15 +276,19 @@ void conf_print(FILE *f, const struct conf *c)
 	for (unsigned i = 0; i < c->n_ike; i++)
 		put_ike(f, &c->ike[i]);
 	for (unsigned i = 0; i < c->n_tunnel; i++)
-		put_tunnel(f, &c->tunnel[i]);
+		if (conf_has_tunnel(c, i))
+			put_tunnel(f, &c->tunnel[i]);
 	for (unsigned i = 0; i < c->n_unbuilt; i++) {
 		fputs("tunnel ", f);
 		put_name(f, c->unbuilt[i].name);
 		fprintf(f, " protocol %s\n", c->unbuilt[i].kind == CONF_KIND_PPTP ? "pptp" : "pppoe");
 	}
 	for (unsigned i = 0; i < c->n_ipcp; i++)
-		put_ipcp(f, &c->ipcp[i]);
+		if (conf_has_ipcp(c, i))
+			put_ipcp(f, &c->ipcp[i]);
 	for (unsigned i = 0; i < c->n_interface; i++) {
+		if (!conf_has_interface(c, i))
+			continue;
 		fprintf(f, "interface %s address ", c->interface[i].name);
 		put_ip4(f, c->interface[i].address);
 		fputs(" ipcp ", f);
@@ -292,8 +296,11 @@ void conf_print(FILE *f, const struct conf *c)
 		putc('\n', f);
 	}
 	for (unsigned i = 0; i < c->n_auth; i++)
-		put_auth(f, &c->auth[i]);
+		if (conf_has_auth(c, i))
+			put_auth(f, &c->auth[i]);
 	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (!conf_has_bind(c, i))
+			continue;
 		fputs("bind tunnel from ", f);
 		put_name(f, c->tunnel[c->bind[i].tunnel].name);
 		fputs(" authenticated by ", f);
@@ -317,11 +324,55 @@ void conf_print(FILE *f, const struct conf *c)
 	}
 }
 
+/* The value that an option has when it is not written; "-" where that is no single word. */
+static void put_default(FILE *f, const struct keyword *kw)
+{
+	struct conf c;
+	const void *base = kw->in == IN_SET	   ? (const void *)&c
+			   : kw->in == IN_TUNNEL ? (const void *)&conf_tunnel_default
+			   : kw->in == IN_IPCP	   ? (const void *)&conf_ipcp_default
+			   : kw->in == IN_AUTH	   ? (const void *)&conf_auth_default
+			   : kw->in == IN_FIREWALL ? (const void *)&c.firewall
+						   : NULL;
+	const char *at = (const char *)base + kw->off;
+
+	conf_default(&c);
+	if (kw->token == OPT_YESNO && kw->only != KW_ANY_VALUE)
+		fputs(kw->only == KW_ONLY_YES ? "yes" : "no", f);
+	else if (kw->token == OPT_YESNO && kw->size && base)
+		fputs(*(const bool *)at ? "yes" : "no", f);
+	else if (kw->token == OPT_NUM && kw->size && base)
+		fprintf(f, "%u", field_num(at, kw->size));
+	else if (kw->token == USER_MAX_SESSION)
+		fprintf(f, "%u", c.user_max_session);
+	else if (kw->token == TIMEOUT)
+		fprintf(f, "%u", conf_radius_default.timeout_s);
+	else if (kw->token == MAX_TRIES)
+		fprintf(f, "%u", conf_radius_default.max_tries);
+	else if (kw->token == MAX_FAILOVERS)
+		fprintf(f, "%u", conf_radius_default.max_failovers);
+	else
+		putc('-', f);
+}
+
 void conf_print_keywords(FILE *f)
 {
-	static const char *const state[] = { "works", "later", "soft", "no-effect" };
+	static const char *const state[] = { "works", "later", "soft", "no-effect", "cannot" };
 
-	for (size_t i = 0; i < n_keywords; i++)
-		fprintf(f, "%s %s\n", keywords[i].name,
-			keywords[i].only != KW_ANY_VALUE ? "partly" : state[keywords[i].state]);
+	for (size_t i = 0; i < n_keywords; i++) {
+		const struct keyword *kw = &keywords[i];
+		const char *in = "-";
+
+		/* An option's row has one statement. */
+		for (size_t k = 0; k < n_keywords && kw_is_option(kw); k++) {
+			if (keywords[k].opens == kw->in && kw->in)
+				in = keywords[k].name;
+		}
+		if (kw->in & IN_TOP)
+			in = "top";
+		fprintf(f, "%s %s %s %u %u ", kw->name, in, kw->only != KW_ANY_VALUE ? "partly" : state[kw->state], kw->min,
+			kw->max);
+		put_default(f, kw);
+		putc('\n', f);
+	}
 }

@@ -22,7 +22,7 @@ struct client {
 	struct control *control;
 	struct peer peer;
 	struct event *idle;
-	enum { NO_STATS, NEXT_ROUND, THIS_ROUND } stats;
+	enum round { NO_ROUND, NEXT_ROUND, THIS_ROUND } stats, reload;
 };
 
 struct control {
@@ -33,6 +33,7 @@ struct control {
 	struct list clients;		/* who was silent the longest comes first */
 	unsigned n_clients;
 	unsigned stats_pending;		/* processes that have not answered yet */
+	bool reloading;
 };
 
 static void client_free(struct client *c)
@@ -46,7 +47,14 @@ static void client_free(struct client *c)
 
 static void client_idle(evutil_socket_t fd, short what, void *arg)
 {
-	client_free(arg);
+	static const struct timeval idle = { .tv_sec = IDLE_S };
+	struct client *c = arg;
+
+	/* It is we who keep it waiting. */
+	if (c->reload)
+		event_add(c->idle, &idle);
+	else
+		client_free(c);
 }
 
 static void client_gone(struct peer *p, void *arg)
@@ -123,7 +131,7 @@ static void stats_end(struct control *ctl)
 
 		if (c->stats != THIS_ROUND)
 			continue;
-		c->stats = NO_STATS;
+		c->stats = NO_ROUND;
 		client_end(c, missing ? -ETIMEDOUT : 0, missing ? "a process does not answer" : "");
 	}
 	stats_begin(ctl);
@@ -188,6 +196,48 @@ static void stats_begin(struct control *ctl)
 		stats_end(ctl);
 }
 
+/* ---- reload: who asks while one runs gets the next one, since the file may be another by then ---- */
+static void reload_begin(struct control *ctl)
+{
+	bool any = false;
+
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->reload == NEXT_ROUND) {
+			c->reload = THIS_ROUND;
+			any = true;
+		}
+	}
+	ctl->reloading = any && manager_reload(ctl->m);
+	if (any && !ctl->reloading)
+		control_reload_end(ctl, &(struct msg_ctl_end){ .err = -EPIPE, .text = "the server ends" });
+}
+
+void control_reload_line(struct control *ctl, const struct msg_line *line)
+{
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->reload == THIS_ROUND)
+			peer_send(&c->peer, MSG_CTL_LINE, line, sizeof(*line), -1);
+	}
+}
+
+void control_reload_end(struct control *ctl, const struct msg_ctl_end *end)
+{
+	ctl->reloading = false;
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->reload != THIS_ROUND)
+			continue;
+		c->reload = NO_ROUND;
+		client_end(c, end->err, end->text);
+	}
+	reload_begin(ctl);
+}
+
 static void client_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	static const struct timeval idle = { .tv_sec = IDLE_S };
@@ -207,6 +257,11 @@ static void client_msg(struct peer *p, struct msg *msg, void *arg)
 		c->stats = NEXT_ROUND;
 		if (!c->control->stats_pending)
 			stats_begin(c->control);
+		break;
+	case MSG_CTL_RELOAD:
+		c->reload = NEXT_ROUND;
+		if (!c->control->reloading)
+			reload_begin(c->control);
 		break;
 	}
 }

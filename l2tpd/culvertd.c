@@ -17,6 +17,7 @@
 #include "l2tpd/netd.h"
 #include "l2tpd/notify.h"
 #include "l2tpd/parent.h"
+#include "l2tpd/users.h"
 
 #define RUN_DIR "/run/culvert"
 
@@ -122,6 +123,10 @@ int main(int argc, char **argv)
 		log_max = LOG_DEBUG;
 	if (role)
 		child(role, (unsigned)index, to_syslog);
+	if (!check && !strcmp(o.conf_path, "-")) {
+		fprintf(stderr, "culvertd: -f - is for -n: what serves must be able to read its file again\n");
+		return 2;
+	}
 
 	if (!check && !can_serve())
 		return 1;
@@ -132,6 +137,9 @@ int main(int argc, char **argv)
 		daemon_detach();
 	}
 	c = conf_load(o.conf_path, &conf, &msgs);
+	/* Auth says it of the users it serves. */
+	if (check && c == 0)
+		c = users_check(&conf, &msgs);
 	conf_msgs_print(stderr, &msgs);
 	conf_msgs_free(&msgs);
 	if (c < 0)
@@ -139,8 +147,12 @@ int main(int argc, char **argv)
 	if (check) {
 		if (o.verbose)
 			conf_print(stdout, &conf);
-		fprintf(stderr, "configuration OK\n");
 		explicit_bzero(&conf, sizeof(conf));
+		if (fflush(stdout) || ferror(stdout)) {
+			perror("culvertd: standard output");
+			return 1;
+		}
+		fprintf(stderr, "configuration OK\n");
 		return 0;
 	}
 	log_init("culvertd", !o.foreground);

@@ -139,6 +139,23 @@ void data_shared_open(struct shared_tun *t, int fd)
 			in_held(t->e->by_slot[i]);
 }
 
+void data_shared_close(struct shared_tun *t)
+{
+	for (uint32_t i = 0; i < t->e->n_rows; i++) {
+		struct sess *s = t->e->by_slot[i];
+
+		if (!s || s->shared != t)
+			continue;
+		data_tun_close(s);
+		s->shared = NULL;
+	}
+	if (t->ev)
+		event_free(t->ev);
+	if (t->fd >= 0)
+		close(t->fd);
+	*t = (struct shared_tun){ .e = t->e, .fd = -1 };
+}
+
 void data_shared_join(struct sess *s, struct shared_tun *t)
 {
 	struct sess *old = data_by_ip(t, s->ip);

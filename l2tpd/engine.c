@@ -16,6 +16,7 @@
 enum {
 	USE_S = 5,		/* how often iked hears what was used */
 	LNS_WINDOW = 8,		/* our Receive Window Size */
+	REMOVED_S = 2,		/* for sessions of a removed tunnel to say goodbye, each for itself */
 };
 
 static void counters(struct engine *e, struct msg_stats *m)
@@ -111,52 +112,104 @@ static void tell_use(evutil_socket_t fd, short what, void *arg)
 	sa_tell_use(arg);
 }
 
-/* ---- start ---- */
-static void take_conf(struct engine *e, const struct msg_conf *m)
+/* ---- configuration ---- */
+static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned index)
 {
-	char host[64] = "culvert";
+	const struct conf_tunnel *c = &e->conf.tunnel[index];
+	struct tunnel_conf *t = calloc(1, sizeof(*t));
+	struct l2tp_conf *l;
+	struct ppp_conf *p;
 
-	e->self = m->self;
-	e->conf = m->conf;
-	(void)gethostname(host, sizeof(host) - 1);
-	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
-		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
-		if (i < e->conf.n_interface && !e->conf.interface[i].per_session)
-			shared_ifname(&e->conf.interface[i], e->self, e->shared[i].ifname);
-	}
-	for (unsigned i = 0; i < e->conf.n_tunnel; i++) {
-		const struct conf_tunnel *c = &e->conf.tunnel[i];
-		struct l2tp_conf *l = &e->l2tp_conf[i];
-		struct ppp_conf *p = &e->ppp_conf[i];
+	if (!t)
+		fatal("out of memory");
+	t->refs = 1;
+	l = &t->l2tp;
+	p = &t->ppp;
+	*l = l2tp_conf_default;
+	str_copy(l->host_name, sizeof(l->host_name), c->l2tp_hostname[0] ? c->l2tp_hostname : e->host);
+	str_copy(l->vendor_name, sizeof(l->vendor_name), c->l2tp_vendor_name);
+	l->rws = LNS_WINDOW;
+	l->hello_interval_ms = c->l2tp_hello_interval_s * 1000u;
+	l->hello_timeout_ms = c->l2tp_hello_timeout_s * 1000u;
 
-		*l = l2tp_conf_default;
-		str_copy(l->host_name, sizeof(l->host_name), c->l2tp_hostname[0] ? c->l2tp_hostname : host);
-		str_copy(l->vendor_name, sizeof(l->vendor_name), c->l2tp_vendor_name);
-		l->rws = LNS_WINDOW;
-		l->hello_interval_ms = c->l2tp_hello_interval_s * 1000u;
-		l->hello_timeout_ms = c->l2tp_hello_timeout_s * 1000u;
+	*p = (struct ppp_conf){
+		.authenticator = true, .mru = c->mru,
+		.limits = {
+			[PPP_FSM_LCP] = { c->lcp_timeout_s * 1000u, c->lcp_max_configure, c->lcp_max_terminate,
+					  c->lcp_max_nak_loop },
+			[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure, c->ipcp_max_terminate,
+					   c->ipcp_max_nak_loop },
+		},
+		.keepalive = c->lcp_keepalive,
+		.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
+		.keepalive_retry_ms = c->lcp_keepalive_retry_interval_s * 1000u,
+		.keepalive_max = c->lcp_keepalive_max_retries,
+		.auth_timeout_ms = 30000,
+	};
+	p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
+		(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
+		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
+	str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
+	return t;
+}
 
-		*p = (struct ppp_conf){
-			.authenticator = true, .mru = c->mru,
-			.limits = {
-				[PPP_FSM_LCP] = { c->lcp_timeout_s * 1000u, c->lcp_max_configure,
-						  c->lcp_max_terminate, c->lcp_max_nak_loop },
-				[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure,
-						   c->ipcp_max_terminate, c->ipcp_max_nak_loop },
-			},
-			.keepalive = c->lcp_keepalive,
-			.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
-			.keepalive_retry_ms = c->lcp_keepalive_retry_interval_s * 1000u,
-			.keepalive_max = c->lcp_keepalive_max_retries,
-			.auth_timeout_ms = 30000,
-		};
-		p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
-			(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
-			(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
-		str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
+static void take_tunnels(struct engine *e)
+{
+	static const struct timeval bye = { .tv_sec = REMOVED_S };
+
+	for (unsigned i = 0; i < CONF_TUNNELS; i++) {
+		struct tunnel_conf *old = e->tunnel_conf[i];
+		bool has = conf_has_tunnel(&e->conf, i);
+
+		e->tunnel_conf[i] = has ? tunnel_conf_new(e, i) : NULL;
+		if (!old || has) {
+			tunnel_conf_put(old);
+			continue;
+		}
+		/* The flows that came by it may hold older ones. */
+		LIST_EACH(&e->flows, k) {
+			struct flow *f = CONTAINER_OF(k, struct flow, link);
+
+			if (f->tunnel == i)
+				f->conf->removed = true;
+		}
+		tunnel_conf_put(old);
+		event_add(e->removed_timer, &bye);
 	}
 }
 
+/* The device of a tunN; its descriptor comes with MSG_SHARED_TUN. */
+static void take_interfaces(struct engine *e)
+{
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		bool has = conf_has_interface(&e->conf, i) && !e->conf.interface[i].per_session;
+		char name[CONF_IFNAME_MAX] = "";
+
+		if (has)
+			shared_ifname(&e->conf.interface[i], e->self, name);
+		if (!strcmp(name, e->shared[i].ifname))
+			continue;
+		if (e->shared[i].ifname[0])
+			data_shared_close(&e->shared[i]);
+		memcpy(e->shared[i].ifname, name, sizeof(name));
+	}
+}
+
+static void end_removed(evutil_socket_t fd, short what, void *arg)
+{
+	flow_end_removed(arg);
+}
+
+/* First of all, and again at a reload: what is up then goes on as it is. */
+static void take_conf(struct engine *e, const struct msg_conf *m)
+{
+	e->self = m->self;
+	e->conf = m->conf;
+	take_tunnels(e);
+	take_interfaces(e);
+}
+
+/* ---- start ---- */
 static void take_sock(struct engine *e, struct msg *m)
 {
 	struct engine_sock *s = &e->sock[e->n_sock];
@@ -234,11 +287,15 @@ static void start(struct engine *e)
 
 static void parent_msg(struct peer *p, struct msg *m, void *arg)
 {
+	static const struct msg_applied done = { .phase = APPLY_CONF };
 	struct engine *e = arg;
 
 	switch (m->type) {
 	case MSG_CONF:
 		take_conf(e, &m->b.conf);
+		break;
+	case MSG_APPLY:
+		peer_send(&e->parent, MSG_APPLIED, &done, sizeof(done), -1);
 		break;
 	case MSG_SOCK:
 		take_sock(e, m);
@@ -283,8 +340,18 @@ void engine_main(void)
 	l2tp_ids_init(&e.ids, &seed);
 	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));
 	e.base = event_base_new();
-	if (!e.base || !e.sa)
+	e.removed_timer = e.base ? evtimer_new(e.base, end_removed, &e) : NULL;
+	if (!e.removed_timer || !e.sa)
 		fatal("out of memory");
+	/* The sandbox does not let it be asked later. */
+	str_copy(e.host, sizeof(e.host), "culvert");
+	(void)gethostname(e.host, sizeof(e.host) - 1);
+	e.no_tunnel = calloc(1, sizeof(*e.no_tunnel));
+	if (!e.no_tunnel)
+		fatal("out of memory");
+	*e.no_tunnel = (struct tunnel_conf){ .refs = 1, .removed = true, .l2tp = l2tp_conf_default };
+	for (unsigned i = 0; i < CONF_INTERFACES; i++)
+		e.shared[i] = (struct shared_tun){ .e = &e, .fd = -1 };
 	if (!esp_init())
 		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
 	esp_tune(cpu_ns);

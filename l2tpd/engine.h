@@ -69,6 +69,18 @@ struct sa {
 	uint64_t bytes, packets, told_packets;
 };
 
+/*
+ * The settings of a tunnel statement as the cores want them.  They keep
+ * pointers to it, so a reload makes new ones: what is up goes on with those
+ * that it was made with.
+ */
+struct tunnel_conf {
+	unsigned refs;
+	bool removed;			/* a reload took the statement away: whoever came by it ends */
+	struct l2tp_conf l2tp;
+	struct ppp_conf ppp;
+};
+
 /* One client: one lineage (base/proto.h). */
 struct flow {
 	struct list link;		/* in engine.flows */
@@ -76,7 +88,8 @@ struct flow {
 	struct engine *e;
 	struct lineage lineage;
 	char ike_id[64];
-	unsigned tunnel;		/* index in conf.tunnel */
+	struct tunnel_conf *conf;	/* as it was when the client came */
+	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
 	struct sa *send;		/* the pair we send on; NULL = none */
 	struct l2tp_flow l2tp;
@@ -109,6 +122,7 @@ struct sess {
 	uint16_t tunnel_id, session_id;	/* ours */
 	uint16_t peer_tunnel_id, peer_session_id;
 	uint16_t port;			/* the peer's inner UDP port */
+	struct tunnel_conf *conf;	/* as it was when the call came */
 	struct ppp ppp;
 	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
@@ -169,8 +183,9 @@ struct engine {
 	struct event_base *base;
 	unsigned self;
 	struct conf conf;
-	struct l2tp_conf l2tp_conf[CONF_TUNNELS];
-	struct ppp_conf ppp_conf[CONF_TUNNELS];
+	char host[64];			/* this machine's name */
+	struct tunnel_conf *tunnel_conf[CONF_TUNNELS];	/* NULL where conf has none */
+	struct tunnel_conf *no_tunnel;	/* of flows that came by none */
 	struct l2tp_ids ids;
 	struct peer parent, manager, iked;
 	struct engine_sock sock[ENGINE_SOCKS];
@@ -189,6 +204,7 @@ struct engine {
 	struct turns out_turns;		/* sessions with something to send */
 	struct event *in_pump, *out_pump;	/* do it */
 	struct event *use_timer;
+	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
 	bool started, stopping;
@@ -196,6 +212,10 @@ struct engine {
 
 /* The process. Never returns but by exiting. */
 void engine_main(void) __attribute__((noreturn));
+
+/* Hold on to, or let go of, a tunnel's settings. */
+struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *);
+void tunnel_conf_put(struct tunnel_conf *);
 
 /* ---- sa.c ---- */
 void sa_announce(struct engine *, const struct msg_spi_new *);
@@ -215,6 +235,9 @@ void sa_tell_use(struct engine *);
 
 /* The flow has lost its client: end everything it has, and its IKE_SA. */
 void flow_kill(struct flow *, const char *reason);
+
+/* End every flow that came by a tunnel which is no more in the configuration. */
+void flow_end_removed(struct engine *);
 
 /* Some tunnel or SA of the flow came or went: (re)arm the idle timer. */
 void flow_watch(struct flow *);
@@ -252,6 +275,9 @@ void data_tun_close(struct sess *);
 
 /* A shared TUN is there, or anew. fd is taken over. */
 void data_shared_open(struct shared_tun *, int fd);
+
+/* The interface is gone from the configuration, and the device from its sessions. */
+void data_shared_close(struct shared_tun *);
 
 /* Packets to the session's address are its own from now on, and nobody else's. */
 void data_shared_join(struct sess *, struct shared_tun *);

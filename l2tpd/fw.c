@@ -48,7 +48,7 @@ bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t ret_port[s
 static enum fwreq_l2tp l2tp_of(const struct conf *c)
 {
 	for (unsigned i = 0; i < c->n_tunnel; i++)
-		if (!c->tunnel[i].l2tp_require_ipsec && c->tunnel[i].n_listen)
+		if (conf_has_tunnel(c, i) && !c->tunnel[i].l2tp_require_ipsec && c->tunnel[i].n_listen)
 			return FWREQ_L2TP_PLAIN;
 	return c->esp == CONF_ESP_KERNEL ? FWREQ_L2TP_IPSEC : FWREQ_L2TP_DROP;
 }
@@ -68,14 +68,16 @@ static void add_session_if(struct fwreq *r, const char *name, const char *rest)
 /* pppx*, where there is such an interface or none at all; the shared devices of every tunN. */
 static void add_session_ifs(struct fwreq *r, const struct conf *c)
 {
-	bool per_session = !c->n_interface;
+	bool per_session = false, any = false;
 
-	for (unsigned i = 0; i < c->n_interface; i++)
-		per_session = per_session || c->interface[i].per_session;
-	if (per_session)
+	for (unsigned i = 0; i < c->n_interface; i++) {
+		any = any || conf_has_interface(c, i);
+		per_session = per_session || (conf_has_interface(c, i) && c->interface[i].per_session);
+	}
+	if (per_session || !any)
 		add_session_if(r, SESSION_PREFIX, "*");
 	for (unsigned i = 0; i < c->n_interface; i++) {
-		if (c->interface[i].per_session)
+		if (!conf_has_interface(c, i) || c->interface[i].per_session)
 			continue;
 		add_session_if(r, c->interface[i].name, "");
 		add_session_if(r, c->interface[i].name, "-*");
@@ -113,13 +115,17 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 	}
 	/* One set of rules for all tunnels: no source check if one has none, the clamp if one has it. */
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		if (!conf_has_tunnel(c, i))
+			continue;
 		r.source_check = r.source_check && c->tunnel[i].ingress_filter;
 		r.mss_clamp = r.mss_clamp || c->tunnel[i].tcp_mss_adjust;
 	}
 	for (unsigned i = 0; i < c->n_ipcp; i++)
-		add_pools(&r, &c->ipcp[i]);
+		if (conf_has_ipcp(c, i))
+			add_pools(&r, &c->ipcp[i]);
 	for (unsigned i = 0; i < c->n_interface && r.n_server < FWREQ_SERVERS; i++)
-		r.server[r.n_server++] = c->interface[i].address;
+		if (conf_has_interface(c, i))
+			r.server[r.n_server++] = c->interface[i].address;
 	return r;
 }
 

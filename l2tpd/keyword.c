@@ -13,7 +13,9 @@
 
 #define WORD(n, tok, where) { .name = n, .token = tok, .in = where }
 #define VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .value = true }
-#define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER }
+#define OPTION(n, tok, where) { .name = n, .token = tok, .in = where, .option = true }
+#define RANGE(n, tok, where, lo, hi) { .name = n, .token = tok, .in = where, .option = true, .min = lo, .max = hi }
+#define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .option = true }
 #define LATER_VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .value = true }
 #define STATEMENT(n, tok, inside) { .name = n, .token = tok, .in = IN_TOP, .opens = inside }
 #define YESNO(n, where, type, f) { .name = n, .token = OPT_YESNO, .in = where, FIELD(type, f) }
@@ -26,6 +28,9 @@
 #define LATER_YESNO(n, where) LATER(n, OPT_YESNO, where)
 #define LATER_NUM(n, where) { .name = n, .token = OPT_NUM, .in = where, .state = KW_LATER, .max = UINT32_MAX }
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
+#define NO_EFFECT(n, tok, where, reason) \
+	{ .name = n, .token = tok, .in = where, .state = KW_NO_EFFECT, .option = true, .why = reason }
+#define CANNOT(n, where, reason) { .name = n, .in = where, .state = KW_CANNOT, .why = reason }
 
 /* The order is the order of conf_print(). */
 const struct keyword keywords[] = {
@@ -48,14 +53,14 @@ const struct keyword keywords[] = {
 
 	/* set */
 	NUM("max-session", IN_SET, conf, max_session, 0, UINT32_MAX),
-	WORD("user-max-session", USER_MAX_SESSION, IN_SET),
+	RANGE("user-max-session", USER_MAX_SESSION, IN_SET, 0, UINT32_MAX),
 	WORD("refuse", REFUSE, IN_SET),
 	WORD("replace", REPLACE, IN_SET),
-	WORD("esp", ESP, IN_SET | IN_IKE),
+	OPTION("esp", ESP, IN_SET),
 	WORD("user", USER, IN_SET),
 	LATER_VALUE("kernel", KERNEL, IN_SET),
 	LATER_VALUE("auto", AUTO, IN_SET),
-	WORD("proposals", PROPOSALS, IN_SET),
+	OPTION("proposals", PROPOSALS, IN_SET),
 	WORD("default", DEFAULT, IN_SET),
 	WORD("legacy", LEGACY, IN_SET),
 	STAYS_OFF("raw-esp", IN_SET),
@@ -70,6 +75,7 @@ const struct keyword keywords[] = {
 
 	/* ike */
 	WORD("passive", PASSIVE, IN_IKE),
+	WORD("esp", ESP, IN_IKE),
 	WORD("transport", TRANSPORT, IN_IKE),
 	{ .name = "tunnel", .token = TUNNEL, .in = IN_IKE | IN_BIND },
 	WORD("proto", PROTO, IN_IKE),
@@ -77,23 +83,37 @@ const struct keyword keywords[] = {
 	WORD("from", FROM, IN_IKE | IN_BIND | IN_FIREWALL),
 	WORD("to", TO, IN_IKE | IN_BIND | IN_FIREWALL),
 	WORD("any", ANY, IN_IKE | IN_FIREWALL),
-	WORD("main", MAIN, IN_IKE),
-	WORD("quick", QUICK, IN_IKE),
+	OPTION("main", MAIN, IN_IKE),
+	OPTION("quick", QUICK, IN_IKE),
 	WORD("auth", AUTH, IN_IKE),
 	WORD("enc", ENC, IN_IKE),
-	WORD("group", GROUP, IN_IKE | IN_CONTROL),
-	WORD("srcid", SRCID, IN_IKE),
-	WORD("dstid", DSTID, IN_IKE),
+	WORD("group", GROUP, IN_IKE),
+	NO_EFFECT("lifetime", LIFETIME, IN_IKE, "the client says when keys are replaced"),
+	OPTION("local", LOCAL, IN_IKE),
+	OPTION("peer", PEER, IN_IKE),
+	OPTION("srcid", SRCID, IN_IKE),
+	OPTION("dstid", DSTID, IN_IKE),
 	LATER("xauth", XAUTH, IN_IKE),
-	WORD("psk", PSK, IN_IKE),
+	OPTION("psk", PSK, IN_IKE),
 	WORD("file", SECRET_FILE, IN_IKE),
+	NO_EFFECT("tag", TAG, IN_IKE, "packets are not marked; match the sessions' interfaces instead"),
+	CANNOT("active", IN_IKE, "clients begin and the server answers: write passive"),
+	CANNOT("dynamic", IN_IKE, "clients begin and the server answers: write passive"),
+	CANNOT("ah", IN_IKE, "it cannot pass a NAT, and no client of L2TP asks for it: write esp"),
+	CANNOT("aggressive", IN_IKE, "it shows strangers a hash of the key to guess it by: write main"),
+	CANNOT("rsa", IN_IKE, "certificates are not served: write psk and the key that clients have"),
+	CANNOT("flow", IN_TOP, "only the ike statement of ipsec.conf(5) has a place here"),
+	CANNOT("esp", IN_TOP, "keys come from clients by IKE: write ike passive esp transport …"),
+	CANNOT("ah", IN_TOP, "keys come from clients by IKE: write ike passive esp transport …"),
+	CANNOT("tcpmd5", IN_TOP, "only the ike statement of ipsec.conf(5) has a place here"),
 
 	/* tunnel */
 	WORD("protocol", PROTOCOL, IN_TUNNEL),
 	WORD("l2tp", L2TP, IN_TUNNEL),
 	{ .name = "pptp", .token = PPTP, .in = IN_TUNNEL, .state = KW_SOFT },
 	{ .name = "pppoe", .token = PPPOE, .in = IN_TUNNEL, .state = KW_SOFT },
-	WORD("listen", LISTEN, IN_TUNNEL | IN_RADIUS),
+	OPTION("listen", LISTEN, IN_TUNNEL),
+	WORD("listen", LISTEN, IN_RADIUS),
 	WORD("on", ON, IN_TUNNEL | IN_RADIUS | IN_FIREWALL),
 	WORD("port", PORT, IN_TUNNEL | IN_RADIUS | IN_IKE | IN_AUTH | IN_FIREWALL),
 	{ .name = "interface", .token = INTERFACE, .in = IN_TUNNEL },
@@ -133,12 +153,12 @@ const struct keyword keywords[] = {
 	NUM("ipcp-max-configure", IN_TUNNEL, conf_tunnel, ipcp_max_configure, 1, UINT8_MAX),
 	NUM("ipcp-max-terminate", IN_TUNNEL, conf_tunnel, ipcp_max_terminate, 1, UINT8_MAX),
 	NUM("ipcp-max-nak-loop", IN_TUNNEL, conf_tunnel, ipcp_max_nak_loop, 1, UINT8_MAX),
-	WORD("authentication-method", AUTHENTICATION_METHOD, IN_TUNNEL),
+	OPTION("authentication-method", AUTHENTICATION_METHOD, IN_TUNNEL),
 	VALUE("pap", PAP, IN_TUNNEL),
 	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
 	STR("chap-name", IN_TUNNEL, conf_tunnel, chap_name),
-	WORD("mppe", MPPE, IN_TUNNEL),
+	OPTION("mppe", MPPE, IN_TUNNEL),
 	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
 	LATER("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
 	LATER("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
@@ -148,9 +168,9 @@ const struct keyword keywords[] = {
 	YESNO("tcp-mss-adjust", IN_TUNNEL, conf_tunnel, tcp_mss_adjust),
 	YESNO("ingress-filter", IN_TUNNEL, conf_tunnel, ingress_filter),
 	STAYS_OFF("callnum-check", IN_TUNNEL),
-	{ .name = "pipex", .token = OPT_YESNO, .in = IN_TUNNEL, .state = KW_NO_EFFECT },
-	WORD("debug-dump-pktin", DEBUG_DUMP, IN_TUNNEL),
-	WORD("debug-dump-pktout", DEBUG_DUMP, IN_TUNNEL),
+	NO_EFFECT("pipex", OPT_YESNO, IN_TUNNEL, "no part of this server is in the kernel"),
+	OPTION("debug-dump-pktin", DEBUG_DUMP, IN_TUNNEL),
+	OPTION("debug-dump-pktout", DEBUG_DUMP, IN_TUNNEL),
 	LATER_VALUE("ip", IP, IN_TUNNEL),
 	VALUE("lcp", LCP, IN_TUNNEL),
 	VALUE("eap", EAP, IN_TUNNEL),
@@ -170,45 +190,46 @@ const struct keyword keywords[] = {
 	LATER_YESNO("pppoe-session-out-pktdump", IN_TUNNEL),
 
 	/* ipcp */
-	WORD("pool-address", POOL_ADDRESS, IN_IPCP),
+	OPTION("pool-address", POOL_ADDRESS, IN_IPCP),
 	WORD("for", FOR, IN_IPCP),
 	WORD("dynamic", DYNAMIC, IN_IPCP),
 	WORD("static", STATIC, IN_IPCP),
-	WORD("dns-servers", DNS_SERVERS, IN_IPCP),
+	OPTION("dns-servers", DNS_SERVERS, IN_IPCP),
 	LATER_VALUE("resolver", RESOLVER, IN_IPCP),
-	WORD("nbns-servers", NBNS_SERVERS, IN_IPCP),
+	OPTION("nbns-servers", NBNS_SERVERS, IN_IPCP),
 	YESNO("allow-user-selected-address", IN_IPCP, conf_ipcp, allow_user_selected_address),
 	NUM("max-session", IN_IPCP, conf_ipcp, max_session, 0, UINT32_MAX),
 
 	/* interface */
-	WORD("address", ADDRESS, IN_INTERFACE | IN_AUTH),
+	WORD("address", ADDRESS, IN_INTERFACE),
 	{ .name = "ipcp", .token = IPCP, .in = IN_INTERFACE },
 
 	/* authentication */
 	WORD("type", TYPE, IN_AUTH),
 	WORD("local", LOCAL, IN_AUTH),
 	{ .name = "radius", .token = RADIUS, .in = IN_AUTH, .state = KW_SOFT },
-	WORD("users-file", USERS_FILE, IN_AUTH),
+	OPTION("users-file", USERS_FILE, IN_AUTH),
 	STR("username-suffix", IN_AUTH, conf_auth, username_suffix),
 	LATER_STR("username-prefix", IN_AUTH),
 	STAYS_OFF("eap-capable", IN_AUTH),
 	YESNO("strip-nt-domain", IN_AUTH, conf_auth, strip_nt_domain),
 	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
 	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),
-	WORD("authentication-server", AUTHENTICATION_SERVER, IN_AUTH),
-	WORD("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
+	OPTION("authentication-server", AUTHENTICATION_SERVER, IN_AUTH),
+	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
+	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
-	WORD("timeout", TIMEOUT, IN_AUTH),
-	WORD("max-tries", MAX_TRIES, IN_AUTH),
-	WORD("max-failovers", MAX_FAILOVERS, IN_AUTH),
+	RANGE("timeout", TIMEOUT, IN_AUTH, 1, 300),
+	RANGE("max-tries", MAX_TRIES, IN_AUTH, 1, UINT8_MAX),
+	RANGE("max-failovers", MAX_FAILOVERS, IN_AUTH, 0, UINT8_MAX),
 
 	/* bind */
 	WORD("authenticated", AUTHENTICATED, IN_BIND),
 	WORD("by", BY, IN_BIND),
 
 	/* firewall */
-	WORD("nat", NAT, IN_FIREWALL),
-	WORD("off", OFF, IN_FIREWALL),
+	OPTION("nat", NAT, IN_FIREWALL),
+	OPTION("off", OFF, IN_FIREWALL),
 	YESNO("client-to-client", IN_FIREWALL, conf_firewall, client_to_client),
 	LATER("pass", PASS, IN_FIREWALL),
 	LATER("block", BLOCK, IN_FIREWALL),
@@ -225,7 +246,8 @@ const struct keyword keywords[] = {
 	WORD("key", KEY, IN_PROFILE),
 
 	/* control */
-	WORD("socket", SOCKET, IN_CONTROL),
+	OPTION("socket", SOCKET, IN_CONTROL),
+	OPTION("group", GROUP, IN_CONTROL),
 };
 
 _Static_assert(N_ELEMENTS(keywords) <= CONF_SEEN_MAX, "conf_parse.seen has a place for every row");
@@ -243,6 +265,35 @@ const struct keyword *kw_find(const char *word, unsigned in)
 bool kw_is_any(const char *word)
 {
 	return kw_find(word, ~0u) != NULL;
+}
+
+bool kw_is_option(const struct keyword *kw)
+{
+	return kw->option || kw->token == OPT_YESNO || kw->token == OPT_NUM || kw->token == OPT_STR;
+}
+
+const char *kw_kind(unsigned in)
+{
+	switch (in) {
+	case IN_TOP:
+		return "statement";
+	case IN_SET:
+		return "setting";
+	case IN_TUNNEL:
+		return "tunnel option";
+	case IN_IPCP:
+		return "ipcp option";
+	case IN_AUTH:
+		return "authentication option";
+	case IN_FIREWALL:
+		return "firewall option";
+	case IN_PROFILE:
+		return "profile option";
+	case IN_CONTROL:
+		return "control option";
+	default:
+		return "word";
+	}
 }
 
 unsigned kw_distance(const char *a, const char *b, unsigned max)

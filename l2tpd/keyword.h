@@ -36,7 +36,8 @@ enum kw_state {
 	KW_WORKS,
 	KW_LATER,	/* parsed, then refused by name */
 	KW_SOFT,	/* not built either, but the rest of the file is used: a warning */
-	KW_NO_EFFECT,	/* accepted and means nothing here: a warning */
+	KW_NO_EFFECT,	/* accepted and means nothing here: a warning that says why */
+	KW_CANNOT,	/* a word of another system's file that cannot work here: refused, with the way to go */
 };
 
 /* Of a keyword that works: the values that do. */
@@ -52,7 +53,9 @@ struct keyword {
 	uint16_t off, size;
 	enum kw_only only;
 	bool value;		/* stands after an option's word and is named with it */
-	uint32_t min, max;	/* OPT_NUM */
+	bool option;		/* begins an option of its statement; so does every OPT_* */
+	uint32_t min, max;	/* of a number; max 0: it takes none */
+	const char *why;	/* KW_NO_EFFECT, KW_CANNOT */
 };
 
 extern const struct keyword keywords[];
@@ -63,6 +66,12 @@ const struct keyword *kw_find(const char *word, unsigned in);
 
 /* Is it a keyword anywhere? */
 bool kw_is_any(const char *word);
+
+/* Does the word begin an option of its statement, rather than stand behind one? */
+bool kw_is_option(const struct keyword *);
+
+/* What a word in this statement is called: "tunnel option"; "word" where there are no options. */
+const char *kw_kind(unsigned in);
 
 /* How many letters must be put in, taken out, changed or swapped to make b of a; at most max + 1. */
 unsigned kw_distance(const char *a, const char *b, unsigned max);

@@ -11,7 +11,8 @@ libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c
 	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c
 # Configuration and users file
 noinst_LIBRARIES += libconf.a
-libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_print.c \
+libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_check.c l2tpd/conf_print.c \
+	l2tpd/conf_merge.h l2tpd/conf_merge.c l2tpd/conf_diff.c l2tpd/weak.h l2tpd/weak.c \
 	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
@@ -28,8 +29,8 @@ culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/steer.h 
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/control.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
-culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a libpool.a \
-	libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
+culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a \
+	libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a

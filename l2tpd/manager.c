@@ -2,6 +2,7 @@
 #include "l2tpd/manager.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,21 @@
 
 #include "base/log.h"
 #include "l2tpd/child.h"
+#include "l2tpd/conf_merge.h"
 #include "l2tpd/sandbox.h"
 
-enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff };
+enum {
+	UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff,
+	CHECKS_MAX = 64,		/* questions that auth has at a time */
+	NOTES_MAX = 20,			/* sessions that a report names */
+};
+
+/* A reload: which users are still asked about. */
+struct reload {
+	uint32_t *tag;			/* ppp ids of sessions whose users auth is asked about */
+	size_t n, asked, answered;
+	unsigned ended;
+};
 
 /* ---- units: the N of pppxN, lowest free first, as the admin counts them ---- */
 static bool unit_take(struct manager *m, uint32_t from, uint32_t *ret)
@@ -92,9 +105,13 @@ void manager_kill(struct manager *m, struct msess *s, const char *reason)
 	peer_send(&m->engine[s->engine].peer, MSG_SESSION_KILL, &msg, sizeof(msg), -1);
 }
 
-static struct pool *pool_of(struct manager *m, const struct msess *s)
+/* Lease the address in the pool that has it; which one, or CONF_IPCPS: none, or leased to another. */
+static unsigned pool_claim_any(struct manager *m, uint32_t ip)
 {
-	return m->pool[m->conf.interface[s->interface].ipcp];
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (m->pool[i] && pool_claim(m->pool[i], ip))
+			return i;
+	return CONF_IPCPS;
 }
 
 static struct msess *sess_new(struct manager *m, unsigned engine, const struct sid *sid, uint32_t ppp_id)
@@ -106,6 +123,7 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 	s->engine = engine;
 	s->sid = *sid;
 	s->ppp_id = ppp_id;
+	s->pool = CONF_IPCPS;
 	list_init(&s->by_user);
 	list_push(&m->sessions, &s->link);
 	list_push(&m->by_id[ppp_id % MANAGER_BUCKETS], &s->by_id);
@@ -117,7 +135,7 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 /* ---- interface tunN: one device per engine, a route per session ---- */
 static bool is_shared(const struct manager *m, unsigned interface)
 {
-	return !m->conf.interface[interface].per_session;
+	return conf_has_interface(&m->conf, interface) && !m->conf.interface[interface].per_session;
 }
 
 static void shared_ask(struct manager *m, unsigned engine, unsigned interface)
@@ -171,10 +189,11 @@ static void sess_strip(struct manager *m, struct msess *s)
 	}
 	if (s->has_route)
 		route_tell(m, s, MSG_ROUTE_DEL);
-	if (s->ip)
-		pool_release(pool_of(m, s), s->ip);
+	if (s->ip && s->pool < CONF_IPCPS)
+		pool_release(m->pool[s->pool], s->ip);
 	s->has_unit = s->has_tun = false;
 	s->ip = 0;
+	s->pool = CONF_IPCPS;
 }
 
 static void sess_free(struct manager *m, struct msess *s)
@@ -186,16 +205,6 @@ static void sess_free(struct manager *m, struct msess *s)
 	m->engine[s->engine].by_slot[s->sid.slot] = NULL;
 	m->n_sessions--;
 	free(s);
-}
-
-/* Sessions with an address of ipcp's. */
-static uint32_t ipcp_sessions(const struct manager *m, unsigned ipcp)
-{
-	uint32_t n = 0;
-
-	LIST_EACH(&m->sessions, e)
-		n += m->conf.interface[CONTAINER_OF(e, struct msess, link)->interface].ipcp == ipcp;
-	return n;
 }
 
 /* NULL and what carries the session's packets is on its way, or why not. */
@@ -221,8 +230,8 @@ static void addr_want(struct manager *m, unsigned engine, const struct msg_addr 
 
 	if (!s || s->ending)
 		return;
-	if (s->choosing && pool_take(pool_of(m, s), want->ip)) {
-		pool_release(pool_of(m, s), s->ip);
+	if (s->choosing && s->pool < CONF_IPCPS && pool_take(m->pool[s->pool], want->ip)) {
+		pool_release(m->pool[s->pool], s->ip);
 		s->ip = want->ip;
 	} else if (s->choosing) {
 		log_info("ppp_id=%u user=\"%s\" asks for %s, which is busy or outside the pool", s->ppp_id, s->user,
@@ -279,7 +288,7 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 	/* One that is replaced makes room for the new one, in its own pool. */
 	if (c->max_session && !old && m->n_sessions >= c->max_session)
 		return "max-session reached";
-	if (ipcp_max && !(old && c->interface[old->interface].ipcp == ipcp) && ipcp_sessions(m, ipcp) >= ipcp_max)
+	if (ipcp_max && !(old && old->pool == ipcp) && pool_in_use(m->pool[ipcp]) >= ipcp_max)
 		return "max-session of the ipcp reached";
 	*ret_old = old;
 	return NULL;
@@ -311,9 +320,11 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		return "out of memory";
 	m->next_ppp_id++;
 	sess_own(m, s, j->auth, j->user);
+	s->tunnel = req->req.tunnel;
 	s->interface = interface;
 	s->mtu = req->req.mtu;
-	s->ip = pool_lease(pool_of(m, s), j->framed_ip);
+	s->pool = m->conf.interface[interface].ipcp;
+	s->ip = pool_lease(m->pool[s->pool], j->framed_ip);
 	if (!s->ip) {
 		sess_free(m, s);
 		return "no free address in the pool";
@@ -399,8 +410,10 @@ static struct pending *pending_of(struct manager *m, unsigned engine, const stru
 /* One request of a session at a time is with auth. */
 static void judge(struct manager *m, struct pending *p)
 {
-	if (m->running && !p->sent)
-		p->sent = peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
+	if (!m->running || p->sent)
+		return;
+	p->stale = false;
+	p->sent = peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
 }
 
 static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_req *req)
@@ -408,6 +421,9 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 	struct engine_ref *e = &m->engine[engine];
 	struct pending *p = pending_of(m, engine, &req->sid);
 
+	/* A reload took its tunnel away: its engine ends it. */
+	if (req->tunnel < m->conf.n_tunnel && !conf_has_tunnel(&m->conf, req->tunnel))
+		return;
 	if (req->tunnel >= m->conf.n_tunnel || req->sid.slot >= e->n_rows ||
 	    (e->by_slot[req->sid.slot] && e->by_slot[req->sid.slot]->sid.gen != req->sid.gen)) {
 		log_warn("engine%u asks for a login that cannot be, ignoring", engine);
@@ -436,6 +452,225 @@ static void judge_all(struct manager *m)
 	}
 }
 
+static bool judged_by(const struct conf *c, const struct msg_judged *j, unsigned tunnel)
+{
+	const struct conf_bind *b = &c->bind[j->bind];
+
+	return conf_has_bind(c, j->bind) && b->tunnel == tunnel && b->auth == j->auth &&
+	       conf_has_interface(c, b->interface);
+}
+
+/* ---- reload ---- */
+
+/* The pool of an ipcp, or NULL where there is none. */
+static struct pool *pool_of_conf(const struct conf *c, unsigned ipcp)
+{
+	struct pool *p = NULL;
+	uint32_t own = 0;
+
+	if (!conf_has_ipcp(c, ipcp))
+		return NULL;
+	for (unsigned k = 0; k < c->n_interface; k++)
+		if (conf_has_interface(c, k) && c->interface[k].ipcp == ipcp)
+			own = c->interface[k].address;
+	if (pool_new(&c->ipcp[ipcp], own, &p) < 0)
+		fatal("pool of ipcp %s: out of memory", c->ipcp[ipcp].name);
+	return p;
+}
+
+/* Pools by the new configuration; every address that a session still has is leased in the one that has it. */
+static void pools_renew(struct manager *m)
+{
+	for (unsigned i = 0; i < CONF_IPCPS; i++) {
+		pool_free(m->pool[i]);
+		m->pool[i] = pool_of_conf(&m->conf, i);
+	}
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		s->pool = s->ip ? pool_claim_any(m, s->ip) : CONF_IPCPS;
+	}
+}
+
+static bool pools_differ(const struct conf *a, const struct conf *b)
+{
+	if (memcmp(a->ipcp, b->ipcp, sizeof(a->ipcp)))
+		return true;
+	for (unsigned i = 0; i < CONF_INTERFACES; i++)
+		if (a->interface[i].address != b->interface[i].address || a->interface[i].ipcp != b->interface[i].ipcp)
+			return true;
+	return false;
+}
+
+static PRINTF(2, 3) void note(struct manager *m, const char *fmt, ...)
+{
+	struct msg_note n = { .text = "" };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(n.text, sizeof(n.text), fmt, ap);
+	va_end(ap);
+	peer_send(&m->parent, MSG_APPLY_NOTE, &n, sizeof(n), -1);
+}
+
+static void end_by_reload(struct manager *m, struct msess *s, const char *why)
+{
+	char ip[ADDR_STRLEN];
+
+	if (m->reload->ended++ < NOTES_MAX)
+		note(m, "ended: %s at %s: %s", s->user, ip4_str(s->ip, ip), why);
+	manager_kill(m, s, why);
+}
+
+static void reload_free(struct manager *m)
+{
+	if (m->reload)
+		free(m->reload->tag);
+	free(m->reload);
+	m->reload = NULL;
+}
+
+static void apply_end(struct manager *m)
+{
+	struct msg_applied done = { .phase = APPLY_CONF, .ended = m->reload->ended };
+
+	LIST_EACH(&m->sessions, e)
+		done.kept += !CONTAINER_OF(e, struct msess, link)->ending;
+	if (done.ended > NOTES_MAX)
+		note(m, "ended: %u more", done.ended - NOTES_MAX);
+	reload_free(m);
+	peer_send(&m->parent, MSG_APPLIED, &done, sizeof(done), -1);
+}
+
+/* Ask auth about the next users, as many at a time as its channel bears. */
+static void check_users(struct manager *m)
+{
+	struct reload *r = m->reload;
+
+	if (r->answered == r->n) {
+		apply_end(m);
+		return;
+	}
+	while (r->asked < r->n && r->asked - r->answered < CHECKS_MAX) {
+		struct msess *s = manager_find(m, r->tag[r->asked]);
+		struct msg_user_check c = { .tag = r->tag[r->asked] };
+
+		/* One that ended meanwhile is asked about all the same: the answers count. */
+		if (s) {
+			c.auth = s->auth;
+			str_copy(c.user, sizeof(c.user), s->user);
+		}
+		if (!peer_send(&m->auth, MSG_USER_CHECK, &c, sizeof(c), -1))
+			return;		/* check_again() comes with its successor */
+		r->asked++;
+	}
+}
+
+/* A new auth knows nothing of what its predecessor was asked. */
+static void check_again(struct manager *m)
+{
+	if (!m->reload)
+		return;
+	m->reload->asked = m->reload->answered;
+	check_users(m);
+}
+
+static void user_checked(struct manager *m, const struct msg_user_checked *c)
+{
+	struct reload *r = m->reload;
+	struct msess *s;
+
+	if (!r || r->answered >= r->asked || c->tag != r->tag[r->answered])
+		return;
+	s = manager_find(m, c->tag);
+	if (c->gone && s && !s->ending)
+		end_by_reload(m, s, "the user was removed");
+	r->answered++;
+	check_users(m);
+}
+
+/* Devices of interfaces tunN that are new; netd takes away those that are gone. */
+static void shared_renew(struct manager *m, const struct conf *old)
+{
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		bool same = conf_has_interface(old, i) && conf_has_interface(&m->conf, i) &&
+			!strcmp(old->interface[i].name, m->conf.interface[i].name);
+
+		for (unsigned e = 0; e < m->conf.engines && !same; e++) {
+			m->engine[e].shared[i] = SHARED_NONE;
+			if (is_shared(m, i) && m->running)
+				shared_ask(m, e, i);
+		}
+	}
+}
+
+static void pending_renew(struct manager *m)
+{
+	LIST_EACH(&m->pending, e) {
+		struct pending *p = CONTAINER_OF(e, struct pending, link);
+
+		if (!conf_has_tunnel(&m->conf, p->judge.req.tunnel))
+			pending_free(m, p);
+		else if (p->sent)
+			p->stale = true;
+		else
+			judge(m, p);
+	}
+}
+
+/*
+ * What MSG_CONF brought is in force from now on.  Sessions that it has no place
+ * for end; then auth is asked whether it still knows the others' users.
+ */
+static void apply(struct manager *m)
+{
+	struct conf *old;
+
+	if (!m->next)
+		return;
+	reload_free(m);
+	m->reload = calloc(1, sizeof(*m->reload));
+	old = malloc(sizeof(*old));
+	if (!m->reload || !old)
+		fatal("out of memory");
+	*old = m->conf;
+	m->conf = *m->next;
+	free(m->next);
+	m->next = NULL;
+
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+		const char *why;
+
+		if (s->ending)
+			continue;
+		why = conf_session_fault(&m->conf, s->tunnel, s->auth, s->interface, s->ip);
+		if (why)
+			end_by_reload(m, s, why);
+	}
+	if (pools_differ(old, &m->conf))
+		pools_renew(m);
+	shared_renew(m, old);
+	pending_renew(m);
+	free(old);
+
+	m->reload->tag = calloc(m->n_sessions + 1, sizeof(*m->reload->tag));
+	if (!m->reload->tag)
+		fatal("out of memory");
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (!s->ending)
+			m->reload->tag[m->reload->n++] = s->ppp_id;
+	}
+	check_users(m);
+}
+
+bool manager_reload(struct manager *m)
+{
+	return peer_send(&m->parent, MSG_RELOAD, NULL, 0, -1);
+}
+
 static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
 {
 	struct manager *m = arg;
@@ -444,14 +679,21 @@ static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
 
 	if (msg->type == MSG_STATS && m->control)
 		control_stats(m->control, "auth", &msg->b.stats);
+	if (msg->type == MSG_USER_CHECKED)
+		user_checked(m, &msg->b.user_checked);
 	if (msg->type != MSG_JUDGED || !m->running)
 		return;
 	p = pending_of(m, j->engine, &j->sid);
-	if (!p || j->auth >= m->conf.n_auth || j->bind >= m->conf.n_bind)
+	if (!p)
 		return;			/* the session is gone */
-	if (p->judge.req.sid.gen != j->sid.gen || p->judge.req.serial != j->serial) {
-		p->sent = false;	/* asked anew meanwhile */
+	if (p->judge.req.sid.gen != j->sid.gen || p->judge.req.serial != j->serial || p->stale) {
+		p->sent = false;	/* asked anew meanwhile, or the configuration is another */
 		judge(m, p);
+		return;
+	}
+	/* By a bind that is not here: auth has the next configuration already, and is asked again by that. */
+	if (j->verdict == VERDICT_OK && !judged_by(&m->conf, j, p->judge.req.tunnel)) {
+		p->sent = false;
 		return;
 	}
 	answer(m, &p->judge, j);
@@ -474,7 +716,7 @@ static bool unit_of(const char *ifname, uint32_t *ret)
 static bool auth_of(const struct manager *m, const char *realm, unsigned *ret)
 {
 	for (unsigned i = 0; i < m->conf.n_auth; i++) {
-		if (!strcmp(m->conf.auth[i].name, realm)) {
+		if (conf_has_auth(&m->conf, i) && !strcmp(m->conf.auth[i].name, realm)) {
 			*ret = i;
 			return true;
 		}
@@ -491,28 +733,6 @@ static bool ifname_fits(const struct manager *m, unsigned i, unsigned engine, co
 		return !ifname[0] || !strncmp(ifname, "pppx", 4);
 	shared_ifname(&m->conf.interface[i], engine, shared);
 	return !strcmp(ifname, shared);
-}
-
-/* The interface whose device and pool the session has; leases its address. */
-static bool lease_of(struct manager *m, unsigned engine, const struct sess_row *row, unsigned *ret)
-{
-	uint32_t ip = row->ip;
-
-	for (unsigned i = 0; i < m->conf.n_interface; i++) {
-		struct pool *p = m->pool[m->conf.interface[i].ipcp];
-		uint32_t got;
-
-		if (!ifname_fits(m, i, engine, row->ifname))
-			continue;
-		got = pool_lease(p, ip);
-		if (got == ip) {
-			*ret = i;
-			return true;
-		}
-		if (got)
-			pool_release(p, got);
-	}
-	return false;
 }
 
 static bool text_ok(const char *s)
@@ -540,13 +760,17 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 		return;
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
 	s->mtu = row->mru;
+	s->tunnel = row->tunnel;
+	s->ip = row->ip;
+	s->pool = pool_claim_any(m, row->ip);
 	known = auth_of(m, row->realm, &auth);
 	sess_own(m, s, auth, row->user);
-	if (!known || !lease_of(m, engine, row, &s->interface)) {
+	if (!known || conf_session_fault(&m->conf, row->tunnel, auth, row->interface, row->ip) ||
+	    !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS) {
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}
-	s->ip = row->ip;
+	s->interface = row->interface;
 	m->count.sessions_adopted++;
 	if (is_shared(m, s->interface))
 		return;			/* netd_sync() tells its route */
@@ -564,7 +788,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && !s->choosing && is_shared(m, s->interface))
+		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface))
 			route_tell(m, s, MSG_ROUTE_ADD);
 	}
 	LIST_EACH(&m->sessions, e) {
@@ -615,6 +839,9 @@ static void engine_sync(struct manager *m, unsigned engine)
 		log_notice("%llu sessions were adopted", (unsigned long long)m->count.sessions_adopted);
 	netd_sync(m);
 	judge_all(m);
+	if (m->apply_due)
+		apply(m);
+	m->apply_due = false;
 }
 
 /* An engine is gone: its sessions end here. What they moved is in its rows. */
@@ -709,7 +936,7 @@ static void shared_done(struct manager *m, struct msg *msg)
 	char ifname[CONF_IFNAME_MAX];
 	bool lost;
 
-	if (d->engine >= m->conf.engines || d->interface >= m->conf.n_interface || !is_shared(m, d->interface))
+	if (d->engine >= m->conf.engines || !is_shared(m, d->interface))
 		return;
 	shared_ifname(&m->conf.interface[d->interface], d->engine, ifname);
 	lost = e->shared[d->interface] == SHARED_LOST;
@@ -826,6 +1053,7 @@ static void take_peer(struct manager *m, struct msg *msg)
 		child_take_peer(&m->auth, m->base, ROLE_MANAGER, role, msg, auth_msg, m);
 		if (m->running)
 			judge_all(m);
+		check_again(m);
 		break;
 	default:
 		child_take_peer(&m->iked, m->base, ROLE_MANAGER, ROLE_IKED, msg, iked_msg, m);
@@ -851,19 +1079,17 @@ static void take_table(struct manager *m, const struct msg *msg)
 
 static void take_conf(struct manager *m, const struct conf *c)
 {
-	if (m->have_conf)
+	if (m->have_conf) {
+		/* For MSG_APPLY. */
+		if (!m->next && !(m->next = malloc(sizeof(*m->next))))
+			fatal("out of memory");
+		*m->next = *c;
 		return;
+	}
 	m->have_conf = true;
 	m->conf = *c;
-	for (unsigned i = 0; i < m->conf.n_ipcp; i++) {
-		uint32_t own = 0;
-
-		for (unsigned k = 0; k < m->conf.n_interface; k++)
-			if (m->conf.interface[k].ipcp == i)
-				own = m->conf.interface[k].address;
-		if (pool_new(&m->conf.ipcp[i], own, &m->pool[i]) < 0)
-			fatal("pool of ipcp %s is too big", m->conf.ipcp[i].name);
-	}
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		m->pool[i] = pool_of_conf(c, i);
 }
 
 static void parent_msg(struct peer *p, struct msg *msg, void *arg)
@@ -873,6 +1099,21 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 	switch (msg->type) {
 	case MSG_CONF:
 		take_conf(m, &msg->b.conf.conf);
+		break;
+	case MSG_APPLY:
+		/* Not before the sessions are known that it is about. */
+		if (m->running)
+			apply(m);
+		else
+			m->apply_due = true;
+		break;
+	case MSG_RELOAD_LINE:
+		if (m->control)
+			control_reload_line(m->control, &msg->b.line);
+		break;
+	case MSG_RELOAD_END:
+		if (m->control)
+			control_reload_end(m->control, &msg->b.ctl_end);
 		break;
 	case MSG_PEER:
 		take_peer(m, msg);

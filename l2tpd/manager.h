@@ -25,8 +25,9 @@ struct msess {
 	struct sid sid;
 	uint32_t ppp_id;
 	char user[128];
-	unsigned auth, interface;	/* indices in conf */
-	uint32_t ip;			/* leased; 0 = none */
+	unsigned tunnel, auth, interface;	/* indices in conf */
+	uint32_t ip;			/* 0 = none */
+	unsigned pool;			/* where it is leased: an index in manager.pool; CONF_IPCPS = in none any more */
 	bool has_route;			/* interface tunN: netd was asked for it */
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
@@ -39,6 +40,7 @@ struct msess {
 struct pending {
 	struct list link;		/* in manager.pending */
 	bool sent;			/* auth has it, or an older one of the same session */
+	bool stale;			/* auth had it by the configuration before */
 	struct msg_judge judge;		/* the newest */
 };
 
@@ -57,6 +59,7 @@ struct engine_ref {
 struct manager {
 	struct event_base *base;
 	struct conf conf;
+	struct conf *next;		/* of a MSG_CONF, until MSG_APPLY; NULL = none */
 	bool have_conf;
 	bool running;			/* every engine was synced once: leases are known */
 	struct peer parent, netd, auth, iked;
@@ -70,12 +73,17 @@ struct manager {
 	unsigned n_sessions, n_pending;
 	uint32_t next_ppp_id;
 	uint8_t *unit_used;		/* bit map of pppx units */
+	struct reload *reload;		/* under way; NULL = none */
+	bool apply_due;			/* MSG_APPLY came before it was running */
 	struct control *control;
 	struct {
 		uint64_t login_ok, login_denied, login_refused, sessions_ended, sessions_lost, sessions_adopted;
 		uint64_t lost_in_bytes, lost_out_bytes;	/* of sessions that died with their engine */
 	} count;
 };
+
+/* Ask the parent for a reload; its lines and its end go to control_reload_…(). False: it cannot be asked. */
+bool manager_reload(struct manager *);
 
 /* Ask the session's engine to end it. */
 void manager_kill(struct manager *, struct msess *, const char *reason);
@@ -90,6 +98,9 @@ struct control;
 /* Serve culvertctl on the listening socket fd (taken over). 0 or -errno. */
 MUST_USE int control_start(struct manager *, int fd, struct control **ret);
 void control_free(struct control *);
+/* What the parent says of the reload that manager_reload() asked for. */
+void control_reload_line(struct control *, const struct msg_line *);
+void control_reload_end(struct control *, const struct msg_ctl_end *);
 /* A process answered MSG_STATS_REQ. */
 void control_stats(struct control *, const char *process, const struct msg_stats *);
 

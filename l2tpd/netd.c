@@ -100,7 +100,9 @@ struct netd {
 	struct link parent, manager;
 	struct rtnl rtnl;
 	struct conf conf;		/* in force */
-	struct conf next;		/* of the last MSG_CONF, until MSG_START */
+	struct conf next;		/* of the last MSG_CONF, until MSG_START or MSG_APPLY */
+	struct conf last;		/* at a reload: what the manager may still go by */
+	bool have_last;
 	bool have_next, started, stopping, failed;
 	bool forward_was, forward_set;	/* ip_forward before the server started; to be restored to 0 */
 	bool table_set;			/* there may be a table of ours */
@@ -231,14 +233,7 @@ static bool in_service(const struct tun *t)
 /* Does the interface give this address to sessions? */
 static bool in_pools(const struct conf *c, const struct conf_interface *f, uint32_t ip)
 {
-	const struct conf_ipcp *p = &c->ipcp[f->ipcp];
-
-	if (f->ipcp >= c->n_ipcp || ip == f->address)
-		return false;
-	for (unsigned k = 0; k < p->n_pool && k < CONF_POOLS; k++)
-		if (ip >= p->pool[k].first && ip <= p->pool[k].last)
-			return true;
-	return false;
+	return conf_in_pools(c, f->ipcp, ip) && ip != f->address;
 }
 
 /* Only addresses that the configuration gives to session interfaces. */
@@ -247,7 +242,7 @@ static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_pe
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		const struct conf_interface *f = &c->interface[i];
 
-		if (f->per_session && f->address == ip_local && in_pools(c, f, ip_peer))
+		if (conf_has_interface(c, i) && f->per_session && f->address == ip_local && in_pools(c, f, ip_peer))
 			return true;
 	}
 	return false;
@@ -265,7 +260,8 @@ static bool text_ok(const char *s)
 static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
 	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
-	    !addresses_ok(&n->conf, m->ip_local, m->ip_peer))
+	    (!addresses_ok(&n->conf, m->ip_local, m->ip_peer) &&
+	     !(n->have_last && addresses_ok(&n->last, m->ip_local, m->ip_peer))))
 		return -EINVAL;
 	if (n->tun[m->unit].state == TUN_LIVE)
 		return -EBUSY;
@@ -338,11 +334,9 @@ static void on_tun_del(struct netd *n, const struct msg_tun_del *m)
 /* ---- shared devices and their routes ---- */
 
 /* The interface tunN that a request names, or NULL. */
-static const struct conf_interface *shared_conf(const struct netd *n, uint32_t interface, uint32_t engine)
+static const struct conf_interface *shared_conf(const struct conf *c, uint32_t interface, uint32_t engine)
 {
-	const struct conf *c = &n->conf;
-
-	return interface < c->n_interface && engine < c->engines && !c->interface[interface].per_session
+	return conf_has_interface(c, interface) && engine < c->engines && !c->interface[interface].per_session
 		       ? &c->interface[interface]
 		       : NULL;
 }
@@ -383,12 +377,22 @@ static void shared_retire(struct netd *n, unsigned no)
 	shared_forget(n, no);
 }
 
+/* What no session's packets are longer than; those of older sessions may be. */
+static uint16_t shared_mtu(const struct conf *c)
+{
+	uint16_t mtu = TUN_MTU_MIN;
+
+	for (unsigned i = 0; i < c->n_tunnel; i++)
+		mtu = MAX(mtu, c->tunnel[i].mru);	/* of holes, too */
+	return mtu;
+}
+
 /* 0, with n->shared[no] in service, or -errno. */
 static int shared_add(struct netd *n, const struct conf_interface *f, unsigned no, const char *ifname)
 {
 	struct tun *t = &n->shared[no];
 	struct tundev_setup s = {
-		.ip_local = f->address, .ip_peer = f->address, .mtu = TUN_MTU_MIN, .txqlen = SHARED_TXQLEN,
+		.ip_local = f->address, .ip_peer = f->address, .txqlen = SHARED_TXQLEN,
 		.group = TUN_GROUP, .alias = "culvert",
 	};
 	unsigned index;
@@ -396,8 +400,7 @@ static int shared_add(struct netd *n, const struct conf_interface *f, unsigned n
 
 	if (t->state == TUN_LIVE)
 		return 0;
-	for (unsigned i = 0; i < n->conf.n_tunnel; i++)
-		s.mtu = MAX(s.mtu, n->conf.tunnel[i].mru);
+	s.mtu = shared_mtu(&n->conf);
 	err = tundev_create(ifname, &fd, &index);
 	/* Of a netd before this one, and the engine still has it. */
 	if (err == -EBUSY && t->state == TUN_ADOPTED)
@@ -418,7 +421,7 @@ static int shared_add(struct netd *n, const struct conf_interface *f, unsigned n
 
 static void on_shared_add(struct netd *n, struct link *l, const struct msg_shared *m)
 {
-	const struct conf_interface *f = shared_conf(n, m->interface, m->engine);
+	const struct conf_interface *f = shared_conf(&n->conf, m->interface, m->engine);
 	struct msg_shared_done done = { .interface = m->interface, .engine = m->engine, .err = -EINVAL };
 	struct tun *t = &n->shared[shared_no(m->interface, m->engine)];
 	char ifname[CONF_IFNAME_MAX];
@@ -433,15 +436,23 @@ static void on_shared_add(struct netd *n, struct link *l, const struct msg_share
 	link_send(l, MSG_SHARED_DONE, &done, sizeof(done), done.err ? -1 : t->fd);
 }
 
+/* Only addresses that the configuration gives to that interface. */
+static bool route_ok(const struct conf *c, const struct msg_route *m)
+{
+	const struct conf_interface *f = shared_conf(c, m->interface, m->engine);
+
+	return f && in_pools(c, f, m->ip);
+}
+
 /* 0 or -errno. */
 static int route_add(struct netd *n, const struct msg_route *m)
 {
-	const struct conf_interface *f = shared_conf(n, m->interface, m->engine);
 	unsigned no = shared_no(m->interface, m->engine);
 	struct route *r;
 	int err;
 
-	if (!f || !in_pools(&n->conf, f, m->ip) || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX)
+	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || m->mtu < TUN_MTU_MIN ||
+	    m->mtu > TUN_MTU_MAX)
 		return -EINVAL;
 	if (!in_service(&n->shared[no]))
 		return -ENODEV;
@@ -542,7 +553,7 @@ static unsigned shared_named(const struct netd *n, const char *name)
 	char own[CONF_IFNAME_MAX];
 
 	for (unsigned i = 0; i < n->conf.n_interface; i++) {
-		for (unsigned e = 0; e < n->conf.engines && !n->conf.interface[i].per_session; e++) {
+		for (unsigned e = 0; e < n->conf.engines && shared_conf(&n->conf, i, e); e++) {
 			shared_ifname(&n->conf.interface[i], e, own);
 			if (!strcmp(own, name))
 				return shared_no(i, e);
@@ -568,7 +579,10 @@ static void adopt_one(void *ctx, unsigned index, const char *name)
 	uint64_t unit;
 
 	if (no < SHARED_MAX) {
-		n->shared[no] = (struct tun){ .fd = -1, .index = index, .state = TUN_ADOPTED };
+		n->shared[no] = (struct tun){
+			.fd = -1, .index = index, .state = TUN_ADOPTED,
+			.ip_local = n->conf.interface[no / CONF_ENGINES_MAX].address,
+		};
 		n->count[CNT_SHARED]++;
 		return;
 	}
@@ -689,6 +703,77 @@ static void firewall_off(struct netd *n)
 	n->table_set = false;
 }
 
+static void count_bad(struct netd *n, const struct link *l)
+{
+	n->count[CNT_BAD_MSG]++;
+	if (log_rate_ok(&n->log_rate, now_ms()))
+		log_warn("from=%s: a message that is not in the table, ignoring it",
+			 role_name(l->chan.peer));
+}
+
+/* ---- reload ---- */
+
+/* Shared devices with another address or MTU. */
+static void shared_change(struct netd *n)
+{
+	for (unsigned no = 0; no < SHARED_MAX; no++) {
+		const struct conf_interface *f = shared_conf(&n->conf, no / CONF_ENGINES_MAX, no % CONF_ENGINES_MAX);
+		struct tun *t = &n->shared[no];
+		int err;
+
+		if (!f || !in_service(t))
+			continue;
+		err = tundev_change(&n->rtnl, t->index, t->ip_local, f->address, shared_mtu(&n->conf));
+		if (err && err != -EADDRNOTAVAIL)
+			log_err("interface %s cannot be changed: %s", f->name, strerror(-err));
+		t->ip_local = f->address;
+	}
+}
+
+/*
+ * The rules are one transaction and the one thing that can fail: then all is
+ * as before.  Devices that are no more in the configuration wait for
+ * apply_done(): until then they may have sessions.
+ */
+static int apply_conf(struct netd *n)
+{
+	int err = firewall_on(n, &n->next);
+
+	if (err)
+		return err;
+	n->last = n->conf;
+	n->have_last = true;
+	n->conf = n->next;
+	n->have_next = false;
+	shared_change(n);
+	return 0;
+}
+
+static void apply_done(struct netd *n)
+{
+	n->have_last = false;
+	for (unsigned no = 0; no < SHARED_MAX; no++)
+		if (in_service(&n->shared[no]) && !shared_conf(&n->conf, no / CONF_ENGINES_MAX, no % CONF_ENGINES_MAX))
+			shared_retire(n, no);
+}
+
+static void on_apply(struct netd *n, struct link *l, const struct msg_apply *m)
+{
+	struct msg_applied done = { .phase = m->phase };
+
+	if (!n->started || (m->phase == APPLY_CONF && !n->have_next)) {
+		count_bad(n, l);
+		return;
+	}
+	if (m->phase == APPLY_CONF)
+		done.err = apply_conf(n);
+	else
+		apply_done(n);
+	if (done.err)
+		snprintf(done.text, sizeof(done.text), "the firewall cannot be set up: %s", strerror(-done.err));
+	link_send(l, MSG_APPLIED, &done, sizeof(done), -1);
+}
+
 /* ---- start and end ---- */
 static bool start(struct netd *n)
 {
@@ -698,13 +783,10 @@ static bool start(struct netd *n)
 	err = firewall_on(n, &n->next);
 	if (err) {
 		log_err("the firewall cannot be set up: %s", strerror(-err));
-		/* With new settings: the old ones stay in force, here too. */
-		return n->started;
+		return false;
 	}
 	n->conf = n->next;
 	n->have_next = false;
-	if (n->started)
-		return true;
 	err = forward_on(n);
 	if (err) {
 		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's "
@@ -753,14 +835,6 @@ static void on_term(evutil_socket_t sig, short what, void *arg)
 }
 
 /* ---- messages ---- */
-static void count_bad(struct netd *n, const struct link *l)
-{
-	n->count[CNT_BAD_MSG]++;
-	if (log_rate_ok(&n->log_rate, now_ms()))
-		log_warn("from=%s: a message that is not in the table, ignoring it",
-			 role_name(l->chan.peer));
-}
-
 static void send_stats(struct netd *n, struct link *l)
 {
 	static struct msg_stats s;
@@ -846,7 +920,7 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 
 static void on_start(struct netd *n, struct link *l)
 {
-	if (!n->have_next) {
+	if (!n->have_next || n->started) {
 		count_bad(n, l);
 		return;
 	}
@@ -891,6 +965,9 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
 			break;
 		case MSG_START:
 			on_start(n, l);
+			break;
+		case MSG_APPLY:
+			on_apply(n, l, &m.b.apply);
 			break;
 		case MSG_SHUTDOWN:
 			stop(n);

@@ -81,42 +81,45 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
 	const char *interface_name);
 static void ike_begin(struct conf_parse *p, struct conf_pos pos);
-static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bool to);
+static void ike_end(struct conf_parse *p);
+static void ike_host(struct conf_parse *p, struct conf_pos pos, const char *s);
+static void ike_end_host(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s, bool to);
+static void ike_lifetime(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
 	char *main_dst, char *quick_dst, const char *s);
-static void ike_end(struct conf_parse *p, struct conf_pos pos);
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value);
-static char *join(char *a, char *b);
+static char *join(struct conf_parse *p, struct conf_pos pos, char *a, char *b);
 static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 }
 
 %token <s> STRING "a word or string" NUMBER "a number"
 %token NEWLINE "end of line"
 %token <kw> OPT_YESNO OPT_NUM OPT_STR
+%token <kw> USER_MAX_SESSION ESP PROPOSALS LOCAL PEER SRCID DSTID AUTHENTICATION_METHOD MPPE MPPE_KEY_LENGTH
+%token <kw> MPPE_KEY_STATE DNS_SERVERS NBNS_SERVERS USERS_FILE TIMEOUT MAX_TRIES MAX_FAILOVERS SOCKET GROUP
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
 %token YES NO
-%token <kw> USER_MAX_SESSION
-%token REFUSE REPLACE ESP USER KERNEL AUTO PROPOSALS DEFAULT LEGACY
+%token REFUSE REPLACE USER KERNEL AUTO DEFAULT LEGACY
 %token NAS_ID DAE CLIENT
-%token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC GROUP SRCID DSTID XAUTH PSK SECRET_FILE
+%token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME XAUTH PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
-%token AUTHENTICATION_METHOD PAP CHAP MSCHAPV2 MPPE REQUIRED MPPE_KEY_LENGTH MPPE_KEY_STATE
+%token PAP CHAP MSCHAPV2 REQUIRED
 %token STATELESS STATEFUL IP LCP EAP CCP DUMP_MPPE
 %token <kw> DEBUG_DUMP
-%token POOL_ADDRESS FOR DYNAMIC STATIC DNS_SERVERS RESOLVER NBNS_SERVERS
-%token ADDRESS TYPE LOCAL
-%token USERS_FILE AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET TIMEOUT MAX_TRIES MAX_FAILOVERS
+%token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
+%token ADDRESS TYPE
+%token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET
 %token AUTHENTICATED BY
 %token NAT OFF PASS BLOCK FILTER
 %token SIGN CERT KEY
-%token SOCKET
 
 %type <s> text macro_value opt_port
-%type <n> yesno proto auth_type auth_methods auth_method policy pool_for
+%type <n> yesno esp proposals proto auth_type auth_methods auth_method policy pool_for
 %type <n> dump_words dump_word
 
 %destructor { text_free($$); } <s>
@@ -162,7 +165,7 @@ text:	  STRING
 	;
 
 macro_value: text
-	| macro_value text	{ $$ = join($1, $2); }
+	| macro_value text	{ $$ = join(p, @2, $1, $2); }
 	;
 
 yesno:	  YES	{ $$ = 1; }
@@ -182,15 +185,28 @@ opt_port: %empty	{ $$ = NULL; }
 set:	  SET plain
 	| SET USER_MAX_SESSION text policy {
 		seen(p, @2, $2);
-		p->c->user_max_session = number(p, @3, $2->name, $3, 0, UINT32_MAX);
+		p->c->user_max_session = number(p, @3, $2->name, $3, $2->min, $2->max);
 		p->c->user_max_policy = $4;
 		text_free($3);
 	}
-	| SET ESP USER		{ p->c->esp = CONF_ESP_USER; }
-	| SET ESP KERNEL	{ p->c->esp = CONF_ESP_KERNEL; }
-	| SET ESP AUTO		{ p->c->esp = CONF_ESP_AUTO; }
-	| SET PROPOSALS DEFAULT	{ p->c->proposals = CONF_PROP_DEFAULT; }
-	| SET PROPOSALS LEGACY	{ p->c->proposals = CONF_PROP_LEGACY; }
+	| SET ESP esp {
+		seen(p, @2, $2);
+		p->c->esp = $3;
+	}
+	| SET PROPOSALS proposals {
+		seen(p, @2, $2);
+		p->c->proposals = $3;
+		p->at_proposals = @3;
+	}
+	;
+
+esp:	  USER		{ $$ = CONF_ESP_USER; }
+	| KERNEL	{ $$ = CONF_ESP_KERNEL; }
+	| AUTO		{ $$ = CONF_ESP_AUTO; }
+	;
+
+proposals: DEFAULT	{ $$ = CONF_PROP_DEFAULT; }
+	| LEGACY	{ $$ = CONF_PROP_LEGACY; }
 	;
 
 policy:	  %empty	{ $$ = CONF_UM_REFUSE; }
@@ -203,12 +219,22 @@ radius:	  RADIUS NAS_ID text			{ text_free($3); }
 	| RADIUS DAE CLIENT text SECRET text	{ text_free($4); text_free($6); }
 	;
 
-/* As in OpenBSD's ipsec.conf(5). */
-ike:	  IKE PASSIVE ESP { ike_begin(p, @1); } ike_mode ike_proto
-	  FROM ike_from ike_port TO ike_to ike_port ike_opts ike_psk	{ ike_end(p, @1); }
+/* As in OpenBSD's ipsec.conf(5); all but the key may be left out. */
+ike:	  IKE { ike_begin(p, @1); } ike_passive ike_esp ike_mode ike_proto ike_hosts ike_opts ike_psk ike_tag {
+		ike_end(p);
+	}
 	;
 
-ike_mode: TRANSPORT
+ike_passive: %empty
+	| PASSIVE
+	;
+
+ike_esp:  %empty
+	| ESP
+	;
+
+ike_mode: %empty
+	| TRANSPORT
 	| TUNNEL	{ p->ike->tunnel_word = true; }
 	;
 
@@ -216,12 +242,25 @@ ike_proto: %empty
 	| PROTO UDP
 	;
 
-ike_from: ANY
-	| text	{ ike_net(p, @1, $1, false); text_free($1); }
+ike_hosts: %empty
+	| FROM { p->host_to = false; } hosts ike_port TO { p->host_to = true; } hosts ike_port
 	;
 
-ike_to:	  ANY
-	| text	{ ike_net(p, @1, $1, true); text_free($1); }
+hosts:	  host
+	| '{' host_list '}'
+	;
+
+host_list: host_sep host host_sep
+	| host_list host host_sep
+	;
+
+host_sep: %empty
+	| host_sep ','
+	| host_sep NEWLINE
+	;
+
+host:	  ANY	{ ike_host(p, @1, NULL); }
+	| text	{ ike_host(p, @1, $1); text_free($1); }
 	;
 
 ike_port: %empty
@@ -234,11 +273,17 @@ ike_opts: %empty
 
 ike_opt:  MAIN { p->suite_quick = false; } algs
 	| QUICK { p->suite_quick = true; } algs
+	| LOCAL ANY
+	| LOCAL text	{ ike_end_host(p, @1, $1, @2, $2, false); text_free($2); }
+	| PEER ANY
+	| PEER text	{ ike_end_host(p, @1, $1, @2, $2, true); text_free($2); }
 	| SRCID text {
+		seen(p, @1, $1);
 		put_str(p, @2, "srcid", p->ike->srcid, sizeof(p->ike->srcid), $2);
 		text_free($2);
 	}
 	| DSTID text {
+		seen(p, @1, $1);
 		put_str(p, @2, "dstid", p->ike->dstid, sizeof(p->ike->dstid), $2);
 		text_free($2);
 	}
@@ -261,10 +306,15 @@ alg:	  AUTH text {
 		ike_alg(p, @2, "group", conf_groups, p->ike->main_group, p->ike->quick_group, $2);
 		text_free($2);
 	}
+	| LIFETIME text	{ ike_lifetime(p, @2, $2); text_free($2); }
 	;
 
 ike_psk:  PSK text			{ ike_psk(p, @2, $2, false); text_free($2); }
 	| PSK SECRET_FILE text		{ ike_psk(p, @3, $3, true); text_free($3); }
+	;
+
+ike_tag:  %empty
+	| TAG text	{ text_free($2); }
 	;
 
 tunnel:	  TUNNEL text PROTOCOL proto {
@@ -301,15 +351,19 @@ tunnel_opt: plain
 		text_free($4);
 	}
 	| AUTHENTICATION_METHOD auth_methods {
-		if (!p->unbuilt)
+		seen(p, @1, $1);
+		if (!p->unbuilt) {
 			p->tunnel->auth_methods = (uint8_t)$2;
+			p->at_methods[p->tunnel - p->c->tunnel] = @2;
+		}
 	}
-	| MPPE YES		{ later(p, @2, "mppe yes"); }
-	| MPPE NO
-	| MPPE REQUIRED
-	| MPPE_KEY_LENGTH numbers
-	| MPPE_KEY_STATE key_states
+	| MPPE YES		{ seen(p, @1, $1); later(p, @2, "mppe yes"); }
+	| MPPE NO		{ seen(p, @1, $1); }
+	| MPPE REQUIRED		{ seen(p, @1, $1); }
+	| MPPE_KEY_LENGTH numbers	{ seen(p, @1, $1); }
+	| MPPE_KEY_STATE key_states	{ seen(p, @1, $1); }
 	| DEBUG_DUMP dump_words {
+		seen(p, @1, $1);
 		if (!p->unbuilt)
 			*(!strcmp($1->name, "debug-dump-pktin") ? &p->tunnel->dump_in : &p->tunnel->dump_out) = (uint8_t)$2;
 	}
@@ -319,12 +373,7 @@ auth_methods: auth_method
 	| auth_methods auth_method	{ $$ = $1 | $2; }
 	;
 
-auth_method: PAP {
-		if (!p->unbuilt)
-			conf_warn(p, @1, "pap hands the password to whoever poses as this server with the shared key; "
-				"authentication-method mschapv2 does not");
-		$$ = CONF_AUTH_PAP;
-	}
+auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
 	| CHAP		{ $$ = CONF_AUTH_CHAP; }
 	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
 	;
@@ -370,21 +419,25 @@ ipcp_opts: %empty
 
 ipcp_opt: plain
 	| POOL_ADDRESS text pool_for	{ pool(p, @2, $2, $3); text_free($2); }
-	| DNS_SERVERS RESOLVER
+	| DNS_SERVERS RESOLVER	{ seen(p, @1, $1); }
 	| DNS_SERVERS text {
+		seen(p, @1, $1);
 		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[2]){ $2 });
 		text_free($2);
 	}
 	| DNS_SERVERS text text {
+		seen(p, @1, $1);
 		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[2]){ $2, $3 });
 		text_free($2);
 		text_free($3);
 	}
 	| NBNS_SERVERS text {
+		seen(p, @1, $1);
 		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[2]){ $2 });
 		text_free($2);
 	}
 	| NBNS_SERVERS text text {
+		seen(p, @1, $1);
 		server_list(p, @2, p->ipcp->nbns, "nbns-servers", (char *const[2]){ $2, $3 });
 		text_free($2);
 		text_free($3);
@@ -428,6 +481,7 @@ auth_opt: plain
 	| USERS_FILE text {
 		if (p->auth->type != CONF_TYPE_LOCAL)
 			conf_error(p, @1, "users-file belongs in an authentication of type local");
+		seen(p, @1, $1);
 		put_path(p, @2, "users-file", p->auth->users_file, $2);
 		p->at_users[p->auth - p->c->auth] = @2;
 		text_free($2);
@@ -453,15 +507,18 @@ server_opt: ADDRESS text opt_port SECRET text {
 		text_free($5);
 	}
 	| TIMEOUT text {
-		p->radius->timeout_s = (uint16_t)number(p, @2, "timeout", $2, 1, 300);
+		seen(p, @1, $1);
+		p->radius->timeout_s = (uint16_t)number(p, @2, $1->name, $2, $1->min, $1->max);
 		text_free($2);
 	}
 	| MAX_TRIES text {
-		p->radius->max_tries = (uint8_t)number(p, @2, "max-tries", $2, 1, UINT8_MAX);
+		seen(p, @1, $1);
+		p->radius->max_tries = (uint8_t)number(p, @2, $1->name, $2, $1->min, $1->max);
 		text_free($2);
 	}
 	| MAX_FAILOVERS text {
-		p->radius->max_failovers = (uint8_t)number(p, @2, "max-failovers", $2, 0, UINT8_MAX);
+		seen(p, @1, $1);
+		p->radius->max_failovers = (uint8_t)number(p, @2, $1->name, $2, $1->min, $1->max);
 		text_free($2);
 	}
 	;
@@ -490,7 +547,7 @@ firewall_opts: %empty
 firewall_opt: plain
 	| NAT ON text			{ nat(p, @3, $3, @3, NULL); text_free($3); }
 	| NAT ON text TO text		{ nat(p, @3, $3, @5, $5); text_free($3); text_free($5); }
-	| OFF				{ p->c->firewall.off = true; }
+	| OFF				{ p->c->firewall.off = true; p->at_off = @1; }
 	| rule
 	| FILTER text '{' { p->skip_block = true; } '}'	{ text_free($2); }
 	;
@@ -548,10 +605,12 @@ control_opts: %empty
 	;
 
 control_opt: SOCKET text {
+		seen(p, @1, $1);
 		put_path(p, @2, "socket", p->c->control_socket, $2);
 		text_free($2);
 	}
 	| GROUP text {
+		seen(p, @1, $1);
 		put_str(p, @2, "group", p->c->control_group, sizeof(p->c->control_group), $2);
 		text_free($2);
 	}
@@ -578,11 +637,18 @@ static char *text_dup(const char *s, size_t n)
 	return d;
 }
 
-static char *join(char *a, char *b)
+static char *join(struct conf_parse *p, struct conf_pos pos, char *a, char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
-	char *s = malloc(n + m + 2);
+	char *s;
 
+	/* Each word copies those before it, so there must be an end to it. */
+	if (n + m > CONF_MACRO_MAX) {
+		conf_error(p, pos, "a macro's value of several words is at most %d bytes long", CONF_MACRO_MAX);
+		text_free(b);
+		return a;
+	}
+	s = malloc(n + m + 2);
 	if (!s)
 		abort();
 	memcpy(s, a, n);
@@ -750,14 +816,13 @@ static bool lex_macro(struct conf_parse *p, struct conf_pos pos)
 		lex_error(p, pos, "expected a macro's name after $");
 		return false;
 	}
-	for (const struct conf_macro *m = p->macros; m; m = m->next) {
+	for (struct conf_macro *m = p->macros; m; m = m->next) {
 		size_t len = strlen(m->value);
 		struct conf_input *in;
 
-		if (strcmp(m->name, name)) {
-			kw_suggest(name, m->name, &best, &dist);
+		if (strcmp(m->name, name))
 			continue;
-		}
+		m->used = true;
 		p->macro_bytes += len;
 		if (p->macro_bytes > CONF_FILE_MAX) {
 			conf_error(p, pos, "macros put in more than %d bytes", CONF_FILE_MAX);
@@ -777,6 +842,8 @@ static bool lex_macro(struct conf_parse *p, struct conf_pos pos)
 		p->in = in;
 		return true;
 	}
+	for (const struct conf_macro *m = p->macros; m; m = m->next)
+		kw_suggest(name, m->name, &best, &dist);
 	conf_error(p, pos, "macro $%s is not set%s%s%s", name, best ? "; did you mean $" : "", best ? best : "",
 		best ? "?" : "");
 	return false;
@@ -798,7 +865,7 @@ static void judge_keyword(struct conf_parse *p, struct conf_pos pos, const struc
 		return;
 	}
 	if (kw->state == KW_NO_EFFECT)
-		conf_warn(p, pos, "%s means nothing here and is ignored", kw->name);
+		conf_warn(p, pos, "%s means nothing here and is ignored: %s", kw->name, kw->why);
 	if (kw->state != KW_LATER)
 		return;
 	snprintf(what, sizeof(what), "%s%s%s", value ? p->opt->name : "", value ? " " : "", kw->name);
@@ -830,8 +897,8 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		memcpy(word, s, n);
 		word[n] = '\0';
 		kw = kw_find(word, p->where);
-		/* A secret is never a keyword, whatever it spells. */
-		if (p->hush && kw && !(p->last == PSK && kw->token == SECRET_FILE))
+		/* A secret is never a keyword, whatever it spells; what follows it may be one. */
+		if (p->hush && kw && kw->token != (p->last == PSK ? SECRET_FILE : p->last == STRING ? TAG : -1))
 			kw = NULL;
 		explicit_bzero(word, n);
 	}
@@ -850,6 +917,10 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 	/* On a line of dumps it is one of the protocols, not the option. */
 	if (kw->token == MPPE && p->opt && p->opt->token == DEBUG_DUMP)
 		return DUMP_MPPE;
+	if (kw->state == KW_CANNOT) {
+		conf_error(p, pos, "%s cannot be served: %s", kw->name, kw->why);
+		return CONF_YYerror;
+	}
 	judge_keyword(p, pos, kw);
 	val->kw = kw;
 	/* What comes next may be its value, and is named with it. */
@@ -965,7 +1036,7 @@ static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 			p->depth--;
 		p->opt = NULL;
 		p->quiet_line = false;
-	} else if (c != '=') {
+	} else if (c != '=' && !(c == ',' && p->where == IN_IKE)) {
 		char text[64], shown[8];
 		char ch = (char)c;
 
@@ -1004,28 +1075,21 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 
 /* ---- errors ---- */
 
-static const char *where_name(const struct conf_parse *p)
+static const char *a_or_an(const char *s)
 {
-	switch (p->tok_where) {
-	case IN_TOP:
-		return "statement";
-	case IN_SET:
-		return "setting";
-	case IN_TUNNEL:
-		return "tunnel option";
-	case IN_IPCP:
-		return "ipcp option";
-	case IN_AUTH:
-		return "authentication option";
-	case IN_FIREWALL:
-		return "firewall option";
-	case IN_PROFILE:
-		return "profile option";
-	case IN_CONTROL:
-		return "control option";
-	default:
-		return "word";
+	return strchr("aeiou", *s) ? "an" : "a";
+}
+
+/* The statement in which a word is an option, when it is one elsewhere; or NULL. */
+static const struct keyword *option_elsewhere(const char *word, unsigned in)
+{
+	for (size_t i = 0; i < n_keywords; i++) {
+		const struct keyword *kw = &keywords[i];
+
+		if (!(kw->in & (in | IN_TOP | IN_IKE)) && kw_is_option(kw) && !strcmp(kw->name, word))
+			return kw;
 	}
+	return NULL;
 }
 
 static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
@@ -1047,8 +1111,18 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	}
 	if (assign && n == 1) {
 		/* The word before was taken for a macro's name, since it is no keyword. */
+		const struct keyword *home = option_elsewhere(p->first, IN_TOP);
 		unsigned word_dist = UINT_MAX;
 
+		if (home && home->in == IN_SET) {
+			conf_error(p, p->first_pos, "%s is a setting: write set %s …", home->name, home->name);
+			return 0;
+		}
+		if (home) {
+			conf_error(p, p->first_pos, "%s is no statement, it is %s %s: put it into that block", home->name,
+				a_or_an(kw_kind(home->in)), kw_kind(home->in));
+			return 0;
+		}
 		for (size_t i = 0; i < n_keywords; i++) {
 			if (keywords[i].in & IN_TOP)
 				kw_suggest(p->first, keywords[i].name, &best, &word_dist);
@@ -1075,7 +1149,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		}
 	}
 	if (n_kw > SHOWN) {
-		list[0] = p->tok_where == IN_TOP ? "a statement" : "one of its options";
+		list[0] = p->tok_where == IN_TOP ? "a statement" : "one of its options, see culvert.conf(5)";
 		n_list = 1;
 	}
 	for (int i = 0; i < n && n_list < N_ELEMENTS(list); i++) {
@@ -1094,6 +1168,18 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		conf_error(p, p->opened, "the block that begins here is not closed at the end of the file");
 		return 0;
 	}
+	if (got == YYTRANSLATE('{') && p->tok_where == IN_TOP) {
+		conf_error(p, pos, "unexpected \"{\": it stands on the line on which its statement begins");
+		return 0;
+	}
+	if (got == YYSYMBOL_NEWLINE && p->tok_where == IN_IKE && n_kw > 1) {
+		for (int i = 0; i < n; i++) {
+			if (want[i] != YYTRANSLATE(PSK))
+				continue;
+			conf_error(p, pos, "the line ends without the key that all clients share: psk \"…\" or psk file \"…\"");
+			return 0;
+		}
+	}
 	if (got == YYSYMBOL_NEWLINE)
 		(void)str_copy(what, sizeof(what), "the line ends too early");
 	else if (got == YYSYMBOL_YYEOF)
@@ -1101,7 +1187,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	else if (!p->word[0])
 		(void)str_copy(what, sizeof(what), "unexpected string");
 	else if (bare && best)
-		snprintf(what, sizeof(what), "unknown %s \"%s\"", where_name(p), p->word);
+		snprintf(what, sizeof(what), "unknown %s \"%s\"", kw_kind(p->tok_where), p->word);
 	else
 		snprintf(what, sizeof(what), "unexpected \"%s\"", p->word);
 	(void)str_copy(msg, sizeof(msg), what);
@@ -1113,6 +1199,11 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		for (unsigned i = 0; i < n_list && at < sizeof(msg); i++)
 			at += (size_t)snprintf(msg + at, sizeof(msg) - at, "%s%s",
 				i == 0 ? "; expected " : i + 1 == n_list ? " or " : ", ", list[i]);
+		const struct keyword *home = bare ? option_elsewhere(p->word, p->tok_where) : NULL;
+
+		if (home && at < sizeof(msg))
+			at += (size_t)snprintf(msg + at, sizeof(msg) - at, "; \"%s\" is %s %s", home->name,
+				a_or_an(kw_kind(home->in)), kw_kind(home->in));
 		/* A keyword where a name stands. */
 		if (text && got != YYSYMBOL_NEWLINE && got != YYSYMBOL_YYEOF && kw_is_any(p->word) && at < sizeof(msg))
 			snprintf(msg + at, sizeof(msg) - at, "; quote \"%s\" to use it as a name", p->word);
@@ -1146,10 +1237,11 @@ static void seen(struct conf_parse *p, struct conf_pos pos, const struct keyword
 	*at = pos;
 }
 
-static void seen_begin(struct conf_parse *p)
+/* A new object of this statement: it has no options yet. */
+static void seen_begin(struct conf_parse *p, unsigned in)
 {
 	for (size_t i = 0; i < n_keywords; i++) {
-		if (!(keywords[i].in & (IN_SET | IN_FIREWALL)))
+		if (keywords[i].in & in)
 			p->seen[i].line = 0;
 	}
 }
@@ -1331,7 +1423,7 @@ static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *
 {
 	struct conf *c = p->c;
 
-	seen_begin(p);
+	seen_begin(p, IN_TUNNEL);
 	p->proto = proto;
 	name_check(p, pos, "tunnel", name);
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
@@ -1385,7 +1477,7 @@ static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *na
 {
 	struct conf *c = p->c;
 
-	seen_begin(p);
+	seen_begin(p, IN_IPCP);
 	name_check(p, pos, "ipcp", name);
 	for (unsigned i = 0; i < c->n_ipcp; i++) {
 		if (!strcmp(c->ipcp[i].name, name))
@@ -1518,7 +1610,7 @@ static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *na
 {
 	struct conf *c = p->c;
 
-	seen_begin(p);
+	seen_begin(p, IN_AUTH);
 	name_check(p, pos, "authentication", name);
 	for (unsigned i = 0; i < c->n_auth; i++) {
 		if (!strcmp(c->auth[i].name, name))
@@ -1542,7 +1634,13 @@ static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
 	if (p->auth->type != CONF_TYPE_RADIUS)
 		conf_error(p, pos, "%s belongs in an authentication of type radius",
 			acct ? "accounting-server" : "authentication-server");
-	p->radius = acct ? &p->auth->radius_acct : &p->auth->radius_auth;
+	struct conf_radius *r = acct ? &p->auth->radius_acct : &p->auth->radius_auth;
+
+	for (size_t i = 0; i < n_keywords && r != p->radius; i++) {
+		if (keywords[i].token == TIMEOUT || keywords[i].token == MAX_TRIES || keywords[i].token == MAX_FAILOVERS)
+			p->seen[i].line = 0;
+	}
+	p->radius = r;
 	p->radius_port = acct ? 1813 : 1812;	/* RFC 2866 3, RFC 2865 3 */
 }
 
@@ -1558,6 +1656,8 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 
 	p->radius->server[i].addr = a;
 	put_str(p, secret_pos, "secret", p->radius->server[i].secret, CONF_SECRET_MAX, secret);
+	if (*secret)
+		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
 	mark_secret(p, pos);
 }
 
@@ -1577,12 +1677,17 @@ static void ike_begin(struct conf_parse *p, struct conf_pos pos)
 {
 	unsigned i = NEXT(p, pos, "ike statements", p->c->ike, p->c->n_ike);
 
+	seen_begin(p, IN_IKE);
 	p->ike = &p->c->ike[i];
 	explicit_bzero(p->ike, sizeof(*p->ike));
 	p->at_ike[i] = pos;
+	p->n_host[0] = p->n_host[1] = 0;
+	p->end_host[0].pos.line = p->end_host[1].pos.line = 0;
 }
 
-static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bool to)
+/* An address (of this host) or, where to, a network; addr.family 0: any. False and an error. */
+static bool ike_net(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s, bool to,
+	struct conf_host *ret)
 {
 	size_t n = strcspn(s, "/");
 	char one[ADDR_STRLEN], shown[64];
@@ -1590,6 +1695,7 @@ static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 	uint64_t bits = 0;
 	bool ok = n < sizeof(one);
 
+	*ret = (struct conf_host){ .pos = pos };
 	str_escape(shown, sizeof(shown), s, strlen(s));
 	if (ok) {
 		memcpy(one, s, n);
@@ -1605,25 +1711,103 @@ static void ike_net(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 			ok = false;
 	}
 	if (!ok) {
-		conf_error(p, pos, "%s is \"%s\"; expected %s", to ? "to" : "from", shown,
+		conf_error(p, pos, "%s is \"%s\"; expected %s", what, shown,
 			to ? "any, an address or a NETWORK/BITS" : "any or an address of this host");
-		return;
+		return false;
 	}
 	/* "Any" in numbers. */
 	if (addr_is_any(&a) && (bits == 0 || !s[n]))
-		return;
+		return true;
 	for (size_t b = bits; b < (a.family == 4 ? 32u : 128u); b++) {
 		if (a.ip[b / 8] & (0x80 >> b % 8)) {
-			conf_error(p, pos, "%s %s: there are bits set after the network's", to ? "to" : "from", shown);
-			return;
+			conf_error(p, pos, "%s %s: there are bits set after the network's", what, shown);
+			return false;
 		}
 	}
-	if (!to) {
-		p->ike->from = a;
+	ret->addr = a;
+	ret->prefix = (uint8_t)bits;
+	return true;
+}
+
+/* One of "from" or "to"; s NULL: any. */
+static void ike_host(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	bool to = p->host_to;
+	struct conf_host h = { .pos = pos };
+
+	if (s && !ike_net(p, pos, to ? "to" : "from", s, to, &h))
 		return;
+	if (p->n_host[to] >= CONF_IKES)
+		conf_error(p, pos, "too many addresses; at most %d", CONF_IKES);
+	else
+		p->host[to][p->n_host[to]++] = h;
+}
+
+/* "local" and "peer" say again, or in the place of "from any" and "to any", where the ends are. */
+static void ike_end_host(struct conf_parse *p, struct conf_pos pos, const struct keyword *kw,
+	struct conf_pos val_pos, const char *s, bool to)
+{
+	struct conf_host h;
+
+	seen(p, pos, kw);
+	if (ike_net(p, val_pos, kw->name, s, to, &h))
+		p->end_host[to] = h;
+}
+
+static void ike_end(struct conf_parse *p)
+{
+	struct conf *c = p->c;
+	const struct conf_ike *k = p->ike;
+	unsigned first = (unsigned)(k - c->ike);
+
+	if (k->quick_auth[0] && (!strcmp(k->quick_enc, "aes-128-gcm") || !strcmp(k->quick_enc, "aes-256-gcm")))
+		conf_error(p, p->at_ike[first], "quick auth %s: enc %s authenticates by itself, and takes no auth",
+			k->quick_auth, k->quick_enc);
+	for (unsigned to = 0; to < 2; to++) {
+		const struct conf_host *e = &p->end_host[to];
+
+		if (!p->n_host[to])
+			p->host[to][p->n_host[to]++] = (struct conf_host){ .pos = p->at_ike[first] };
+		for (unsigned i = 0; i < p->n_host[to] && e->pos.line && e->addr.family; i++) {
+			struct conf_host *h = &p->host[to][i];
+
+			if (!h->addr.family)
+				*h = *e;
+			else if (!addr_ip_eq(&h->addr, &e->addr) || h->prefix != e->prefix)
+				conf_error(p, e->pos, "%s is another address than \"%s\" at %s:%u:%u: leave %s out",
+					to ? "peer" : "local", to ? "to" : "from", h->pos.file, h->pos.line, h->pos.col,
+					to ? "peer" : "local");
+		}
 	}
-	p->ike->to = a;
-	p->ike->to_prefix = (uint8_t)bits;
+	/* A list of addresses is as many statements. */
+	for (unsigned f = 0; f < p->n_host[0]; f++) {
+		for (unsigned t = 0; t < p->n_host[1]; t++) {
+			unsigned i = first;
+
+			if (f || t) {
+				i = NEXT(p, p->at_ike[first], "ike statements", c->ike, c->n_ike);
+				if (i == first)
+					return;
+				memcpy(&c->ike[i], &c->ike[first], sizeof(c->ike[i]));
+				p->at_ike[i] = p->at_ike[first];
+			}
+			c->ike[i].from = p->host[0][f].addr;
+			c->ike[i].to = p->host[1][t].addr;
+			c->ike[i].to_prefix = p->host[1][t].prefix;
+		}
+	}
+}
+
+/* Seconds, or a number and s, m or h. */
+static void ike_lifetime(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+	char shown[48];
+
+	if (n && n < 10 && (!s[n] || (strchr("smh", s[n]) && !s[n + 1])))
+		return;
+	str_escape(shown, sizeof(shown), s, strlen(s));
+	conf_error(p, pos, "lifetime is \"%s\"; expected a number of seconds, or one with m or h behind it", shown);
 }
 
 static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s)
@@ -1645,6 +1829,12 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 	if (*dst)
 		conf_error(p, pos, "%s %s is there already: %s", phase, what, dst);
 	for (const struct conf_alg *a = algs; a->name; a++) {
+		const char *name = a->alias ? a->alias : a->name;
+
+		if (a->why && !strcmp(a->name, s)) {
+			conf_error(p, pos, "%s %s %s cannot be served: %s", phase, what, s, a->why);
+			return;
+		}
 		if (!(p->suite_quick ? a->in_quick : a->in_main))
 			continue;
 		if (!strcmp(a->name, s)) {
@@ -1652,8 +1842,11 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 				conf_error(p, pos, "quick %s %s is not built yet", what, s);
 				return;
 			}
+			if (a->weak)
+				conf_warn(p, pos, "%s %s %s is weak: take it out once every client is newer; without it "
+					"they use %s or better", phase, what, name, a->weak);
 			memset(dst, 0, sizeof(p->ike->main_enc));
-			memcpy(dst, s, strlen(s));
+			memcpy(dst, name, strlen(name));
 			return;
 		}
 		kw_suggest(s, a->name, &best, &dist);
@@ -1661,15 +1854,6 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 	if (!best)
 		best = algs == conf_auths ? "hmac-sha2-256" : algs == conf_encs ? "aes" : "modp2048";
 	conf_error(p, pos, "unknown %s %s \"%s\"; did you mean \"%s\"?", phase, what, shown, best);
-}
-
-static void ike_end(struct conf_parse *p, struct conf_pos pos)
-{
-	const struct conf_ike *k = p->ike;
-
-	if (k->quick_auth[0] && (!strcmp(k->quick_enc, "aes-128-gcm") || !strcmp(k->quick_enc, "aes-256-gcm")))
-		conf_error(p, pos, "quick auth %s: enc %s authenticates by itself, and takes no auth", k->quick_auth,
-			k->quick_enc);
 }
 
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
@@ -1690,7 +1874,7 @@ static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 	}
 	memcpy(p->ike->psk, s, n);
 	p->ike->psk_len = (uint16_t)n;
-	conf_judge_psk(p, p->ike, pos);
+	conf_judge_secret(p, pos, "the pre-shared key", p->ike->psk, n);
 }
 
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
@@ -1710,7 +1894,7 @@ static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, s
 
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value)
 {
-	struct conf_macro *m;
+	struct conf_macro *m, **at;
 
 	for (const char *c = name; *c; c++) {
 		if (!isalnum((unsigned char)*c) && *c != '_') {
@@ -1722,19 +1906,21 @@ static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *nam
 		conf_error(p, pos, "a macro's name is 1 to %d bytes long", CONF_NAME_MAX - 1);
 		return;
 	}
-	for (m = p->macros; m; m = m->next) {
+	for (at = &p->macros; (m = *at); at = &m->next) {
 		if (!strcmp(m->name, name))
 			break;
 	}
 	if (m) {
 		text_free(m->value);
+	} else if (p->n_macros++ >= CONF_MACROS) {
+		conf_error(p, pos, "too many macros; at most %d", CONF_MACROS);
+		return;
 	} else {
-		m = calloc(1, sizeof(*m));
+		m = *at = calloc(1, sizeof(*m));
 		if (!m)
 			abort();
 		m->name = text_dup(name, strlen(name));
-		m->next = p->macros;
-		p->macros = m;
+		m->pos = pos;
 	}
 	m->value = text_dup(value, strlen(value));
 }

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { RANGE_MAX = 1 << 20 };	/* addresses of one pool: 8 MB of state */
-
 struct slot {
 	uint32_t ip;
 	bool leased, dynamic;
@@ -56,7 +54,7 @@ int pool_new(const struct conf_ipcp *c, uint32_t reserved, struct pool **ret)
 	p->head = p->tail = NONE;
 	for (unsigned i = 0; i < c->n_pool; i++)
 		n += (uint64_t)c->pool[i].last - c->pool[i].first + 1;
-	if (n > RANGE_MAX || (n && !(p->slot = calloc(n, sizeof(*p->slot))))) {
+	if (n > CONF_POOL_ADDRS || (n && !(p->slot = calloc(n, sizeof(*p->slot))))) {
 		pool_free(p);
 		return -ENOMEM;
 	}
@@ -118,7 +116,14 @@ bool pool_take(struct pool *p, uint32_t ip)
 {
 	struct slot *s = pool_find(p, ip);
 
-	if (!s || s->leased || !s->dynamic)
+	return s && s->dynamic && pool_claim(p, ip);
+}
+
+bool pool_claim(struct pool *p, uint32_t ip)
+{
+	struct slot *s = pool_find(p, ip);
+
+	if (!s || s->leased)
 		return false;
 	s->leased = true;
 	p->in_use++;

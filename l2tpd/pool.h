@@ -14,7 +14,7 @@ struct pool;
 /*
  * A pool of conf's ranges.  reserved (the server's own address) is never
  * leased, nor is a range's address that ends in .0 or .255 of a /24 boundary
- * when the range spans it. 0 or -ENOMEM.
+ * when the range spans it. 0 or -ENOMEM (more than CONF_POOL_ADDRS, too).
  */
 MUST_USE int pool_new(const struct conf_ipcp *, uint32_t reserved, struct pool **ret);
 void pool_free(struct pool *);		/* NULL is fine */
@@ -28,6 +28,8 @@ uint32_t pool_lease(struct pool *, uint32_t want);
 
 /* Lease this one, when it is free and of the dynamic kind: another was promised to nobody. */
 bool pool_take(struct pool *, uint32_t ip);
+/* Lease that address or none. */
+MUST_USE bool pool_claim(struct pool *, uint32_t ip);
 
 /* Give it back; one that is not leased is ignored. */
 void pool_release(struct pool *, uint32_t ip);

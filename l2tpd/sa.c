@@ -14,7 +14,7 @@ enum {
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
 };
 
-static void flow_free(struct flow *f);
+static void flow_free(struct flow *);
 static void flow_idle(evutil_socket_t fd, short what, void *arg);
 static void flow_timer(evutil_socket_t fd, short what, void *arg);
 
@@ -30,22 +30,30 @@ static struct flow *flow_find(struct engine *e, const struct lineage *l)
 	return NULL;
 }
 
-/* The tunnel statement whose `listen on` fits best: the address itself before "any". */
+/*
+ * The tunnel statement whose `listen on` fits best: the address itself before
+ * "any", then the first in the file.  CONF_TUNNELS: none.
+ */
 static unsigned tunnel_of(const struct engine *e, const struct addr *local)
 {
-	unsigned any = 0;
+	unsigned best = CONF_TUNNELS;
+	bool best_is_any = true;
 
 	for (unsigned t = 0; t < e->conf.n_tunnel; t++) {
-		for (unsigned i = 0; i < e->conf.tunnel[t].n_listen; i++) {
+		for (unsigned i = 0; conf_has_tunnel(&e->conf, t) && i < e->conf.tunnel[t].n_listen; i++) {
 			const struct addr *at = &e->conf.tunnel[t].listen[i];
+			bool any = addr_is_any(at) && at->family == local->family;
 
-			if (addr_ip_eq(at, local))
-				return t;
-			if (addr_is_any(at) && at->family == local->family)
-				any = t;
+			if (!any && !addr_ip_eq(at, local))
+				continue;
+			if (best == CONF_TUNNELS || (best_is_any && !any) ||
+			    (best_is_any == any && e->conf.tunnel[t].order < e->conf.tunnel[best].order)) {
+				best = t;
+				best_is_any = any;
+			}
 		}
 	}
-	return any;
+	return best;
 }
 
 static int sock_of(const struct engine *e, const struct addr *local)
@@ -61,10 +69,23 @@ static int sock_of(const struct engine *e, const struct addr *local)
 	return any;
 }
 
+struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
+{
+	c->refs++;
+	return c;
+}
+
+void tunnel_conf_put(struct tunnel_conf *c)
+{
+	if (c && --c->refs == 0)
+		free(c);
+}
+
 static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
 	const struct addr *peer)
 {
 	struct flow *f = calloc(1, sizeof(*f));
+	static struct log_rate rate;
 	char a[ADDR_STRLEN];
 	struct rng seed;
 
@@ -73,11 +94,12 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 	f->e = e;
 	f->lineage = *l;
 	f->tunnel = tunnel_of(e, local);
+	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
 	data_flow_init(f);
 	rng_init(&seed);
-	l2tp_flow_init(&f->l2tp, &e->l2tp_conf[f->tunnel], &e->ids, &seed);
+	l2tp_flow_init(&f->l2tp, &f->conf->l2tp, &e->ids, &seed);
 	f->timer_at = UINT64_MAX;
 	f->timer = evtimer_new(e->base, flow_timer, f);
 	f->idle = evtimer_new(e->base, flow_idle, f);
@@ -90,6 +112,12 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 		return NULL;
 	}
 	flow_watch(f);
+	/* A socket outlives the `listen on` that it was made for. */
+	if (f->conf->removed) {
+		if (log_rate_ok(&rate, now_ms()))
+			log_info("%s no tunnel listens on %s any more", f->tag, addr_str(local, a));
+		flow_kill(f, "no tunnel listens there");
+	}
 	return f;
 }
 
@@ -127,6 +155,17 @@ void flow_kill(struct flow *f, const char *reason)
 	f->kill_asked = true;
 	/* iked ends the IKE_SA; its SA_DEL and FLOW_END take the rest away. */
 	peer_send(&f->e->iked, MSG_FLOW_KILL, &m, sizeof(m), -1);
+}
+
+void flow_end_removed(struct engine *e)
+{
+	LIST_EACH(&e->flows, i) {
+		struct flow *f = CONTAINER_OF(i, struct flow, link);
+
+		if (f->conf->removed)
+			flow_kill(f, "its tunnel was removed");
+	}
+	data_flush(e);
 }
 
 static void flow_idle(evutil_socket_t fd, short what, void *arg)
@@ -204,6 +243,7 @@ static void flow_free(struct flow *f)
 		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
 	data_flow_end(f);
+	tunnel_conf_put(f->conf);
 	if (f->timer)
 		event_free(f->timer);
 	if (f->idle)

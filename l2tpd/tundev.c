@@ -416,3 +416,24 @@ int tundev_routes(struct rtnl *r, tundev_route_fn *each, void *ctx)
 	m->rtm_family = AF_INET;
 	return dump(r, h, RTM_GETROUTE, route_one, &l);
 }
+
+int tundev_change(struct rtnl *r, unsigned index, uint32_t ip_was, uint32_t ip, uint16_t mtu)
+{
+	struct batch b = { .len = 0 };
+	struct nlmsghdr *h;
+
+	h = batch_next(r, &b, RTM_SETLINK, 0);
+	put_link(h, index);
+	mnl_attr_put_u32(h, IFLA_MTU, mtu);
+	batch_end(&b, h);
+	/* The new one first: routes go with a device's last address. */
+	h = batch_next(r, &b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+	put_addr(h, index, ip, ip);
+	batch_end(&b, h);
+	if (ip_was != ip) {
+		h = batch_next(r, &b, RTM_DELADDR, 0);
+		put_addr(h, index, ip_was, ip_was);
+		batch_end(&b, h);
+	}
+	return batch_run(r, &b);
+}

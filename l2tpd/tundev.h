@@ -52,6 +52,9 @@ MUST_USE int tundev_setup(struct rtnl *, unsigned index, const char *ifname,
 MUST_USE int tundev_retire(struct rtnl *, unsigned index, uint32_t ip_local, uint32_t ip_peer,
 			   uint32_t group);
 
+/* Another address without a peer, and another MTU, of a device that is in service; its routes stay. */
+MUST_USE int tundev_change(struct rtnl *, unsigned index, uint32_t ip_was, uint32_t ip, uint16_t mtu);
+
 /* Delete one device, or all of a group at the price of one. */
 MUST_USE int tundev_delete(struct rtnl *, unsigned index);
 MUST_USE int tundev_delete_group(struct rtnl *, uint32_t group);

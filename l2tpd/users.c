@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "l2tpd/keyword.h"
+#include "l2tpd/weak.h"
 
 struct users {
 	struct user *v;
@@ -24,6 +26,8 @@ struct users {
 /* A row, its lines joined. */
 struct row {
 	char text[USERS_ROW_MAX];
+	uint16_t line_of[USERS_ROW_MAX];	/* of each byte, from the row's first line on */
+	uint16_t col_of[USERS_ROW_MAX];
 	size_t len;
 	unsigned line;		/* of its first byte */
 };
@@ -183,12 +187,14 @@ static bool ip4_of(const char *s, uint32_t *ret)
 	return true;
 }
 
-static void say(const struct loader *l, unsigned line, const char *name, size_t name_len, const char *what)
+/* What is wrong with the byte at at, or the row as a whole (0). */
+static void say(const struct loader *l, const struct row *r, size_t at, size_t name_len, const char *what)
 {
 	char shown[64];
 
-	str_escape(shown, sizeof(shown), name, name_len);
-	conf_msg_add(l->msgs, true, l->path, line, 1, "%s%s%s", shown, *shown ? ": " : "", what);
+	str_escape(shown, sizeof(shown), r->text, name_len);
+	conf_msg_add(l->msgs, true, l->path, r->line + r->line_of[at], r->col_of[at], "%s%s%s", shown,
+		*shown ? ": " : "", what);
 }
 
 /* A field that we do not know: kept out of the way, but a slip of the pen must be seen. */
@@ -197,20 +203,25 @@ static void say_unknown(const struct loader *l, const struct row *r, size_t name
 	static const char *const fields[] = { "password", "framed-ip-address", "framed-ip-network", "calling-number" };
 	const char *best = NULL;
 	unsigned dist = UINT_MAX;
-	char word[32], what[120];
+	char word[32], what[160];
 
 	/* Up to the value: that may be a secret. */
 	str_escape(word, sizeof(word), f, MIN(n, strcspn(f, "=#@:")));
 	for (size_t i = 0; i < N_ELEMENTS(fields); i++)
 		kw_suggest(word, fields[i], &best, &dist);
-	snprintf(what, sizeof(what), "field %s is unknown and ignored%s%s%s", word, best ? "; did you mean " : "",
-		best ? best : "", best ? "?" : "");
-	say(l, r->line, r->text, name_len, what);
+	if (!strcmp(word, "tc"))
+		snprintf(what, sizeof(what), "tc= is not supported and ignored: write the fields of the other row here too");
+	else
+		snprintf(what, sizeof(what), "field %s is unknown and ignored%s%s%s", word, best ? "; did you mean " : "",
+			best ? best : "", best ? "?" : "");
+	say(l, r, (size_t)(f - r->text), name_len, what);
 }
 
 /* The fields after the name. NULL and *w, whose strings point into value[], or why the row is bad. */
+#define AGAIN "this field stands here twice; the first one counts"
+
 static const char *row_fields(const struct loader *l, const struct row *r, size_t name_len, struct user *w,
-	char password[static USERS_PASSWORD_MAX + 1], char number[static USERS_NAME_MAX + 1])
+	size_t *ret_at, char password[static USERS_PASSWORD_MAX + 1], char number[static USERS_NAME_MAX + 1])
 {
 	const char *why = NULL, *at = r->text + name_len, *end = r->text + r->len;
 	bool have_password = false, have_ip = false, have_net = false, have_number = false;
@@ -232,10 +243,13 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 		n = (size_t)(stop - f);
 		if (!n)
 			continue;
+		*ret_at = (size_t)(f - r->text);
 		/* The first of several counts, as in getcap(3). */
 		if ((v = field_is(f, n, "password", &len))) {
-			if (have_password)
+			if (have_password) {
+				say(l, r, *ret_at, name_len, AGAIN);
 				continue;
+			}
 			got = unescape(v, len, password, USERS_PASSWORD_MAX + 1, &why);
 			if (got < 0)
 				return why;
@@ -244,21 +258,27 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			w->password_len = (uint16_t)got;
 			have_password = true;
 		} else if ((v = field_is(f, n, "framed-ip-address", &len))) {
-			if (have_ip)
+			if (have_ip) {
+				say(l, r, *ret_at, name_len, AGAIN);
 				continue;
+			}
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_ip) || !w->framed_ip)
 				return "framed-ip-address is no IPv4 address";
 			have_ip = true;
 		} else if ((v = field_is(f, n, "framed-ip-network", &len))) {
-			if (have_net)
+			if (have_net) {
+				say(l, r, *ret_at, name_len, AGAIN);
 				continue;
+			}
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
 			    (~w->framed_netmask & (~w->framed_netmask + 1)))
 				return "framed-ip-network is no netmask such as 255.255.255.255";
 			have_net = true;
 		} else if ((v = field_is(f, n, "calling-number", &len))) {
-			if (have_number)
+			if (have_number) {
+				say(l, r, *ret_at, name_len, AGAIN);
 				continue;
+			}
 			if (unescape(v, len, number, USERS_NAME_MAX + 1, &why) < 0)
 				return why;
 			have_number = true;
@@ -266,16 +286,20 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			say_unknown(l, r, name_len, f, n);
 		}
 	}
-	return have_password ? NULL : "there is no password";
+	*ret_at = 0;
+	return have_password ? NULL : "there is no password; expected :password=…:";
 }
 
-/* Why the row is left out, or NULL. Short of memory: *ret_err. */
-static const char *row_take(const struct loader *l, const struct row *r, int *ret_err)
+/* Why the row is left out, with *ret_at, or NULL. Short of memory: *ret_err. */
+static const char *row_take(const struct loader *l, const struct row *r, size_t *ret_at, int *ret_err)
 {
+	const struct user *first;
+	static char again[80];
 	char password[USERS_PASSWORD_MAX + 1], number[USERS_NAME_MAX + 1];
 	struct users *u = l->u;
 	struct user w = { 0 };
-	const char *colon = memchr(r->text, ':', r->len), *why;
+	const char *colon = memchr(r->text, ':', r->len), *why, *weak;
+	char what[160];
 	size_t n = colon ? (size_t)(colon - r->text) : r->len;
 
 	if (!colon)
@@ -295,20 +319,29 @@ static const char *row_take(const struct loader *l, const struct row *r, int *re
 	}
 	if (r->text[0] == ' ' || r->text[n - 1] == ' ')
 		return "a blank at an end of the name";
-	if (find(u, (const uint8_t *)r->text, n))
-		return "this user is there already; the first row counts";
+	first = find(u, (const uint8_t *)r->text, n);
+	if (first) {
+		snprintf(again, sizeof(again), "this user is there already, at line %u; that row counts", first->line);
+		return again;
+	}
 	if (u->n >= USERS_MAX)
 		return "too many users";
-	why = row_fields(l, r, n, &w, password, number);
+	why = row_fields(l, r, n, &w, ret_at, password, number);
 	if (!why && !grow(u))
 		*ret_err = -ENOMEM;
 	if (!why && !*ret_err) {
 		w.name = keep(u, r->text, n);
 		w.name_len = (uint16_t)n;
+		w.line = r->line;
 		w.password = keep(u, password, w.password_len);
 		w.calling_number = keep(u, number, strlen(number));
 		u->v[u->n] = w;
 		slot_put(u, u->n++);
+		weak = weak_password((const uint8_t *)w.name, w.name_len, (const uint8_t *)w.password, w.password_len);
+		if (weak) {
+			snprintf(what, sizeof(what), "the password %s and can be guessed; a good one: openssl rand -base64 12", weak);
+			say(l, r, 0, n, what);
+		}
 	}
 	explicit_bzero(password, sizeof(password));
 	return why;
@@ -330,6 +363,7 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 		err = -ENOMEM;
 	while (!err && at < end) {
 		const char *why = NULL;
+		size_t bad_at = 0;
 		bool more = true;
 
 		r->len = 0;
@@ -349,6 +383,10 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 				len = 0;
 			}
 			memcpy(r->text + r->len, at, len);
+			for (size_t i = 0; i <= len; i++) {
+				r->line_of[r->len + i] = (uint16_t)MIN(line - r->line, (unsigned)UINT16_MAX);
+				r->col_of[r->len + i] = (uint16_t)(i + 1);
+			}
 			r->len += len;
 			at = nl ? nl + 1 : end;
 		}
@@ -360,12 +398,12 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 		else if (memchr(r->text, '\r', r->len))
 			why = "a carriage return: lines must end as on Unix";
 		if (!why)
-			why = row_take(&l, r, &err);
+			why = row_take(&l, r, &bad_at, &err);
 		if (why) {
 			size_t name_len = strcspn(r->text, ":|");
 
 			/* A row without a colon may be nothing but a password. */
-			say(&l, r->line, r->text, name_len < r->len ? name_len : 0, why);
+			say(&l, r, bad_at, name_len < r->len ? name_len : 0, why);
 		}
 	}
 	if (r)
@@ -417,6 +455,32 @@ int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs
 		explicit_bzero(buf, n);
 	free(buf);
 	return err;
+}
+
+int users_check(const struct conf *c, struct conf_msgs *msgs)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < c->n_auth; i++) {
+		const char *path = c->auth[i].users_file;
+		struct users *u;
+		char why[512];
+		int fd, err;
+
+		if (!*path || (fd = conf_open_secret(path, why)) < 0)
+			continue;
+		err = users_load_fd(fd, path, &u, msgs);
+		close(fd);
+		if (err) {
+			conf_msg_add(msgs, false, path, 0, 0, "cannot be read: %s", strerror(-err));
+			ret = -1;
+			continue;
+		}
+		if (!users_count(u))
+			conf_msg_add(msgs, true, path, 0, 0, "no user stands in it, so nobody can log in by %s", c->auth[i].name);
+		users_free(u);
+	}
+	return ret;
 }
 
 const struct user *users_find(const struct users *u, const uint8_t *name, size_t len)

@@ -31,6 +31,7 @@ struct user {
 	uint16_t name_len, password_len;
 	uint32_t framed_ip;		/* host order; 0 = from the pool */
 	uint32_t framed_netmask;	/* host order; all ones when none is written */
+	unsigned line;			/* of the file */
 };
 
 struct users;
@@ -38,13 +39,21 @@ struct users;
 /*
  * Read the text of n bytes.  path: what messages call it.  0 and *ret (owned by
  * the caller, users_free()), or -E2BIG (too large), -ENOMEM.  A row that is left
- * out is a warning in msgs.
+ * out, a field that has no effect and a password that is soon guessed are warnings
+ * in msgs, with the user's name and never a password.
  */
 MUST_USE int users_load(const void *text, size_t n, const char *path, struct users **ret,
 	struct conf_msgs *msgs);
 
 /* As users_load(), from the start of an open file; fd stays open. Besides: -errno of a read. */
 MUST_USE int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs *msgs);
+
+/*
+ * Read the users files of a configuration, for what there is to say about them.
+ * 0, or -1 and an error in msgs where one cannot be read.  One that is not there is
+ * no news: conf_load() has warned of it.
+ */
+MUST_USE int users_check(const struct conf *, struct conf_msgs *msgs);
 
 /* The user with this name or NULL; valid until users_free(). */
 const struct user *users_find(const struct users *, const uint8_t *name, size_t len);

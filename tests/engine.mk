@@ -32,3 +32,9 @@ tests_unit_t_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIB
 
 # What the server does with bad input: tests/SECURITY.md says which test shows what.
 EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/netns/20-hostile.sh
+
+unit_tests += tests/unit/t_auth_reload
+tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c
+tests_unit_t_auth_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_auth_reload_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -75,7 +75,11 @@ while [ $SECONDS -lt $end ] && rig_alive "$server_pid"; do
 	*) what=KILL ;;
 	esac
 	case $what in
-	HUP-parent) kill -HUP "$server_pid" ;;
+	HUP-parent)
+		sed "s/9\.9\.9\.[0-9]*/9.9.9.$((RANDOM % 250 + 1))/" "$server_run/conf" >"$server_run/conf.new"
+		chmod 600 "$server_run/conf.new" && mv "$server_run/conf.new" "$server_run/conf"
+		kill -HUP "$server_pid"
+		;;
 	users) touch "$server_run/users" ;;
 	*) kill -$what "$victim" 2>/dev/null ;;
 	esac

@@ -3,7 +3,8 @@
  * culvertctl's command line and its layouts.  Byte 0: how many words (0-7);
  * the words, each up to a NUL; the rest is rows, as they would lie in memory,
  * the last one filled up with zeros.  Whatever is in them, what is printed is
- * printable.
+ * printable.  With `reload` the rest is a line of text, and what is printed reads
+ * back as UTF-8 without control characters.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -25,11 +26,32 @@ static bool resolve(const struct addr *a, char *buf, size_t cap)
 	return a->ip[1] & 1;
 }
 
+static void put_line(FILE *out, struct rd r)
+{
+	char *line = calloc(1, r.n + 1), *text = NULL;
+	size_t len, n = r.n;
+	FILE *f = open_memstream(&text, &len);
+
+	if (n)
+		memcpy(line, rd_bytes(&r, n), n);
+	format_line(f, line);
+	fclose(f);
+	for (size_t i = 0; i < len; i++)
+		if (((uint8_t)text[i] < 0x20 && i + 1 < len) || text[i] == 0x7f ||
+		    ((uint8_t)text[i] == 0xc2 && (uint8_t)text[i + 1] < 0xa0))
+			abort();
+	fprintf(out, "%zu", len);
+	free(line);
+	free(text);
+}
+
 static void put(FILE *out, const struct ctl_cmd *cmd, struct rd r)
 {
 	struct format f = { .out = out, .layout = cmd->verb, .resolve = resolve };
 
-	while (r.n) {
+	if (cmd->verb == CTL_RELOAD)
+		put_line(out, r);
+	while (cmd->verb != CTL_RELOAD && r.n) {
 		struct msg_ctl_row row = { 0 };
 		struct msg_ctl_counter counter;
 		size_t n = MIN(r.n, sizeof(row));

@@ -6,7 +6,10 @@
  *
  *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=, if=tunN:
  *					two engines and a shared device of each
+ *					slot=N: at that index, holes before it; mru=
  *	start				"ready", or "exit N"
+ *	apply				"applied ERR TEXT": a reload to the last conf
+ *	finish				"applied 0": its end
  *	add UNIT LOCAL PEER MTU ALIAS	"done ERR IFNAME"; keeps the TUN like an engine
  *	del UNIT			no answer; closes the TUN
  *	shared INTERFACE ENGINE		"done ERR FD", FD 1 when one came; keeps it like an engine
@@ -112,6 +115,8 @@ static void on_conf(char *args)
 	c->n_interface = c->n_ipcp = c->n_tunnel = 1;
 	c->interface[0].per_session = true;
 	str_copy(c->interface[0].name, sizeof(c->interface[0].name), "pppx0");
+	str_copy(c->tunnel[0].name, sizeof(c->tunnel[0].name), "L2TP");
+	str_copy(c->ipcp[0].name, sizeof(c->ipcp[0].name), "HOME");
 	c->tunnel[0].ingress_filter = c->tunnel[0].tcp_mss_adjust = c->tunnel[0].l2tp_require_ipsec = true;
 	for (char *k = strtok(args, " "); k; k = strtok(NULL, " ")) {
 		char *v = strchr(k, '=');
@@ -123,6 +128,12 @@ static void on_conf(char *args)
 			c->engines = 2;
 			c->interface[0].per_session = false;
 			str_copy(c->interface[0].name, sizeof(c->interface[0].name), v);
+		} else if (!strcmp(k, "slot")) {
+			c->interface[atoi(v)] = c->interface[0];
+			memset(&c->interface[0], 0, atoi(v) ? sizeof(c->interface[0]) : 0);
+			c->n_interface = (uint8_t)(atoi(v) + 1);
+		} else if (!strcmp(k, "mru")) {
+			c->tunnel[0].mru = (uint16_t)atoi(v);
 		} else if (!strcmp(k, "address")) {
 			c->interface[0].address = ip4(v);
 		} else if (!strcmp(k, "pool")) {
@@ -156,6 +167,18 @@ static void on_start(void)
 	if (!next(&parent) || m.type != MSG_READY)
 		say_exit();
 	puts("ready");
+}
+
+static void on_apply(uint32_t phase)
+{
+	const struct msg_apply a = { .phase = phase };
+
+	if (phase == APPLY_CONF)
+		send_or_die(&parent, MSG_CONF, &conf, sizeof(conf), -1);
+	send_or_die(&parent, MSG_APPLY, &a, sizeof(a), -1);
+	if (!next(&parent) || m.type != MSG_APPLIED || m.b.applied.phase != phase)
+		die("no APPLIED");
+	printf("applied %d%s%s\n", m.b.applied.err, m.b.applied.text[0] ? " " : "", m.b.applied.text);
 }
 
 static void on_add(const char *args)
@@ -324,6 +347,10 @@ static void line(char *s)
 		on_conf(args);
 	} else if (!strcmp(s, "start")) {
 		on_start();
+	} else if (!strcmp(s, "apply")) {
+		on_apply(APPLY_CONF);
+	} else if (!strcmp(s, "finish")) {
+		on_apply(APPLY_DONE);
 	} else if (!strcmp(s, "add")) {
 		on_add(args);
 	} else if (!strcmp(s, "del")) {

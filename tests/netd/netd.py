@@ -79,6 +79,14 @@ class Drive:
         self.tell("conf " + conf)
         return self.ask("start")
 
+    def apply(self, conf):
+        self.tell("conf " + conf)
+        return self.ask("apply")
+
+    def reload(self, conf):
+        check_eq(self.apply(conf), "applied 0", "reload")
+        check_eq(self.ask("finish"), "applied 0", "reload's end")
+
     def add(self, unit, peer, mtu=1360, local="192.168.87.1", alias="user"):
         answer = self.ask(f"add {unit} {local} {peer} {mtu} {alias}").split()
         check_eq(answer[0], "done", "answer to add")
@@ -401,6 +409,60 @@ def test_shared():
     check_clean("shared")
 
 
+# The configuration changes under devices that have sessions.
+def test_reload():
+    def devs():
+        return {d["ifname"]: ([a["local"] for a in d["addr_info"]], d["mtu"])
+                for d in json.loads(run("ip", "-j", "addr")) if d["ifname"][:4] in ("tun0", "tun1", "pppx")
+                and d["ifname"] not in ("pppx500", "pppx501")}
+
+    # A device for each: new pools and a new address are for new sessions, old ones until the manager knows.
+    d = Drive()
+    check_eq(d.start(POOL), "ready", "start")
+    check_eq(d.ask("finish"), "applied 0", "the end of a reload that was none does nothing")
+    check_eq(d.add(0, "192.168.87.20"), 0, "a session")
+    check_eq(d.apply("address=10.9.0.1 pool=10.9.0.10-10.9.0.20"), "applied 0", "other addresses")
+    check("10.9.0.10-10.9.0.20" in run("nft", "list", "table", "inet", "culvert"), "the rules have them")
+    check_eq(d.add(1, "192.168.87.21"), 0, "one that was let in before")
+    check_eq(d.add(2, "10.9.0.10", local="10.9.0.1"), 0, "one of now")
+    check_eq(d.add(3, "10.9.0.11"), EINVAL, "one of neither")
+    check_eq(d.ask("finish"), "applied 0", "end")
+    check_eq(d.add(3, "192.168.87.22"), EINVAL, "too late")
+    check_eq(sorted(devs()), ["pppx0", "pppx1", "pppx2"], "the sessions are left alone")
+    check_eq(d.ask("shutdown"), "exit 0", "shutdown")
+
+    # Shared ones.
+    conf = POOL + " if=tun0 mru=1300"
+    d = Drive()
+    check_eq(d.start(conf), "ready", "start")
+    for e in (0, 1):
+        check_eq(d.ask(f"shared 0 {e}"), "done 0 1", "a device")
+    for i in range(20, 40):
+        check_eq(d.ask(f"route 0 {i % 2} 192.168.87.{i}"), "done 0", "a route")
+    d.reload("address=192.168.87.2 pool=192.168.87.10-192.168.87.90 if=tun0 mru=1400")
+    check_eq(devs(), {"tun0": (["192.168.87.2"], 1400), "tun0-1": (["192.168.87.2"], 1400)}, "address and MTU")
+    check_eq(len([r for r, dev in routes().items() if dev.startswith("tun0")]), 20, "every route is still there")
+    d.reload("address=192.168.87.2 pool=192.168.87.10-192.168.87.90 if=tun0 mru=1400")
+    check_eq(d.ask("route 0 0 192.168.87.91"), "done -22", "outside the new pool")
+    check_eq(d.ask("route 0 0 192.168.87.90"), "done 0", "inside")
+    # netd dies and is asked again for what it has done already.
+    check_eq(d.ask("restart"), "restarted", "restart")
+    check_eq(d.start("address=192.168.87.2 pool=192.168.87.10-192.168.87.90 if=tun0 mru=1400"), "ready", "start")
+    d.reload("address=192.168.87.3 pool=192.168.87.10-192.168.87.90 if=tun0 mru=1400")
+    check_eq(devs()["tun0"], (["192.168.87.3"], 1400), "a device taken over is changed as well")
+    # The interface goes, another comes: at another index.  Its devices stay until the end.
+    check_eq(d.apply("address=192.168.87.3 pool=192.168.87.10-192.168.87.90 if=tun1 mru=1400 slot=1"), "applied 0", "rename")
+    check_eq(sorted(devs()), ["tun0", "tun0-1"], "its devices before the end")
+    check_eq(d.ask("shared 1 0"), "done 0 1", "the new one's")
+    check_eq(d.ask("shared 0 0"), "done -22 0", "there is no more of the old")
+    check_eq(d.ask("finish"), "applied 0", "end")
+    check_eq(sorted(devs()), ["tun1"], "its devices after the end")
+    check_eq(d.stats()["routes"], 0, "its routes went with them")
+    check_eq(d.ask("route 1 0 192.168.87.20"), "done 0", "a route of the new one")
+    check_eq(d.ask("shutdown"), "exit 0", "shutdown")
+    check_clean("reload")
+
+
 def test_texts():
     here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fw")
     texts = [f for f in sorted(os.listdir(here)) if f.endswith(".nft")]
@@ -428,7 +490,8 @@ def test_starts():
         os.symlink(BUILD + "/culvert-firewall", helper)
         check_eq(d.start(POOL), "ready", "start")
         os.unlink(helper)
-        check_eq(d.start(POOL + " nat_on=ext0"), "ready", "new settings that fail")
+        check_eq(d.apply(POOL + " nat_on=ext0"), "applied -2 the firewall cannot be set up: No such file or directory",
+                 "new settings that fail")
         check(table() and "masquerade" not in run("nft", "list", "table", "inet", "culvert"), "the old rules")
         os.symlink(BUILD + "/culvert-firewall", helper)
         check_eq(d.ask("shutdown"), "exit 0", "shutdown")
@@ -600,14 +663,14 @@ def test_rules():
         check(not arrives, f"{name}: arrives")
 
     # Reload: client-to-client, with the session in place.
-    check_eq(d.start(POOL + " nat_on=ext0 c2c=1"), "ready", "reload")
+    d.reload(POOL + " nat_on=ext0 c2c=1")
     d.put(0, udp(ONE, 6000, TWO, 6000, b"x"))
     check(b"x" in n.mark_client(1), "client-to-client yes")
-    check_eq(d.start(POOL + " nat_on=ext0 spoof=1"), "ready", "reload")
+    d.reload(POOL + " nat_on=ext0 spoof=1")
     check(n.from_client(n.out, udp("10.50.0.77", 6002, OUT, 7000, b"x")), "ingress-filter no")
 
     # Without the rules everything arrives: the checks above can fail.
-    check_eq(d.start(POOL + " off=1"), "ready", "reload")
+    d.reload(POOL + " off=1")
     check(not table(), "off")
     for name, arrives in blocked(n).items():
         check(arrives, f"{name}: does not arrive even without rules")
@@ -625,7 +688,7 @@ def main():
     run("ip", "tuntap", "add", "pppx501", "mode", "tun")
     run("nft", "add", "table", "inet", "other")
     began = time.monotonic()
-    for test in (test_devices, test_ends, test_shared, test_texts, test_starts, test_rules):
+    for test in (test_devices, test_ends, test_shared, test_reload, test_texts, test_starts, test_rules):
         was = time.monotonic()
         test()
         print(f"{test.__name__}: ok, {time.monotonic() - was:.1f} s", flush=True)

@@ -159,6 +159,7 @@ check_eq "30 logins" "30 30 3" "$(got again sessions) $(got again up) $(got agai
 check "p50 and p99 of the login ($(got again all_us) us)" eval '[[ $(got again all_us) =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]]'
 check "10 vanish and come again" dial back -n 10 --from $PREFIX --again 1 --vanish-after 0
 check_eq "20 logins" "20 20" "$(got back sessions) $(got back up)"
+check "the server finds that they are gone" wait_for sessions_are 0
 
 # --- suites ---
 

@@ -176,7 +176,12 @@ static inline void rig_make(bool shared, unsigned auth)
 		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
 	e->conf.n_tunnel = 1;
 	e->conf.tunnel[0].ingress_filter = true;
-	e->l2tp_conf[0] = l2tp_conf_default;
+	e->conf.tunnel[0].name[0] = 'T';
+	e->conf.tunnel[0].n_listen = 1;
+	e->conf.tunnel[0].listen[0].family = 4;
+	e->tunnel_conf[0] = calloc(1, sizeof(*e->tunnel_conf[0]));
+	RIG_MUST(e->tunnel_conf[0]);
+	*e->tunnel_conf[0] = (struct tunnel_conf){ .refs = 1, .l2tp = l2tp_conf_default };
 	rig.ppp = (struct ppp_conf){ .mru = RIG_MTU };
 	data_init(e);
 	e->n_sock = 1;
@@ -219,6 +224,7 @@ static inline void rig_free(void)
 	event_free(e->in_pump);
 	event_free(e->out_pump);
 	event_base_free(e->base);
+	tunnel_conf_put(e->tunnel_conf[0]);
 	free(e->sa);
 	memset(&rig, 0, sizeof(rig));
 }

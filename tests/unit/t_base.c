@@ -140,6 +140,63 @@ static void t_chan(void **st)
 	chan_close(&b);
 }
 
+/* The messages of a reload: who may say them to whom, and with what in them. */
+static void t_reload_msgs(void **st)
+{
+	static const struct {
+		enum role from, to;
+		enum msg_type type;
+		union msg_body b;
+		size_t len;
+		bool ok;
+	} rows[] = {
+		{ ROLE_CTL, ROLE_MANAGER, MSG_CTL_RELOAD, { .ctl_req = { .version = CTL_VERSION } }, sizeof(struct msg_ctl_req), true },
+		{ ROLE_CTL, ROLE_MANAGER, MSG_CTL_RELOAD, { .ctl_req = { .version = 9 } }, sizeof(struct msg_ctl_req), false },
+		{ ROLE_CTL, ROLE_MANAGER, MSG_RELOAD, { { 0 } }, 0, false },
+		{ ROLE_MANAGER, ROLE_PARENT, MSG_RELOAD, { { 0 } }, 0, true },
+		{ ROLE_ENGINE, ROLE_PARENT, MSG_RELOAD, { { 0 } }, 0, false },
+		{ ROLE_PARENT, ROLE_ENGINE, MSG_APPLY, { .apply = { APPLY_CONF } }, sizeof(struct msg_apply), true },
+		{ ROLE_PARENT, ROLE_NETD, MSG_APPLY, { .apply = { APPLY_DONE } }, sizeof(struct msg_apply), true },
+		{ ROLE_PARENT, ROLE_NETD, MSG_APPLY, { .apply = { 3 } }, sizeof(struct msg_apply), false },
+		{ ROLE_PARENT, ROLE_NETD, MSG_APPLY, { .apply = { 0 } }, sizeof(struct msg_apply), false },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_APPLY, { .apply = { 1 } }, sizeof(struct msg_apply), false },
+		{ ROLE_IKED, ROLE_PARENT, MSG_APPLIED, { .applied = { .phase = 1 } }, sizeof(struct msg_applied), true },
+		{ ROLE_NETD, ROLE_PARENT, MSG_APPLIED, { .applied = { 1, -5, 0, 0, "no" } }, sizeof(struct msg_applied), true },
+		{ ROLE_NETD, ROLE_PARENT, MSG_APPLIED, { .applied = { 1, 5, 0, 0, "no" } }, sizeof(struct msg_applied), false },
+		{ ROLE_NETD, ROLE_PARENT, MSG_APPLIED, { .applied = { 1, -5, 0, 0, "no\n" } }, sizeof(struct msg_applied), false },
+		{ ROLE_MANAGER, ROLE_PARENT, MSG_APPLY_NOTE, { .note = { "ended: joe" } }, sizeof(struct msg_note), true },
+		{ ROLE_MANAGER, ROLE_PARENT, MSG_APPLY_NOTE, { .note = { "\x1b[0m" } }, sizeof(struct msg_note), false },
+		{ ROLE_AUTH, ROLE_PARENT, MSG_APPLY_NOTE, { .note = { "users:3: no" } }, sizeof(struct msg_note), true },
+		{ ROLE_ENGINE, ROLE_PARENT, MSG_APPLY_NOTE, { .note = { "ended: joe" } }, sizeof(struct msg_note), false },
+		{ ROLE_PARENT, ROLE_MANAGER, MSG_RELOAD_LINE, { .line = { 1, "x" } }, sizeof(struct msg_line), true },
+		{ ROLE_PARENT, ROLE_MANAGER, MSG_RELOAD_LINE, { .line = { 2, "x" } }, sizeof(struct msg_line), false },
+		{ ROLE_MANAGER, ROLE_CTL, MSG_CTL_LINE, { .line = { 0, "x" } }, sizeof(struct msg_line), true },
+		{ ROLE_PARENT, ROLE_MANAGER, MSG_RELOAD_END, { .ctl_end = { -22, "" } }, sizeof(struct msg_ctl_end), true },
+		{ ROLE_MANAGER, ROLE_AUTH, MSG_USER_CHECK, { .user_check = { 1, 7, "joe" } }, sizeof(struct msg_user_check), true },
+		{ ROLE_MANAGER, ROLE_AUTH, MSG_USER_CHECK, { .user_check = { 1, 8, "joe" } }, sizeof(struct msg_user_check), false },
+		{ ROLE_ENGINE, ROLE_AUTH, MSG_USER_CHECK, { .user_check = { 1, 1, "joe" } }, sizeof(struct msg_user_check), false },
+		{ ROLE_AUTH, ROLE_MANAGER, MSG_USER_CHECKED, { .user_checked = { 1, 1 } }, sizeof(struct msg_user_checked), true },
+		{ ROLE_AUTH, ROLE_MANAGER, MSG_USER_CHECKED, { .user_checked = { 1, 2 } }, sizeof(struct msg_user_checked), false },
+	};
+	static uint8_t wire[8 + sizeof(union msg_body)];
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		uint32_t head[2] = { rows[i].type, (uint32_t)rows[i].len };
+
+		memcpy(wire, head, sizeof(head));
+		memcpy(wire + sizeof(head), &rows[i].b, rows[i].len);
+		if (msg_check(rows[i].from, rows[i].to, wire, sizeof(head) + rows[i].len, false) != rows[i].ok)
+			fail_msg("row %zu: %s is %s", i, msg_name(rows[i].type), rows[i].ok ? "refused" : "taken");
+		/* Of no other size, and never with a descriptor. */
+		assert_false(msg_check(rows[i].from, rows[i].to, wire, sizeof(head) + rows[i].len + 1, false));
+		assert_false(msg_check(rows[i].from, rows[i].to, wire, sizeof(head) + rows[i].len, true));
+	}
+	/* Text without an end. */
+	memset(wire, 'x', sizeof(wire));
+	memcpy(wire, (uint32_t[]){ MSG_RELOAD_LINE, sizeof(struct msg_line), 0 }, 12);
+	assert_false(msg_check(ROLE_PARENT, ROLE_MANAGER, wire, 8 + sizeof(struct msg_line), false));
+}
+
 /* Keys that do not belong together do not reach the engine. */
 static void t_sa_add(void **st)
 {
@@ -257,7 +314,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
-		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan), cmocka_unit_test(t_sa_add),
+		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan), cmocka_unit_test(t_reload_msgs),
+		cmocka_unit_test(t_sa_add),
 		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_chan_last_words), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
 	};
 

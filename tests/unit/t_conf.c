@@ -18,7 +18,9 @@
 #include "l2tpd/keyword.h"
 
 #define IKE "ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
-#define USERS "authentication LOCAL type local {\n\tusers-file users\n}\n"
+#define USERS "authentication LOCAL type local {\n\tusers-file users\n}\n" POOL
+/* No machine that runs tests is in that network (RFC 5737). */
+#define POOL "ipcp I { pool-address 203.0.113.0/24 }\n"
 
 static char dir[] = "/tmp/culvert-t_conf-XXXXXX";
 static struct conf c;
@@ -94,10 +96,23 @@ static void t_files(void **st)
 		  "main.conf:1:52: warning: the pre-shared key has fewer than 16" },
 		{ "ike passive esp transport from any to any psk file \"/\"\n" USERS, 0644, NULL, 0, 0600, -1, "no regular file" },
 		{ "include other.conf\n" IKE USERS, 0600, NULL, 0, 0600, -1, "main.conf:1:9: other.conf: cannot be opened" },
+		{ IKE "authentication LOCAL type local { users-file \"open/users\" }\n" POOL, 0600, NULL, 0, 0600, -1,
+		  "main.conf:2:46: users-file: others may put another file in the place of open/users: chmod go-w open" },
+		{ "include \"open/more.conf\"\n" IKE USERS, 0600, NULL, 0, 0600, -1,
+		  "open/more.conf: others may put another file in the place of open/more.conf: chmod go-w open" },
+		{ "include link.conf\n" IKE USERS, 0600, NULL, 0, 0600, -1,
+		  "open/more.conf: chmod go-w /" },
+		{ "include \"sticky/more.conf\"\n" IKE USERS, 0600, NULL, 0, 0600, 0, NULL },
 		{ "include main.conf\n", 0600, NULL, 0, 0600, -1, "include one another more than 8 deep" },
 		{ "include \"/\"\n", 0600, NULL, 0, 0600, -1, "main.conf:1:9: /: is a directory" },
 	};
 
+	/* Directories that others may write to, the second one as /tmp is. */
+	assert_int_equal(mkdir("open", 0700) || mkdir("sticky", 0700), 0);
+	put("open/users", "", 0600);
+	put("open/more.conf", "set engines 1\n", 0600);
+	put("sticky/more.conf", "set engines 1\n", 0600);
+	assert_int_equal(chmod("open", 0777) || chmod("sticky", 01777) || symlink("open/more.conf", "link.conf"), 0);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct conf_msgs m = { 0 };
 		int ret;
@@ -148,7 +163,8 @@ static void t_places(void **st)
 	/* An error in a file is placed there; a block does not go on in another file. */
 	put("sub/b.conf", "set engins 3\n", 0600);
 	assert_int_equal(conf_load("main.conf", &c, &m), -1);
-	assert_true(said(&m, "sub/b.conf:1:5: unknown setting \"engins\""));
+	assert_true(said(&m, "sub/b.conf:1:5: unknown setting \"engins\"; did you mean \"engines\"? "
+			     "(included at sub/a.conf:1:9)"));
 	put("sub/b.conf", "control {\n", 0600);
 	assert_int_equal(conf_load("main.conf", &c, &m), -1);
 	assert_true(said(&m, "sub/b.conf:1:9: the block that begins here is not closed at the end of the file"));
@@ -193,6 +209,16 @@ static void t_sizes(void **st)
 		text[i] = i % 2 ? '\n' : '=';
 	assert_int_equal(conf_parse("t", text, 1000, CONF_NO_FILES, &c, &m), -1);
 	assert_int_equal(m.n, CONF_MSGS_MAX);
+	conf_msgs_free(&m);
+	/* An error after many warnings is seen. */
+	text[0] = '\0';
+	for (size_t i = 0; i < 100; i++)
+		strcat(text, "set engines 3\n");
+	strcat(text, "set engins 3\n");
+	assert_int_equal(conf_parse("t", text, strlen(text), CONF_NO_FILES, &c, &m), -1);
+	assert_int_equal(m.warnings, 99);
+	assert_int_equal(m.n, CONF_MSGS_MAX + 1);
+	assert_true(said(&m, "t:101:5: unknown setting"));
 	conf_msgs_free(&m);
 	free(text);
 }
@@ -244,6 +270,95 @@ static void t_lists_full(void **st)
 			conf_msgs_free(&m);
 		}
 	}
+}
+
+static void t_nets(void **st)
+{
+	static const struct conf_net nets[] = {
+		{ "eth0", 0xc0000200, 0xc00002ff },	/* 192.0.2.0/24 */
+		{ "eth1", 0xc0a85700, 0xc0a857ff },	/* 192.168.87.0/24 */
+		{ "wg0", 0x0a090001, 0x0a090001 },	/* 10.9.0.1 */
+	};
+	/* A pool, and what is said about it. */
+	static const struct {
+		const char *pool, *says;
+	} rows[] = {
+		{ "192.0.3.0/24", NULL },
+		{ "192.0.1.0-192.0.1.255", NULL },
+		{ "192.0.2.128/25", "t:2:23: warning: pool 192.0.2.129-192.0.2.254 is in the network of this host's eth0, "
+				    "192.0.2.0-192.0.2.255: " },
+		{ "192.0.1.0-192.0.2.0", "is in the network of this host's eth0" },
+		{ "192.168.87.10", "take another network, such as 10.87.87.0/24" },
+		{ "10.9.0.0/24", "this host's wg0" },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct conf_msgs m = { 0 };
+
+		snprintf(text, sizeof(text), IKE "ipcp I { pool-address \"%s\" }\ninterface pppx0 address 10.1.0.1 ipcp I\n",
+			rows[i].pool);
+		assert_int_equal(conf_parse_on(nets, N_ELEMENTS(nets), "t", text, strlen(text), &c, &m), 0);
+		if (rows[i].says ? !said(&m, rows[i].says) : m.n > 0)
+			fail_msg("%s", rows[i].pool);
+		conf_msgs_free(&m);
+	}
+	/* The pool that is there when none is written. */
+	struct conf_msgs m = { 0 };
+
+	assert_int_equal(conf_parse_on(nets, N_ELEMENTS(nets), "t", IKE, strlen(IKE), &c, &m), 0);
+	assert_true(said(&m, "t: warning: pool 192.168.87.10-192.168.87.209 is in the network of this host's eth1"));
+	conf_msgs_free(&m);
+}
+
+/* Whatever fills a file makes it slow only as its length: a file of the largest size of each. */
+static void t_large(void **st)
+{
+	/* What stands in front, so that the line means something; the line, over and over. */
+	static const struct {
+		const char *head, *line;
+	} rows[] = {
+		{ "", "m%u = x\n" }, { "m = y\n", "x = $m\n" }, { "x = 1\n", "$x " }, { "", "x = a a a a a a a a a a a a a a \\\n" },
+		{ "x = \\\n", "a a a a a a a a a a a a a a \\\n" }, { "", "# x \\\n" }, { "", "include x\n" },
+		{ "", "set engines 1\n" }, { "", "tunnel T%u protocol l2tp {\n" }, { "", "{\n" }, { "", "}\n" },
+		{ "tunnel T protocol l2tp {\n", "lcp-timeout 3\n" }, { "tunnel T protocol l2tp {\n", "mruu\n" },
+		{ "", "tunnel T protocol pptp { listen on 10.0.0.1 }\n" }, { "ipcp I {\n", "pool-address 10.0.0.0/24\n" },
+		{ "", "ike passive from { 10.0.0.1 10.0.0.2 } to any psk x\n" }, { "ike from { ", "10.0.0.1, " },
+		{ "", "\"" }, { "", "'a' " }, { "", "x%u " }, { "", "firewall { filter F { { { } } } }\n" }, { "", "control { group g }\n" },
+	};
+	char *text = malloc(CONF_FILE_MAX + 1), line[96];
+
+	assert_non_null(text);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		size_t n = strlen(rows[i].head);
+		struct conf_msgs m = { 0 };
+
+		memcpy(text, rows[i].head, n);
+		for (unsigned k = 0;; k++) {
+			size_t len = (size_t)snprintf(line, sizeof(line), rows[i].line, k);
+
+			if (n + len > CONF_FILE_MAX)
+				break;
+			memcpy(text + n, line, len);
+			n += len;
+		}
+		int ret = conf_parse("t", text, n, CONF_NO_FILES, &c, &m);
+
+		assert_int_equal(ret, m.errors ? -1 : 0);
+		conf_msgs_free(&m);
+	}
+	free(text);
+}
+
+static void t_pap(void **st)
+{
+	static const char text[] = IKE "tunnel T protocol l2tp {\n\tauthentication-method mschapv2 pap\n}\n" POOL;
+	struct conf_msgs m = { 0 };
+	bool built = kw_find("pap", IN_TUNNEL)->state == KW_WORKS;
+
+	assert_int_equal(conf_parse("t", text, strlen(text), CONF_NO_FILES, &c, &m), built ? 0 : -1);
+	assert_true(said(&m, built ? "t:3:24: warning: pap hands the password itself to the server" : "pap is not built yet"));
+	conf_msgs_free(&m);
 }
 
 static void t_secrets(void **st)
@@ -311,6 +426,9 @@ int main(void)
 		cmocka_unit_test(t_places),
 		cmocka_unit_test(t_sizes),
 		cmocka_unit_test(t_lists_full),
+		cmocka_unit_test(t_nets),
+		cmocka_unit_test(t_large),
+		cmocka_unit_test(t_pap),
 		cmocka_unit_test(t_secrets),
 		cmocka_unit_test(t_suggest),
 	};

@@ -67,6 +67,8 @@ static void t_args_good(void **st)
 		{ "s|a", CTL_SESSION_ALL, { 0 } },
 		{ "st", CTL_STATUS, { 0 } },
 		{ "status", CTL_STATUS, { 0 } },
+		{ "reload", CTL_RELOAD, { 0 } },
+		{ "r", CTL_RELOAD, { 0 } },
 		{ "clear|all", CTL_CLEAR, { 0 } },
 		{ "c|al", CTL_CLEAR, { 0 } },
 		{ "cl|user|joe", CTL_CLEAR, { .username = "joe" } },
@@ -105,7 +107,7 @@ static void t_args_good(void **st)
 }
 
 #define VALID "valid commands/args:\n"
-#define COMMANDS VALID "  session\n  clear\n  status\n"
+#define COMMANDS VALID "  session\n  clear\n  status\n  reload\n"
 #define SESSIONS VALID "  brief\n  packets\n  all\n"
 #define FILTERS "  ppp-id\n  address\n  interface\n  protocol\n  realm\n  username\n"
 
@@ -144,6 +146,7 @@ static void t_args_bad(void **st)
 		{ "clear|realm", "missing argument:\n" VALID "  <realm>\n" },
 		{ "clear|username", "missing argument:\n" VALID "  <username>\n" },
 		{ "status|all", "superfluous argument: all\n" },
+		{ "reload|now", "superfluous argument: now\n" },
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -744,6 +747,67 @@ static void t_run_status(void **st)
 	run_finish(&r, 0, STATUS, "");
 }
 
+/* Text as it is, but for what a terminal takes for a command. */
+static void t_line(void **st)
+{
+	static const struct {
+		const char *line, *out;
+	} rows[] = {
+		{ "", "" },
+		{ "/etc/culvert/conf:3:14: what \\x1b is this?", "/etc/culvert/conf:3:14: what \\x1b is this?" },
+		{ "psk \"\xe2\x80\xa6\" \xc3\xa9 \xf0\x9f\x98\x80", "psk \"\xe2\x80\xa6\" \xc3\xa9 \xf0\x9f\x98\x80" },
+		{ "\x1b[31m\a\t\n\x7f", "\\x1b[31m\\x07\\x09\\x0a\\x7f" },
+		{ "\xc2\x9b" "31m \xc2\xa0", "\\xc2\\x9b31m \xc2\xa0" },	/* CSI in UTF-8 */
+		{ "\x9b \xc0\xaf \xff \xc3(", "\\x9b \\xc0\\xaf \\xff \\xc3(" },
+		{ "\xe2\x80", "\\xe2\\x80" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char want[128];
+		struct capture c;
+
+		snprintf(want, sizeof(want), "%s\n", rows[i].out);
+		capture_open(&c);
+		format_line(c.f, rows[i].line);
+		capture_check(&c, want);
+	}
+}
+
+static void run_line(struct run *r, bool diag, const char *text)
+{
+	struct msg_line l = { .diag = diag };
+
+	str_copy(l.text, sizeof(l.text), text);
+	assert_int_equal(chan_send(&r->ch, MSG_CTL_LINE, &l, sizeof(l), -1), 0);
+}
+
+static void t_run_reload(void **st)
+{
+	static const char out[] = "changed: set max-session 0 -> 9\nsessions: 2 kept, 0 ended\n";
+	struct run r;
+
+	run_start(&r, "reload");
+	run_request(&r, MSG_CTL_RELOAD);
+	run_line(&r, true, "/etc/x:1:2: warning: hm");
+	run_line(&r, false, "changed: set max-session 0 -> 9");
+	run_line(&r, false, "sessions: 2 kept, 0 ended");
+	run_end(&r, 0, "");
+	run_finish(&r, 0, out, "/etc/x:1:2: warning: hm\n");
+
+	/* A mistake: the lines say it all. */
+	run_start(&r, "reload");
+	run_request(&r, MSG_CTL_RELOAD);
+	run_line(&r, true, "/etc/x:1:2: no");
+	run_line(&r, false, "nothing changed");
+	run_end(&r, -EINVAL, "");
+	run_finish(&r, 1, "nothing changed\n", "/etc/x:1:2: no\n");
+
+	run_start(&r, "reload");
+	run_request(&r, MSG_CTL_RELOAD);
+	run_end(&r, -EPIPE, "the server ends");
+	run_finish(&r, 1, "", ": the server ends\n");
+}
+
 static void t_run_broken(void **st)
 {
 	static const struct msg_ctl_counter counter = { "engine0", { "x", 1 } };
@@ -840,7 +904,7 @@ int main(void)
 		cmocka_unit_test(t_all_lines), cmocka_unit_test(t_cleared), cmocka_unit_test(t_status),
 		cmocka_unit_test(t_run_list), cmocka_unit_test(t_run_empty), cmocka_unit_test(t_run_many),
 		cmocka_unit_test(t_run_clear), cmocka_unit_test(t_run_status), cmocka_unit_test(t_run_broken),
-		cmocka_unit_test(t_run_no_server), cmocka_unit_test(t_run_usage),
+		cmocka_unit_test(t_line), cmocka_unit_test(t_run_reload), cmocka_unit_test(t_run_no_server), cmocka_unit_test(t_run_usage),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -32,6 +32,7 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
+	bool no_pfs, other_group;	/* what a wrong answer of Quick Mode has */
 	size_t dl;			/* length of a DH value */
 	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
 	size_t qgxy_len;
@@ -387,12 +388,13 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	wr_bytes(&b, spi, 4);
 	wr_u8(&b, 0);
 	wr_bytes(&b, t.p + 1, t.n - 1);
+	body[b.len - 1] ^= r->other_group;	/* the last attribute, where there is PFS */
 	begin(&w, r, &m, 32, r->mid);
 	put(&w, 8, hash, r->hl);
 	at = w.w.len;
 	put(&w, 1, body, b.len);
 	put(&w, 10, r->nr, 20);
-	if (p->conf.quick_group) {
+	if (p->conf.quick_group && !r->no_pfs) {
 		struct rd ke = want(&plain, 4, 0);
 		uint8_t theirs[DIAL_DH_MAX];
 
@@ -568,6 +570,8 @@ static void t_suites(void **st)
 		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
 		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
 		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
+		{ "aes256-sha1-modp1024", true, false, DIAL_MODP1024 },
+		{ "aes128-sha256-ecp256", false, true, DIAL_ECP256 },
 	};
 	static const struct {
 		const char *quick;
@@ -580,9 +584,11 @@ static void t_suites(void **st)
 		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
 		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
 	};
+	static const char *const wrong_quick[] = { "", "aes256", "sha1", "aes256gcm16-sha1", "aes256gcm", "aes256-" };
 	static const char *const wrong[] = {
 		"", "aes256", "aes256-sha1", "aes256-sha1-modp2048-", "aes256-sha1-modp2048-x", "aes-sha1-modp2048",
-		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-", "aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
+		"sha1-aes256-modp2048", "aes256-sha1-modp204", "aes256gcm16", "aes256gcm16-sha1", "aes256-",
+		"aes128gcm16-", "aes256--modp2048", "-aes256-sha1-modp2048",
 	};
 
 	for (unsigned q = 0; q < N_ELEMENTS(quicks); q++) {
@@ -619,6 +625,11 @@ static void t_suites(void **st)
 		if (strcmp(wrong[i], "aes256-sha1") && strcmp(wrong[i], "aes256gcm16"))
 			assert_false(ike_quick_suite_parse(wrong[i], &q));
 		assert_int_equal(ike_group_parse(wrong[i]), 0);
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(wrong_quick); i++) {
+		struct ike_quick_suite q;
+
+		assert_false(ike_quick_suite_parse(wrong_quick[i], &q));
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
 		struct ike_quick_suite q;
@@ -740,6 +751,28 @@ static void t_wrong_psk(void **st)
 	assert_int_equal(p.ike.state, IKE_GONE);
 	assert_string_equal(p.ike.reason, "the peer refuses: notify 24 AUTHENTICATION-FAILED");
 	pair_free(&p);
+}
+
+/* Forward secrecy was asked for: an answer without it, or with another group, is none. */
+static void t_pfs(void **st)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_conf conf = conf_usual;
+		struct bytes m;
+		struct pair p;
+
+		conf.quick_group = DIAL_MODP1024;
+		pair_init_with(&p, &conf, true, true);
+		p.r.no_pfs = !i;
+		p.r.other_group = i;
+		drive(&p, IKE_QM1);
+		m = answer(&p);
+		give(&p, &m);
+		assert_int_equal(p.ike.state, IKE_GONE);
+		assert_string_equal(p.ike.reason, i ? "the peer chose an ESP SA that was not offered" :
+			"no DH value of the group that was agreed");
+		pair_free(&p);
+	}
 }
 
 static void t_no_nat(void **st)
@@ -1004,7 +1037,7 @@ int main(void)
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
-		cmocka_unit_test(t_close), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
 		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
 	};
 

@@ -35,6 +35,8 @@ static struct conf conf_of(void)
 
 	c.tunnel[0].ingress_filter = c.tunnel[0].tcp_mss_adjust = c.tunnel[0].l2tp_require_ipsec = true;
 	c.tunnel[0].n_listen = 1;
+	memcpy(c.tunnel[0].name, "T", 2);
+	memcpy(c.ipcp[0].name, "I", 2);
 	c.ipcp[0].n_pool = 1;
 	c.ipcp[0].pool[0] = (struct conf_pool){ IP(192, 168, 87, 10), IP(192, 168, 87, 209), false };
 	c.interface[0] = (struct conf_interface){ "pppx0", true, IP(192, 168, 87, 1), 0 };
@@ -71,6 +73,7 @@ static void set_pools(struct conf *c)
 {
 	c->n_ipcp = c->n_interface = 2;
 	c->interface[1] = (struct conf_interface){ "pppx1", true, IP(10, 0, 0, 1), 1 };
+	memcpy(c->ipcp[1].name, "J", 2);
 	c->ipcp[1].n_pool = 5;
 	c->ipcp[1].pool[0] = (struct conf_pool){ IP(10, 0, 1, 0), IP(10, 0, 1, 255), false };
 	c->ipcp[1].pool[1] = (struct conf_pool){ IP(10, 0, 0, 2), IP(10, 0, 0, 2), true };

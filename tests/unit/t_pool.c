@@ -69,6 +69,24 @@ static void t_edges(void **st)
 	pool_free(p);
 }
 
+/* That address or none. */
+static void t_claim(void **st)
+{
+	struct pool *p = make(IP(10, 0, 0, 1), IP(10, 0, 0, 4), IP(10, 0, 0, 2));
+
+	assert_true(pool_claim(p, IP(10, 0, 0, 3)));
+	assert_false(pool_claim(p, IP(10, 0, 0, 3)));
+	assert_false(pool_claim(p, IP(10, 0, 0, 2)));	/* the server's own */
+	assert_false(pool_claim(p, IP(10, 0, 0, 9)));
+	assert_int_equal(pool_in_use(p), 1);
+	assert_int_equal(pool_lease(p, IP(10, 0, 0, 3)), IP(10, 0, 0, 1));
+	assert_int_equal(pool_lease(p, 0), IP(10, 0, 0, 4));
+	assert_int_equal(pool_lease(p, 0), 0);
+	pool_release(p, IP(10, 0, 0, 3));
+	assert_int_equal(pool_lease(p, 0), IP(10, 0, 0, 3));
+	pool_free(p);
+}
+
 /* Any order of leases and releases against a plain set. */
 static void t_model(void **st)
 {
@@ -127,8 +145,8 @@ static void t_take(void **st)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_all_once),
-		cmocka_unit_test(t_take), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
+		cmocka_unit_test(t_all_once), cmocka_unit_test(t_take), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
+		cmocka_unit_test(t_claim),
 		cmocka_unit_test(t_model),
 	};
 

@@ -804,6 +804,27 @@ static void t_max_failure(void **st)
 	want("ff03c021 03 05 0008 0104 0550", feed(&o, "c021 01 05 0008 0104 0001"));
 }
 
+/* All four name servers of RFC 1877, each as far as there is one. */
+static void t_servers(void **st)
+{
+	static struct one o;
+	struct ppp_verdict v = yes;
+
+	v.nbns[0] = 0x0a000035;
+	v.nbns[1] = 0x0a000036;
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	want(IPCP_REQ "| ff038021 03 01 0022 0306 0a000019 8106 01010101 8206 0a000035 8306 08080808 8406 0a000036",
+		feed(&o, "8021 01 01 0022 0306 00000000 8106 00000000 8206 00000000 8306 00000000 8406 00000000"));
+	want("ff038021 02 02 0022 0306 0a000019 8106 01010101 8206 0a000035 8306 08080808 8406 0a000036",
+		feed(&o, "8021 01 02 0022 0306 0a000019 8106 01010101 8206 0a000035 8306 08080808 8406 0a000036"));
+	v.nbns[1] = v.dns[1] = 0;
+	lns_at(&o, &lns_conf, JUDGED);
+	verdict(&o, &v);
+	want(IPCP_REQ "| ff038021 04 01 0010 8306 00000000 8406 00000000",
+		feed(&o, "8021 01 01 0022 0306 00000000 8106 00000000 8206 00000000 8306 00000000 8406 00000000"));
+}
+
 /* A peer that may choose its address: the owner is asked, and its answer is what the request is judged by. */
 static void t_choose(void **st)
 {
@@ -1370,7 +1391,7 @@ int main(void)
 		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
 		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
-		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_lost_success),
+		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
 		cmocka_unit_test(t_client_proof),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),

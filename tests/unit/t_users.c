@@ -42,9 +42,13 @@ static const struct row rows[] = {
 	{ "j\303\266rg:password=x:", "j\303\266rg", "x", 0, ~0u, "", NULL },
 	{ "joe@example.net:password=x:", "joe@example.net", "x", 0, ~0u, "", NULL },
 	{ "# a comment that ends in \\\njoe:password=x:", "joe", "x", 0, ~0u, "", NULL },
-	{ "joe:password=x:password=y:", "joe", "x", 0, ~0u, "", NULL },
+	{ "joe:password=x:password=y:", "joe", "x", 0, ~0u, "", "f:1:16: warning: joe: this field stands here twice; the first" },
+	{ "joe:password=x:\\\n  :framed-ip-address=10.0.0.7:\\\n\tframed-ip-address=10.0.0.8:\n", "joe", "x", 0x0a000007, ~0u, "",
+	  "f:3:2: warning: joe: this field stands here twice" },
+	{ "joe:password=x:tc=others:", "joe", "x", 0, ~0u, "", "f:1:16: warning: joe: tc= is not supported and ignored" },
+	{ "joe:password=x:\\\n\t:sh:\\\n\t:uid#7:", "joe", "x", 0, ~0u, "", "f:3:3: warning: joe: field uid is unknown" },
 	{ "joe:password=x:\\", "joe", "x", 0, ~0u, "", NULL },
-	{ "joe:password=x:\njoe:password=y:\n", "joe", "x", 0, ~0u, "", "f:2:1: warning: joe: this user is there already" },
+	{ "joe:password=x:\njoe:password=y:\n", "joe", "x", 0, ~0u, "", "f:2:1: warning: joe: this user is there already, at line 1; that row counts" },
 	{ "joe:password=x:pasword=y:", "joe", "x", 0, ~0u, "", "field pasword is unknown and ignored; did you mean password?" },
 	{ "\n\njoe:password:\n", NULL, .says = "f:3:1: warning: joe: there is no password" },
 	{ "joe:password=:\n", NULL, .says = "the password is empty" },
@@ -59,7 +63,7 @@ static const struct row rows[] = {
 	{ "joe:password=x\\000y:\n", NULL, .says = "a NUL in a value" },
 	{ "joe:password=x^@y:\n", NULL, .says = "a NUL in a value" },
 	{ "joe:password=\\777:\n", NULL, .says = "beyond \\377" },
-	{ "joe:password=x:framed-ip-address=10.0.0:\n", NULL, .says = "framed-ip-address is no" },
+	{ "joe:password=x:\\\n\t:framed-ip-address=10.0.0:\n", NULL, .says = "f:2:3: warning: joe: framed-ip-address is no" },
 	{ "joe:password=x:framed-ip-address=0.0.0.0:\n", NULL, .says = "framed-ip-address is no" },
 	{ "joe:password=x:framed-ip-address=::1:\n", NULL, .says = "framed-ip-address is no" },
 	{ "joe:password=x:framed-ip-network=255.0.255.0:\n", NULL, .says = "is no netmask" },
@@ -73,6 +77,51 @@ static bool said(const struct conf_msgs *m, const char *text)
 			return true;
 	}
 	return false;
+}
+
+/* Passwords are short in what follows. */
+static size_t said_else(const struct conf_msgs *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += !strstr(m->line[i], "can be guessed");
+	return n;
+}
+
+static void t_weak(void **st)
+{
+	static const struct {
+		const char *name, *password, *says;
+	} w[] = {
+		{ "joe", "sevenby", "has fewer than 8 bytes" },
+		{ "joe", "sevenbyt", NULL },
+		{ "joe", "twogoatsonewolf", NULL },
+		{ "joe", "Password123", "is made of common words or few characters" },
+		{ "joe", "aaaaaaaaaaaaaaaaaa", "is made of common words or few characters" },
+		{ "tommyg", "TommyG99", "is little more than the user's name" },
+		{ "tommyg", "TommyG-osprey", NULL },
+		{ "al", "al-alpine", NULL },
+	};
+	char text[128];
+
+	for (size_t i = 0; i < N_ELEMENTS(w); i++) {
+		struct conf_msgs m = { 0 };
+		struct users *t;
+
+		snprintf(text, sizeof(text), "\n%s:password=%s:\n", w[i].name, w[i].password);
+		assert_int_equal(users_load(text, strlen(text), "f", &t, &m), 0);
+		assert_int_equal(users_count(t), 1);
+		assert_int_equal(m.n, w[i].says ? 1 : 0);
+		if (w[i].says) {
+			assert_true(said(&m, w[i].says));
+			snprintf(text, sizeof(text), "f:2:1: warning: %s: the password", w[i].name);
+			assert_true(said(&m, text));
+			assert_false(said(&m, w[i].password));
+		}
+		conf_msgs_free(&m);
+		users_free(t);
+	}
 }
 
 static void t_rows(void **st)
@@ -95,7 +144,7 @@ static void t_rows(void **st)
 			assert_int_equal(users_count(t), r->name ? 1 : 0);
 		}
 		u = r->name ? users_find(t, (const uint8_t *)r->name, strlen(r->name)) : NULL;
-		if ((r->name && !u) || (r->says ? !said(&m, r->says) : m.n > 0)) {
+		if ((r->name && !u) || (r->says ? !said(&m, r->says) : said_else(&m) > 0)) {
 			conf_msgs_print(stderr, &m);
 			fail_msg("row %zu: %s", i / 2, r->text);
 		}
@@ -176,7 +225,7 @@ static void t_many(void **st)
 	f = fdopen(dup(fd), "w");
 	assert_non_null(f);
 	for (unsigned i = 0; i < N; i++)
-		fprintf(f, "user%u:\\\n\t:password=pw%u:\n", i, i);
+		fprintf(f, "user%u:\\\n\t:password=pw%u-tail-gunner:\n", i, i);
 	fclose(f);
 	/* Twice: the descriptor's position is no matter. */
 	for (int twice = 0; twice < 2; twice++) {
@@ -202,6 +251,7 @@ static void t_many(void **st)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_weak),
 		cmocka_unit_test(t_rows),
 		cmocka_unit_test(t_bytes),
 		cmocka_unit_test(t_limits),
