@@ -101,8 +101,8 @@ load_cpu()
 udp_serve()
 {
 	start_ns in udpserve "$build/bench/udpload" -c "$rig_dir/in.counters" serve $UDP_PORT
-	udp_pid=$started
-	wait_for test -s "$rig_dir/in.counters"
+	start_ns in udpsink "$build/bench/udpload" -c "$rig_dir/sink.counters" serve 9
+	wait_for test -s "$rig_dir/in.counters" -a -s "$rig_dir/sink.counters"
 }
 
 # iperf_serve N: so many of them; the later ones are started when first needed.
@@ -308,10 +308,13 @@ cand_stop()
 # load VERB OPTION…
 load()
 {
-	local verb=$1
+	local verb=$1 dial=()
 	shift
+	[ $candidate = plain ] || dial=(--dial "$(printf '%q ' "${dial_cmd[@]}" --mru "$cand_mtu" --esp "$(suite_dial "$cand_suite")")")
 	python3 "$top/bench/load.py" "$verb" --ns "$(nsname cli)" --target $INSIDE --sources "$sources" --mtu "$cand_mtu" \
 		--bytes $((cand_mtu - 28)) --pids "$(cand_server_pids)" --tmp "$rig_dir" --port $IPERF_PORT --udp-port $UDP_PORT \
 		--udpload "$bench_build/bench/udpload" --server-counters "$rig_dir/in.counters" \
+		--sink-counters "$rig_dir/sink.counters" --crowd $CROWD \
+		"${dial[@]}" \
 		$([ $pinned = yes ] && echo --cpu 0 --load-cpu 1) "$@"
 }

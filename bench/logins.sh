@@ -4,7 +4,7 @@
 # with an address of its own, on one `interface tun0`; the whole login, and the
 # IKE part alone (libcharon with our plugin, no L2TP).
 #
-#   sudo bench/logins.sh [-n LOGINS] [-a "AT_ONCE…"] [-r ROUNDS] [-m "full ike"] [-e ENGINES] [-o "DIAL OPTIONS"]
+#   sudo bench/logins.sh [-n LOGINS] [-a "AT_ONCE…"] [-r ROUNDS] [-m "full ike"] [-e ENGINES] [-g GROUP] [-o "DIAL OPTIONS"]
 #
 # One line per run, NAME=VALUE, CPU times in ms per login, of all threads of each
 # process, from the first message to the last session's being up.
@@ -14,14 +14,15 @@
 . "${0%/*}/../tests/server.sh"
 . "${0%/*}/../tests/dial.sh"
 
-logins=1000 at_once="1 100 1000" rounds=1 modes="ike full" engines=2 dial_options=
-while getopts n:a:r:m:e:o: opt; do
+logins=1000 at_once="1 100 1000" rounds=1 modes="ike full" engines=2 group=modp2048 dial_options=
+while getopts n:a:r:m:e:g:o: opt; do
 	case $opt in
 	n) logins=$OPTARG ;;
 	a) at_once=$OPTARG ;;
 	r) rounds=$OPTARG ;;
 	m) modes=$OPTARG ;;
 	e) engines=$OPTARG ;;
+	g) group=$OPTARG ;;
 	o) dial_options=$OPTARG ;;
 	*) exit 2 ;;
 	esac
@@ -64,7 +65,7 @@ run()
 	[ "$2" = 1 ] && n=$((logins < 100 ? logins : 100))
 	[ "$1" = ike ] && stop="--stop-after ike"
 	cpu >"$rig_dir/before"
-	dial_start $tag -n $n -w $2 --from $PREFIX --hold 600 --timeout 120 --time $stop $dial_options
+	dial_start $tag -n $n -w $2 --from $PREFIX --hold 600 --timeout 120 --time $stop --ike aes256-sha1-$group $dial_options
 	RIG_WAIT=300 wait_for up $tag $n
 	cpu >"$rig_dir/after"
 	sleep 0.2
@@ -88,7 +89,8 @@ must test -x "$build/culvertd"
 must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 must dial_network
-must dial_server 63.250 60 "s/pppx0/tun0/; 1a set engines $engines"
+must dial_server 63.250 60 "s/pppx0/tun0/; 1a set engines $engines
+	s/^ike .* any psk /ike passive esp transport from any to any main auth hmac-sha1 enc aes-256 group $group psk /"
 for round in $(seq "$rounds"); do
 	for n in $at_once; do
 		for mode in $modes; do

@@ -141,7 +141,7 @@ part_logins()
 	[ $quick = yes ] && n=100 at="1 100"
 	for group in modp2048 ecp256; do
 		candidate=culvert
-		"$here/logins.sh" -n $n -a "$at" -r $rounds -m "ike full" -o "--ike aes256-sha1-$group" >"$rig_dir/logins.out" 2>"$rig_dir/measure.err" ||
+		"$here/logins.sh" -n $n -a "$at" -r $rounds -m "ike full" -g "$group" >"$rig_dir/logins.out" 2>"$rig_dir/measure.err" ||
 			{ not_ok "logins, $group"; tail -n 5 "$rig_dir/measure.err" "$rig_dir/logins.out" | sed 's/^/#   /'; continue; }
 		while read -r line <&3; do
 			login_row $group "$line"
@@ -298,6 +298,8 @@ sessions_held()
 	awk -v n="$n" 'NR == FNR { was[$1] = $2; next }
 		{ d = ($2 - was[$1]) / n; all += d; printf "kb_each_%s %.2f\n", $1, d }
 		END { printf "kb_each %.2f\n", all }' "$rig_dir/roles.0" "$rig_dir/roles.1"
+	# iked makes keys ahead for a moment.
+	sleep $([ $quick = yes ] && echo 2 || echo 10)
 	load cpu --time $([ $quick = yes ] && echo 2 || echo 10) | sed -n 's/^process_pct /idle_cpu_pct /p'
 	load tcp --dir down --time $seconds | sed -n 's/^mbit /witness_mbit /p'
 	# They vanish, and come back all at once.
@@ -358,10 +360,7 @@ voice()
 
 voice_up()
 {
-	local n=$1 rate=$2 pid
-	start_ns in sink "$bench_build/bench/udpload" -c "$rig_dir/sink.counters" serve 9
-	pid=$started
-	load_affinity
+	local n=$1 rate=$2
 	start_ns cli voice $(on_load) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 \
 		--timeout 60 --time --source $((rate / n)) --size 160 --target $INSIDE
 	crowd_pid=$started
@@ -369,7 +368,7 @@ voice_up()
 	sleep 0.5
 	load rate --counters "$rig_dir/sink.counters" --time $((seconds > 2 ? 2 : seconds)) |
 		awk '{ print } $1 == "kpps_got" { print "got_pps", $2 * 1000 }'
-	rig_kill TERM "$crowd_pid" "$pid"
+	rig_kill TERM "$crowd_pid"
 	wait_for voice_gone
 }
 

@@ -3,11 +3,9 @@
 
 enum { PROTO_ICMP = 1, PROTO_UDP = 17, ECHO_REPLY = 0, ECHO_REQUEST = 8, PORT_DISCARD = 9, TTL = 64 };
 
-/* RFC 1071 */
-static uint16_t checksum(struct rd r)
+/* RFC 1071, beginning with what was summed before. */
+static uint16_t checksum_from(uint32_t sum, struct rd r)
 {
-	uint32_t sum = 0;
-
 	while (r.n > 1)
 		sum += rd_u16(&r);
 	if (r.n)
@@ -17,8 +15,13 @@ static uint16_t checksum(struct rd r)
 	return (uint16_t)~sum;
 }
 
-/* Put the checksum of what was written since `from` at `at`. */
-static void checksum_put(struct wr *w, size_t at, size_t from)
+static uint16_t checksum(struct rd r)
+{
+	return checksum_from(0, r);
+}
+
+/* Put the checksum of what was written since `from`, and of sum, at `at`. */
+static void checksum_put(struct wr *w, size_t at, size_t from, uint32_t sum)
 {
 	struct rd r = rd_of(w->p, w->len);
 	struct wr field = wr_of(w->p, w->len);
@@ -27,7 +30,10 @@ static void checksum_put(struct wr *w, size_t at, size_t from)
 		return;
 	rd_skip(&r, from);
 	(void)wr_room(&field, at);
-	wr_u16(&field, checksum(r));
+	wr_u16(&field, checksum_from(sum, r));
+	/* UDP, the only one with a sum before: 0 would mean that there is none (RFC 768). */
+	if (sum && !field.p[at] && !field.p[at + 1])
+		field.p[at] = field.p[at + 1] = 0xff;
 }
 
 static void ip_header(struct wr *w, uint32_t src, uint32_t dst, unsigned proto, size_t n)
@@ -36,13 +42,13 @@ static void ip_header(struct wr *w, uint32_t src, uint32_t dst, unsigned proto, 
 
 	wr_u16(w, 0x4500);
 	wr_u16(w, (uint16_t)(IP_HEADER + n));
-	wr_u32(w, 0);			/* no fragments */
+	wr_u32(w, 0x4000);		/* DF, and so no identification (RFC 6864 4.1) */
 	wr_u8(w, TTL);
 	wr_u8(w, (uint8_t)proto);
 	wr_u16(w, 0);
 	wr_u32(w, src);
 	wr_u32(w, dst);
-	checksum_put(w, from + 10, from);
+	checksum_put(w, from + 10, from, 0);
 }
 
 /* 0, 1, 2, … */
@@ -68,17 +74,22 @@ void ip_write_echo(struct wr *w, uint32_t src, uint32_t dst, uint16_t id, uint16
 	wr_u16(w, id);
 	wr_u16(w, seq);
 	filler(w, n);
-	checksum_put(w, from + 2, from);
+	checksum_put(w, from + 2, from, 0);
 }
 
 void ip_write_udp(struct wr *w, uint32_t src, uint32_t dst, uint16_t port, size_t n)
 {
+	uint32_t pseudo = (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff) + PROTO_UDP + IP_UDP_HEADER + (uint32_t)n;
+	size_t from;
+
 	ip_header(w, src, dst, PROTO_UDP, IP_UDP_HEADER + n);
+	from = w->len;
 	wr_u16(w, port);
 	wr_u16(w, PORT_DISCARD);
 	wr_u16(w, (uint16_t)(IP_UDP_HEADER + n));
-	wr_u16(w, 0);			/* RFC 768: none */
+	wr_u16(w, 0);
 	filler(w, n);
+	checksum_put(w, from + 6, from, pseudo);
 }
 
 bool ip_read_echo_reply(struct rd r, uint16_t id, uint16_t *ret_seq)

@@ -902,6 +902,21 @@ static void t_ip(void **st)
 	w = wr_of(buf, 20);
 	ip_write_udp(&w, 1, 2, 3, 50);
 	assert_true(w.bad);
+	/* A right checksum, never 0 (RFC 768): with a pseudo header in front the sum is all ones. */
+	for (uint32_t src = 1; src < 70000; src += 3) {
+		uint32_t sum = 17 + 8 + 5 + (src >> 16) + (src & 0xffff) + 0xc633 + 0x6402;
+
+		w = wr_of(buf, sizeof(buf));
+		ip_write_udp(&w, src, 0xc6336402, 9, 5);
+		assert_int_equal(w.len, 20 + 8 + 5);
+		assert_int_equal(buf[6], 0x40);		/* DF: no identification is needed */
+		assert_true(buf[26] || buf[27]);
+		buf[33] = 0;
+		for (size_t i = 20; i < 33; i += 2)
+			sum += (uint32_t)(buf[i] << 8 | buf[i + 1]);
+		sum = (sum >> 16) + (sum & 0xffff);
+		assert_int_equal((sum >> 16) + (sum & 0xffff), 0xffff);
+	}
 }
 
 static void t_hist(void **st)
