@@ -62,6 +62,13 @@ static struct waiting waiting[WAITING];
 static unsigned waiting_used;			/* so many were taken at least once */
 static struct list waiting_free;
 
+/*
+ * What a session's own TUN gave: it is sent at once, and never waits.  Had it to
+ * be one of the others, a turn could find all of them taken by sessions whose
+ * turn comes later.
+ */
+static struct waiting at_hand;
+
 /* ---- the arena ---- */
 
 /* Room for a payload of n bytes to the flow's client, which the caller fills; NULL: it has no SA. */
@@ -194,6 +201,8 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 
 static void waiting_put(struct waiting *k)
 {
+	if (k == &at_hand)
+		return;
 	/* In front: the next to be taken. */
 	list_push(waiting_free.next, &k->link);
 }
@@ -329,13 +338,9 @@ static struct waiting *take(struct engine *e, struct sess *s)
 		s->out.queued -= k->n;
 		return k;
 	}
-	k = waiting_get(e);
-	if (!k)
-		return NULL;
-	err = tun_read(e, s->tun, k);
+	err = tun_read(e, s->tun, &at_hand);
 	if (!err)
-		return k;
-	waiting_put(k);
+		return &at_hand;
 	turn_leave(&s->out.turn);
 	if (err != -EAGAIN)
 		tun_lost(s);

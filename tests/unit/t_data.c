@@ -263,6 +263,59 @@ static void t_overload(void **st)
 	assert_int_equal(rig.client[3].row.out_errors, 0);
 }
 
+/* Clients 0 to 2 have so much in the shared TUN, in many small pieces, that all room is taken and no queue is long. */
+static void fill_room(uint64_t *seed)
+{
+	struct vnet_hdr v;
+
+	for (unsigned round = 0; round < 20; round++) {
+		unsigned i = 0;
+
+		while (rig_tun_put(rig.shared, &v, super, to_client(i % 3, 40, 10, &v, seed)))
+			i++;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	}
+	assert_int_equal(rig.e.count.out_dropped, 0);
+}
+
+/* How many rounds it takes until client 3 has its packet, while the others go on. */
+static unsigned rounds_of_3(int tun, uint64_t *seed)
+{
+	struct vnet_hdr v, lone;
+	unsigned n = 0;
+
+	assert_true(rig_tun_put(tun, &lone, super, to_client(3, 1, 100, &lone, seed)));
+	for (; n < 100 && !rig.client[3].row.out_packets; n++) {
+		while (rig_tun_put(rig.shared, &v, super, to_client(n % 3, 40, 10, &v, seed)))
+			;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	}
+	return n;
+}
+
+/* A session with a TUN of its own does not wait for room that those of the shared one took, nor they for it. */
+static void t_both_kinds(void **st)
+{
+	struct rig_client *c = &rig.client[3];
+	uint64_t seed = 9, was;
+	int fd;
+
+	data_tun_close(c->sess);
+	c->sess->shared = NULL;
+	rig_pair(&fd, &c->tun);
+	data_tun_open(c->sess, fd);
+	fill_room(&seed);
+	assert_true(rounds_of_3(c->tun, &seed) <= 2);
+	was = rig.client[0].row.out_packets;
+	rig_turn();
+	assert_true(rig.client[0].row.out_packets > was);
+	/* All that was put in came out again. */
+	for (unsigned i = 0; i < 100; i++)
+		rig_turn();
+	assert_int_equal(recv(rig.e.shared[0].fd, got, sizeof(got), MSG_PEEK), -1);
+	assert_true(list_empty(&rig.client[0].sess->out.queue));
+}
+
 static void t_limit(void **st)
 {
 	static struct rig_train t;
@@ -345,6 +398,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_fair, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_fair_in, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};
 
