@@ -282,8 +282,8 @@ static struct waiting *waiting_get(struct engine *e)
 	return CONTAINER_OF(l, struct waiting, link);
 }
 
-/* What a shared TUN has, into the queues of its sessions. */
-static void shared_read(struct shared_tun *t)
+/* What a shared TUN has, into the queues of its sessions. False: there is no room left. */
+static bool shared_read(struct shared_tun *t)
 {
 	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
 		struct waiting *k;
@@ -293,7 +293,7 @@ static void shared_read(struct shared_tun *t)
 
 		k = waiting_get(t->e);
 		if (!k)
-			return;
+			return false;
 		err = tun_read(t->e, t->fd, k);
 		if (err) {
 			waiting_put(k);
@@ -306,7 +306,7 @@ static void shared_read(struct shared_tun *t)
 				t->fd = -1;
 				log_warn("tun=%s is gone", t->ifname);
 			}
-			return;
+			break;
 		}
 		r = rd_of(k->raw, k->n);
 		rd_skip(&r, VNET_HDR + 16);
@@ -319,6 +319,22 @@ static void shared_read(struct shared_tun *t)
 		list_push(&s->out.queue, &k->link);
 		s->out.queued += k->n;
 		turn_join(&t->e->out_turns, &s->out.turn);
+	}
+	return true;
+}
+
+/* All of them; one after whom no room was left comes last the next time. */
+static void shared_read_all(struct engine *e)
+{
+	static unsigned first;
+
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		unsigned at = (first + i) % CONF_INTERFACES;
+
+		if (e->shared[at].readable && !shared_read(&e->shared[at])) {
+			first = at + 1;
+			return;
+		}
 	}
 }
 
@@ -355,9 +371,7 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct turn *t;
 	int left = PUMP_PKTS;
 
-	for (unsigned i = 0; i < CONF_INTERFACES; i++)
-		if (e->shared[i].readable)
-			shared_read(&e->shared[i]);
+	shared_read_all(e);
 	while (left > 0 && (t = turns_next(&e->out_turns))) {
 		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);

@@ -316,6 +316,22 @@ static void t_both_kinds(void **st)
 	assert_true(list_empty(&rig.client[0].sess->out.queue));
 }
 
+/* Nor does one of another shared TUN. */
+static void t_two_shared(void **st)
+{
+	struct shared_tun *t = &rig.e.shared[1];
+	uint64_t seed = 10;
+	int ours, kernels;
+
+	rig_pair(&ours, &kernels);
+	data_shared_open(t, ours);
+	data_shared_join(rig.client[3].sess, t);
+	fill_room(&seed);
+	assert_true(rounds_of_3(kernels, &seed) <= 4);
+	data_shared_close(t);
+	close(kernels);
+}
+
 static void t_limit(void **st)
 {
 	static struct rig_train t;
@@ -399,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_fair_in, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};
 
