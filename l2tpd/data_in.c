@@ -374,14 +374,13 @@ void data_flow_end(struct flow *f)
 	f->in_queued = 0;
 }
 
+/* Its oldest; there is one. */
 static struct gram *flow_take(struct flow *f)
 {
 	struct gram *g = CONTAINER_OF(f->in_queue.next, struct gram, link);
 
 	list_del(&g->link);
 	f->in_queued -= g->len;
-	if (list_empty(&f->in_queue))
-		turn_leave(&f->in_turn);
 	return g;
 }
 
@@ -401,7 +400,7 @@ static bool make_room(struct engine *e)
 	}
 	if (!longest || longest->in_queued < 2 * DATA_DATAGRAM)
 		return false;
-	gram_put(flow_take(longest));
+	gram_put(flow_take(longest));		/* it has another */
 	e->count.in_dropped++;
 	return true;
 }
@@ -433,11 +432,14 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 
 	rx.polled = false;
 	while (left > 0 && (t = turns_next(&e->in_turns))) {
-		struct gram *g = flow_take(CONTAINER_OF(t, struct flow, in_turn));
+		struct flow *f = CONTAINER_OF(t, struct flow, in_turn);
+		struct gram *g = flow_take(f);
 		unsigned n = (unsigned)((g->len + g->seg - 1) / g->seg);
 
 		left -= (int)n;
 		turn_pay(t, g->len, n);		/* before: the flow may end meanwhile */
+		if (list_empty(&f->in_queue))
+			turn_rest(&e->in_turns, t);
 		gram_in(g, now);
 		if (rx.bytes >= RX_BYTES)
 			rx_finish(e, now);

@@ -346,7 +346,7 @@ static struct waiting *take(struct engine *e, struct sess *s)
 
 	if (s->tun < 0) {
 		if (list_empty(&s->out.queue)) {
-			turn_leave(&s->out.turn);
+			turn_rest(&e->out_turns, &s->out.turn);
 			return NULL;
 		}
 		k = CONTAINER_OF(s->out.queue.next, struct waiting, link);
@@ -357,7 +357,7 @@ static struct waiting *take(struct engine *e, struct sess *s)
 	err = tun_read(e, s->tun, &at_hand);
 	if (!err)
 		return &at_hand;
-	turn_leave(&s->out.turn);
+	turn_rest(&e->out_turns, &s->out.turn);
 	if (err != -EAGAIN)
 		tun_lost(s);
 	return NULL;

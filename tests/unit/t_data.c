@@ -367,6 +367,47 @@ static void t_limit(void **st)
 	assert_int_equal(rig.client[0].sess->in_limit.rate, 0);
 }
 
+/*
+ * Whoever always has something to do gets his share, however many come and go;
+ * and who was not there at all comes first.
+ */
+static void t_turns(void **st)
+{
+	enum { LIGHT = 6, ROUNDS = 1000, LATE = 7 };
+	struct turn all[LATE + 1], *t;
+	unsigned served[LATE + 1] = { 0 };
+	struct turns ts;
+
+	turns_init(&ts);
+	for (unsigned i = 0; i <= LATE; i++)
+		turn_init(&all[i]);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (unsigned k = 0; k < LATE; k++)
+			turn_join(&ts, &all[k]);
+		t = turns_next(&ts);
+		assert_non_null(t);
+		served[t - all]++;
+		turn_pay(t, TURN_QUANTUM - 40 * TURN_PACKET, 40);
+		/* Only the last one has more to do afterwards. */
+		if (t != &all[LIGHT])
+			turn_rest(&ts, t);
+	}
+	for (unsigned k = 0; k < LATE; k++)
+		assert_in_range(served[k], ROUNDS / LATE - 2, ROUNDS / LATE + 2);
+	turn_join(&ts, &all[LATE]);
+	assert_ptr_equal(turns_next(&ts), &all[LATE]);
+	turn_leave(&all[LATE]);
+	/* Who rests is not next, and when all do there is nothing to do. */
+	assert_false(turns_empty(&ts));
+	for (unsigned k = 0; k < LATE; k++)
+		turn_rest(&ts, &all[k]);
+	assert_null(turns_next(&ts));
+	assert_true(turns_empty(&ts));
+	turn_join(&ts, &all[0]);
+	turn_rest(&ts, &all[0]);
+	assert_true(turns_empty(&ts));
+}
+
 static void t_bucket(void **st)
 {
 	struct bucket b = bucket_of(0, 0, 0), big = bucket_of(UINT64_MAX / 8, UINT32_MAX, 0);
@@ -405,6 +446,7 @@ int main(void)
 	static int shared;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_bucket),
+		cmocka_unit_test(t_turns),
 		cmocka_unit_test_setup_teardown(t_out, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_out, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_no_train, make, unmake),
