@@ -332,6 +332,42 @@ static void t_two_shared(void **st)
 	close(kernels);
 }
 
+/* What waited for its route, of one whose address is another's by then, goes nowhere. */
+static void t_replaced(void **st)
+{
+	static struct rig_train t;
+	struct sess *old = rig.client[0].sess, *heir = rig.client[1].sess;
+	struct pkt_spec s = tcp;
+	uint64_t seed = 11;
+
+	t.n = 0;
+	t.used = 0;
+	s.src = RIG_IP;
+	old->routed = false;
+	rig_train_add(&t, &rig.client[0], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[0]);
+	rig_turn();
+	assert_int_equal(old->hold.n, 1);
+	heir->ip = old->ip;
+	data_shared_join(heir, &rig.e.shared[0]);
+	data_shared_routed(old);
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), -1);
+	/* What comes later is counted; the new one's is its own. */
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &rig.client[0], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[0]);
+	rig_turn();
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), -1);
+	assert_int_equal(rig.e.count.ip_nobody, 1);
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &rig.client[1], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[1]);
+	rig_turn();
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), VNET_HDR + 1352);
+}
+
 static void t_limit(void **st)
 {
 	static struct rig_train t;
@@ -458,6 +494,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_replaced, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};
 
