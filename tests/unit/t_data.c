@@ -368,6 +368,44 @@ static void t_replaced(void **st)
 	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), VNET_HDR + 1352);
 }
 
+/* The last number is used once; nothing leaves after it, and an SA that nobody else can end ends. */
+static void t_exhausted(void **st)
+{
+	struct flow *f = rig.client[1].sess->flow;
+	struct sa *s = f->send;
+	uint32_t spi = s->spi;
+	uint64_t seed = 12;
+	struct vnet_hdr v;
+	size_t n = to_client(1, 10, 100, &v, &seed);
+
+	assert_true(esp_seq_raise(s->out, UINT32_MAX - 3));
+	for (unsigned round = 0; round < 2; round++) {
+		assert_true(rig_tun_put(tun_of(1), &v, super, n));
+		rig_turn();
+		for (unsigned i = 0; i < 3 && !round; i++)
+			assert_int_equal(rig_recv(&rig.client[1], got), 152);
+		assert_int_equal(rig_recv(&rig.client[1], got), 0);
+		assert_int_equal(rig.e.count.tx_packets, 3);
+		assert_int_equal(rig.e.count.tx_exhausted, 7 + 10 * round);
+		assert_true(s->exhausted);
+		f->orphan = round;
+		sa_tell_use(&rig.e);
+		assert_int_equal(rig.e.count.sa_expired, 1 + round);
+		if (!round)
+			assert_ptr_equal(sa_find(&rig.e, spi), s);
+	}
+	assert_null(sa_find(&rig.e, spi));
+	assert_null(f->send);
+	/* iked hears once that it has to delete it, and once that its slot is free. */
+	assert_int_equal(rig.told[MSG_SA_EXPIRED], 1);
+	assert_int_equal(rig.told[MSG_SPI_USED], 1);
+	/* Others have theirs. */
+	n = to_client(2, 10, 100, &v, &seed);
+	assert_true(rig_tun_put(tun_of(2), &v, super, n));
+	rig_turn();
+	assert_int_equal(rig.e.count.tx_packets, 13);
+}
+
 static void t_limit(void **st)
 {
 	static struct rig_train t;
@@ -495,6 +533,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_replaced, make, unmake, &shared),
+		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};
 
