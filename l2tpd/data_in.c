@@ -4,9 +4,10 @@
  *
  * A socket is one queue for all clients.  It is emptied into a queue per flow,
  * and flows take turns (turns.h); when there is no room left, the longest queue
- * loses its oldest datagram.  Reading costs a sixth of what opening costs, so
- * this holds when more comes than can be opened, and one client's flood delays
- * the others by a round only.
+ * loses its oldest datagram.  Reading a train costs a sixth of what opening it
+ * costs, so this holds when more trains come than can be opened, and one client's
+ * flood delays the others by a round only.  Of datagrams that GRO did not merge a
+ * round opens all that it reads: with a flood of these the socket is the queue.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -5,7 +5,7 @@
  * Sessions with something to send take turns (turns.h).  A session's own TUN
  * is its queue.  A shared TUN is one queue for all: it is emptied into a queue
  * per session, and when there is no room left the longest of these loses its
- * oldest packet.
+ * oldest packet; if none is long, the TUN is read on when there is room.
  *
  * What the socket does not take (EAGAIN: its 8 MB are full) is lost and
  * counted, as on any link that is full: a queue here would only delay
