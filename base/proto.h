@@ -56,7 +56,7 @@ enum msg_type {
 	MSG_FLOW_END,		/* the lineage's IKE_SA is gone and none of its SAs are left */
 
 	/* engine → iked */
-	MSG_SA_EXPIRED,		/* hard lifetime or sequence numbers used up; the engine dropped it */
+	MSG_SA_EXPIRED,		/* hard lifetime, and the engine dropped it; or sequence numbers used up: iked deletes it */
 	MSG_SA_USE,		/* counters of an inbound SA, every few seconds while they change */
 	MSG_SA_MOVED,		/* ESP proved the peer at a new address */
 	MSG_FLOW_KILL,		/* end the lineage's IKE_SA (its client is gone) */

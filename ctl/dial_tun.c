@@ -21,6 +21,7 @@
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20			/* Linux 6.2 */
+#define TUN_F_USO6 0x40
 #endif
 
 enum {
@@ -93,8 +94,8 @@ static int device_open(struct dial_tun *t)
 	str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), t->name);
 	if (ioctl(t->fd, TUNSETIFF, &ifr) < 0)
 		return -errno;
-	/* Older kernels cut UDP's super-packets themselves. */
-	if (ioctl(t->fd, TUNSETOFFLOAD, offload | TUN_F_USO4) < 0 && ioctl(t->fd, TUNSETOFFLOAD, offload) < 0)
+	/* Both of UDP's or none.  Older kernels cut its super-packets themselves. */
+	if (ioctl(t->fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 && ioctl(t->fd, TUNSETOFFLOAD, offload) < 0)
 		return -errno;
 	t->index = if_nametoindex(t->name);
 	return t->index ? 0 : -errno;

@@ -11,7 +11,8 @@
  * a socket, and a fixed seed here would only be a way to get IVs wrong.  The
  * pool survives fork(), so a process that has sealed must not fork another
  * that seals.  GCM's IVs are the sequence number: under one key it never comes
- * twice, and a key is never used by a second SA or after a restart.
+ * twice, so a key is not used after a restart, nor by a second SA unless its
+ * owner keeps their numbers apart (esp_seq_raise()).
  */
 #ifndef CULVERT_ESP_H
 #define CULVERT_ESP_H

@@ -285,8 +285,6 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 		sa = table_sa(culvert->table, m->b.sa_expired.spi);
 		if (sa && sa->lin->engine == engine && lineage_eq(&sa->lin->id, &m->b.sa_expired.lineage))
 			local = sa->local;
-		else if (!sa && spi_engine(m->b.sa_expired.spi) == engine)
-			table_unreserve(culvert->table, m->b.sa_expired.spi);
 		culvert->lock->unlock(culvert->lock);
 		if (local.family) {
 			COUNT(ike_sa_expired);

@@ -161,8 +161,10 @@ void data_shared_join(struct sess *s, struct shared_tun *t)
 	struct sess *old = data_by_ip(t, s->ip);
 
 	/* It was replaced by a newer login, and has not ended yet. */
-	if (old)
+	if (old && old != s) {
 		list_del(&old->by_ip);
+		hold_free(&old->hold);
+	}
 	list_del(&s->by_ip);
 	s->shared = t;
 	list_push(ip_bucket(t->e, s->ip), &s->by_ip);

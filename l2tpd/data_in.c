@@ -4,9 +4,10 @@
  *
  * A socket is one queue for all clients.  It is emptied into a queue per flow,
  * and flows take turns (turns.h); when there is no room left, the longest queue
- * loses its oldest datagram.  Reading costs a sixth of what opening costs, so
- * this holds when more comes than can be opened, and one client's flood delays
- * the others by a round only.
+ * loses its oldest datagram.  Reading a train costs a sixth of what opening it
+ * costs, so this holds when more trains come than can be opened, and one client's
+ * flood delays the others by a round only.  Of datagrams that GRO did not merge a
+ * round opens all that it reads: with a flood of these the socket is the queue.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -374,14 +375,13 @@ void data_flow_end(struct flow *f)
 	f->in_queued = 0;
 }
 
+/* Its oldest; there is one. */
 static struct gram *flow_take(struct flow *f)
 {
 	struct gram *g = CONTAINER_OF(f->in_queue.next, struct gram, link);
 
 	list_del(&g->link);
 	f->in_queued -= g->len;
-	if (list_empty(&f->in_queue))
-		turn_leave(&f->in_turn);
 	return g;
 }
 
@@ -401,7 +401,7 @@ static bool make_room(struct engine *e)
 	}
 	if (!longest || longest->in_queued < 2 * DATA_DATAGRAM)
 		return false;
-	gram_put(flow_take(longest));
+	gram_put(flow_take(longest));		/* it has another */
 	e->count.in_dropped++;
 	return true;
 }
@@ -433,11 +433,14 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 
 	rx.polled = false;
 	while (left > 0 && (t = turns_next(&e->in_turns))) {
-		struct gram *g = flow_take(CONTAINER_OF(t, struct flow, in_turn));
+		struct flow *f = CONTAINER_OF(t, struct flow, in_turn);
+		struct gram *g = flow_take(f);
 		unsigned n = (unsigned)((g->len + g->seg - 1) / g->seg);
 
 		left -= (int)n;
 		turn_pay(t, g->len, n);		/* before: the flow may end meanwhile */
+		if (list_empty(&f->in_queue))
+			turn_rest(&e->in_turns, t);
 		gram_in(g, now);
 		if (rx.bytes >= RX_BYTES)
 			rx_finish(e, now);

@@ -5,7 +5,7 @@
  * Sessions with something to send take turns (turns.h).  A session's own TUN
  * is its queue.  A shared TUN is one queue for all: it is emptied into a queue
  * per session, and when there is no room left the longest of these loses its
- * oldest packet.
+ * oldest packet; if none is long, the TUN is read on when there is room.
  *
  * What the socket does not take (EAGAIN: its 8 MB are full) is lost and
  * counted, as on any link that is full: a queue here would only delay
@@ -61,6 +61,13 @@ struct waiting {
 static struct waiting waiting[WAITING];
 static unsigned waiting_used;			/* so many were taken at least once */
 static struct list waiting_free;
+
+/*
+ * What a session's own TUN gave: it is sent at once, and never waits.  Had it to
+ * be one of the others, a turn could find all of them taken by sessions whose
+ * turn comes later.
+ */
+static struct waiting at_hand;
 
 /* ---- the arena ---- */
 
@@ -194,6 +201,8 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 
 static void waiting_put(struct waiting *k)
 {
+	if (k == &at_hand)
+		return;
 	/* In front: the next to be taken. */
 	list_push(waiting_free.next, &k->link);
 }
@@ -273,8 +282,8 @@ static struct waiting *waiting_get(struct engine *e)
 	return CONTAINER_OF(l, struct waiting, link);
 }
 
-/* What a shared TUN has, into the queues of its sessions. */
-static void shared_read(struct shared_tun *t)
+/* What a shared TUN has, into the queues of its sessions. False: there is no room left. */
+static bool shared_read(struct shared_tun *t)
 {
 	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
 		struct waiting *k;
@@ -284,7 +293,7 @@ static void shared_read(struct shared_tun *t)
 
 		k = waiting_get(t->e);
 		if (!k)
-			return;
+			return false;
 		err = tun_read(t->e, t->fd, k);
 		if (err) {
 			waiting_put(k);
@@ -297,7 +306,7 @@ static void shared_read(struct shared_tun *t)
 				t->fd = -1;
 				log_warn("tun=%s is gone", t->ifname);
 			}
-			return;
+			break;
 		}
 		r = rd_of(k->raw, k->n);
 		rd_skip(&r, VNET_HDR + 16);
@@ -311,6 +320,22 @@ static void shared_read(struct shared_tun *t)
 		s->out.queued += k->n;
 		turn_join(&t->e->out_turns, &s->out.turn);
 	}
+	return true;
+}
+
+/* All of them; one after whom no room was left comes last the next time. */
+static void shared_read_all(struct engine *e)
+{
+	static unsigned first;
+
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		unsigned at = (first + i) % CONF_INTERFACES;
+
+		if (e->shared[at].readable && !shared_read(&e->shared[at])) {
+			first = at + 1;
+			return;
+		}
+	}
 }
 
 /* Of the session whose turn it is: its next packet, or NULL and it has none, or is none any more. */
@@ -321,7 +346,7 @@ static struct waiting *take(struct engine *e, struct sess *s)
 
 	if (s->tun < 0) {
 		if (list_empty(&s->out.queue)) {
-			turn_leave(&s->out.turn);
+			turn_rest(&e->out_turns, &s->out.turn);
 			return NULL;
 		}
 		k = CONTAINER_OF(s->out.queue.next, struct waiting, link);
@@ -329,14 +354,10 @@ static struct waiting *take(struct engine *e, struct sess *s)
 		s->out.queued -= k->n;
 		return k;
 	}
-	k = waiting_get(e);
-	if (!k)
-		return NULL;
-	err = tun_read(e, s->tun, k);
+	err = tun_read(e, s->tun, &at_hand);
 	if (!err)
-		return k;
-	waiting_put(k);
-	turn_leave(&s->out.turn);
+		return &at_hand;
+	turn_rest(&e->out_turns, &s->out.turn);
 	if (err != -EAGAIN)
 		tun_lost(s);
 	return NULL;
@@ -350,9 +371,7 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct turn *t;
 	int left = PUMP_PKTS;
 
-	for (unsigned i = 0; i < CONF_INTERFACES; i++)
-		if (e->shared[i].readable)
-			shared_read(&e->shared[i]);
+	shared_read_all(e);
 	while (left > 0 && (t = turns_next(&e->out_turns))) {
 		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);

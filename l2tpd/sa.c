@@ -280,26 +280,36 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	flow_watch(f);
 }
 
-/* RFC 4303 3.3.3: no packet may leave with a sequence number used before. */
-static void sa_exhausted(struct sa *s)
+/* To an iked that does not know it, sa_free() says all that is to be said. */
+static void sa_expired(struct sa *s)
 {
 	struct msg_sa_expired m = { .lineage = s->flow->lineage, .spi = s->spi };
 
-	s->exhausted = false;
 	s->flow->e->count.sa_expired++;
-	peer_send(&s->flow->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
+	if (!s->flow->orphan)
+		peer_send(&s->flow->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
 }
 
 static void sa_life(evutil_socket_t fd, short what, void *arg)
 {
 	struct sa *s = arg;
 	struct flow *f = s->flow;
-	struct msg_sa_expired m = { .lineage = f->lineage, .spi = s->spi };
 
-	f->e->count.sa_expired++;
-	peer_send(&f->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
+	sa_expired(s);
 	sa_free(s);
 	flow_watch(f);
+}
+
+/* RFC 4303 3.3.3: no packet may leave with a sequence number used before. s may be gone afterwards. */
+static void sa_exhausted(struct sa *s)
+{
+	/* iked deletes it; one that does not know it cannot. */
+	if (s->flow->orphan) {
+		sa_life(-1, 0, s);
+		return;
+	}
+	s->exhausted = false;
+	sa_expired(s);
 }
 
 void sa_add(struct engine *e, const struct msg_sa_add *m)
@@ -467,12 +477,11 @@ void sa_tell_use(struct engine *e)
 
 			if (s->tell_move)
 				tell_move(s);
+			if (s->packets != s->told_packets)
+				peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
+			s->told_packets = s->packets;
 			if (s->exhausted)
 				sa_exhausted(s);
-			if (s->packets == s->told_packets)
-				continue;
-			s->told_packets = s->packets;
-			peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
 		}
 	}
 }

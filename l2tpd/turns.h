@@ -5,6 +5,10 @@
  * One that had nothing a moment ago comes first; all others take turns of
  * TURN_QUANTUM (deficit round robin: what one takes too much, it waits for).
  * So whoever needs little is not behind whoever needs much.
+ *
+ * One that has nothing any more rests in the ring until all others in it had
+ * their turn.  Were it forgotten at once, some that come and go could keep the
+ * first place among them for ever, and those in the ring would get nothing.
  */
 #ifndef CULVERT_TURNS_H
 #define CULVERT_TURNS_H
@@ -19,6 +23,7 @@ enum {
 struct turn {
 	struct list link;		/* in one of the rings, while there may be something to do */
 	int credit;
+	bool resting;			/* in the ring, with nothing to do */
 };
 
 struct turns {
@@ -31,6 +36,7 @@ static inline void turns_init(struct turns *ts)
 	list_init(&ts->ring);
 }
 
+/* Nobody has anything to do; false also while somebody only rests. */
 static inline bool turns_empty(const struct turns *ts)
 {
 	return list_empty(&ts->fresh) && list_empty(&ts->ring);
@@ -39,18 +45,32 @@ static inline bool turns_empty(const struct turns *ts)
 static inline void turn_init(struct turn *t)
 {
 	list_init(&t->link);
+	t->resting = false;
 }
 
 /* There is something to do; harmless when it stands there already. */
 static inline void turn_join(struct turns *ts, struct turn *t)
 {
+	t->resting = false;
 	if (!list_empty(&t->link))
 		return;
 	t->credit = TURN_QUANTUM;
 	list_push(&ts->fresh, &t->link);
 }
 
-/* There is nothing to do any more; harmless when there was not. */
+/* What it did is paid, and there is nothing more to do at the moment. */
+static inline void turn_rest(struct turns *ts, struct turn *t)
+{
+	list_del(&t->link);
+	if (list_empty(&ts->ring))
+		return;
+	if (t->credit <= 0)
+		t->credit += TURN_QUANTUM;
+	t->resting = true;
+	list_push(&ts->ring, &t->link);
+}
+
+/* It will be gone; harmless when it was in no ring. */
 static inline void turn_leave(struct turn *t)
 {
 	list_del(&t->link);
@@ -65,10 +85,12 @@ static inline struct turn *turns_next(struct turns *ts)
 
 		if (list_empty(l))
 			return NULL;
-		if (t->credit > 0)
+		if (!t->resting && t->credit > 0)
 			return t;
-		t->credit += TURN_QUANTUM;
 		list_del(&t->link);
+		if (t->resting)
+			continue;
+		t->credit += TURN_QUANTUM;
 		list_push(&ts->ring, &t->link);
 	}
 }

@@ -66,6 +66,13 @@ ip -n "$(nsname cli)" route add $INSIDE dev vpn0
 check "real packets go through it" ns cli ping -c 3 -i 0.2 -W 5 $INSIDE
 check_eq "it has the MTU that PPP agreed on" "$(ctl -n session brief | grep -c alice) 1360" \
 	"1 $(ns cli cat /sys/class/net/vpn0/mtu)"
+# udp_segments NS DEVICE: does it take super-packets of UDP?
+udp_segments()
+{
+	ns "$1" ethtool -k "$2" | sed -n 's/^tx-udp-segmentation: //p'
+}
+check_eq "it takes the same super-packets as the server's" \
+	"$(udp_segments srv "$(ns srv ls /sys/class/net | grep -m 1 '^ppp')")" "$(udp_segments cli vpn0)"
 # down/up [CURL OPTION…]: the sum of what came through; of what arrived and what was sent.
 down()
 {

@@ -263,6 +263,149 @@ static void t_overload(void **st)
 	assert_int_equal(rig.client[3].row.out_errors, 0);
 }
 
+/* Clients 0 to 2 have so much in the shared TUN, in many small pieces, that all room is taken and no queue is long. */
+static void fill_room(uint64_t *seed)
+{
+	struct vnet_hdr v;
+
+	for (unsigned round = 0; round < 20; round++) {
+		unsigned i = 0;
+
+		while (rig_tun_put(rig.shared, &v, super, to_client(i % 3, 40, 10, &v, seed)))
+			i++;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	}
+	assert_int_equal(rig.e.count.out_dropped, 0);
+}
+
+/* How many rounds it takes until client 3 has its packet, while the others go on. */
+static unsigned rounds_of_3(int tun, uint64_t *seed)
+{
+	struct vnet_hdr v, lone;
+	unsigned n = 0;
+
+	assert_true(rig_tun_put(tun, &lone, super, to_client(3, 1, 100, &lone, seed)));
+	for (; n < 100 && !rig.client[3].row.out_packets; n++) {
+		while (rig_tun_put(rig.shared, &v, super, to_client(n % 3, 40, 10, &v, seed)))
+			;
+		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	}
+	return n;
+}
+
+/* A session with a TUN of its own does not wait for room that those of the shared one took, nor they for it. */
+static void t_both_kinds(void **st)
+{
+	struct rig_client *c = &rig.client[3];
+	uint64_t seed = 9, was;
+	int fd;
+
+	data_tun_close(c->sess);
+	c->sess->shared = NULL;
+	rig_pair(&fd, &c->tun);
+	data_tun_open(c->sess, fd);
+	fill_room(&seed);
+	assert_true(rounds_of_3(c->tun, &seed) <= 2);
+	was = rig.client[0].row.out_packets;
+	rig_turn();
+	assert_true(rig.client[0].row.out_packets > was);
+	/* All that was put in came out again. */
+	for (unsigned i = 0; i < 100; i++)
+		rig_turn();
+	assert_int_equal(recv(rig.e.shared[0].fd, got, sizeof(got), MSG_PEEK), -1);
+	assert_true(list_empty(&rig.client[0].sess->out.queue));
+}
+
+/* Nor does one of another shared TUN. */
+static void t_two_shared(void **st)
+{
+	struct shared_tun *t = &rig.e.shared[1];
+	uint64_t seed = 10;
+	int ours, kernels;
+
+	rig_pair(&ours, &kernels);
+	data_shared_open(t, ours);
+	data_shared_join(rig.client[3].sess, t);
+	fill_room(&seed);
+	assert_true(rounds_of_3(kernels, &seed) <= 4);
+	data_shared_close(t);
+	close(kernels);
+}
+
+/* What waited for its route, of one whose address is another's by then, goes nowhere. */
+static void t_replaced(void **st)
+{
+	static struct rig_train t;
+	struct sess *old = rig.client[0].sess, *heir = rig.client[1].sess;
+	struct pkt_spec s = tcp;
+	uint64_t seed = 11;
+
+	t.n = 0;
+	t.used = 0;
+	s.src = RIG_IP;
+	old->routed = false;
+	rig_train_add(&t, &rig.client[0], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[0]);
+	rig_turn();
+	assert_int_equal(old->hold.n, 1);
+	heir->ip = old->ip;
+	data_shared_join(heir, &rig.e.shared[0]);
+	data_shared_routed(old);
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), -1);
+	/* What comes later is counted; the new one's is its own. */
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &rig.client[0], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[0]);
+	rig_turn();
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), -1);
+	assert_int_equal(rig.e.count.ip_nobody, 1);
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &rig.client[1], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[1]);
+	rig_turn();
+	assert_int_equal(recv(rig.shared, got, sizeof(got), 0), VNET_HDR + 1352);
+}
+
+/* The last number is used once; nothing leaves after it, and an SA that nobody else can end ends. */
+static void t_exhausted(void **st)
+{
+	struct flow *f = rig.client[1].sess->flow;
+	struct sa *s = f->send;
+	uint32_t spi = s->spi;
+	uint64_t seed = 12;
+	struct vnet_hdr v;
+	size_t n = to_client(1, 10, 100, &v, &seed);
+
+	assert_true(esp_seq_raise(s->out, UINT32_MAX - 3));
+	for (unsigned round = 0; round < 2; round++) {
+		assert_true(rig_tun_put(tun_of(1), &v, super, n));
+		rig_turn();
+		for (unsigned i = 0; i < 3 && !round; i++)
+			assert_int_equal(rig_recv(&rig.client[1], got), 152);
+		assert_int_equal(rig_recv(&rig.client[1], got), 0);
+		assert_int_equal(rig.e.count.tx_packets, 3);
+		assert_int_equal(rig.e.count.tx_exhausted, 7 + 10 * round);
+		assert_true(s->exhausted);
+		f->orphan = round;
+		sa_tell_use(&rig.e);
+		assert_int_equal(rig.e.count.sa_expired, 1 + round);
+		if (!round)
+			assert_ptr_equal(sa_find(&rig.e, spi), s);
+	}
+	assert_null(sa_find(&rig.e, spi));
+	assert_null(f->send);
+	/* iked hears once that it has to delete it, and once that its slot is free. */
+	assert_int_equal(rig.told[MSG_SA_EXPIRED], 1);
+	assert_int_equal(rig.told[MSG_SPI_USED], 1);
+	/* Others have theirs. */
+	n = to_client(2, 10, 100, &v, &seed);
+	assert_true(rig_tun_put(tun_of(2), &v, super, n));
+	rig_turn();
+	assert_int_equal(rig.e.count.tx_packets, 13);
+}
+
 static void t_limit(void **st)
 {
 	static struct rig_train t;
@@ -296,6 +439,47 @@ static void t_limit(void **st)
 	assert_int_equal(rig.e.count.in_limited, 31);
 	/* Another's is not touched. */
 	assert_int_equal(rig.client[0].sess->in_limit.rate, 0);
+}
+
+/*
+ * Whoever always has something to do gets his share, however many come and go;
+ * and who was not there at all comes first.
+ */
+static void t_turns(void **st)
+{
+	enum { LIGHT = 6, ROUNDS = 1000, LATE = 7 };
+	struct turn all[LATE + 1], *t;
+	unsigned served[LATE + 1] = { 0 };
+	struct turns ts;
+
+	turns_init(&ts);
+	for (unsigned i = 0; i <= LATE; i++)
+		turn_init(&all[i]);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (unsigned k = 0; k < LATE; k++)
+			turn_join(&ts, &all[k]);
+		t = turns_next(&ts);
+		assert_non_null(t);
+		served[t - all]++;
+		turn_pay(t, TURN_QUANTUM - 40 * TURN_PACKET, 40);
+		/* Only the last one has more to do afterwards. */
+		if (t != &all[LIGHT])
+			turn_rest(&ts, t);
+	}
+	for (unsigned k = 0; k < LATE; k++)
+		assert_in_range(served[k], ROUNDS / LATE - 2, ROUNDS / LATE + 2);
+	turn_join(&ts, &all[LATE]);
+	assert_ptr_equal(turns_next(&ts), &all[LATE]);
+	turn_leave(&all[LATE]);
+	/* Who rests is not next, and when all do there is nothing to do. */
+	assert_false(turns_empty(&ts));
+	for (unsigned k = 0; k < LATE; k++)
+		turn_rest(&ts, &all[k]);
+	assert_null(turns_next(&ts));
+	assert_true(turns_empty(&ts));
+	turn_join(&ts, &all[0]);
+	turn_rest(&ts, &all[0]);
+	assert_true(turns_empty(&ts));
 }
 
 static void t_bucket(void **st)
@@ -336,6 +520,7 @@ int main(void)
 	static int shared;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_bucket),
+		cmocka_unit_test(t_turns),
 		cmocka_unit_test_setup_teardown(t_out, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_out, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_no_train, make, unmake),
@@ -345,6 +530,10 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_fair, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_fair_in, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_replaced, make, unmake, &shared),
+		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};
 
