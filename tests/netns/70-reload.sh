@@ -342,7 +342,7 @@ refused()
 	check "$1: status 1" eval 'reload; [ $? = 1 ]'
 	check_eq "  nothing changed" "nothing changed" "$(cat "$rig_dir/report")"
 	[ "${2-}" = other ] && return
-	"$build/culvertd" -n -f "$server_run/conf" >"$rig_dir/check" 2>&1
+	ns srv "$build/culvertd" -n -f "$server_run/conf" >"$rig_dir/check" 2>&1
 	check "  the words are those of culvertd -n" eval '[ -s "$rig_dir/diag" ] && diff "$rig_dir/check" "$rig_dir/diag"'
 	n=$(lines)
 	kill -HUP "$server_pid"
