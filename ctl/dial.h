@@ -66,6 +66,7 @@ struct dial_conf {
 	bool vanish;
 	bool wrong_password;
 	double loss, dup, reorder;	/* probabilities */
+	bool replay;			/* before each message of IKE all earlier ones again */
 	unsigned max_outage_ms;
 	bool has_max_outage;
 	bool stop_ike;			/* a session is up with its ESP SAs: no L2TP, no PPP */
@@ -148,6 +149,7 @@ struct dsess {
 	uint64_t start_ms;
 	uint64_t start_us, done_us[PHASES];	/* when each phase was done; 0 = not */
 	struct ike ike;
+	struct said *said;		/* its messages, to be replayed; NULL = none */
 	struct esp_sa *in, *out;
 	struct l2tp_flow l2tp;
 	struct ppp_conf ppp_conf;

@@ -887,6 +887,7 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		gone(k, o, "the peer's hash is wrong: not the same pre-shared key?");
 		return;
 	}
+	k->secured = true;
 	effect(o, IKE_EFF_SECURED);
 	qm1(k, now_ms, o);
 }
@@ -944,6 +945,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	}
 	send_last(k, &b, now_ms, o);
 	k->state = IKE_UP;
+	k->paired = true;
 	k->timer_ms = IKE_NEVER;	/* nobody answers it; QM2 comes again if it was lost */
 	effect(o, IKE_EFF_CHILD);
 }
@@ -1014,11 +1016,13 @@ static void delete(struct ike *k, struct rd r, struct ike_out *o)
 	if (r.bad)
 		return;
 	if (proto == PROTO_ISAKMP) {
+		k->secured = k->paired = false;
 		gone(k, o, "the peer deleted the ISAKMP SA");
 		return;
 	}
 	for (; proto == PROTO_ESP && spi_size == 4 && n && !r.bad; n--)
 		if (rd_u32(&r) == k->child.spi_out && k->state == IKE_UP) {
+			k->paired = false;
 			gone(k, o, "the peer deleted the ESP SA");
 			return;
 		}
@@ -1037,12 +1041,12 @@ void ike_close(struct ike *k, struct ike_out *o)
 	uint8_t buf[32];
 	struct wr w = wr_of(buf, sizeof(buf));
 
-	if (k->state == IKE_UP) {
+	if (k->paired) {
 		wr_delete(&w, PROTO_ESP, 4);
 		wr_u32(&w, k->child.spi_in);
 		inform(k, PL_DELETE, rd_of(buf, w.len), o);
 	}
-	if (k->state == IKE_UP || k->state == IKE_QM1) {
+	if (k->secured) {
 		w = wr_of(buf, sizeof(buf));
 		wr_delete(&w, PROTO_ISAKMP, 16);
 		wr_bytes(&w, k->cky_i, 8);

@@ -127,6 +127,7 @@ struct ike {
 	struct rng rng;
 	uint8_t state;			/* enum ike_state */
 	bool natt;			/* NAT traversal: from MM5 on everything is on port 4500 */
+	bool secured, paired;		/* both sides have the ISAKMP SA; the pair of ESP SAs */
 	char reason[96];		/* why it is gone */
 	uint8_t cky_i[8], cky_r[8];
 	/* phase 1 */
@@ -171,7 +172,8 @@ void ike_input(struct ike *, struct rd message, uint64_t now_ms, struct ike_out 
 void ike_expire(struct ike *, uint64_t now_ms, struct ike_out *);
 uint64_t ike_deadline(const struct ike *);
 
-/* End it: DELETE for the ESP SA and the ISAKMP SA where there are any. No IKE_EFF_GONE. */
+/* End it: DELETE for the ESP SA and the ISAKMP SA that the peer still has, also after it failed. Once more says it
+ * once more. No IKE_EFF_GONE. */
 void ike_close(struct ike *, struct ike_out *);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
-	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
+	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
 };
@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{ "loss", required_argument, NULL, OPT_LOSS },
 	{ "dup", required_argument, NULL, OPT_DUP },
 	{ "reorder", required_argument, NULL, OPT_REORDER },
+	{ "replay", no_argument, NULL, OPT_REPLAY },
 	{ "max-outage", required_argument, NULL, OPT_MAX_OUTAGE },
 	{ "flood", required_argument, NULL, OPT_FLOOD },
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
@@ -67,7 +68,8 @@ static void usage(void)
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
-		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--wrong-password] [--force-natt]\n"
+		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
+		"           [--wrong-password] [--force-natt]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
@@ -256,6 +258,9 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		break;
 	case OPT_REORDER:
 		c->reorder = percent(arg);
+		break;
+	case OPT_REPLAY:
+		c->replay = true;
 		break;
 	case OPT_MAX_OUTAGE:
 		c->has_max_outage = true;

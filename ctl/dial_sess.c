@@ -253,6 +253,35 @@ static bool child_open(struct dsess *s)
 	return !esp_sa_new(c->spi_in, &in, true, &s->in) && !esp_sa_new(c->spi_out, &out, false, &s->out);
 }
 
+/* The distinct messages of IKE that were sent up to now. */
+struct said {
+	unsigned n;
+	struct {
+		bool natt;
+		size_t len;
+		uint8_t p[IKE_MESSAGE_MAX];
+	} m[8];
+};
+
+/* As a wire with a long memory would: all of them once more, and remember this one. */
+static void say_again(struct dsess *s, const struct ike_effect *eff)
+{
+	struct said *said = s->said;
+
+	if (!said && !(said = s->said = calloc(1, sizeof(*said))))
+		return;
+	for (unsigned i = 0; i < said->n; i++)
+		if (said->m[i].len == eff->len && !memcmp(said->m[i].p, eff->data, eff->len))
+			return;
+	for (unsigned i = 0; i < said->n; i++)
+		wire_send(s, said->m[i].natt, said->m[i].natt, said->m[i].p, said->m[i].len);
+	if (said->n == N_ELEMENTS(said->m))
+		return;
+	said->m[said->n].natt = eff->natt;
+	said->m[said->n].len = eff->len;
+	memcpy(said->m[said->n++].p, eff->data, eff->len);
+}
+
 static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 {
 	struct l2tp_out lo;
@@ -263,6 +292,8 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 		switch (eff->type) {
 		case IKE_EFF_SEND:
 			data_flush(s->d);	/* what was said before goes before */
+			if (s->d->conf.replay)
+				say_again(s, eff);
 			wire_send(s, eff->natt, eff->natt, eff->data, eff->len);
 			break;
 		case IKE_EFF_SECURED:
@@ -533,14 +564,10 @@ static void over(struct dsess *s)
 	s->last_words = true;
 	data_flush(s->d);
 	for (unsigned i = 0; i < copies; i++) {
-		uint8_t state = s->ike.state;
-
 		ike_out_init(&out);
 		ike_close(&s->ike, &out);
 		for (unsigned k = 0; k < out.n; k++)
 			wire_send(s, out.eff[k].natt, out.eff[k].natt, out.eff[k].data, out.eff[k].len);
-		if (i + 1 < copies)
-			s->ike.state = state;
 	}
 	s->d->sum.ike_resent += s->ike.resent;
 	sess_free(s);
@@ -591,6 +618,8 @@ void sess_free(struct dsess *s)
 			l2tp_flow_free(&s->l2tp);
 		ike_free(&s->ike);
 	}
+	free(s->said);
+	s->said = NULL;
 	s->state = SESS_OVER;
 	wire_close(s);
 	if (s->timer)

@@ -17,6 +17,7 @@ enum { HANDOVER_SOCKS = 32, HANDOVER_PEERS = SPI_ENGINES + 1 };
 struct handover {
 	int log_max;
 	bool log_syslog;
+	unsigned childless_s;		/* so long an IKE_SA lives without a CHILD_SA */
 	struct conf conf;		/* with the secrets: wiped by whoever is done with it */
 	int parent_fd;			/* all descriptors belong to the plugin once it is loaded */
 	struct {

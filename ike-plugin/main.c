@@ -25,6 +25,7 @@
 enum {
 	PARENT_FD = 3,
 	LOG_LINES_PER_S = 100,
+	CHILDLESS_S = 120,	/* Quick Mode follows at once, or within seconds with a rekeyed phase 1 */
 	DEINIT_S = 5,		/* then the parent would kill us anyway */
 };
 
@@ -38,7 +39,7 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-static struct handover handover;
+static struct handover handover = { .childless_s = CHILDLESS_S };
 static int verbose;
 
 /* ---- privileges ---- */
@@ -328,25 +329,30 @@ static bool charon_up(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: culvert-iked [-sv] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
+	fprintf(stderr, "usage: culvert-iked [-sv] [-c childless-seconds] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t uid = 0, gid = 0;
+	uint64_t uid = 0, gid = 0, seconds;
 	const char *dir = NULL;
 	bool drop = false;
 	sigset_t set;
 	int c, sig;
 
-	while ((c = getopt(argc, argv, "svd:u:g:")) != -1) {
+	while ((c = getopt(argc, argv, "svc:d:u:g:")) != -1) {
 		switch (c) {
 		case 's':
 			handover.log_syslog = true;
 			break;
 		case 'v':
 			verbose++;
+			break;
+		case 'c':		/* tests have no two minutes */
+			if (!parse_uint(optarg, 1, 86400, &seconds))
+				usage();
+			handover.childless_s = (unsigned)seconds;
 			break;
 		case 'd':
 			dir = optarg;

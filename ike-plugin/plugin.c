@@ -30,10 +30,12 @@ METHOD(plugin_t, get_name, char *, struct culvert *this)
 static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		guard_delete(this->guard);
 		natd_delete(this->natd);
 		events_delete(this->events);
 		backend_delete(this->backend);
 		hub_delete(this->hub);
+		this->guard = NULL;
 		this->natd = NULL;
 		this->events = NULL;
 		this->backend = NULL;
@@ -46,6 +48,8 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	explicit_bzero(&this->h->conf, sizeof(this->h->conf));
 	this->events = events_new();
 	this->natd = natd_new();
+	this->guard = guard_new();
+	childless_start(this->h->childless_s);
 	hub_start(this->hub);
 	return TRUE;
 }

@@ -135,6 +135,14 @@ static struct list *ip_bucket(struct table *t, const struct addr *a)
 	return bucket(t, t->by_ip, a->ip, sizeof(a->ip));
 }
 
+bool table_has_sa_at(struct table *t, const struct addr *a)
+{
+	LIST_EACH(ip_bucket(t, a), e)
+		if (addr_ip_eq(&CONTAINER_OF(e, struct lin, by_ip)->peer, a))
+			return true;
+	return false;
+}
+
 static bool place(struct table *t, struct lin *l, const struct addr *peer)
 {
 	unsigned want;

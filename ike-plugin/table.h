@@ -113,6 +113,9 @@ struct table_end table_out_del(struct table *, struct sa *);
 /* The IKE_SA is destroyed. */
 struct table_end table_ike_gone(struct table *, uint32_t uid);
 
+/* Has any client at this address (its port does not count) an SA? */
+bool table_has_sa_at(struct table *, const struct addr *);
+
 /* An SPI that the engine says it has, from an earlier iked: do not hand it out. */
 void table_reserve(struct table *, uint32_t spi);
 

@@ -128,6 +128,8 @@ int auth_load_users(struct auth *a, unsigned index, int fd)
 		return -EINVAL;
 	known = a->next && !same_file(a, index) ? NULL : a->users[index];
 	err = users_load_fd(fd, c->auth[index].users_file, &u, &msgs);
+	if (!err)
+		users_judge(u, c, index, &msgs);
 	for (size_t i = 0; i < msgs.n; i++)
 		warn(a, LOG_WARNING, "%s", msgs.line[i]);
 	if (msgs.warnings > msgs.n)

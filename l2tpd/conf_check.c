@@ -53,7 +53,7 @@ static void fill(struct conf_parse *p)
 		c->interface[0].address = 0xc0a85701;	/* 192.168.87.1 */
 		(void)str_copy(p->interface_ipcp[0], CONF_NAME_MAX, c->ipcp[0].name);
 		c->n_interface = 1;
-		p->at_interface[0] = whole;
+		p->at_interface[0] = p->at_interface_ipcp[0] = whole;
 	}
 	if (!c->n_auth) {
 		memcpy(&c->auth[0], &conf_auth_default, sizeof(c->auth[0]));
@@ -69,7 +69,7 @@ static void fill(struct conf_parse *p)
 		(void)str_copy(p->bind_name[0][0], CONF_NAME_MAX, c->tunnel[0].name);
 		(void)str_copy(p->bind_name[0][1], CONF_NAME_MAX, c->auth[0].name);
 		(void)str_copy(p->bind_name[0][2], CONF_NAME_MAX, c->interface[0].name);
-		p->at_bind[0] = whole;
+		p->at_bind[0] = p->at_bind_name[0][0] = p->at_bind_name[0][1] = p->at_bind_name[0][2] = whole;
 		c->n_bind = 1;
 	}
 }
@@ -106,7 +106,7 @@ static void resolve(struct conf_parse *p)
 
 	p->n_bind_name = c->n_bind;
 	for (unsigned i = 0; i < c->n_interface; i++) {
-		int k = FIND(p, p->at_interface[i], "ipcp", p->interface_ipcp[i], c->ipcp, c->n_ipcp);
+		int k = FIND(p, p->at_interface_ipcp[i], "ipcp", p->interface_ipcp[i], c->ipcp, c->n_ipcp);
 
 		c->interface[i].ipcp = k < 0 ? 0 : (uint8_t)k;
 	}
@@ -116,9 +116,9 @@ static void resolve(struct conf_parse *p)
 
 		for (unsigned k = 0; k < c->n_unbuilt; k++)
 			left_out = left_out || !strcmp(c->unbuilt[k].name, p->bind_name[i][0]);
-		t = left_out ? 0 : FIND(p, p->at_bind[i], "tunnel", p->bind_name[i][0], c->tunnel, c->n_tunnel);
-		a = FIND(p, p->at_bind[i], "authentication", p->bind_name[i][1], c->auth, c->n_auth);
-		f = FIND(p, p->at_bind[i], "interface", p->bind_name[i][2], c->interface, c->n_interface);
+		t = left_out ? 0 : FIND(p, p->at_bind_name[i][0], "tunnel", p->bind_name[i][0], c->tunnel, c->n_tunnel);
+		a = FIND(p, p->at_bind_name[i][1], "authentication", p->bind_name[i][1], c->auth, c->n_auth);
+		f = FIND(p, p->at_bind_name[i][2], "interface", p->bind_name[i][2], c->interface, c->n_interface);
 		if (left_out || t < 0 || a < 0 || f < 0)
 			continue;
 		c->bind[n] = (struct conf_bind){ .tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)f };
@@ -416,6 +416,28 @@ static void check_nets(struct conf_parse *p)
 	}
 }
 
+/* A name that was not fitted to this host, or mistyped: clients would go out with addresses that nobody answers. */
+static void check_nat(struct conf_parse *p)
+{
+	const struct conf_firewall *f = &p->c->firewall;
+	struct if_nameindex *all;
+	char names[128] = "";
+
+	if (!f->nat || f->off || !f->nat_on[0] || (p->flags & CONF_NO_FILES) || if_nametoindex(f->nat_on))
+		return;
+	all = if_nameindex();
+	for (const struct if_nameindex *i = all; i && i->if_index; i++) {
+		size_t n = strlen(names);
+
+		if (strcmp(i->if_name, "lo") && !is_ours(p->c, i->if_name))
+			snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", i->if_name);
+	}
+	if (all)
+		if_freenameindex(all);
+	conf_warn(p, p->at_nat, "there is no interface %s on this host yet, and without it clients do not reach the Internet%s%s",
+		f->nat_on, names[0] ? "; there are: " : "", names);
+}
+
 /* What works and had better not. */
 static void check_weak(struct conf_parse *p)
 {
@@ -488,6 +510,7 @@ void conf_check(struct conf_parse *p)
 	check_ikes(p);
 	check_pools(p);
 	check_nets(p);
+	check_nat(p);
 	check_weak(p);
 	check_files(p);
 	if (!p->msgs->errors) {

@@ -173,10 +173,12 @@ static bool arrange(const struct conf *live, const struct conf *file, struct con
 
 /* ---- what only a restart can change ---- */
 
+/* A socket for every address takes what comes for this one, and then there is none for this one alone. */
 static bool is_bound(const struct conf_fixed *fixed, const struct addr *a)
 {
 	for (unsigned i = 0; i < fixed->n_sock; i++)
-		if (addr_ip_eq(&fixed->sock[i], a))
+		if (addr_ip_eq(&fixed->sock[i], a) ||
+		    (addr_is_any(&fixed->sock[i]) && fixed->sock[i].family == a->family))
 			return true;
 	return false;
 }

@@ -81,11 +81,13 @@ struct conf_parse {
 	unsigned where;			/* IN_*: the statement we are in */
 	unsigned depth;			/* of braces */
 	struct conf_pos opened;		/* the outermost brace */
+	struct conf_pos opened_inner;	/* the one in it */
+	unsigned closing;		/* a } and the end of a line for each block whose brace is missing */
 	bool at_start;			/* nothing of this statement was read yet */
 	bool skip_block;		/* read over to the brace that closes the innermost block */
 	bool drop_block;		/* read over all open blocks, their closing braces too */
 	unsigned tok_where;		/* where the last token stands */
-	int last;			/* the last token */
+	int last, before;		/* the last token, and the one before it */
 	bool hush;			/* a secret stands on this line: quote no word of it */
 	bool quiet_line, quiet_stmt;	/* "not built yet" was said of this line (statement) */
 	char word[48];			/* the last token as messages show it */
@@ -114,8 +116,8 @@ struct conf_parse {
 	struct conf_pos at_ike[CONF_IKES], at_tunnel[CONF_TUNNELS], at_unbuilt[CONF_TUNNELS];
 	struct conf_pos at_ipcp[CONF_IPCPS], at_pool[CONF_IPCPS][CONF_POOLS], at_dns[CONF_IPCPS][2];
 	struct conf_pos at_interface[CONF_INTERFACES], at_auth[CONF_AUTHS], at_users[CONF_AUTHS];
-	struct conf_pos at_bind[CONF_BINDS];
-	struct conf_pos at_methods[CONF_TUNNELS], at_proposals, at_off;
+	struct conf_pos at_bind[CONF_BINDS], at_bind_name[CONF_BINDS][3], at_interface_ipcp[CONF_INTERFACES];
+	struct conf_pos at_methods[CONF_TUNNELS], at_proposals, at_off, at_nat;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
 	char bind_name[CONF_BINDS][3][CONF_NAME_MAX];	/* tunnel, authentication, interface */

@@ -370,8 +370,8 @@ void conf_print_keywords(FILE *f)
 		}
 		if (kw->in & IN_TOP)
 			in = "top";
-		fprintf(f, "%s %s %s %u %u ", kw->name, in, kw->only != KW_ANY_VALUE ? "partly" : state[kw->state], kw->min,
-			kw->max);
+		fprintf(f, "%s %s %s %u %u ", kw->name, in, kw_is_moot(kw) ? state[KW_NO_EFFECT]
+			: kw->only != KW_ANY_VALUE ? "partly" : state[kw->state], kw->min, kw->max);
 		put_default(f, kw);
 		putc('\n', f);
 	}

@@ -30,6 +30,9 @@
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
 #define NO_EFFECT(n, tok, where, reason) \
 	{ .name = n, .token = tok, .in = where, .state = KW_NO_EFFECT, .option = true, .why = reason }
+#define NO_MPPE "ESP encrypts all of PPP already, and MPPE is not offered besides"
+#define NO_CCP "nothing is compressed or encrypted by PPP itself, so CCP is not spoken"
+#define CCP_NUM(n) { .name = n, .token = OPT_NUM, .in = IN_TUNNEL, .state = KW_NO_EFFECT, .max = UINT32_MAX, .why = NO_CCP }
 #define CANNOT(n, where, reason) { .name = n, .in = where, .state = KW_CANNOT, .why = reason }
 
 /* The order is the order of conf_print(). */
@@ -125,7 +128,8 @@ const struct keyword keywords[] = {
 	STAYS_ON("l2tp-lcp-renegotiation", IN_TUNNEL),
 	STAYS_OFF("l2tp-force-lcp-renegotiation", IN_TUNNEL),
 	{ .name = "l2tp-data-use-seq", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_NO,
-	  FIELD(conf_tunnel, l2tp_data_use_seq) },
+	  FIELD(conf_tunnel, l2tp_data_use_seq),
+	  .why = "data packets are sent without numbers, since Apple's clients drop the first that has one" },
 	{ .name = "l2tp-require-ipsec", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
 	  FIELD(conf_tunnel, l2tp_require_ipsec) },
 	LATER_STR("pptp-hostname", IN_TUNNEL),
@@ -145,10 +149,10 @@ const struct keyword keywords[] = {
 	NUM("lcp-max-configure", IN_TUNNEL, conf_tunnel, lcp_max_configure, 1, UINT8_MAX),
 	NUM("lcp-max-terminate", IN_TUNNEL, conf_tunnel, lcp_max_terminate, 1, UINT8_MAX),
 	NUM("lcp-max-nak-loop", IN_TUNNEL, conf_tunnel, lcp_max_nak_loop, 1, UINT8_MAX),
-	LATER_NUM("ccp-timeout", IN_TUNNEL),
-	LATER_NUM("ccp-max-configure", IN_TUNNEL),
-	LATER_NUM("ccp-max-terminate", IN_TUNNEL),
-	LATER_NUM("ccp-max-nak-loop", IN_TUNNEL),
+	CCP_NUM("ccp-timeout"),
+	CCP_NUM("ccp-max-configure"),
+	CCP_NUM("ccp-max-terminate"),
+	CCP_NUM("ccp-max-nak-loop"),
 	NUM("ipcp-timeout", IN_TUNNEL, conf_tunnel, ipcp_timeout_s, 1, 60),
 	NUM("ipcp-max-configure", IN_TUNNEL, conf_tunnel, ipcp_max_configure, 1, UINT8_MAX),
 	NUM("ipcp-max-terminate", IN_TUNNEL, conf_tunnel, ipcp_max_terminate, 1, UINT8_MAX),
@@ -158,12 +162,12 @@ const struct keyword keywords[] = {
 	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
 	STR("chap-name", IN_TUNNEL, conf_tunnel, chap_name),
-	OPTION("mppe", MPPE, IN_TUNNEL),
+	{ .name = "mppe", .token = MPPE, .in = IN_TUNNEL, .option = true, .why = NO_MPPE },
 	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
-	LATER("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
-	LATER("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
-	LATER_VALUE("stateless", STATELESS, IN_TUNNEL),
-	LATER_VALUE("stateful", STATEFUL, IN_TUNNEL),
+	NO_EFFECT("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL, NO_MPPE),
+	NO_EFFECT("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL, NO_MPPE),
+	VALUE("stateless", STATELESS, IN_TUNNEL),
+	VALUE("stateful", STATEFUL, IN_TUNNEL),
 	NUM("idle-timeout", IN_TUNNEL, conf_tunnel, idle_timeout_s, 0, UINT32_MAX),
 	YESNO("tcp-mss-adjust", IN_TUNNEL, conf_tunnel, tcp_mss_adjust),
 	YESNO("ingress-filter", IN_TUNNEL, conf_tunnel, ingress_filter),
@@ -265,6 +269,11 @@ const struct keyword *kw_find(const char *word, unsigned in)
 bool kw_is_any(const char *word)
 {
 	return kw_find(word, ~0u) != NULL;
+}
+
+bool kw_is_moot(const struct keyword *kw)
+{
+	return kw->state == KW_NO_EFFECT || (kw->state == KW_WORKS && kw->why);
 }
 
 bool kw_is_option(const struct keyword *kw)

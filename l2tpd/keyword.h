@@ -55,7 +55,9 @@ struct keyword {
 	bool value;		/* stands after an option's word and is named with it */
 	bool option;		/* begins an option of its statement; so does every OPT_* */
 	uint32_t min, max;	/* of a number; max 0: it takes none */
-	const char *why;	/* KW_NO_EFFECT, KW_CANNOT */
+	/* KW_NO_EFFECT, KW_CANNOT; of a word that works: its value outside of .only is accepted and means
+	 * nothing, and why */
+	const char *why;
 };
 
 extern const struct keyword keywords[];
@@ -66,6 +68,9 @@ const struct keyword *kw_find(const char *word, unsigned in);
 
 /* Is it a keyword anywhere? */
 bool kw_is_any(const char *word);
+
+/* Is some value of it accepted and means nothing? */
+bool kw_is_moot(const struct keyword *);
 
 /* Does the word begin an option of its statement, rather than stand behind one? */
 bool kw_is_option(const struct keyword *);

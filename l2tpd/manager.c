@@ -2,7 +2,6 @@
 #include "l2tpd/manager.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +13,7 @@
 #include "l2tpd/conf_merge.h"
 #include "l2tpd/sandbox.h"
 
-enum {
-	UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff,
-	CHECKS_MAX = 64,		/* questions that auth has at a time */
-	NOTES_MAX = 20,			/* sessions that a report names */
-};
-
-/* A reload: which users are still asked about. */
-struct reload {
-	uint32_t *tag;			/* ppp ids of sessions whose users auth is asked about */
-	size_t n, asked, answered;
-	unsigned ended;
-};
+enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff };
 
 /* ---- units: the N of pppxN, lowest free first, as the admin counts them ---- */
 static bool unit_take(struct manager *m, uint32_t from, uint32_t *ret)
@@ -114,6 +102,47 @@ static unsigned pool_claim_any(struct manager *m, uint32_t ip)
 	return CONF_IPCPS;
 }
 
+/* The pool of an ipcp, or NULL where there is none. */
+static struct pool *pool_of_conf(const struct conf *c, unsigned ipcp)
+{
+	struct pool *p = NULL;
+	uint32_t own = 0;
+
+	if (!conf_has_ipcp(c, ipcp))
+		return NULL;
+	for (unsigned k = 0; k < c->n_interface; k++)
+		if (conf_has_interface(c, k) && c->interface[k].ipcp == ipcp)
+			own = c->interface[k].address;
+	if (pool_new(&c->ipcp[ipcp], own, &p) < 0)
+		fatal("pool of ipcp %s: out of memory", c->ipcp[ipcp].name);
+	return p;
+}
+
+static bool pools_differ(const struct conf *a, const struct conf *b)
+{
+	if (memcmp(a->ipcp, b->ipcp, sizeof(a->ipcp)))
+		return true;
+	for (unsigned i = 0; i < CONF_INTERFACES; i++)
+		if (a->interface[i].address != b->interface[i].address || a->interface[i].ipcp != b->interface[i].ipcp)
+			return true;
+	return false;
+}
+
+void manager_pools_renew(struct manager *m, const struct conf *old)
+{
+	if (!pools_differ(old, &m->conf))
+		return;
+	for (unsigned i = 0; i < CONF_IPCPS; i++) {
+		pool_free(m->pool[i]);
+		m->pool[i] = pool_of_conf(&m->conf, i);
+	}
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		s->pool = s->ip ? pool_claim_any(m, s->ip) : CONF_IPCPS;
+	}
+}
+
 static struct msess *sess_new(struct manager *m, unsigned engine, const struct sid *sid, uint32_t ppp_id)
 {
 	struct msess *s = calloc(1, sizeof(*s));
@@ -152,6 +181,20 @@ static void shared_ask_all(struct manager *m, unsigned engine)
 	for (unsigned i = 0; i < m->conf.n_interface; i++)
 		if (is_shared(m, i))
 			shared_ask(m, engine, i);
+}
+
+void manager_shared_renew(struct manager *m, const struct conf *old)
+{
+	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
+		bool same = conf_has_interface(old, i) && conf_has_interface(&m->conf, i) &&
+			!strcmp(old->interface[i].name, m->conf.interface[i].name);
+
+		for (unsigned e = 0; e < m->conf.engines && !same; e++) {
+			m->engine[e].shared[i] = SHARED_NONE;
+			if (is_shared(m, i) && m->running)
+				shared_ask(m, e, i);
+		}
+	}
 }
 
 static void route_tell(struct manager *m, struct msess *s, enum msg_type type)
@@ -452,159 +495,7 @@ static void judge_all(struct manager *m)
 	}
 }
 
-static bool judged_by(const struct conf *c, const struct msg_judged *j, unsigned tunnel)
-{
-	const struct conf_bind *b = &c->bind[j->bind];
-
-	return conf_has_bind(c, j->bind) && b->tunnel == tunnel && b->auth == j->auth &&
-	       conf_has_interface(c, b->interface);
-}
-
-/* ---- reload ---- */
-
-/* The pool of an ipcp, or NULL where there is none. */
-static struct pool *pool_of_conf(const struct conf *c, unsigned ipcp)
-{
-	struct pool *p = NULL;
-	uint32_t own = 0;
-
-	if (!conf_has_ipcp(c, ipcp))
-		return NULL;
-	for (unsigned k = 0; k < c->n_interface; k++)
-		if (conf_has_interface(c, k) && c->interface[k].ipcp == ipcp)
-			own = c->interface[k].address;
-	if (pool_new(&c->ipcp[ipcp], own, &p) < 0)
-		fatal("pool of ipcp %s: out of memory", c->ipcp[ipcp].name);
-	return p;
-}
-
-/* Pools by the new configuration; every address that a session still has is leased in the one that has it. */
-static void pools_renew(struct manager *m)
-{
-	for (unsigned i = 0; i < CONF_IPCPS; i++) {
-		pool_free(m->pool[i]);
-		m->pool[i] = pool_of_conf(&m->conf, i);
-	}
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
-
-		s->pool = s->ip ? pool_claim_any(m, s->ip) : CONF_IPCPS;
-	}
-}
-
-static bool pools_differ(const struct conf *a, const struct conf *b)
-{
-	if (memcmp(a->ipcp, b->ipcp, sizeof(a->ipcp)))
-		return true;
-	for (unsigned i = 0; i < CONF_INTERFACES; i++)
-		if (a->interface[i].address != b->interface[i].address || a->interface[i].ipcp != b->interface[i].ipcp)
-			return true;
-	return false;
-}
-
-static PRINTF(2, 3) void note(struct manager *m, const char *fmt, ...)
-{
-	struct msg_note n = { .text = "" };
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(n.text, sizeof(n.text), fmt, ap);
-	va_end(ap);
-	peer_send(&m->parent, MSG_APPLY_NOTE, &n, sizeof(n), -1);
-}
-
-static void end_by_reload(struct manager *m, struct msess *s, const char *why)
-{
-	char ip[ADDR_STRLEN];
-
-	if (m->reload->ended++ < NOTES_MAX)
-		note(m, "ended: %s at %s: %s", s->user, ip4_str(s->ip, ip), why);
-	manager_kill(m, s, why);
-}
-
-static void reload_free(struct manager *m)
-{
-	if (m->reload)
-		free(m->reload->tag);
-	free(m->reload);
-	m->reload = NULL;
-}
-
-static void apply_end(struct manager *m)
-{
-	struct msg_applied done = { .phase = APPLY_CONF, .ended = m->reload->ended };
-
-	LIST_EACH(&m->sessions, e)
-		done.kept += !CONTAINER_OF(e, struct msess, link)->ending;
-	if (done.ended > NOTES_MAX)
-		note(m, "ended: %u more", done.ended - NOTES_MAX);
-	reload_free(m);
-	peer_send(&m->parent, MSG_APPLIED, &done, sizeof(done), -1);
-}
-
-/* Ask auth about the next users, as many at a time as its channel bears. */
-static void check_users(struct manager *m)
-{
-	struct reload *r = m->reload;
-
-	if (r->answered == r->n) {
-		apply_end(m);
-		return;
-	}
-	while (r->asked < r->n && r->asked - r->answered < CHECKS_MAX) {
-		struct msess *s = manager_find(m, r->tag[r->asked]);
-		struct msg_user_check c = { .tag = r->tag[r->asked] };
-
-		/* One that ended meanwhile is asked about all the same: the answers count. */
-		if (s) {
-			c.auth = s->auth;
-			str_copy(c.user, sizeof(c.user), s->user);
-		}
-		if (!peer_send(&m->auth, MSG_USER_CHECK, &c, sizeof(c), -1))
-			return;		/* check_again() comes with its successor */
-		r->asked++;
-	}
-}
-
-/* A new auth knows nothing of what its predecessor was asked. */
-static void check_again(struct manager *m)
-{
-	if (!m->reload)
-		return;
-	m->reload->asked = m->reload->answered;
-	check_users(m);
-}
-
-static void user_checked(struct manager *m, const struct msg_user_checked *c)
-{
-	struct reload *r = m->reload;
-	struct msess *s;
-
-	if (!r || r->answered >= r->asked || c->tag != r->tag[r->answered])
-		return;
-	s = manager_find(m, c->tag);
-	if (c->gone && s && !s->ending)
-		end_by_reload(m, s, "the user was removed");
-	r->answered++;
-	check_users(m);
-}
-
-/* Devices of interfaces tunN that are new; netd takes away those that are gone. */
-static void shared_renew(struct manager *m, const struct conf *old)
-{
-	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
-		bool same = conf_has_interface(old, i) && conf_has_interface(&m->conf, i) &&
-			!strcmp(old->interface[i].name, m->conf.interface[i].name);
-
-		for (unsigned e = 0; e < m->conf.engines && !same; e++) {
-			m->engine[e].shared[i] = SHARED_NONE;
-			if (is_shared(m, i) && m->running)
-				shared_ask(m, e, i);
-		}
-	}
-}
-
-static void pending_renew(struct manager *m)
+void manager_logins_renew(struct manager *m)
 {
 	LIST_EACH(&m->pending, e) {
 		struct pending *p = CONTAINER_OF(e, struct pending, link);
@@ -618,57 +509,12 @@ static void pending_renew(struct manager *m)
 	}
 }
 
-/*
- * What MSG_CONF brought is in force from now on.  Sessions that it has no place
- * for end; then auth is asked whether it still knows the others' users.
- */
-static void apply(struct manager *m)
+static bool judged_by(const struct conf *c, const struct msg_judged *j, unsigned tunnel)
 {
-	struct conf *old;
+	const struct conf_bind *b = &c->bind[j->bind];
 
-	if (!m->next)
-		return;
-	reload_free(m);
-	m->reload = calloc(1, sizeof(*m->reload));
-	old = malloc(sizeof(*old));
-	if (!m->reload || !old)
-		fatal("out of memory");
-	*old = m->conf;
-	m->conf = *m->next;
-	free(m->next);
-	m->next = NULL;
-
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
-		const char *why;
-
-		if (s->ending)
-			continue;
-		why = conf_session_fault(&m->conf, s->tunnel, s->auth, s->interface, s->ip);
-		if (why)
-			end_by_reload(m, s, why);
-	}
-	if (pools_differ(old, &m->conf))
-		pools_renew(m);
-	shared_renew(m, old);
-	pending_renew(m);
-	free(old);
-
-	m->reload->tag = calloc(m->n_sessions + 1, sizeof(*m->reload->tag));
-	if (!m->reload->tag)
-		fatal("out of memory");
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
-
-		if (!s->ending)
-			m->reload->tag[m->reload->n++] = s->ppp_id;
-	}
-	check_users(m);
-}
-
-bool manager_reload(struct manager *m)
-{
-	return peer_send(&m->parent, MSG_RELOAD, NULL, 0, -1);
+	return conf_has_bind(c, j->bind) && b->tunnel == tunnel && b->auth == j->auth &&
+	       conf_has_interface(c, b->interface);
 }
 
 static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
@@ -680,7 +526,7 @@ static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
 	if (msg->type == MSG_STATS && m->control)
 		control_stats(m->control, "auth", &msg->b.stats);
 	if (msg->type == MSG_USER_CHECKED)
-		user_checked(m, &msg->b.user_checked);
+		manager_user_checked(m, &msg->b.user_checked);
 	if (msg->type != MSG_JUDGED || !m->running)
 		return;
 	p = pending_of(m, j->engine, &j->sid);
@@ -840,7 +686,7 @@ static void engine_sync(struct manager *m, unsigned engine)
 	netd_sync(m);
 	judge_all(m);
 	if (m->apply_due)
-		apply(m);
+		manager_apply(m);
 	m->apply_due = false;
 }
 
@@ -1053,7 +899,7 @@ static void take_peer(struct manager *m, struct msg *msg)
 		child_take_peer(&m->auth, m->base, ROLE_MANAGER, role, msg, auth_msg, m);
 		if (m->running)
 			judge_all(m);
-		check_again(m);
+		manager_check_again(m);
 		break;
 	default:
 		child_take_peer(&m->iked, m->base, ROLE_MANAGER, ROLE_IKED, msg, iked_msg, m);
@@ -1103,7 +949,7 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_APPLY:
 		/* Not before the sessions are known that it is about. */
 		if (m->running)
-			apply(m);
+			manager_apply(m);
 		else
 			m->apply_due = true;
 		break;

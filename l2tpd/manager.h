@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * manager: who is logged in.  Has auth judge logins, applies limits, leases
- * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c).
+ * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c), ends those
+ * whom a reload has no place for (manager_reload.c).
  *
  * All that it knows can be learnt anew: a new manager adopts the sessions in
  * the engines' tables, tells netd which devices are in use, and is asked again
@@ -73,7 +74,7 @@ struct manager {
 	unsigned n_sessions, n_pending;
 	uint32_t next_ppp_id;
 	uint8_t *unit_used;		/* bit map of pppx units */
-	struct reload *reload;		/* under way; NULL = none */
+	struct apply *apply;		/* of a reload that is under way; NULL = none */
 	bool apply_due;			/* MSG_APPLY came before it was running */
 	struct control *control;
 	struct {
@@ -91,6 +92,28 @@ struct msess *manager_find(struct manager *, uint32_t ppp_id);
 
 /* The process. Never returns but by exiting. */
 void manager_main(void) __attribute__((noreturn));
+
+/* ---- manager.c, for manager_reload.c: what changes from the configuration old to the manager's ---- */
+
+/* Pools; every address that a session still has is leased in the one that has it. */
+void manager_pools_renew(struct manager *, const struct conf *old);
+/* Devices of interfaces tunN that are new; netd takes away those that are gone. */
+void manager_shared_renew(struct manager *, const struct conf *old);
+/* Logins that are on their way. */
+void manager_logins_renew(struct manager *);
+
+/* ---- manager_reload.c ---- */
+
+/*
+ * MSG_APPLY: what MSG_CONF brought is in force from now on.  Sessions that it has
+ * no place for end; then auth is asked whether it still knows the others' users.
+ * MSG_APPLIED follows when it has answered.
+ */
+void manager_apply(struct manager *);
+/* auth's answer. */
+void manager_user_checked(struct manager *, const struct msg_user_checked *);
+/* A new auth knows nothing of what its predecessor was asked. */
+void manager_check_again(struct manager *);
 
 /* ---- control.c ---- */
 struct control;

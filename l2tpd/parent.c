@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +15,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -27,11 +24,9 @@
 #include "l2tpd/daemon.h"
 #include "l2tpd/notify.h"
 #include "l2tpd/paths.h"
-#include "l2tpd/steer.h"
+#include "l2tpd/reload.h"
 
 enum {
-	STEERS_MAX = CONF_TUNNELS * CONF_LISTENS,
-	CHILDREN_MAX = CONF_ENGINES_MAX + 4,
 	USERS_POLL_S = 2,		/* how soon a changed users file is seen */
 	READY_S = 45,			/* all children ready within this time */
 	STOP_S = 5,			/* sessions end orderly within this time */
@@ -41,64 +36,9 @@ enum {
 	STEADY_S = 10,			/* a child that lived so long is started again at once */
 	FILES_MAX = 65536 + 1024,
 	BACKOFF_MS = 100, BACKOFF_MAX_MS = 5000,
-	RELOAD_S = 30,			/* a step of a reload is over within this time */
-	REPORT_MAX = 1000,		/* lines */
 };
 
-struct child_proc {
-	enum role role;
-	unsigned index;
-	char name[16];
-	pid_t pid;			/* 0 = not running */
-	struct peer peer;
-	bool ready;
-	uint64_t born_ms;
-	uint64_t asked_ms;		/* when MSG_PING was sent that has no answer; 0 = none */
-	unsigned backoff_ms;
-	struct event *again;		/* starts it again */
-	enum { APPLY_OPEN, APPLY_ASKED, APPLY_ANSWERED } apply;	/* in this step of a reload */
-	struct parent *parent;
-	uint64_t restarts;
-};
-
-/* A reload, and what there is to say of it. */
-struct reload {
-	bool wanted, wanted_ctl;	/* one more, asked for by the manager */
-	bool running, by_ctl;
-	unsigned step;			/* in reload_steps[] */
-	bool committed;			/* parent.conf is the new one: there is no way back */
-	struct { bool diag; char *text; } line[REPORT_MAX];
-	unsigned n_line;
-	int changes;
-	char *restart;			/* lines for the end of the report; owned */
-	uint32_t kept, ended;
-	struct event *timer;
-};
-
-struct parent {
-	struct event_base *base;
-	struct conf *conf;		/* in force */
-	struct conf *file, *next;	/* during a reload: as it stands there, and as it will be */
-	struct reload reload;
-	const struct parent_opts *opts;
-	int lock_fd, listen_fd;
-	char ctl_path[PATH_MAX];
-	struct steer steer[STEERS_MAX];
-	unsigned n_steer;
-	int table_fd[CONF_ENGINES_MAX];
-	uint32_t rows;
-	struct child_proc child[CHILDREN_MAX];
-	unsigned n_child;
-	struct timespec users_mtime[CONF_AUTHS];
-	ino_t users_ino[CONF_AUTHS];
-	struct event *timer, *users_timer, *ping_timer;
-	bool was_ready;
-	unsigned phase;			/* of stopping: 0 = running */
-	bool ip_forward;		/* as it was before the first netd */
-	int status;
-};
-
-static struct child_proc *child_of(struct parent *p, enum role role, unsigned index)
+struct child_proc *parent_child(struct parent *p, enum role role, unsigned index)
 {
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (p->child[i].role == role && p->child[i].index == index)
@@ -136,17 +76,44 @@ static bool take_lock(struct parent *p)
 	return true;
 }
 
+/* Away with a dead server's socket, or the link to it (the lock is ours); not with what is anything else. */
+static bool clear_path(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return true;	/* what else is wrong bind() will say */
+	if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode)) {
+		log_err("control socket %s: there is another file: remove it, or name another path", path);
+		return false;
+	}
+	return unlink(path) == 0;
+}
+
+/* The service and who calls culvertctl need not know where the socket is. */
+static void link_control(struct parent *p, const char *usual)
+{
+	char at[PATH_MAX], there[PATH_MAX];
+
+	if (!realpath(p->ctl_path, at) || (realpath(usual, there) && !strcmp(at, there)))
+		return;
+	if (!clear_path(usual) || symlink(at, usual) < 0)
+		log_warn("%s cannot be made a link to the control socket (%s): culvertctl needs -s %s", usual,
+			strerror(errno), at);
+	else
+		(void)str_copy(p->ctl_link, sizeof(p->ctl_link), usual);
+}
+
 static bool listen_control(struct parent *p)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct group *gr = NULL;
+	char usual[PATH_MAX];
 	mode_t old;
 	int r;
 
-	if (p->conf->control_socket[0])
-		str_copy(p->ctl_path, sizeof(p->ctl_path), p->conf->control_socket);
-	else
-		snprintf(p->ctl_path, sizeof(p->ctl_path), "%s/culvert.sock", p->opts->run_dir);
+	snprintf(usual, sizeof(usual), "%s/culvert.sock", p->opts->run_dir);
+	str_copy(p->ctl_path, sizeof(p->ctl_path), p->conf->control_socket[0] ? p->conf->control_socket : usual);
 	if (!str_copy(un.sun_path, sizeof(un.sun_path), p->ctl_path)) {
 		log_err("control socket %s: the path is too long", p->ctl_path);
 		return false;
@@ -156,8 +123,8 @@ static bool listen_control(struct parent *p)
 		return false;
 	}
 	p->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* The lock is ours, so a socket that is there is a dead server's. */
-	unlink(p->ctl_path);
+	if (!clear_path(p->ctl_path))
+		return false;
 	old = umask(0117);
 	r = p->listen_fd < 0 ? -1 : bind(p->listen_fd, (struct sockaddr *)&un, sizeof(un));
 	umask(old);
@@ -165,6 +132,7 @@ static bool listen_control(struct parent *p)
 		log_err("control socket %s: %s", p->ctl_path, strerror(errno));
 		return false;
 	}
+	link_control(p, usual);
 	return true;
 }
 
@@ -250,13 +218,7 @@ static bool forwards(void)
 static void stop(struct parent *p, int status);
 static void again(evutil_socket_t fd, short what, void *child);
 
-static void reload_want(struct parent *p, bool ctl);
-static void reload_try(struct parent *p);
-static void reload_step(struct parent *p);
-static void reload_applied(struct parent *p, struct child_proc *c, const struct msg_applied *m);
-static void say(struct parent *p, bool diag, const char *fmt, ...) PRINTF(3, 4);
-
-static bool is_ready(const struct parent *p)
+bool parent_is_ready(const struct parent *p)
 {
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (!p->child[i].ready)
@@ -264,8 +226,7 @@ static bool is_ready(const struct parent *p)
 	return true;
 }
 
-/* Tell the service manager that we serve, with extra in the status. */
-static void notify_serving(struct parent *p, const char *extra)
+void parent_tell_serving(struct parent *p, const char *extra)
 {
 	char list[400] = "";
 	size_t n = 0;
@@ -282,15 +243,14 @@ static void notify_serving(struct parent *p, const char *extra)
 
 static void all_ready(struct parent *p)
 {
-	if (!is_ready(p))
+	if (!parent_is_ready(p))
 		return;
 	event_del(p->timer);
 	if (!p->was_ready) {
-		notify_serving(p, "");
+		parent_tell_serving(p, "");
 		p->was_ready = true;
 		daemon_ready();
 	}
-	reload_try(p);
 }
 
 static void child_msg(struct peer *peer, struct msg *msg, void *arg)
@@ -305,14 +265,14 @@ static void child_msg(struct peer *peer, struct msg *msg, void *arg)
 		if (c->restarts)
 			log_notice("%s is back after %llu ms", c->name, (unsigned long long)(now_ms() - c->born_ms));
 		all_ready(p);
-		reload_step(p);
+		reload_child_ready(p->reload);
 	}
 	if (msg->type == MSG_RELOAD)
-		reload_want(p, true);
+		reload_want(p->reload, true);
 	if (msg->type == MSG_APPLIED)
-		reload_applied(p, c, &msg->b.applied);
-	if (msg->type == MSG_APPLY_NOTE && p->reload.running)
-		say(p, c->role == ROLE_AUTH, "%s", msg->b.note.text);
+		reload_applied(p->reload, c, &msg->b.applied);
+	if (msg->type == MSG_APPLY_NOTE)
+		reload_note(p->reload, c, &msg->b.note);
 }
 
 static bool spawn(struct parent *p, struct child_proc *c)
@@ -430,10 +390,9 @@ static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, 
 	return ok;
 }
 
-/* Hand the users files that changed since last time to auth. */
-static void send_users(struct parent *p, bool all)
+void parent_send_users(struct parent *p, bool all)
 {
-	struct child_proc *m = child_of(p, ROLE_AUTH, 0);
+	struct child_proc *m = parent_child(p, ROLE_AUTH, 0);
 
 	for (unsigned i = 0; i < p->conf->n_auth; i++) {
 		const char *path = p->conf->auth[i].users_file;
@@ -471,11 +430,11 @@ static void users_poll(evutil_socket_t fd, short what, void *arg)
 	struct parent *p = arg;
 
 	/* In a reload auth is given all of them, and may know other indices until then. */
-	if (!p->phase && !p->reload.running)
-		send_users(p, false);
+	if (!p->phase && !reload_running(p->reload))
+		parent_send_users(p, false);
 }
 
-static bool send_conf(struct parent *p, struct child_proc *c, const struct conf *conf)
+bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf *conf)
 {
 	static struct msg_conf m;
 	bool ok;
@@ -514,7 +473,7 @@ static bool talks_to(enum role a, enum role b)
 /* What a child needs beside its configuration and its channels. */
 static bool equip(struct parent *p, struct child_proc *c)
 {
-	struct child_proc *manager = child_of(p, ROLE_MANAGER, 0);
+	struct child_proc *manager = parent_child(p, ROLE_MANAGER, 0);
 	bool ok = true;
 
 	switch (c->role) {
@@ -532,7 +491,7 @@ static bool equip(struct parent *p, struct child_proc *c)
 	case ROLE_MANAGER:
 		return peer_send(&c->peer, MSG_LISTEN, NULL, 0, p->listen_fd);
 	case ROLE_AUTH:
-		send_users(p, true);
+		parent_send_users(p, true);
 		return true;
 	default:
 		return true;
@@ -555,7 +514,7 @@ static bool start_children(struct parent *p)
 				snprintf(c->name, sizeof(c->name), "engine%u", i);
 			else
 				str_copy(c->name, sizeof(c->name), role_name(order[r]));
-			if (!spawn(p, c) || !send_conf(p, c, p->conf))
+			if (!spawn(p, c) || !parent_send_conf(p, c, p->conf))
 				return false;
 		}
 	}
@@ -586,7 +545,7 @@ static bool start_again(struct parent *p, struct child_proc *c)
 		if (!make_table(p, c->index))
 			return false;
 	}
-	if (!spawn(p, c) || !send_conf(p, c, p->conf))
+	if (!spawn(p, c) || !parent_send_conf(p, c, p->conf))
 		return false;
 	if (c->role == ROLE_MANAGER) {
 		/* Before the engines can tell it that their rows are in force. */
@@ -652,297 +611,6 @@ static void ping(evutil_socket_t fd, short what, void *arg)
 			c->asked_ms = now;
 		}
 	}
-}
-
-/* ---- reload ---- */
-
-/*
- * netd comes first: its rules are the one thing that can fail, and then nothing
- * has changed.  From there on every child has the new configuration, be it
- * because it is told or because it dies and is started again.  The manager
- * comes after those that it gives work to; what only the old configuration had
- * is taken away when nobody goes by it any more.
- */
-static const struct {
-	enum role role;
-	enum apply_phase phase;
-} reload_steps[] = {
-	{ ROLE_NETD, APPLY_CONF }, { ROLE_IKED, APPLY_CONF }, { ROLE_AUTH, APPLY_CONF },
-	{ ROLE_ENGINE, APPLY_CONF }, { ROLE_MANAGER, APPLY_CONF }, { ROLE_NETD, APPLY_DONE },
-};
-
-static const struct timeval reload_wait = { .tv_sec = RELOAD_S };
-
-/* One more line of the report; diag: an error or a warning. */
-static void say(struct parent *p, bool diag, const char *fmt, ...)
-{
-	struct reload *r = &p->reload;
-	va_list ap;
-
-	if (r->n_line == REPORT_MAX)
-		return;
-	va_start(ap, fmt);
-	if (vasprintf(&r->line[r->n_line].text, fmt, ap) >= 0)
-		r->line[r->n_line++].diag = diag;
-	va_end(ap);
-}
-
-static void say_lines(struct parent *p, bool diag, char *text)
-{
-	char *save = NULL;
-
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		say(p, diag, "%s", l);
-}
-
-/* They did not come about: only errors and warnings stay. */
-static void drop_changes(struct reload *r)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < r->n_line; i++) {
-		if (r->line[i].diag)
-			r->line[n++] = r->line[i];
-		else
-			free(r->line[i].text);
-	}
-	r->n_line = n;
-}
-
-/* What was said goes to the log, and to whoever asked. */
-static void reload_tell(struct parent *p, int err)
-{
-	struct child_proc *m = child_of(p, ROLE_MANAGER, 0);
-	struct msg_ctl_end end = { .err = err };
-	struct reload *r = &p->reload;
-
-	for (unsigned i = 0; i < r->n_line; i++) {
-		struct msg_line line = { .diag = r->line[i].diag };
-
-		if (r->line[i].diag)
-			log_at(err ? LOG_ERR : LOG_WARNING, "%s", r->line[i].text);
-		else
-			log_notice("reload: %s", r->line[i].text);
-		str_copy(line.text, sizeof(line.text), r->line[i].text);
-		if (r->by_ctl)
-			peer_send(&m->peer, MSG_RELOAD_LINE, &line, sizeof(line), -1);
-		free(r->line[i].text);
-	}
-	r->n_line = 0;
-	if (r->by_ctl)
-		peer_send(&m->peer, MSG_RELOAD_END, &end, sizeof(end), -1);
-}
-
-static void reload_end(struct parent *p, int err)
-{
-	struct reload *r = &p->reload;
-
-	event_del(r->timer);
-	if (err)
-		drop_changes(r);
-	if (err || (!r->changes && !r->ended))
-		say(p, false, "nothing changed");
-	else
-		say(p, false, "sessions: %u kept, %u ended", r->kept, r->ended);
-	if (!err && r->restart)
-		say_lines(p, false, r->restart);
-	free(r->restart);
-	r->restart = NULL;
-	reload_tell(p, err);
-	r->running = false;
-	explicit_bzero(p->file, sizeof(*p->file));
-	explicit_bzero(p->next, sizeof(*p->next));
-	notify_serving(p, err ? ", the last reload was refused" : "");
-	reload_try(p);
-}
-
-/* Read the file; false, and said why, when it cannot be what is next. */
-static bool reload_read(struct parent *p)
-{
-	struct addr sock[STEERS_MAX];
-	struct conf_fixed fixed = { .sock = sock, .n_sock = p->n_steer, .rows = p->rows };
-	struct conf_msgs msgs = { 0 };
-	struct reload *r = &p->reload;
-	char *text = NULL, why[128];
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-	int err;
-
-	if (!f)
-		return false;
-	err = conf_load_again(p->opts->conf_path, p->file, &msgs);
-	conf_msgs_print(f, &msgs);
-	conf_msgs_free(&msgs);
-	if (fclose(f) == 0)
-		say_lines(p, true, text);
-	free(text);
-	if (err < 0)
-		return false;
-	for (unsigned i = 0; i < p->n_steer; i++)
-		sock[i] = p->steer[i].at;
-	if (conf_merge(p->conf, p->file, &fixed, p->next, why) < 0) {
-		say(p, true, "%s: %s", p->opts->conf_path, why);
-		return false;
-	}
-	text = NULL;
-	f = open_memstream(&text, &len);
-	r->changes = f ? conf_diff(f, p->conf, p->next, CONF_DIFF_CHANGED) : -ENOMEM;
-	if (f && fclose(f) == 0)
-		say_lines(p, false, text);
-	free(text);
-	f = open_memstream(&r->restart, &len);
-	err = f ? conf_diff(f, p->next, p->file, CONF_DIFF_RESTART) : -ENOMEM;
-	if (f && fclose(f) != 0)
-		err = -ENOMEM;
-	if (r->changes < 0 || err < 0)
-		say(p, true, "%s", strerror(ENOMEM));
-	return r->changes >= 0 && err >= 0;
-}
-
-/* Begin one that is wanted, as soon as every child is there. */
-static void reload_try(struct parent *p)
-{
-	struct reload *r = &p->reload;
-	struct timespec t;
-
-	if (!r->wanted || r->running || p->phase)
-		return;
-	if (!is_ready(p)) {
-		if (!event_pending(r->timer, EV_TIMEOUT, NULL))
-			event_add(r->timer, &reload_wait);
-		return;
-	}
-	r->running = true;
-	r->by_ctl = r->wanted_ctl;
-	r->wanted = r->wanted_ctl = r->committed = false;
-	r->changes = r->kept = r->ended = r->step = 0;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	notify_send("RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reading the configuration",
-		(unsigned long long)t.tv_sec * 1000000 + (unsigned long long)t.tv_nsec / 1000);
-	if (!reload_read(p)) {
-		reload_end(p, -EINVAL);
-		return;
-	}
-	for (unsigned i = 0; i < p->n_child; i++)
-		p->child[i].apply = APPLY_OPEN;
-	event_add(r->timer, &reload_wait);
-	reload_step(p);
-}
-
-static void reload_want(struct parent *p, bool ctl)
-{
-	struct reload *r = &p->reload;
-
-	r->wanted = true;
-	r->wanted_ctl |= ctl;
-	reload_try(p);
-}
-
-static void reload_ask(struct parent *p, struct child_proc *c, enum apply_phase phase)
-{
-	struct msg_apply m = { .phase = phase };
-
-	if (phase == APPLY_CONF)
-		send_conf(p, c, p->next);
-	if (phase == APPLY_CONF && c->role == ROLE_AUTH)
-		send_users(p, true);
-	peer_send(&c->peer, MSG_APPLY, &m, sizeof(m), -1);
-	c->apply = APPLY_ASKED;
-}
-
-/* Go on as far as all have answered.  One that died is asked again when it is back. */
-static void reload_step(struct parent *p)
-{
-	struct reload *r = &p->reload;
-
-	while (r->running && !p->phase) {
-		bool open = false;
-
-		for (unsigned i = 0; i < p->n_child; i++) {
-			struct child_proc *c = &p->child[i];
-
-			if (c->role != reload_steps[r->step].role || c->apply == APPLY_ANSWERED)
-				continue;
-			open = true;
-			if (c->apply == APPLY_OPEN && c->ready)
-				reload_ask(p, c, reload_steps[r->step].phase);
-		}
-		if (open)
-			return;
-		if (!r->committed) {
-			r->committed = true;
-			memcpy(p->conf, p->next, sizeof(*p->conf));
-		}
-		for (unsigned i = 0; i < p->n_child; i++)
-			p->child[i].apply = APPLY_OPEN;
-		event_add(r->timer, &reload_wait);
-		if (++r->step == N_ELEMENTS(reload_steps))
-			reload_end(p, 0);
-	}
-}
-
-static void reload_applied(struct parent *p, struct child_proc *c, const struct msg_applied *m)
-{
-	struct reload *r = &p->reload;
-
-	if (!r->running || c->apply != APPLY_ASKED || m->phase != reload_steps[r->step].phase)
-		return;
-	c->apply = APPLY_ANSWERED;
-	if (m->err && !r->committed) {
-		say(p, true, "%s (the log says more)", m->text);
-		reload_end(p, m->err);
-		return;
-	}
-	if (c->role == ROLE_MANAGER) {
-		r->kept = m->kept;
-		r->ended = m->ended;
-	}
-	reload_step(p);
-}
-
-/* Somebody does not answer, or is not even there. */
-static void reload_timeout(evutil_socket_t fd, short what, void *arg)
-{
-	struct parent *p = arg;
-	struct reload *r = &p->reload;
-
-	if (p->phase)
-		return;
-	if (!r->running) {
-		for (unsigned i = 0; i < p->n_child; i++)
-			if (!p->child[i].ready)
-				say(p, true, "%s does not run: the configuration was not read", p->child[i].name);
-		r->by_ctl = r->wanted_ctl;
-		r->wanted = r->wanted_ctl = false;
-		reload_end(p, -ETIMEDOUT);
-		return;
-	}
-	for (unsigned i = 0; i < p->n_child; i++) {
-		struct child_proc *c = &p->child[i];
-
-		if (c->role != reload_steps[r->step].role || c->apply == APPLY_ANSWERED)
-			continue;
-		say(p, true, "%s did not take the configuration within %d s, and is killed", c->name, RELOAD_S);
-		c->apply = APPLY_ANSWERED;
-		/* Its successor gets the one that is in force. */
-		if (c->pid > 0)
-			kill(c->pid, SIGKILL);
-	}
-	if (r->committed)
-		reload_step(p);
-	else
-		reload_end(p, -ETIMEDOUT);
-}
-
-static void reload_child_died(struct parent *p, struct child_proc *c)
-{
-	struct reload *r = &p->reload;
-
-	if (c->apply == APPLY_ASKED)
-		c->apply = APPLY_OPEN;
-	/* Whoever asked did so over its channels. */
-	if (c->role == ROLE_MANAGER)
-		r->by_ctl = r->wanted_ctl = false;
 }
 
 /* ---- the end ---- */
@@ -1023,7 +691,7 @@ static void child_died(struct parent *p, struct child_proc *c, int status)
 	c->pid = 0;
 	c->ready = false;
 	peer_close(&c->peer);
-	reload_child_died(p, c);
+	reload_child_died(p->reload, c);
 	if (p->phase) {
 		stop_step(p);
 		return;
@@ -1056,7 +724,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 		break;
 	case SIGHUP:
 		log_notice("SIGHUP: the configuration is read again");
-		reload_want(p, false);
+		reload_want(p->reload, false);
 		break;
 	default:
 		log_notice("%s: ending", sig == SIGINT ? "SIGINT" : "SIGTERM");
@@ -1071,20 +739,17 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 		ping_every = { .tv_sec = PING_S };
 	static const struct rlimit none, files = { FILES_MAX, FILES_MAX };
 	static struct parent p;
-	static struct conf file, next;
 	struct event *ev[N_ELEMENTS(signals)];
 	bool fallback;
 	uint32_t uid, gid;
 
 	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .status = 1 };
-	p.file = &file;
-	p.next = &next;
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 || mlock(conf, sizeof(*conf)) < 0 ||
-	    mlock(&file, sizeof(file)) < 0 || mlock(&next, sizeof(next)) < 0)
-		log_warn("secrets are not locked in memory: %s", strerror(errno));
 	p.base = event_base_new();
-	if (!p.base)
+	if (!p.base || reload_new(&p, &p.reload) < 0)
 		fatal("out of memory");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 || mlock(conf, sizeof(*conf)) < 0 ||
+	    reload_lock(p.reload) < 0)
+		log_warn("secrets are not locked in memory: %s", strerror(errno));
 	/* A TUN per session is a descriptor per session, in an engine and in netd. */
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
@@ -1101,8 +766,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	p.timer = evtimer_new(p.base, timed_out, &p);
 	p.users_timer = event_new(p.base, -1, EV_PERSIST, users_poll, &p);
 	p.ping_timer = event_new(p.base, -1, EV_PERSIST, ping, &p);
-	p.reload.timer = evtimer_new(p.base, reload_timeout, &p);
-	if (!p.timer || !p.users_timer || !p.ping_timer || !p.reload.timer)
+	if (!p.timer || !p.users_timer || !p.ping_timer)
 		fatal("out of memory");
 	event_add(p.timer, &ready);
 	event_add(p.users_timer, &users);
@@ -1114,12 +778,13 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (p.phase <= N_ELEMENTS(stop_order))
 		event_base_dispatch(p.base);
 	unlink(p.ctl_path);
+	if (p.ctl_link[0])
+		unlink(p.ctl_link);
 out:
 	for (unsigned i = 0; i < p.n_steer; i++)
 		steer_close(&p.steer[i]);
 	explicit_bzero(conf, sizeof(*conf));
-	explicit_bzero(&file, sizeof(file));
-	explicit_bzero(&next, sizeof(next));
+	reload_free(p.reload);
 	if (p.lock_fd >= 0 && p.ctl_path[0]) {
 		char path[PATH_MAX];
 

@@ -2,11 +2,22 @@
 /*
  * parent: starts and watches every other process.  Reads nothing from the
  * network; keeps every socket, so that the slots of the steering never move.
+ *
+ *   parent.c   children: start, again, and the end; users files
+ *   reload.c   another configuration while they run (reload.h)
  */
 #ifndef CULVERT_PARENT_H
 #define CULVERT_PARENT_H
 
+#include <limits.h>
+#include <sys/types.h>
+#include <time.h>
+
 #include "base/conf.h"
+#include "l2tpd/peer.h"
+#include "l2tpd/steer.h"
+
+enum { PARENT_STEERS = CONF_TUNNELS * CONF_LISTENS, PARENT_CHILDREN = CONF_ENGINES_MAX + 4 };
 
 struct parent_opts {
 	const char *conf_path;
@@ -15,7 +26,60 @@ struct parent_opts {
 	bool verbose;
 };
 
+struct child_proc {
+	enum role role;
+	unsigned index;
+	char name[16];
+	pid_t pid;			/* 0 = not running */
+	struct peer peer;
+	bool ready;
+	uint64_t born_ms;
+	uint64_t asked_ms;		/* when MSG_PING was sent that has no answer; 0 = none */
+	unsigned backoff_ms;
+	struct event *again;		/* starts it again */
+	struct parent *parent;
+	uint64_t restarts;
+};
+
+struct parent {
+	struct event_base *base;
+	struct conf *conf;		/* in force */
+	struct reload *reload;
+	const struct parent_opts *opts;
+	int lock_fd, listen_fd;
+	char ctl_path[PATH_MAX];
+	char ctl_link[PATH_MAX];	/* where culvertctl looks, when the socket is elsewhere; or "" */
+	struct steer steer[PARENT_STEERS];
+	unsigned n_steer;
+	int table_fd[CONF_ENGINES_MAX];
+	uint32_t rows;
+	struct child_proc child[PARENT_CHILDREN];
+	unsigned n_child;
+	struct timespec users_mtime[CONF_AUTHS];
+	ino_t users_ino[CONF_AUTHS];
+	struct event *timer, *users_timer, *ping_timer;
+	bool was_ready;
+	unsigned phase;			/* of stopping: 0 = running */
+	bool ip_forward;		/* as it was before the first netd */
+	int status;
+};
+
 /* Run until told to stop. Returns the exit status. conf's secrets are wiped at the end. */
 int parent_main(struct conf *conf, const struct parent_opts *);
+
+/* ---- for reload.c ---- */
+
+/* NULL: there is no such child. */
+struct child_proc *parent_child(struct parent *, enum role role, unsigned index);
+bool parent_is_ready(const struct parent *);	/* every child is */
+
+/* Give a child a configuration, with the secrets that are its business. False: it cannot be told. */
+bool parent_send_conf(struct parent *, struct child_proc *, const struct conf *);
+
+/* Hand auth the users files of the configuration in force: all, or those that changed since last time. */
+void parent_send_users(struct parent *, bool all);
+
+/* Tell the service manager that we serve, with extra in the status. */
+void parent_tell_serving(struct parent *, const char *extra);
 
 #endif

@@ -65,6 +65,7 @@ static uint32_t number(struct conf_parse *p, struct conf_pos pos, const char *wh
 static uint32_t ip4(struct conf_parse *p, struct conf_pos pos, const char *what, const char *s);
 static struct addr address(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void later(struct conf_parse *p, struct conf_pos pos, const char *what);
+static void moot(struct conf_parse *p, struct conf_pos pos, const char *what, const struct keyword *kw);
 static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto);
 static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port);
@@ -73,13 +74,12 @@ static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool 
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
 	char *const s[static 2]);
 static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
-	const char *addr, const char *ipcp);
+	const char *addr, struct conf_pos ipcp_pos, const char *ipcp);
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port, struct conf_pos secret_pos, const char *secret);
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
-	const char *interface_name);
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3]);
 static void ike_begin(struct conf_parse *p, struct conf_pos pos);
 static void ike_end(struct conf_parse *p);
 static void ike_host(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -357,7 +357,7 @@ tunnel_opt: plain
 			p->at_methods[p->tunnel - p->c->tunnel] = @2;
 		}
 	}
-	| MPPE YES		{ seen(p, @1, $1); later(p, @2, "mppe yes"); }
+	| MPPE YES		{ seen(p, @1, $1); moot(p, @2, "mppe yes", $1); }
 	| MPPE NO		{ seen(p, @1, $1); }
 	| MPPE REQUIRED		{ seen(p, @1, $1); }
 	| MPPE_KEY_LENGTH numbers	{ seen(p, @1, $1); }
@@ -453,7 +453,7 @@ ipv6cp:	  IPV6CP text '{' { p->skip_block = true; } '}'	{ text_free($2); }
 	;
 
 interface: INTERFACE text ADDRESS text IPCP text {
-		interface(p, @2, $2, @4, $4, $6);
+		interface(p, @2, $2, @4, $4, @6, $6);
 		text_free($2);
 		text_free($4);
 		text_free($6);
@@ -524,7 +524,7 @@ server_opt: ADDRESS text opt_port SECRET text {
 	;
 
 bind:	  BIND TUNNEL FROM text AUTHENTICATED BY text TO text {
-		bind_names(p, @1, $4, $7, $9);
+		bind_names(p, @1, (const struct conf_pos[]){ @4, @7, @9 }, (const char *[]){ $4, $7, $9 });
 		text_free($4);
 		text_free($7);
 		text_free($9);
@@ -865,7 +865,7 @@ static void judge_keyword(struct conf_parse *p, struct conf_pos pos, const struc
 		return;
 	}
 	if (kw->state == KW_NO_EFFECT)
-		conf_warn(p, pos, "%s means nothing here and is ignored: %s", kw->name, kw->why);
+		moot(p, pos, kw->name, kw);
 	if (kw->state != KW_LATER)
 		return;
 	snprintf(what, sizeof(what), "%s%s%s", value ? p->opt->name : "", value ? " " : "", kw->name);
@@ -875,10 +875,31 @@ static void judge_keyword(struct conf_parse *p, struct conf_pos pos, const struc
 		p->quiet_stmt = true;
 }
 
+/* What word processors and web pages put in the place of quotes and blanks, in UTF-8. */
+static const char *word_odd(const char *s, size_t n)
+{
+	static const struct {
+		const char *bytes, *what;
+	} odd[] = {
+#define QUOTE "a typographic quote: write \" or '"
+		{ "\xe2\x80\x98", QUOTE }, { "\xe2\x80\x99", QUOTE }, { "\xe2\x80\x9a", QUOTE }, { "\xe2\x80\x9c", QUOTE },
+		{ "\xe2\x80\x9d", QUOTE }, { "\xe2\x80\x9e", QUOTE }, { "\xc2\xab", QUOTE }, { "\xc2\xbb", QUOTE },
+		{ "\xc2\xa0", "a no-break space, which only looks like a blank: write a blank" },
+#undef QUOTE
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(odd); i++) {
+		if (memmem(s, n, odd[i].bytes, strlen(odd[i].bytes)))
+			return odd[i].what;
+	}
+	return NULL;
+}
+
 static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 {
 	const char *s = p->in->buf + p->in->at;
 	const struct keyword *kw = NULL;
+	const char *odd;
 	size_t n = 0;
 	bool digits = true;
 	char word[CONF_NAME_MAX];
@@ -891,6 +912,15 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 	show(p, s, n);
 	if (peek(p) == '"' || peek(p) == '\'') {
 		lex_error(p, pos, "a quote inside a word: put all of it in quotes");
+		return CONF_YYerror;
+	}
+	if ((odd = word_odd(s, n))) {
+		lex_error(p, pos, odd);
+		return CONF_YYerror;
+	}
+	/* Elsewhere a comment may follow a word at once; a key would be cut off unseen. */
+	if (peek(p) == '#' && (p->last == PSK || p->last == SECRET || p->last == SECRET_FILE)) {
+		lex_error(p, pos, "a # inside a secret: put all of it in quotes, or a blank before a comment");
 		return CONF_YYerror;
 	}
 	if (n < sizeof(word) && p->where != IN_NOTHING) {
@@ -929,6 +959,42 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 	return kw->token;
 }
 
+/*
+ * A line inside a block begins with what can only stand outside: the brace is missing. Say so
+ * once and go on as if it were there, so that what follows is read as what it is.
+ */
+static bool lex_unclosed(struct conf_parse *p, struct conf_pos pos)
+{
+	const char *s = p->in->buf + p->in->at;
+	const struct conf_pos *at = &p->opened;
+	const struct keyword *kw;
+	char word[CONF_NAME_MAX];
+	size_t n = 0;
+
+	/* The lines of a list in braces hold no options. */
+	if (p->in->macro || p->where == IN_IKE)
+		return false;
+	while (p->in->at + n < p->in->len && is_word((unsigned char)s[n]))
+		n++;
+	if (n >= sizeof(word))
+		return false;
+	memcpy(word, s, n);
+	word[n] = '\0';
+	kw = kw_find(word, IN_TOP);
+	if (kw && kw->opens) {
+		p->closing = 2 * p->depth;
+	} else if (p->where == IN_AUTH && p->depth == 2 && (kw = kw_find(word, IN_AUTH)) && kw_is_option(kw) &&
+		   kw->token != ADDRESS && kw->token != TIMEOUT && kw->token != MAX_TRIES && kw->token != MAX_FAILOVERS) {
+		at = &p->opened_inner;
+		p->closing = 2;
+	} else {
+		return false;
+	}
+	conf_error(p, pos, "%s cannot stand in the block that begins at %s:%u:%u: a } is missing before it", kw->name,
+		at->file, at->line, at->col);
+	return true;
+}
+
 static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 {
 	int c;
@@ -936,6 +1002,15 @@ static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 	for (;;) {
 		if (p->fatal || !p->in)
 			return CONF_YYEOF;
+		if (p->closing) {
+			*loc = p->in->pos;
+			if (--p->closing % 2 == 0)
+				return NEWLINE;
+			p->depth--;
+			p->opt = NULL;
+			(void)str_copy(p->word, sizeof(p->word), "}");
+			return '}';
+		}
 		if (p->include) {
 			char *path = p->include;
 
@@ -1023,14 +1098,17 @@ static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 		}
 		return lex_string(p, val, *loc);
 	}
-	if (is_word_start(c))
+	if (is_word_start(c)) {
+		if (p->depth && p->last == NEWLINE && lex_unclosed(p, *loc))
+			return lex(p, val, loc);
 		return lex_word(p, val, *loc);
+	}
 	get(p);
 	if (c == '\n')
 		return NEWLINE;
 	if (c == '{') {
-		if (p->depth++ == 0)
-			p->opened = *loc;
+		*(p->depth ? &p->opened_inner : &p->opened) = *loc;
+		p->depth++;
 	} else if (c == '}') {
 		if (p->depth)
 			p->depth--;
@@ -1041,7 +1119,10 @@ static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 		char ch = (char)c;
 
 		str_escape(shown, sizeof(shown), &ch, 1);
-		snprintf(text, sizeof(text), "'%s' may stand only in a quoted string", shown);
+		if (c == ',')
+			(void)str_copy(text, sizeof(text), "a comma has no place here: put a blank between two words");
+		else
+			snprintf(text, sizeof(text), "'%s' may stand only in a quoted string", shown);
 		lex_error(p, *loc, text);
 		return CONF_YYerror;
 	}
@@ -1069,6 +1150,7 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 	} else if (tok == '}') {
 		p->hush = false;
 	}
+	p->before = p->last;
 	p->last = tok;
 	return tok;
 }
@@ -1079,6 +1161,8 @@ static const char *a_or_an(const char *s)
 {
 	return strchr("aeiou", *s) ? "an" : "a";
 }
+
+#define SETTING "%s is a setting: write set %s …"
 
 /* The statement in which a word is an option, when it is one elsewhere; or NULL. */
 static const struct keyword *option_elsewhere(const char *word, unsigned in)
@@ -1101,6 +1185,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	const char *list[SHOWN + 4], *best = NULL;
 	unsigned dist = UINT_MAX, n_list = 0, n_kw = 0;
 	bool assign = false, text = false, bare = got == YYSYMBOL_STRING && p->word[0];
+	bool address = p->before == ADDRESS || (p->before == ON && p->tok_where == IN_TUNNEL);
 	char what[80], msg[400];
 
 	if (got == YYSYMBOL_YYerror || p->fatal)
@@ -1115,7 +1200,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		unsigned word_dist = UINT_MAX;
 
 		if (home && home->in == IN_SET) {
-			conf_error(p, p->first_pos, "%s is a setting: write set %s …", home->name, home->name);
+			conf_error(p, p->first_pos, SETTING, home->name, home->name);
 			return 0;
 		}
 		if (home) {
@@ -1154,7 +1239,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	}
 	for (int i = 0; i < n && n_list < N_ELEMENTS(list); i++) {
 		if (want[i] == YYSYMBOL_STRING)
-			list[n_list++] = "a word or string";
+			list[n_list++] = address ? "an address" : "a word or string";
 		else if (want[i] == YYSYMBOL_NUMBER && !text)
 			list[n_list++] = "a number";
 		else if (want[i] == YYSYMBOL_NEWLINE && n_kw <= SHOWN)
@@ -1166,6 +1251,10 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 	}
 	if (got == YYSYMBOL_YYEOF && p->depth) {
 		conf_error(p, p->opened, "the block that begins here is not closed at the end of the file");
+		return 0;
+	}
+	if (got == YYTRANSLATE('}') && p->tok_where == IN_TOP) {
+		conf_error(p, pos, "this } closes nothing: no block is open here");
 		return 0;
 	}
 	if (got == YYTRANSLATE('{') && p->tok_where == IN_TOP) {
@@ -1186,7 +1275,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 		(void)str_copy(what, sizeof(what), "the file ends too early");
 	else if (!p->word[0])
 		(void)str_copy(what, sizeof(what), "unexpected string");
-	else if (bare && best)
+	else if (bare && (best || (n_kw > SHOWN && (p->before == NEWLINE || p->before == '{'))))
 		snprintf(what, sizeof(what), "unknown %s \"%s\"", kw_kind(p->tok_where), p->word);
 	else
 		snprintf(what, sizeof(what), "unexpected \"%s\"", p->word);
@@ -1201,11 +1290,13 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct conf_parse *p)
 				i == 0 ? "; expected " : i + 1 == n_list ? " or " : ", ", list[i]);
 		const struct keyword *home = bare ? option_elsewhere(p->word, p->tok_where) : NULL;
 
+		if (bare && p->opt && p->opt->token == POOL_ADDRESS && at < sizeof(msg))
+			at += (size_t)snprintf(msg + at, sizeof(msg) - at, "; a range is one word, FIRST-LAST");
 		if (home && at < sizeof(msg))
 			at += (size_t)snprintf(msg + at, sizeof(msg) - at, "; \"%s\" is %s %s", home->name,
 				a_or_an(kw_kind(home->in)), kw_kind(home->in));
 		/* A keyword where a name stands. */
-		if (text && got != YYSYMBOL_NEWLINE && got != YYSYMBOL_YYEOF && kw_is_any(p->word) && at < sizeof(msg))
+		if (text && !address && got != YYSYMBOL_NEWLINE && got != YYSYMBOL_YYEOF && kw_is_any(p->word) && at < sizeof(msg))
 			snprintf(msg + at, sizeof(msg) - at, "; quote \"%s\" to use it as a name", p->word);
 	}
 	conf_error(p, pos, "%s", msg);
@@ -1224,6 +1315,13 @@ static void later(struct conf_parse *p, struct conf_pos pos, const char *what)
 {
 	if (!p->unbuilt && !p->quiet_line && !p->quiet_stmt)
 		conf_error(p, pos, "%s is not built yet", what);
+}
+
+/* It is accepted, and does nothing. */
+static void moot(struct conf_parse *p, struct conf_pos pos, const char *what, const struct keyword *kw)
+{
+	if (!p->unbuilt)
+		conf_warn(p, pos, "%s means nothing here and is ignored: %s", what, kw->why);
 }
 
 /* Note the option; the last of several counts, as npppd does it. */
@@ -1268,7 +1366,12 @@ static void opt_yesno(struct conf_parse *p, struct conf_pos pos, const struct ke
 	seen(p, pos, kw);
 	if ((kw->only == KW_ONLY_NO && yes) || (kw->only == KW_ONLY_YES && !yes)) {
 		snprintf(what, sizeof(what), "%s %s", kw->name, yes ? "yes" : "no");
-		later(p, val_pos, what);
+		if (kw->why)
+			moot(p, val_pos, what, kw);
+		else
+			later(p, val_pos, what);
+		/* What is printed and what counts is what is done. */
+		yes = !yes;
 	}
 	if (field)
 		*(bool *)field = yes;
@@ -1577,7 +1680,7 @@ static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list
 }
 
 static void interface(struct conf_parse *p, struct conf_pos pos, const char *name, struct conf_pos addr_pos,
-	const char *addr, const char *ipcp)
+	const char *addr, struct conf_pos ipcp_pos, const char *ipcp)
 {
 	struct conf *c = p->c;
 	struct conf_interface *f;
@@ -1603,7 +1706,8 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 	f->address = ip4(p, addr_pos, "address", addr);
 	if (f->address && (f->address >> 24 == 0 || f->address >> 24 == 127 || f->address >> 24 >= 224))
 		conf_error(p, addr_pos, "no interface may have the address %s", addr);
-	put_str(p, pos, "the ipcp's name", p->interface_ipcp[i], CONF_NAME_MAX, ipcp);
+	p->at_interface_ipcp[i] = ipcp_pos;
+	put_str(p, ipcp_pos, "the ipcp's name", p->interface_ipcp[i], CONF_NAME_MAX, ipcp);
 }
 
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type)
@@ -1661,16 +1765,17 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 	mark_secret(p, pos);
 }
 
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const char *tunnel, const char *auth,
-	const char *interface_name)
+/* Of its tunnel, authentication and interface. */
+static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3])
 {
-	const char *name[3] = { tunnel, auth, interface_name };
 	unsigned i = NEXT(p, pos, "binds", p->c->bind, p->c->n_bind);
 
 	p->bound = true;
 	p->at_bind[i] = pos;
-	for (unsigned k = 0; k < 3; k++)
-		put_str(p, pos, "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+	for (unsigned k = 0; k < 3; k++) {
+		p->at_bind_name[i][k] = at[k];
+		put_str(p, at[k], "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+	}
 }
 
 static void ike_begin(struct conf_parse *p, struct conf_pos pos)
@@ -1882,6 +1987,7 @@ static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, s
 {
 	struct conf_firewall *f = &p->c->firewall;
 
+	p->at_nat = pos;
 	if (f->nat)
 		conf_error(p, pos, "a second nat line is not built yet");
 	if (!*ifname || strlen(ifname) >= sizeof(f->nat_on) || strpbrk(ifname, "/ \t\"") || !conf_is_bare(ifname))
@@ -1898,7 +2004,12 @@ static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *nam
 
 	for (const char *c = name; *c; c++) {
 		if (!isalnum((unsigned char)*c) && *c != '_') {
-			conf_error(p, pos, "a macro's name is made of letters, digits and _");
+			const struct keyword *kw = kw_find(name, IN_SET);
+
+			if (kw && kw_is_option(kw))
+				conf_error(p, pos, SETTING, kw->name, kw->name);
+			else
+				conf_error(p, pos, "a macro's name is made of letters, digits and _");
 			return;
 		}
 	}

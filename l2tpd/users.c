@@ -205,6 +205,15 @@ static void say_unknown(const struct loader *l, const struct row *r, size_t name
 	unsigned dist = UINT_MAX;
 	char word[32], what[160];
 
+	/* The rest of a password with a colon in it, or one without its name; so it is not shown. */
+	if (!memchr(f, '=', n) && !memchr(f, '#', n) && !memchr(f, '@', n)) {
+		if (f[0] == '\\' && strspn(f + 1, " \t") == n - 1)
+			say(l, r, (size_t)(f - r->text), name_len, "a blank after the backslash, so the row ends here: take it away");
+		else
+			say(l, r, (size_t)(f - r->text), name_len, "what stands here has no name= and is ignored; "
+				"a colon in a password is written \\072");
+		return;
+	}
 	/* Up to the value: that may be a secret. */
 	str_escape(word, sizeof(word), f, MIN(n, strcspn(f, "=#@:")));
 	for (size_t i = 0; i < N_ELEMENTS(fields); i++)
@@ -273,6 +282,9 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
 			    (~w->framed_netmask & (~w->framed_netmask + 1)))
 				return "framed-ip-network is no netmask such as 255.255.255.255";
+			if (w->framed_netmask != UINT32_MAX)
+				say(l, r, *ret_at, name_len, "framed-ip-network means nothing here and is ignored: "
+					"a user gets a single address");
 			have_net = true;
 		} else if ((v = field_is(f, n, "calling-number", &len))) {
 			if (have_number) {
@@ -281,6 +293,8 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			}
 			if (unescape(v, len, number, USERS_NAME_MAX + 1, &why) < 0)
 				return why;
+			say(l, r, *ret_at, name_len, "calling-number means nothing here and is ignored: "
+				"callnum-check is not built yet");
 			have_number = true;
 		} else {
 			say_unknown(l, r, name_len, f, n);
@@ -303,7 +317,10 @@ static const char *row_take(const struct loader *l, const struct row *r, size_t 
 	size_t n = colon ? (size_t)(colon - r->text) : r->len;
 
 	if (!colon)
-		return "expected NAME:password=…:";
+		return "expected NAME:password=…:, or NAME:\\ and the fields in the next line";
+	/* Fields of a row stand behind blanks. */
+	if (r->text[0] == ' ' || r->text[0] == '\t')
+		return "this line belongs to no row: the one before must end in a backslash, with no blank after it";
 	if (n == 0)
 		return "a row begins with the user's name";
 	if (n > USERS_NAME_MAX)
@@ -317,7 +334,7 @@ static const char *row_take(const struct loader *l, const struct row *r, size_t 
 		if (c == '|')
 			return "a name may not hold |";
 	}
-	if (r->text[0] == ' ' || r->text[n - 1] == ' ')
+	if (r->text[n - 1] == ' ')
 		return "a blank at an end of the name";
 	first = find(u, (const uint8_t *)r->text, n);
 	if (first) {
@@ -396,11 +413,11 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 		if (memchr(r->text, '\0', r->len))
 			why = "a NUL byte";
 		else if (memchr(r->text, '\r', r->len))
-			why = "a carriage return: lines must end as on Unix";
+			why = "a carriage return: lines must end as on Unix (sed -i 's/\\r$//' FILE)";
 		if (!why)
 			why = row_take(&l, r, &bad_at, &err);
 		if (why) {
-			size_t name_len = strcspn(r->text, ":|");
+			size_t name_len = r->text[0] == ' ' || r->text[0] == '\t' ? 0 : strcspn(r->text, ":|");
 
 			/* A row without a colon may be nothing but a password. */
 			say(&l, r, bad_at, name_len < r->len ? name_len : 0, why);
@@ -457,6 +474,42 @@ int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs
 	return err;
 }
 
+/* Is the address in a pool that a user of this authentication may get one of? True where no bind says. */
+static bool in_reach(const struct conf *c, unsigned auth, uint32_t ip)
+{
+	bool bound = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		const struct conf_ipcp *ipcp;
+
+		if (!conf_has_bind(c, i) || c->bind[i].auth != auth)
+			continue;
+		bound = true;
+		ipcp = &c->ipcp[c->interface[c->bind[i].interface].ipcp];
+		for (unsigned k = 0; k < ipcp->n_pool; k++) {
+			if (ip >= ipcp->pool[k].first && ip <= ipcp->pool[k].last)
+				return true;
+		}
+	}
+	return !bound;
+}
+
+void users_judge(const struct users *u, const struct conf *c, unsigned auth, struct conf_msgs *msgs)
+{
+	char shown[64], ip[ADDR_STRLEN];
+
+	for (size_t i = 0; i < u->n; i++) {
+		const struct user *w = &u->v[i];
+
+		if (!w->framed_ip || in_reach(c, auth, w->framed_ip))
+			continue;
+		str_escape(shown, sizeof(shown), w->name, w->name_len);
+		conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+			"%s: framed-ip-address %s is in no pool-address of this user's ipcp: another address is given", shown,
+			ip4_str(w->framed_ip, ip));
+	}
+}
+
 int users_check(const struct conf *c, struct conf_msgs *msgs)
 {
 	int ret = 0;
@@ -478,6 +531,7 @@ int users_check(const struct conf *c, struct conf_msgs *msgs)
 		}
 		if (!users_count(u))
 			conf_msg_add(msgs, true, path, 0, 0, "no user stands in it, so nobody can log in by %s", c->auth[i].name);
+		users_judge(u, c, i, msgs);
 		users_free(u);
 	}
 	return ret;

@@ -55,6 +55,12 @@ MUST_USE int users_load_fd(int fd, const char *path, struct users **ret, struct 
  */
 MUST_USE int users_check(const struct conf *, struct conf_msgs *msgs);
 
+/*
+ * Warn of users of this authentication whose framed-ip-address is in no pool that
+ * its binds lead to.
+ */
+void users_judge(const struct users *, const struct conf *, unsigned auth, struct conf_msgs *msgs);
+
 /* The user with this name or NULL; valid until users_free(). */
 const struct user *users_find(const struct users *, const uint8_t *name, size_t len);
 

@@ -119,7 +119,7 @@ for f in "$tmp"/conf? "$example"; do
 		sed 's/^#\([a-z	]\)/\1/' "$users" >"$tmp/etc/users"
 		"$top_builddir/culvertd" -n -f "$tmp/etc/culvert.conf" >"$tmp/out" 2>&1 || fail "culvertd -n refuses ${f##*/}"
 		# What this machine's own networks are is no matter here.
-		grep -v "is in the network of this host's" "$tmp/out" | diff -u "$top_srcdir/tests/conf/good" - ||
+		grep -vE "is in the network of this host's|there is no interface eth0 on this host" "$tmp/out" | diff -u "$top_srcdir/tests/conf/good" - ||
 			fail "culvertd -n says more about ${f##*/}"
 	done
 done

@@ -73,6 +73,11 @@ run 1 -n -f "$tmp/good.conf"
 says err "it holds a secret and others may read it: chmod 600 $tmp/good.conf"
 chmod 600 "$tmp/good.conf"
 
+case='-n, an interface that is not there'
+(cat "$tmp/good.conf" && echo 'firewall { nat on nosuchif0 }') >"$tmp/nat.conf"
+run 0 -n -f "$tmp/nat.conf"
+says err '/nat.conf:3:19: warning: there is no interface nosuchif0 on this host yet, and without it clients'
+
 case='-n, users'
 printf 'alice:\\\n\t:password=alice123:\\\n\t:pasword=x:\nbob:\n\t:password=x:\n' >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"
@@ -80,6 +85,13 @@ says err "users:1:1: warning: alice: the password is little more than the user's
 says err 'users:3:3: warning: alice: field pasword is unknown and ignored; did you mean password?'
 says err 'users:4:1: warning: bob: there is no password'
 grep -q 'alice123' "$tmp/err" && fail "it shows a password"
+case='-n, an address outside the pools'
+printf 'alice:password=two-goats-one-wolf:framed-ip-address=192.168.87.99:\nbob:password=two-goats-one-wolf:%s:\n' \
+	framed-ip-address=192.168.88.1 >"$tmp/users"
+run 0 -n -f "$tmp/good.conf"
+is err "$tmp/users:2:1: warning: bob: framed-ip-address 192.168.88.1 is in no pool-address of this user's ipcp: \
+another address is given
+$ok"
 case='-n, an empty users file'
 : >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"

@@ -213,10 +213,10 @@ int main(int argc, char **argv)
 {
 	static struct msg_conf conf = { .conf = { .engines = ENGINES, .dpd_s = 60, .n_ike = 1 } };
 	struct conf_ike *ike = &conf.conf.ike[0];
-	const char *psk = "culvert", *uid = NULL, *gid = NULL;
+	const char *psk = "culvert", *uid = NULL, *gid = NULL, *childless = NULL;
 	struct msg_sock sock = { 0 };
 	bool verbose = false;
-	char *args[12];
+	char *args[14];
 	int fd[2], c, s500, s4500, status, n = 0;
 	pid_t pid;
 
@@ -224,8 +224,11 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	setvbuf(stdin, NULL, _IONBF, 0);	/* what poll() does not see must not be read */
 	signal(SIGPIPE, SIG_IGN);
-	while ((c = getopt(argc, argv, "k:d:G:lu:g:v")) != -1) {
+	while ((c = getopt(argc, argv, "c:k:d:G:lu:g:v")) != -1) {
 		switch (c) {
+		case 'c':
+			childless = optarg;
+			break;
 		case 'k':
 			psk = optarg;
 			break;
@@ -272,6 +275,10 @@ int main(int argc, char **argv)
 		args[n++] = argv[optind];
 		if (verbose)
 			args[n++] = (char *)"-v";
+		if (childless) {
+			args[n++] = (char *)"-c";
+			args[n++] = (char *)(uintptr_t)childless;
+		}
 		if (uid && gid) {
 			args[n++] = (char *)"-u";
 			args[n++] = (char *)(uintptr_t)uid;

@@ -82,6 +82,22 @@ must serve $key
 check "the smallest file: alice connects" dial_as small alice two:goats
 over
 
+# --- the control socket elsewhere ---
+
+must eval 'example culvert.conf.5 1 | here conf'
+printf 'authentication LOCAL type local { users-file "users" }\ncontrol { socket "elsewhere.sock" }\n' >>"$server_run/conf"
+echo "nobody's socket" >"$server_run/elsewhere.sock"
+check "a file in the socket's place: the server does not start" eval '! serve $key'
+check "it says so" grep -q "elsewhere.sock: there is another file: remove it" "$rig_dir/culvertd.log"
+check "and leaves it alone" grep -q nobody "$server_run/elsewhere.sock"
+rm "$server_run/elsewhere.sock"
+must serve $key
+check "a control socket elsewhere: culvertctl reload goes there by itself" ctl reload
+check "and by its own name" "$build/culvertctl" -s "$server_run/elsewhere.sock" status
+rig_kill TERM "$server_pid"
+check "neither stays" eval 'wait_for not rig_alive $server_pid; ! ls "$server_run" | grep sock'
+rm -f "$server_run/conf"
+
 # --- npppd.conf, and both forms of the ike statement ---
 
 must eval '{ sed "/^ike /,\$d" "$top/tests/conf/npppd-default.in"; cat "$top/tests/conf/ike-both.in"; } | here conf'

@@ -121,6 +121,7 @@ conn weak-ike
 	ike=3des-sha1-modp1024!
 conn weak-esp
 	also=vpn
+	ike=aes256-sha256-modp2048!
 	esp=3des-sha1!
 END
 printf '%%any 192.0.2.1 : PSK \"%s\"\n' '$2' >/etc/ipsec.secrets
@@ -270,7 +271,17 @@ tell "peer $engine"
 tell shutdown
 check "MSG_SHUTDOWN: iked ends" wait_for seen 1 '^iked exit=0'
 check "after it told its clients" wait_for guest_run carol 'ipsec status | grep -q "(0 up"'
-check "iked starts again" iked_start -k "$psk"
+check "iked starts again" iked_start -k "$psk" -c 2
+check "bob's Main Mode goes well, his Quick Mode does not" \
+	guest_run bob 'ipsec up weak-esp | grep -q "IKE_SA weak-esp.*established"; ipsec status | grep -q "(1 up"'
+check "an IKE_SA that holds nothing is ended after a while" wait_for guest_run bob 'ipsec status | grep -q "(0 up"'
+check_eq "which is counted" 1 "$(stat_of ike_childless)"
+check "carol's holds something" guest_run carol 'ipsec up vpn'
+check "her second one takes that over" guest_run carol 'ipsec up weak-esp | grep -q "IKE_SA weak-esp.*established"'
+wait_for seen 1 'adopting 1 children'
+sleep 5
+check "while she has SAs, IKE_SAs without are left alone" guest_run carol 'ipsec status | grep -q "(2 up"'
+check_eq "by us: charon ends the old one after 10 s" 1 "$(stat_of ike_childless)"
 tell quit
 check "EOF from the parent: iked is gone" wait_for seen 1 '^iked exit=0'
 rig_end

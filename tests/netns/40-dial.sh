@@ -168,6 +168,11 @@ check_eq "no ping was lost" 0 "$(got suite pings_lost)"
 check "a suite that the server has not: exit status 1" eval 'dial none --ike aes128-sha1-modp1024; [ $? = 1 ]'
 check "and says so" grep -q 'phase ike, "the peer refuses: notify 14 NO-PROPOSAL-CHOSEN"' "$rig_dir/none.dial"
 
+held=$(counter ike_sas_now)
+check "a group for Quick Mode that the server has not" eval '! dial pfs --pfs modp1024'
+check "is refused after Main Mode" grep -q 'phase ike, "the peer refuses: notify 14 NO-PROPOSAL-CHOSEN"' "$rig_dir/pfs.dial"
+check "and the IKE_SA is deleted" wait_for eval '[ "$(counter ike_sas_now)" -le '$held' ]'
+
 # --- wrong secrets ---
 
 check "a wrong password: exit status 1" eval 'dial password --wrong-password; [ $? = 1 ]'
@@ -210,6 +215,13 @@ check "5 % lost, 5 % doubled, 10 % overtaken, both ways: 30 come up" \
 	dial wire -n 30 --from $PREFIX --ping 300 --loss 5 --dup 5 --reorder 10 --timeout 90
 shows wire
 check "the wire was bad" grep -qE '^datagrams: [1-9][0-9]* dropped, [1-9][0-9]* doubled, [1-9][0-9]* delayed' "$rig_dir/wire.dial"
+
+check "messages of IKE that come again when their time is over: 30 come up" \
+	dial replay -n 30 --from $PREFIX --ping 300 --replay
+shows replay
+check "nobody had to wait for an answer, and said no more twice than QM3 ($(got replay ike_resent))" \
+	test "$(got replay ike_resent)" -le 30
+check "it was seen ($(counter ike_not_due))" test "$(counter ike_not_due)" -ge 60
 
 # --- floods inside the tunnel ---
 

@@ -843,6 +843,38 @@ static void t_close(void **st)
 	pair_free(&p);
 }
 
+/* Quick Mode is refused: the peer is told that the ISAKMP SA is of no use, unless it said so itself. */
+static void t_refused(void **st)
+{
+	static const uint8_t no_proposal[] = { 0, 0, 0, 1, 3, 4, 0, 14, 0, 0, 0, 0 };
+	static const uint8_t isakmp[] = { 0, 0, 0, 1, 1, 16, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2 };
+
+	for (unsigned deleted = 0; deleted < 2; deleted++) {
+		struct bytes m;
+		uint8_t iv[16];
+		struct pair p;
+
+		pair_init(&p, true, true);
+		drive(&p, IKE_QM1);
+		m = deleted ? inform(&p, 12, isakmp, sizeof(isakmp)) : inform(&p, 11, no_proposal, sizeof(no_proposal));
+		give(&p, &m);
+		assert_int_equal(p.ike.state, IKE_GONE);
+		/* it may be said more than once */
+		for (unsigned i = 0; i < 2; i++) {
+			ike_out_init(&p.out);
+			ike_close(&p.ike, &p.out);
+			assert_int_equal(p.out.n, deleted ? 0 : 1);
+			if (deleted)
+				continue;
+			m = sent(&p, 0);
+			phase2_iv(&p.r, mid_of(&m), iv);
+			m = decrypt(&p.r, &m, iv);
+			assert_memory_equal(want(&m, 12, 0).p, "\0\0\0\1\1\x10\0\1", 8);
+		}
+		pair_free(&p);
+	}
+}
+
 static void t_ip(void **st)
 {
 	uint8_t buf[100];
@@ -1037,7 +1069,7 @@ int main(void)
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
-		cmocka_unit_test(t_close), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
+		cmocka_unit_test(t_close), cmocka_unit_test(t_refused), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
 		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
 	};
 

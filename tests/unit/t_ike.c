@@ -13,6 +13,7 @@
 #include "base/wr.h"
 #include "ike-plugin/hdr.h"
 #include "ike-plugin/match.h"
+#include "ike-plugin/order.h"
 #include "ike-plugin/suite.h"
 #include "ike-plugin/table.h"
 
@@ -298,7 +299,10 @@ static void t_placement(void **st)
 	unsigned used = 0, home;
 	struct sa *sa;
 
+	assert_false(table_has_sa_at(t, &peer));
 	assert_non_null(table_sa_new(t, a, &local, &peer, 1));
+	assert_true(table_has_sa_at(t, &other_port));
+	assert_false(table_has_sa_at(t, &local));
 	home = a->engine;
 	/* the same address: the same engine, also when the first one moved there from elsewhere */
 	assert_non_null(table_sa_new(t, b, &local, &other_port, 1));
@@ -469,12 +473,82 @@ static void t_hdr(void **st)
 	assert_int_equal(hdr_classify(NULL, 0, true, 4500), HDR_SHORT);
 }
 
+/* What comes to one ISAKMP SA, one after the other. */
+static void t_order(void **st)
+{
+	enum { MM = 2, INFO = 5, MODE = 6, QM = 32, CLEAR = 0, CRYPT = 1, SA = 1, KE = 4, ID = 5, HASH = 8, FRAGMENT = 132 };
+	static const struct {
+		uint8_t payload, exchange, flags;
+		uint32_t mid;
+		uint64_t digest;
+		bool due, took;		/* may charon see it; does charon take it */
+	} in[] = {
+		{ HASH, QM, CLEAR, 7, 90, false, false },
+		{ FRAGMENT, MM, CLEAR, 0, 91, true, true },
+		{ SA, MM, CLEAR, 0, 1, true, true },		/* 2: the first message */
+		{ SA, MM, CLEAR, 0, 1, true, false },		/* again: its answer was lost */
+		{ SA, MM, CLEAR, 0, 92, false, false },
+		{ ID, MM, CRYPT, 0, 5, false, false },		/* the fifth before the third */
+		{ HASH, INFO, CLEAR, 9, 93, false, false },
+		{ KE, MM, CLEAR, 0, 94, true, false },		/* charon refuses it, and nothing has changed */
+		{ KE, MM, CLEAR, 0, 3, true, true },		/* 8 */
+		{ KE, MM, CLEAR, 0, 3, true, false },
+		{ SA, MM, CLEAR, 0, 1, false, false },		/* the first one, late */
+		{ KE, MM, CLEAR, 0, 95, false, false },
+		{ ID, MM, CRYPT, 0, 96, true, false },		/* 12: cannot be decrypted */
+		{ KE, MM, CLEAR, 0, 3, true, false },		/* charon still repeats this answer */
+		{ ID, MM, CRYPT, 0, 5, true, true },
+		{ ID, MM, CRYPT, 0, 5, true, false },
+		{ KE, MM, CLEAR, 0, 3, false, false },		/* 16 */
+		{ ID, MM, CRYPT, 0, 97, false, false },
+		{ HASH, QM, CRYPT, 7, 71, true, true },
+		{ HASH, QM, CRYPT, 7, 71, true, false },
+		{ ID, MM, CRYPT, 0, 5, false, false },		/* 20 */
+		{ HASH, INFO, CRYPT, 9, 98, true, true },
+		{ HASH, QM, CRYPT, 7, 71, false, false },	/* charon would take it for the third */
+		{ HASH, QM, CRYPT, 7, 73, true, true },
+		{ HASH, QM, CRYPT, 7, 71, false, false },	/* 24 */
+		{ HASH, QM, CRYPT, 7, 73, false, false },
+		{ HASH, QM, CRYPT, 8, 81, true, true },		/* the next one */
+		{ HASH, QM, CRYPT, 7, 71, false, false },
+		{ HASH, MODE, CRYPT, 8, 99, true, true },	/* 28 */
+	};
+	struct order o = { 0 };
+	uint8_t buf[28];
+
+	for (unsigned i = 0; i < N_ELEMENTS(in); i++) {
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		(void)wr_room(&w, 16);
+		wr_u8(&w, in[i].payload);
+		wr_u8(&w, 0x10);
+		wr_u8(&w, in[i].exchange);
+		wr_u8(&w, in[i].flags);
+		wr_u32(&w, in[i].mid);
+		wr_u32(&w, 28);
+		assert_false(w.bad);
+		if (order_due(&o, rd_of(buf, sizeof(buf)), in[i].digest) != in[i].due)
+			fail_msg("message %u is%s due", i, in[i].due ? " not" : "");
+		if (in[i].took)
+			order_took(&o, rd_of(buf, sizeof(buf)), in[i].digest);
+	}
+	/* No header: that is for charon to say; nothing is read behind the end. */
+	for (size_t n = 0; n < 24; n++) {
+		uint8_t *copy = malloc(n ? n : 1);
+
+		memcpy(copy, buf, n);
+		assert_true(order_due(&o, rd_of(copy, n), 1));
+		order_took(&o, rd_of(copy, n), 1);
+		free(copy);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
-		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr),
+		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,6 +332,35 @@ static void t_says(void **state)
 	}
 }
 
+/* A socket for every address takes what comes for any one of its family, as it does at the start. */
+static void t_any(void **state)
+{
+	static const struct {
+		const char *text, *restart;
+	} rows[] = {
+		{ TUN("A", "0.0.0.0", "") TUN("C", "192.0.2.1", "") BIND("C", "U", "pppx0"), "" },
+		{ TUN("A", "192.0.2.9", ""), "" },
+		{ TUN("A", "0.0.0.0", "") TUN("C", "2001:db8::1", "") BIND("C", "U", "pppx0"),
+		  "needs a restart: tunnel C: listen (none) -> on 2001:db8::1\n" },
+	};
+	const struct addr sock = { .family = 4 };
+	const struct conf_fixed fixed = { .sock = &sock, .n_sock = 1, .rows = conf_rows(0) };
+	static const char rest[] = IKE POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
+		BIND("A", "U", "pppx0");
+	char buf[2048], why[128], *text;
+
+	snprintf(buf, sizeof(buf), "%s%s", rest, TUN("A", "0.0.0.0", "") TUN("B", "192.0.2.1", "") BIND("B", "U", "pppx0"));
+	parse(buf, &live);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		snprintf(buf, sizeof(buf), "%s%s", rest, rows[i].text);
+		parse(buf, &file);
+		assert_int_equal(conf_merge(&live, &file, &fixed, &next, why), 0);
+		text = diff(&next, &file, CONF_DIFF_RESTART);
+		assert_string_equal(text, rows[i].restart);
+		free(text);
+	}
+}
+
 /* What a tunnel's hole keeps, and what it must not. */
 static void t_hole(void **state)
 {
@@ -403,7 +432,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_indices), cmocka_unit_test(t_no_room), cmocka_unit_test(t_no_room_binds),
-		cmocka_unit_test(t_says),
+		cmocka_unit_test(t_says), cmocka_unit_test(t_any),
 		cmocka_unit_test(t_hole), cmocka_unit_test(t_stay), cmocka_unit_test(t_rows),
 	};
 

@@ -33,7 +33,9 @@ static const struct row rows[] = {
 	{ "joe:\\\n\t:password=twogoatsonewolf:\n", "joe", "twogoatsonewolf", 0, ~0u, "", NULL },
 	{ "joe:\\\n\t:password=s:\\\n\t:framed-ip-address=10.0.0.7:\\\n\t:framed-ip-network=255.255.255.0:\\\n"
 	  "\t:calling-number=123:\n",
-	  "joe", "s", 0x0a000007, 0xffffff00, "123", NULL },
+	  "joe", "s", 0x0a000007, 0xffffff00, "123", "f:4:3: warning: joe: framed-ip-network means nothing here and is ignored" },
+	{ "joe:password=s:framed-ip-network=255.255.255.255:", "joe", "s", 0, ~0u, "", NULL },
+	{ "joe:password=s:calling-number=123:", "joe", "s", 0, ~0u, "123", "calling-number means nothing here and is ignored" },
 	{ "joe:\\\n    password=x:\n", "joe", "x", 0, ~0u, "", NULL },
 	{ "joe:password=a\\072b\\\\c\\^d\\ce:", "joe", "a:b\\c^d:e", 0, ~0u, "", NULL },
 	{ "joe:password=^A\\E\\n\\t\\001\\x:", "joe", "\001\033\n\t\001x", 0, ~0u, "", NULL },
@@ -56,6 +58,11 @@ static const struct row rows[] = {
 	{ ":password=x:\n", NULL, .says = "begins with the user's name" },
 	{ "joe|jim:password=x:\n", NULL, .says = "a name may not hold |" },
 	{ "joe :password=x:\n", NULL, .says = "a blank at an end of the name" },
+	{ "joe:\n\t:password=x:\n", NULL, .says = "f:2:1: warning: this line belongs to no row: the one before must end in a backslash" },
+	{ "joe:\\ \n\t:password=x:\n", NULL, .says = "f:1:5: warning: joe: a blank after the backslash, so the row ends here" },
+	{ "joe:\\\r\n\t:password=x:\r\n", NULL, .says = "f:2:1: warning: a carriage return: lines must end as on Unix (sed" },
+	{ "joe:password=two:goats:", "joe", "two", 0, ~0u, "", "f:1:18: warning: joe: what stands here has no name= and is ignored; "
+	  "a colon in a password is written \\072" },
 	{ "jo\te:password=x:\n", NULL, .says = "a control character" },
 	{ "joe:password=x:\r\n", NULL, .says = "carriage return" },
 	{ "joe:password=x\\:\n", NULL, .says = "a backslash at the end of a value" },
