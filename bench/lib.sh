@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2046,SC2154,SC2206
 # The candidates, each in the same network.  Sourced after tests/lib.sh,
 # tests/server.sh, tests/dial.sh and bench/softether.sh.
 #
@@ -305,6 +305,14 @@ cand_stop()
 	candidate=
 }
 
+# counters_here: the processor's own, of cycles.
+counters_here()
+{
+	[ -n "${bench_counters:-}" ] ||
+		bench_counters=$(perf stat -x, -e cycles -- true 2>&1 | grep -q '^[0-9]' && echo yes || echo no)
+	[ "$bench_counters" = yes ]
+}
+
 # load VERB OPTION…
 load()
 {
@@ -315,6 +323,6 @@ load()
 		--bytes $((cand_mtu - 28)) --pids "$(cand_server_pids)" --tmp "$rig_dir" --port $IPERF_PORT --udp-port $UDP_PORT \
 		--udpload "$bench_build/bench/udpload" --server-counters "$rig_dir/in.counters" \
 		--sink-counters "$rig_dir/sink.counters" --crowd $CROWD \
-		"${dial[@]}" \
+		"${dial[@]}" $(counters_here && echo --perf) \
 		$([ $pinned = yes ] && echo --cpu 0 --load-cpu 1) "$@"
 }

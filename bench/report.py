@@ -92,10 +92,12 @@ def throughput(res):
         cpu = "cpu0_ns_pkt" if pinned == "yes" else "process_ns_pkt"
         ns = {c: res.value(cpu, candidate=c, **what) for c in names}
         med = {c: mbit[c].median if mbit[c] else None for c in names}
+        # Where its source could send no more, plain routing is no measure.
+        limited = res.value("source_limited", candidate="plain", **what)
         rows.append(["yes" if pinned == "yes" else "no", n, mtu, suite, TESTS.get(test, test)] +
-                    [spread(mbit[c]) for c in names] +
+                    [("≥ " if limited and c == "plain" else "") + spread(mbit[c]) for c in names] +
                     [times(ratio(med.get("culvert"), med.get("softether"))),
-                     percent(ratio(med.get("culvert"), med.get("plain")))] +
+                     "–" if limited else percent(ratio(med.get("culvert"), med.get("plain")))] +
                     [number(ns[c]) for c in names if c != "plain" or pinned == "yes"] +
                     ["–"] * ("plain" in names and pinned != "yes") +
                     [times(ratio(ns.get("softether"), ns.get("culvert")))])
@@ -285,7 +287,9 @@ def plot(res, path):
 
     def bars(metric, test, part="throughput", what=None, names=CANDIDATES):
         found = [(c, res.find(metric, part=part, test=test, candidate=c, **(BASE if what is None else what))) for c in names]
-        return [(c, r) for c, r in found if r]
+        # What only shows how fast its source is has no place beside the others.
+        return [(c, r) for c, r in found if r and not (
+            test.startswith("udp") and c == "plain" and res.value("source_limited", test=test, candidate=c, **BASE))]
 
     for title, unit, metric, groups in (
             ("TCP, one client", "Mbit/s, server on one core; more is better", "mbit",

@@ -4,11 +4,11 @@
  * client, counted where a script can read them at any moment.
  *
  *   udpload [-c FILE] serve PORT
- *   udpload [-c FILE] [-b ADDRESS] [-n FLOWS] [-r RATE] [-d RATE] [-l BYTES] -t SECONDS run ADDRESS PORT
+ *   udpload [-c FILE] [-b ADDRESS]… [-n FLOWS] [-r RATE] [-d RATE] [-l BYTES] -t SECONDS run ADDRESS PORT
  *   udpload [-c FILE] [-r RATE] [-l BYTES] -t SECONDS spray PORT ADDRESS…
  *
  * serve counts what comes, and sends to whoever asks for it ("pull").
- * run has a socket per flow, bound to ADDRESS, ADDRESS + 1 …; it sends RATE (-r)
+ * run has a socket per flow, bound to each ADDRESS in turn; it sends RATE (-r)
  * datagrams per second, all flows together, and asks the server for RATE (-d)
  * to come back along the same way, through whatever NAT there is.
  * spray sends to PORT of each ADDRESS in turn.
@@ -270,7 +270,7 @@ static void watch(int ep, int fd)
 static void usage(void)
 {
 	fprintf(stderr, "usage: udpload [-c file] serve port\n"
-			"       udpload [-c file] [-b address] [-n flows] [-r rate] [-d rate] [-l bytes] -t seconds run address port\n"
+			"       udpload [-c file] [-b address]... [-n flows] [-r rate] [-d rate] [-l bytes] -t seconds run address port\n"
 			"       udpload [-c file] [-r rate] [-l bytes] -t seconds spray port address...\n");
 	exit(2);
 }
@@ -316,14 +316,18 @@ int main(int argc, char **argv)
 {
 	const char *file = NULL, *verb;
 	uint64_t n = 1, up = 0, down = 0, bytes = 1372, seconds = 0, end, next_pull;
-	uint32_t from = 0, to;
+	static uint32_t from[FLOWS_MAX];
+	unsigned n_from = 0;
+	uint32_t to;
 	uint16_t port;
 	int o, ep = epoll_create1(EPOLL_CLOEXEC);
 
 	while ((o = getopt(argc, argv, "b:c:d:l:n:r:t:")) != -1) {
 		switch (o) {
 		case 'b':
-			from = address(optarg);
+			if (n_from == FLOWS_MAX)
+				usage();
+			from[n_from++] = address(optarg);
 			break;
 		case 'c':
 			file = optarg;
@@ -369,7 +373,7 @@ int main(int argc, char **argv)
 		for (; n_flows < n; n_flows++) {
 			struct flow *f = &flows[n_flows];
 
-			*f = (struct flow){ .fd = udp_socket(from ? from + n_flows : 0, 0), .to = to_address(to, port),
+			*f = (struct flow){ .fd = udp_socket(n_from ? from[n_flows % n_from] : 0, 0), .to = to_address(to, port),
 					    .connected = true };
 			if (connect(f->fd, (struct sockaddr *)&f->to, sizeof(f->to)) < 0)
 				fatal("connect");
