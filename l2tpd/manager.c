@@ -589,12 +589,41 @@ static bool text_ok(const char *s)
 	return true;
 }
 
+/*
+ * Does another session of the same user have the address of s, or its unit?
+ * Then the older of the two was replaced by the other one and has not ended
+ * yet: what both name is the newer one's, its device too.
+ */
+static void adopt_replaced(struct manager *m, struct msess *s, bool has_unit, uint32_t unit)
+{
+	LIST_EACH(user_bucket(m, s->auth, s->user), e) {
+		struct msess *o = CONTAINER_OF(e, struct msess, by_user), *old = o->ppp_id < s->ppp_id ? o : s;
+
+		if (o == s || o->auth != s->auth || strcmp(o->user, s->user) ||
+		    !((o->ip && o->ip == s->ip) || (has_unit && o->has_unit && o->unit == unit)))
+			continue;
+		if (old->has_unit)
+			unit_give(m, old->unit);
+		if (old->pool < CONF_IPCPS)
+			pool_release(m->pool[old->pool], old->ip);
+		old->has_unit = old->has_tun = false;
+		old->ip = 0;
+		old->pool = CONF_IPCPS;
+		manager_kill(m, old, "replaced by a newer login");
+		if (old == s)
+			return;
+		if (s->pool == CONF_IPCPS)
+			s->pool = pool_claim_any(m, s->ip);
+	}
+}
+
 /* A session that a predecessor let in. */
 static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
 {
 	struct msess *s;
 	unsigned auth = 0;
-	bool known;
+	uint32_t unit = 0;
+	bool known, has_unit = unit_of(row->ifname, &unit);
 
 	/* The engine is not to be trusted with what tells sessions apart. */
 	if (row->ppp_id > PPP_ID_MAX || manager_find(m, row->ppp_id) || !text_ok(row->user)) {
@@ -611,6 +640,10 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	s->pool = pool_claim_any(m, row->ip);
 	known = auth_of(m, row->realm, &auth);
 	sess_own(m, s, auth, row->user);
+	if (known)
+		adopt_replaced(m, s, has_unit, unit);
+	if (s->ending)
+		return;
 	if (!known || conf_session_fault(&m->conf, row->tunnel, auth, row->interface, row->ip) ||
 	    !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS) {
 		manager_kill(m, s, "not in the configuration any more");
@@ -620,8 +653,9 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	m->count.sessions_adopted++;
 	if (is_shared(m, s->interface))
 		return;			/* netd_sync() tells its route */
-	if (unit_of(row->ifname, &s->unit) && !(m->unit_used[s->unit / 8] & 1u << s->unit % 8)) {
-		m->unit_used[s->unit / 8] |= (uint8_t)(1u << s->unit % 8);
+	if (has_unit && !(m->unit_used[unit / 8] & 1u << unit % 8)) {
+		m->unit_used[unit / 8] |= (uint8_t)(1u << unit % 8);
+		s->unit = unit;
 		s->has_unit = s->has_tun = true;
 	}
 }
