@@ -107,3 +107,52 @@ int fd_setup(int fd)
 		return -errno;
 	return 0;
 }
+
+int read_all(int fd, size_t max, char **ret_buf, size_t *ret_len)
+{
+	size_t n = 0, cap = 4096;
+	char *buf = malloc(cap);
+	bool pipe = false;
+	int err = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (n <= max) {
+		size_t room = MIN(cap - n, max + 1 - n);
+		ssize_t got = pipe ? read(fd, buf + n, room) : pread(fd, buf + n, room, (off_t)n);
+
+		if (got < 0 && errno == ESPIPE && !pipe) {
+			pipe = true;
+			continue;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			err = -errno;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		if (n == cap) {
+			/* Not realloc(): it may leave a copy behind. */
+			char *bigger = malloc(cap * 2);
+
+			if (!bigger) {
+				err = -ENOMEM;
+				break;
+			}
+			memcpy(bigger, buf, n);
+			explicit_bzero(buf, n);
+			free(buf);
+			buf = bigger;
+			cap *= 2;
+		}
+	}
+	if (err) {
+		explicit_bzero(buf, n);
+		free(buf);
+		return err;
+	}
+	*ret_buf = buf;
+	*ret_len = n;
+	return 0;
+}

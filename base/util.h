@@ -46,6 +46,13 @@ MUST_USE bool parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *re
  */
 bool parent_lives(int fd);
 
+/*
+ * All of a file from its beginning, or of a pipe: up to max + 1 bytes, so that the
+ * caller sees "too many".  0, *ret_buf (the caller's, to free) and *ret_len, or -errno.
+ * What was read lies nowhere else in memory: it may be a secret.
+ */
+MUST_USE int read_all(int fd, size_t max, char **ret_buf, size_t *ret_len);
+
 /* Set O_NONBLOCK and FD_CLOEXEC.  0 or -errno. */
 MUST_USE int fd_setup(int fd);
 

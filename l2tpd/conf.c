@@ -311,51 +311,6 @@ void conf_pop(struct conf_parse *p)
 	free(in);
 }
 
-/* At most max + 1 bytes, so that the caller sees "too many". 0 or -errno. */
-static int read_all(int fd, size_t max, char **ret_buf, size_t *ret_len)
-{
-	size_t n = 0, cap = 4096;
-	char *buf = malloc(cap);
-	int err = 0;
-
-	if (!buf)
-		return -ENOMEM;
-	for (;;) {
-		ssize_t got = read(fd, buf + n, MIN(cap - n, max + 1 - n));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			err = -errno;
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-		if (n > max)
-			break;
-		if (n == cap) {
-			char *bigger = malloc(cap * 2);
-
-			if (!bigger) {
-				err = -ENOMEM;
-				break;
-			}
-			memcpy(bigger, buf, n);
-			explicit_bzero(buf, n);
-			free(buf);
-			buf = bigger;
-			cap *= 2;
-		}
-	}
-	if (err) {
-		explicit_bzero(buf, n);
-		free(buf);
-		return err;
-	}
-	*ret_buf = buf;
-	*ret_len = n;
-	return 0;
-}
-
 bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos)
 {
 	/* Only what the caller names, not what a file includes. */

@@ -436,40 +436,14 @@ int users_load(const void *text, size_t n, const char *path, struct users **ret,
 
 int users_load_fd(int fd, const char *path, struct users **ret, struct conf_msgs *msgs)
 {
-	size_t n = 0, cap = 1 << 16;
-	char *buf = malloc(cap);
-	int err = buf ? 0 : -ENOMEM;
+	char *buf;
+	size_t n;
+	int err = read_all(fd, USERS_FILE_MAX, &buf, &n);
 
-	while (!err) {
-		ssize_t got = pread(fd, buf + n, cap - n, (off_t)n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			err = -errno;
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-		if (n > USERS_FILE_MAX) {
-			err = -E2BIG;
-		} else if (n == cap) {
-			char *bigger = malloc(cap * 2);
-
-			if (!bigger) {
-				err = -ENOMEM;
-				break;
-			}
-			memcpy(bigger, buf, n);
-			explicit_bzero(buf, n);
-			free(buf);
-			buf = bigger;
-			cap *= 2;
-		}
-	}
-	if (!err)
-		err = users_load(buf, n, path, ret, msgs);
-	if (buf)
-		explicit_bzero(buf, n);
+	if (err)
+		return err;
+	err = n > USERS_FILE_MAX ? -E2BIG : users_load(buf, n, path, ret, msgs);
+	explicit_bzero(buf, n);
 	free(buf);
 	return err;
 }
