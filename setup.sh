@@ -33,7 +33,8 @@ INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian mandoc libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
-	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind"
+	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind
+	softether-vpnserver softether-vpncmd"
 # Whom it is compared with, and what measures; none of their services is left enabled.
 BENCH_PACKAGES="iproute2 nftables iputils-ping ethtool kmod busybox-static python3 openssl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins
@@ -44,6 +45,7 @@ FULL_PACKAGES="debootstrap e2fsprogs qemu-system-x86"
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	BUILD_PACKAGES="$BUILD_PACKAGES libipsec-mb-dev"
 	CHECK_PACKAGES="$CHECK_PACKAGES user-mode-linux"
+	BENCH_PACKAGES="$BENCH_PACKAGES user-mode-linux"
 fi
 
 usage()
@@ -400,6 +402,7 @@ do_check()
 	REGRESS_MUST=$(system_tested && echo 1) scripts "$top/build" "" "$top/bench/regress.py"
 	scripts "$top/build" "" "$top"/tests/netns/*.sh
 	# By itself: it measures, though nothing depends on the numbers.
+	tree "$top/build-null" --enable-bench-null-crypto
 	scripts "$top/build" "" "$top/tests/bench.sh"
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
