@@ -165,9 +165,17 @@ softether_pids()
 
 softether_stop()
 {
-	local pid
+	local pid all i
 	pid=$(cat "$1/pid") || return 1
+	all=$(softether_pids "$1")
 	kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	rm -f "$1/pid"
+	# Those of its PID namespace end a little later, and hold the ports that the next server wants.
+	for ((i = 0; i < 200; i++)); do
+		# shellcheck disable=SC2086
+		kill -0 $all 2>/dev/null || return 0
+		sleep 0.05
+	done
+	return 1
 }
