@@ -248,7 +248,7 @@ sessions_up()
 # crowd TAG N WINDOW: that many clients in the background, until all are up.
 crowd()
 {
-	start_ns cli "$1" $(on_load) "${dial_cmd[@]}" -n "$2" -w "$3" \
+	start_ns cli "$1" $(on_load) "${dial_cmd[@]}" --group modp2048 -n "$2" -w "$3" \
 		--from $CROWD --hold 3600 --timeout 300 --time
 	crowd_pid=$started
 	RIG_WAIT=600 wait_for crowd_up "$1" "$2"
@@ -305,8 +305,7 @@ sessions_held()
 	awk -v n="$n" 'NR == FNR { was[$1] = $2; next }
 		{ d = ($2 - was[$1]) / n; all += d; printf "kb_each_%s %.2f\n", $1, d }
 		END { printf "kb_each %.2f\n", all }' "$rig_dir/roles.0" "$rig_dir/roles.1"
-	# iked makes keys ahead for a moment.
-	sleep $([ $quick = yes ] && echo 2 || echo 10)
+	server_rests
 	load cpu --time $([ $quick = yes ] && echo 2 || echo 10) | sed -n 's/^process_pct /idle_cpu_pct /p'
 	load tcp --dir down --time $seconds | sed -n 's/^mbit /witness_mbit /p'
 	# They vanish, and come back all at once.
