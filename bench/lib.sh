@@ -87,6 +87,19 @@ bench_pin()
 		ns in sh -c "echo $mask_load >/sys/class/net/i0/queues/rx-0/rps_cpus"
 }
 
+# bench_merge yes|no: the inside device receives as a network card does that waits for
+# more before it interrupts, and merges datagrams of one flow (rx-udp-gro-forwarding).
+bench_merge()
+{
+	if [ "$1" = yes ]; then
+		ns srv ethtool -K in0 gro on rx-udp-gro-forwarding on &&
+			ns srv sh -c 'cd /sys/class/net/in0 && echo 50000 >gro_flush_timeout && echo 2 >napi_defer_hard_irqs'
+	else
+		ns srv sh -c 'cd /sys/class/net/in0 && echo 0 >napi_defer_hard_irqs && echo 0 >gro_flush_timeout'
+		ns srv ethtool -K in0 rx-udp-gro-forwarding off gro off
+	fi
+}
+
 # on_load: what stands before a command of the load's side.
 on_load()
 {

@@ -85,7 +85,7 @@ star()
 		return
 	fi
 	for pin in yes no; do
-		echo "$pin 1 $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,tcp-both,udp-down,udp-up,udp-both"
+		echo "$pin 1 $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,tcp-both,udp-down,udp-down-gro,udp-up,udp-both"
 	done
 	for n in 8 64; do
 		echo "yes $n $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,udp-down,udp-up"
@@ -119,6 +119,12 @@ part_throughput()
 				fi
 				for test in ${tests//,/ }; do
 					case $test in
+					udp-down-gro)
+						bench_merge yes
+						measure throughput $test $n $round load peak --dir down \
+							--time $((seconds > 2 ? 2 : seconds)) --omit 0.5
+						bench_merge no
+						;;
 					tcp-*) measure throughput $test $n $round load tcp --dir ${test#tcp-} --time $seconds ;;
 					udp-*) measure throughput $test $n $round load peak --dir ${test#udp-} \
 						--time $((seconds > 2 ? 2 : seconds)) --omit 0.5 $([ $quick = yes ] && echo --step 4 --refine 0) ;;
@@ -127,6 +133,32 @@ part_throughput()
 				cand_stop
 			done
 		done 3< <(star)
+	done
+}
+
+# ---- engines ----
+
+# What a second engine brings: both CPUs for everything, the load from a ring.
+part_engines()
+{
+	local round n clients=64
+	[ $quick = no ] || clients=8
+	network_once
+	bench_pin no
+	for ((round = 1; round <= rounds; round++)); do
+		for n in 1 2; do
+			candidate=culvert
+			ENGINES=$n
+			if ! cand_start culvert $BASE_MTU $BASE_SUITE || ! cand_clients $clients; then
+				not_ok "engines: $n: ${cand_why:-does not work}"
+			else
+				measure engines udp-up-$n $clients $round load peak --dir up --time $((seconds > 2 ? 2 : seconds)) \
+					--omit 0.5
+				measure engines tcp-down-$n $clients $round load tcp --dir down --time $seconds
+			fi
+			unset ENGINES
+			cand_stop
+		done
 	done
 }
 
