@@ -444,6 +444,19 @@ static void t_client(void **st)
 	assert_string_equal(l.p.reason, "no address was given");
 	take("lcp TermAck 02");
 	assert_string_equal(l.did, "GONE");
+	/* A Nak with no address does not take back the one that it has. */
+	go(C_NETWORK);
+	take("ipcp ConfNak 01 (3 0a00000a)");
+	take("ipcp ConfNak 02 (3 00000000)");
+	assert_string_equal(l.did, "ipcp ConfReq 03 (3 0a00000a) (129 00000000) (131 00000000)");
+	/* A server asks for none, whatever its settings say. */
+	begin(true, PPP_AUTH_PAP);
+	l.conf.want_dns = true;
+	take("lcp ConfAck 01 (1 0550) (3 c023) (5 $magic)");
+	take("lcp ConfReq 01");
+	take("pap AuthReq 01 03 \"bob\" 06 \"secret\"");
+	verdict(true);
+	assert_string_equal(l.did, "pap AuthAck 01 00 | ipcp ConfReq 01 (3 0a000001)");
 	/* An owner's verdict is none of its business. */
 	go(C_PAP);
 	verdict(true);
@@ -456,7 +469,9 @@ static void t_client(void **st)
 		n += l.out.n;
 		assert_in_range(n, 1, 64);
 	}
+	go(C_MD5_SENT);
 	take("chap Success 05");
+	assert_int_equal(l.p.phase, PPP_NETWORK);
 	take("chap Challenge 05 10 00112233445566778899aabbccddeeff \"lns\"");
 	assert_string_equal(l.did, "");
 }
