@@ -503,6 +503,13 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			if (log_rate_ok(&rate, now))
 				log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
 				l2tp_reason_str(eff->reason), eff->result, eff->error);
+			/* Those that the core did not tell of one by one. */
+			LIST_EACH(&f->sessions, k) {
+				struct sess *s = CONTAINER_OF(k, struct sess, link);
+
+				if (s->tunnel_id == eff->tunnel)
+					sess_free(s, l2tp_reason_str(eff->reason));
+			}
 			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
 			break;
 		case L2TP_EFF_SESSION_UP:
