@@ -154,7 +154,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < UNJUDGED_MAX && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
+	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
 		static struct log_rate rate;
 
