@@ -176,6 +176,15 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
 		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	if (*t->l2tp_secret_file) {
+		fputs("\tl2tp-secret file ", f);
+		put_text(f, t->l2tp_secret_file);
+		putc('\n', f);
+	} else if (t->l2tp_secret_len) {
+		fputs("\tl2tp-secret ", f);
+		put_quoted(f, (const char *)t->l2tp_secret, t->l2tp_secret_len);
+		putc('\n', f);
+	}
 	put_dump(f, "debug-dump-pktin", t->dump_in);
 	put_dump(f, "debug-dump-pktout", t->dump_out);
 	fputs("}\n", f);

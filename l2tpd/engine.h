@@ -34,7 +34,6 @@ enum {
 	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
 	HELD_MS = 1000,
 	HELD_LEN = 2048,	/* longer ones are not worth it */
-	UNJUDGED_MAX = 2,	/* calls of one client without a good login */
 };
 
 /* A packet that came too early. */
