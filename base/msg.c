@@ -120,7 +120,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && ENDS(m->user) && ENDS(m->why);
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 && ENDS(m->user) &&
+	       ENDS(m->why);
 }
 
 static bool check_spi_used(const union msg_body *b)
@@ -133,8 +134,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && ENDS(m->reason) &&
-	       ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
 }
 
 static bool check_session(const union msg_body *b)

@@ -341,6 +341,8 @@ struct msg_verdict {
 	char user[128];			/* as the session is known (stripped), escaped */
 	char realm[CONF_NAME_MAX];	/* the authentication's name */
 	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
+	uint8_t mppe_keys;		/* OK: the next two are there */
+	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
@@ -375,6 +377,8 @@ struct msg_judged {
 	uint32_t bind;			/* index in conf.bind that the login came by */
 	char user[128];			/* stripped of domain and realm as configured, escaped */
 	uint8_t mschap_auth[20];
+	uint8_t mppe_keys;		/* as in struct msg_verdict */
+	uint8_t mppe_send[16], mppe_recv[16];
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
 	char why[64];			/* DENY: for the log */
 };

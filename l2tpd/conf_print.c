@@ -176,6 +176,11 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
 		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	fprintf(f, "\tmppe %s\n\tmppe-key-length%s%s%s\n\tmppe-key-state%s%s\n",
+		t->mppe == CONF_MPPE_REQUIRED ? "required" : t->mppe == CONF_MPPE_YES ? "yes" : "no",
+		t->mppe_keys & CONF_MPPE_40 ? " 40" : "", t->mppe_keys & CONF_MPPE_56 ? " 56" : "",
+		t->mppe_keys & CONF_MPPE_128 ? " 128" : "", t->mppe_states & CONF_MPPE_STATELESS ? " stateless" : "",
+		t->mppe_states & CONF_MPPE_STATEFUL ? " stateful" : "");
 	put_dump(f, "debug-dump-pktin", t->dump_in);
 	put_dump(f, "debug-dump-pktout", t->dump_out);
 	fputs("}\n", f);

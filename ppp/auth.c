@@ -117,6 +117,9 @@ void auth_verdict(struct turn *t, const struct ppp_verdict *v)
 	} else if (!v->ip) {
 		turn_close(t, "no address to give");
 	} else {
+		p->mppe_keys = v->mppe_keys;
+		memcpy(p->mppe_send, v->mppe_send, sizeof(p->mppe_send));
+		memcpy(p->mppe_recv, v->mppe_recv, sizeof(p->mppe_recv));
 		p->ip_remote = v->ip;
 		p->ip_local = v->ip_local;
 		p->may_choose = v->may_choose;
@@ -144,6 +147,7 @@ void auth_result(struct turn *t, bool ok, struct rd msg)
 	p->auth.timer_ms = PPP_NEVER;
 	if (ok) {
 		p->auth.state = AUTH_DONE;
+		p->mppe_keys = p->auth.method == PPP_AUTH_MSCHAPV2;
 		if (p->phase == PPP_AUTHENTICATE)
 			turn_network(t);
 		return;

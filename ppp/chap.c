@@ -127,7 +127,8 @@ static bool compute_mschapv2(struct ppp *p)
 	rng_bytes(&p->rng, v, MSCHAP_CHALLENGE);
 	ok = mschap_nt_hash(pw, strlen(pw), hash) &&
 	     mschap_nt_response(p->req.challenge, v, user, hash, nt) &&
-	     mschap_auth_response(hash, nt, v, p->req.challenge, user, p->auth.proof);
+	     mschap_auth_response(hash, nt, v, p->req.challenge, user, p->auth.proof) &&
+	     mschap_mppe_keys(hash, nt, false, p->mppe_send, p->mppe_recv);
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return ok;
 }

@@ -28,8 +28,10 @@ static const struct ppp_proto eap_proto = { .name = "EAP", .num = PPP_EAP };
 static const struct ppp_proto ip_proto = { .name = "IP", .num = PPP_IP };
 
 static const struct ppp_proto *const protos[] = {
-	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ip_proto,
+	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ccp_proto, &ip_proto,
 };
+
+const struct ppp_proto *const ppp_ncps[] = { &ccp_proto, &ipcp_proto, NULL };
 
 const struct ppp_proto *proto_find(uint16_t num)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A PPP link with a hostile other side.  Byte 0: role, methods offered, and how
- * far a good peer has brought the link before; then records: one byte of
+ * far a good peer has brought the link before (from 5 on with MPPE); then records: one byte of
  * length, one of time (units of 250 ms) or, where the length is 0, of an order
  * (a verdict, a close, …), then the frame.
  *
@@ -16,6 +16,7 @@
 
 #include "ppp/auth.h"
 #include "ppp/fsm.h"
+#include "ppp/mppe.h"
 #include "ppp/mschap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +26,7 @@ struct world {
 	struct ppp_conf c;
 	struct ppp_out out;
 	uint64_t now_ms;
-	bool asked, allowed, up, gone;
+	bool asked, allowed, up, gone, mppe;
 };
 
 static void must(bool what)
@@ -53,7 +54,19 @@ static void drain(struct world *w)
 		case PPP_EFF_ADDR:
 			must(w->c.authenticator && w->allowed && w->p.may_choose && w->p.ip_wanted);
 			break;
+		case PPP_EFF_MPPE_ON:
+			must(!w->mppe && (w->allowed || !w->c.authenticator) && w->p.mppe_ours && w->p.mppe_theirs);
+			w->mppe = true;
+			break;
+		case PPP_EFF_MPPE_OFF:
+			must(w->mppe);
+			w->mppe = false;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			must(w->mppe);
+			break;
 		case PPP_EFF_UP:
+			must(w->c.mppe != PPP_MPPE_REQUIRED || w->mppe);
 			must(!w->up && (w->allowed || !w->c.authenticator));
 			w->up = true;
 			break;
@@ -62,7 +75,7 @@ static void drain(struct world *w)
 			w->up = false;
 			break;
 		case PPP_EFF_GONE:
-			must(!w->up && i == w->out.n - 1);
+			must(!w->up && !w->mppe && i == w->out.n - 1);
 			w->gone = true;
 			break;
 		}
@@ -71,15 +84,16 @@ static void drain(struct world *w)
 		w->allowed = w->asked = false;
 	must(ppp_may_ip(&w->p) == w->up);
 	must(!w->up || w->allowed || !w->c.authenticator);
+	must(!w->up || w->mppe || w->c.mppe != PPP_MPPE_REQUIRED);
 	must(w->p.lost == 0);
-	must(ppp_mtu(&w->p) >= PPP_MRU_MIN && ppp_mtu(&w->p) <= PPP_MRU_DEFAULT);
+	must(ppp_mtu(&w->p) >= PPP_MRU_MIN - MPPE_OVERHEAD && ppp_mtu(&w->p) <= PPP_MRU_DEFAULT);
 	must(!w->gone || ppp_deadline(&w->p) == PPP_NEVER);
 	ppp_out_init(&w->out);
 }
 
 static void order(struct world *w, uint8_t what)
 {
-	struct ppp_verdict v = { .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
+	struct ppp_verdict v = { .mppe_keys = what & 16, .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
 
 	switch (what & 7) {
 	case 0:
@@ -157,7 +171,9 @@ static void advance(struct world *w, unsigned steps)
 		frame(w, pap, sizeof(pap));
 	}
 	if (steps > 2)
-		order(w, 0);
+		order(w, 16);
+	if (steps > 4)
+		ack(w, &ccp_proto);
 	if (steps > 3) {
 		ack(w, &ipcp_proto);
 		frame(w, addr, sizeof(addr));
@@ -178,12 +194,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.user = "u", .password = "p", .want_dns = true, .limits = PPP_LIMITS, .keepalive = true, .keepalive_interval_ms = 20000,
 		.keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
 	} };
+	if ((how & 7) >= 5) {
+		w.c.mppe = how & 1 ? PPP_MPPE_REQUIRED : PPP_MPPE_YES;
+		w.c.mppe_bits = MPPE_KEYS | MPPE_STATELESS;
+		w.c.mppe_stateful = how & 0x10;
+	}
 	rng_init_test(&seed, 1);
 	ppp_init(&w.p, &w.c, &seed);
 	ppp_out_init(&w.out);
 	ppp_start(&w.p, w.now_ms, &w.out);
 	drain(&w);
-	advance(&w, (how & 7) % 5);
+	advance(&w, (how & 7) < 5 ? how & 7 : 7);
 	while (r.n >= 2) {
 		uint8_t n = rd_u8(&r);
 		uint8_t t = rd_u8(&r);

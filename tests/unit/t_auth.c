@@ -225,10 +225,38 @@ static void t_shapes(void **st)
 	}
 }
 
+/* RFC 3079 3.4: the keys go with a right MS-CHAPv2 Response, and with nothing else. */
+static void t_keys(void **st)
+{
+	static const uint8_t zero[MSCHAP_MPPE_KEY];
+	uint8_t hash[MSCHAP_HASH], send[MSCHAP_MPPE_KEY], recv[MSCHAP_MPPE_KEY];
+	struct msg_judge j = request(T, AUTH_MSCHAPV2, "joe", "secret");
+	struct msg_judged v;
+
+	auth_judge(a, &j, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+	assert_true(v.mppe_keys);
+	assert_true(mschap_nt_hash("secret", 6, hash));
+	/* The client has them the other way round. */
+	assert_true(mschap_mppe_keys(hash, j.req.response + 24, false, send, recv));
+	assert_memory_equal(v.mppe_recv, send, sizeof(send));
+	assert_memory_equal(v.mppe_send, recv, sizeof(recv));
+	for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
+		for (int wrong = methods[i] == AUTH_MSCHAPV2; wrong < 2; wrong++) {
+			j = request(T, methods[i], "joe", wrong ? "secre" : "secret");
+			auth_judge(a, &j, &v);
+			assert_int_equal(v.verdict, wrong ? VERDICT_DENY : VERDICT_OK);
+			assert_false(v.mppe_keys);
+			assert_memory_equal(v.mppe_send, zero, sizeof(zero));
+			assert_memory_equal(v.mppe_recv, zero, sizeof(zero));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_names),
+		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
 		cmocka_unit_test(t_shapes),
 	};
 

@@ -156,8 +156,8 @@ static const struct word_case {
 	{ "mschapv2", IN_TUNNEL, TUNNEL_("authentication-method mschapv2"), NULL },
 	{ "pap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 pap"), TUNNEL_("") },
 	{ "chap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 chap"), TUNNEL_("") },
-	{ "mppe", IN_TUNNEL, TUNNEL_("mppe no"), NULL },
-	{ "required", IN_TUNNEL, TUNNEL_("mppe required"), TUNNEL_("") },
+	{ "mppe", IN_TUNNEL, TUNNEL_("mppe yes"), TUNNEL_("") },
+	{ "required", IN_TUNNEL, TUNNEL_("mppe required"), TUNNEL_("mppe yes") },
 	{ "mppe-key-length", IN_TUNNEL, TUNNEL_("mppe-key-length 128"), TUNNEL_("") },
 	{ "mppe-key-state", IN_TUNNEL, TUNNEL_("mppe-key-state stateless"), TUNNEL_("") },
 	{ "stateless", IN_TUNNEL, TUNNEL_("mppe-key-state stateless"), TUNNEL_("") },
@@ -684,6 +684,33 @@ static void make_tunnel(unsigned i)
 				t->auth_methods |= methods[k].bit;
 			}
 		}
+		line_end();
+	}
+	if (chance(2)) {
+		static const char *const mppe[] = { "no", "yes", "required" };
+
+		t->mppe = (uint8_t)below(3);
+		word("mppe");
+		word(mppe[t->mppe]);
+		line_end();
+	}
+	if (chance(2)) {
+		static const char *const lengths[] = { "40", "56", "128" };
+
+		t->mppe_keys = (uint8_t)(1 + below(7));
+		word("mppe-key-length");
+		for (unsigned k = 0; k < 3; k++)
+			if (t->mppe_keys & 1u << k)
+				word(lengths[k]);
+		line_end();
+	}
+	if (chance(2)) {
+		t->mppe_states = (uint8_t)(1 + below(3));
+		word("mppe-key-state");
+		if (t->mppe_states & CONF_MPPE_STATELESS)
+			word("stateless");
+		if (t->mppe_states & CONF_MPPE_STATEFUL)
+			word("stateful");
 		line_end();
 	}
 	options(IN_TUNNEL, t, "\t");
