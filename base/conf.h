@@ -69,8 +69,8 @@ static inline bool conf_ike_same_ends(const struct conf_ike *a, const struct con
 
 /* Bits of conf_tunnel.auth_methods */
 enum {
-	CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4,
-	CONF_AUTH_KEYS = CONF_AUTH_MSCHAPV2,	/* these make keys for MPPE */
+	CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4, CONF_AUTH_EAP_MD5 = 8, CONF_AUTH_EAP_MSCHAPV2 = 16,
+	CONF_AUTH_KEYS = CONF_AUTH_MSCHAPV2 | CONF_AUTH_EAP_MSCHAPV2,	/* these make keys for MPPE */
 };
 
 /* Bits of conf_tunnel.dump_in and .dump_out */
@@ -165,6 +165,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char username_suffix[CONF_NAME_MAX];
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
+	bool eap_capable;		/* yes: who comes by EAP may be let in */
 	uint32_t user_max_session;	/* 0 = unlimited */
 	struct conf_radius radius_auth, radius_acct;
 };

@@ -299,7 +299,7 @@ struct msg_stray {
 };
 
 /* ---- logins and sessions ---- */
-enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
@@ -320,7 +320,7 @@ struct msg_auth_req {
 	uint8_t challenge_len;
 	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[255];		/* PAP: the password; CHAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
+	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 };

@@ -64,7 +64,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
-		"           [--auth pap|chap|mschapv2] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
+		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
@@ -179,6 +179,10 @@ static uint8_t auth(const char *arg)
 		return PPP_AUTH_PAP;
 	if (!strcmp(arg, "chap"))
 		return PPP_AUTH_CHAP_MD5;
+	if (!strcmp(arg, "eap"))
+		return PPP_AUTH_EAP_MSCHAPV2;
+	if (!strcmp(arg, "eap-md5"))
+		return PPP_AUTH_EAP_MD5;
 	if (strcmp(arg, "mschapv2"))
 		bad_usage("no such authentication method", arg);
 	return PPP_AUTH_MSCHAPV2;
@@ -355,7 +359,7 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 
 	*c = (struct dial_conf){
 		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
-		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
+		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {

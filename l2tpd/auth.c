@@ -282,8 +282,12 @@ static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *us
 /* The engine agreed on the method with the peer; whether it may is asked here once more. */
 static bool may_use(const struct conf_tunnel *t, uint32_t method)
 {
-	return t->auth_methods & (method == AUTH_PAP ? CONF_AUTH_PAP : method == AUTH_CHAP_MD5 ? CONF_AUTH_CHAP :
-				  CONF_AUTH_MSCHAPV2);
+	static const uint8_t bits[] = {
+		[AUTH_PAP] = CONF_AUTH_PAP, [AUTH_CHAP_MD5] = CONF_AUTH_CHAP, [AUTH_MSCHAPV2] = CONF_AUTH_MSCHAPV2,
+		[AUTH_EAP_MD5] = CONF_AUTH_EAP_MD5, [AUTH_EAP_MSCHAPV2] = CONF_AUTH_EAP_MSCHAPV2,
+	};
+
+	return method < N_ELEMENTS(bits) && t->auth_methods & bits[method];
 }
 
 /* Is it the user's password?  The same work for a name that is not known (user NULL). */
@@ -293,8 +297,10 @@ static bool judge_password(const struct msg_auth_req *req, const struct user *us
 	case AUTH_PAP:
 		return judge_pap(req, user);
 	case AUTH_CHAP_MD5:
+	case AUTH_EAP_MD5:		/* RFC 3748 5.4: the same */
 		return judge_chap_md5(req, user);
 	case AUTH_MSCHAPV2:
+	case AUTH_EAP_MSCHAPV2:
 		return judge_mschapv2(req, user, ret);
 	}
 	return false;
@@ -340,6 +346,10 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
 	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf.tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
+		return;
+	}
+	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
+		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
 		return;
 	}
 	ok = judge_password(req, user, ret);

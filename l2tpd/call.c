@@ -256,6 +256,12 @@ static void ask(struct sess *s)
 	case PPP_AUTH_CHAP_MD5:
 		m.method = AUTH_CHAP_MD5;
 		break;
+	case PPP_AUTH_EAP_MD5:
+		m.method = AUTH_EAP_MD5;
+		break;
+	case PPP_AUTH_EAP_MSCHAPV2:
+		m.method = AUTH_EAP_MSCHAPV2;
+		break;
 	default:
 		m.method = AUTH_MSCHAPV2;
 	}

@@ -447,9 +447,9 @@ static void check_mppe(struct conf_parse *p)
 		if (t->mppe == CONF_MPPE_NO)
 			continue;
 		if (!(t->auth_methods & CONF_AUTH_KEYS))
-			conf_error(p, p->at_mppe[i], "mppe takes its keys from mschapv2, which authentication-method leaves out");
+			conf_error(p, p->at_mppe[i], "mppe takes its keys from mschapv2 or eap, which authentication-method leaves out");
 		else if (t->mppe == CONF_MPPE_REQUIRED && t->auth_methods & ~CONF_AUTH_KEYS)
-			conf_warn(p, p->at_mppe[i], "with mppe required only mschapv2 is offered, since the other "
+			conf_warn(p, p->at_mppe[i], "with mppe required only mschapv2 and eap are offered, since the other "
 				"methods make no keys");
 		if (t->l2tp_require_ipsec)
 			conf_warn(p, p->at_mppe[i], "ESP encrypts all of this tunnel already, and mppe does it a second "

@@ -173,8 +173,9 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 		put_addr(f, &t->listen[i]);
 		putc('\n', f);
 	}
-	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
-		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
+	fprintf(f, "\tauthentication-method%s%s%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
+		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "",
+		t->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? " eap" : "", t->auth_methods & CONF_AUTH_EAP_MD5 ? " eap-md5" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
 	fprintf(f, "\tmppe %s\n\tmppe-key-length%s%s%s\n\tmppe-key-state%s%s\n",
 		t->mppe == CONF_MPPE_REQUIRED ? "required" : t->mppe == CONF_MPPE_YES ? "yes" : "no",

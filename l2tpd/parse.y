@@ -109,7 +109,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token NAS_ID DAE CLIENT
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME XAUTH PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
-%token PAP CHAP MSCHAPV2 REQUIRED
+%token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
 %token STATELESS STATEFUL IP LCP EAP CCP DUMP_MPPE
 %token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
@@ -389,6 +389,8 @@ auth_methods: auth_method
 auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
 	| CHAP		{ $$ = CONF_AUTH_CHAP; }
 	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
+	| EAP		{ $$ = CONF_AUTH_EAP_MSCHAPV2; }
+	| EAP_MD5	{ $$ = CONF_AUTH_EAP_MD5; }
 	;
 
 mppe:	  NO		{ $$ = CONF_MPPE_NO; }

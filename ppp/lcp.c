@@ -88,7 +88,7 @@ static enum opt_verdict auth_opt_judge(struct turn *t, struct rd val, struct wr 
 
 static void auth_opt_set(struct ppp *p, struct rd val)
 {
-	p->auth.method = auth_method(val);
+	p->auth.method = auth_method(val) & p->conf->auth;
 }
 
 static bool magic_ask(const struct ppp *p, struct wr *w)
@@ -259,6 +259,7 @@ static void got_protocol_reject(struct turn *t, struct rd body)
 		return;
 	case PPP_PAP:
 	case PPP_CHAP:
+	case PPP_EAP:
 		if (p->phase == PPP_AUTHENTICATE)
 			turn_close(t, "the peer rejects the authentication protocol");
 		return;

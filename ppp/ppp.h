@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ppp: one PPP link, either side of it (RFC 1661, 1332, 1334, 1877, 1994, 2759).
+ * ppp: one PPP link, either side of it (RFC 1661, 1332, 1334, 1877, 1962, 1994, 2759, 3078, 3748).
  *
  * A pure core: frames, events and the time go in, effects come out.  No
  * socket, clock, log or allocation (libcrypto allocates while a login is
@@ -22,7 +22,7 @@
  *
  * Where to look: ppp.c phases and demux; protos.c the protocols; fsm.c the
  * automaton; opt.c option negotiation; lcp.c, ipcp.c, ccp.c their options;
- * auth.c, chap.c, pap.c the authentication phase; mschap.c its arithmetic.
+ * auth.c, chap.c, pap.c, eap.c the authentication phase; mschap.c its arithmetic.
  * mppe.c, which is not needed to negotiate it, encrypts packets.
  */
 #ifndef CULVERT_PPP_H
@@ -50,7 +50,9 @@ enum ppp_phase {	/* RFC 1661 3.2 */
 /* Authentication protocols; the values are bits of ppp_conf.auth. */
 enum {
 	PPP_AUTH_PAP = 1, PPP_AUTH_CHAP_MD5 = 2, PPP_AUTH_MSCHAPV2 = 4,
-	PPP_AUTH_KEYS = PPP_AUTH_MSCHAPV2,	/* these make keys for MPPE */
+	PPP_AUTH_EAP_MD5 = 8, PPP_AUTH_EAP_MSCHAPV2 = 16,
+	PPP_AUTH_EAP = PPP_AUTH_EAP_MD5 | PPP_AUTH_EAP_MSCHAPV2,	/* one protocol of LCP's; which of them EAP says */
+	PPP_AUTH_KEYS = PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP_MSCHAPV2,	/* these make keys for MPPE */
 };
 
 enum {
@@ -178,11 +180,17 @@ struct ppp_fsm {
 
 struct ppp_auth {
 	uint8_t state;			/* enum ppp_auth_state (auth.h) */
-	uint8_t method;			/* agreed in LCP; 0 = none */
+	uint8_t method;			/* agreed in LCP; 0 = none. Of EAP's maybe several */
 	uint8_t asked;			/* authenticator: the method in our Configure-Request */
 	uint8_t tried;			/* methods asked for so far */
 	uint8_t ident;			/* of the next Challenge or PAP request */
 	bool good;			/* what the answer says, for repeated requests */
+	uint8_t fate;			/* enum ppp_auth_fate (auth.h): of the verdict */
+	char why[PPP_REASON_MAX];	/* likewise */
+	uint8_t eap_type;		/* EAP: of the last Request, ours or answered by us; 0 = none */
+	uint8_t eap_tried;		/* methods asked by so far */
+	uint8_t eap_ms_id;		/* MSCHAPv2 has an identifier of its own */
+	uint8_t eap_op;			/* peer: its OpCode that we answered last */
 	uint8_t proof[20];		/* MS-CHAPv2 AuthenticatorResponse: to send, or expected */
 	uint64_t timer_ms;		/* resend, or end after a failure; PPP_NEVER = off */
 };

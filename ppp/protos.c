@@ -21,9 +21,11 @@ static const struct ppp_proto chap_proto = {
 	.input = chap_input,
 };
 
-/* Rows without a phase: known for what they are, never agreed to here.  An
- * authentication protocol out of place is dropped, not rejected: RFC 1661 3.5. */
-static const struct ppp_proto eap_proto = { .name = "EAP", .num = PPP_EAP };
+/* Like CHAP. An authentication protocol out of place is dropped, not rejected: RFC 1661 3.5. */
+static const struct ppp_proto eap_proto = {
+	.name = "EAP", .num = PPP_EAP, .phases = IN(PPP_AUTHENTICATE) | IN(PPP_NETWORK), .input = eap_input,
+};
+
 /* The owner's; one that comes here came too early. */
 static const struct ppp_proto ip_proto = { .name = "IP", .num = PPP_IP };
 

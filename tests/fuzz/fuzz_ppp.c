@@ -151,17 +151,33 @@ static void ack(struct world *w, const struct ppp_proto *pr)
 	frame(w, buf, f.len);
 }
 
+/* EAP Response to what was asked last. */
+static void eap_frame(struct world *w, uint8_t type, const void *body, uint8_t n)
+{
+	uint8_t buf[80] = { 0xc2, 0x27, 2, w->p.req.ident, 0, (uint8_t)(5 + n), type };
+
+	memcpy(buf + 7, body, n);
+	frame(w, buf, 7u + n);
+}
+
 static void advance(struct world *w, unsigned steps)
 {
 	static const uint8_t empty[] = { 0xc0, 0x21, 1, 1, 0, 4 };
 	static const uint8_t ask_auth[] = { 0xc0, 0x21, 1, 1, 0, 9, 3, 5, 0xc2, 0x23, 5 };
 	static const uint8_t pap[] = { 0xc0, 0x23, 1, 1, 0, 8, 1, 'u', 1, 'p' };
 	static const uint8_t addr[] = { 0x80, 0x21, 1, 1, 0, 10, 3, 6, 10, 0, 0, 2 };
+	static const uint8_t ask_eap[] = { 0xc0, 0x21, 1, 1, 0, 8, 3, 4, 0xc2, 0x27 };
 	uint8_t chap[64] = { 0xc2, 0x23, 2, 0, 0, 54, 49 };
+	static const uint8_t md5[17] = { 16 };
+	uint8_t ms[54] = { 2, 0, 0, 54, 49 };
 
 	if (steps > 0) {
-		frame(w, w->c.authenticator || steps & 1 ? empty : ask_auth,
-			w->c.authenticator || steps & 1 ? sizeof(empty) : sizeof(ask_auth));
+		if (w->c.authenticator || steps & 1)
+			frame(w, empty, sizeof(empty));
+		else if (w->c.auth & PPP_AUTH_EAP)
+			frame(w, ask_eap, sizeof(ask_eap));
+		else
+			frame(w, ask_auth, sizeof(ask_auth));
 		ack(w, &lcp_proto);
 	}
 	if (steps > 1 && w->c.authenticator) {
@@ -169,9 +185,18 @@ static void advance(struct world *w, unsigned steps)
 		chap[6] = w->p.auth.method == PPP_AUTH_MSCHAPV2 ? 49 : 16;
 		frame(w, chap, 2 + 54);
 		frame(w, pap, sizeof(pap));
+		/* The name, then a Value of the length that is wanted. */
+		eap_frame(w, 1, "u", 1);
+		ms[1] = w->p.auth.eap_ms_id;
+		if (w->c.auth & PPP_AUTH_EAP_MSCHAPV2)
+			eap_frame(w, 26, ms, sizeof(ms));
+		else
+			eap_frame(w, 4, md5, sizeof(md5));
 	}
-	if (steps > 2)
+	if (steps > 2) {
 		order(w, 16);
+		eap_frame(w, 26, "\3", 1);
+	}
 	if (steps > 4)
 		ack(w, &ccp_proto);
 	if (steps > 3) {
@@ -182,6 +207,11 @@ static void advance(struct world *w, unsigned steps)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint8_t methods[8] = {
+		PPP_AUTH_PAP, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5, PPP_AUTH_MSCHAPV2,
+		PPP_AUTH_PAP | PPP_AUTH_MSCHAPV2, PPP_AUTH_EAP, PPP_AUTH_EAP_MSCHAPV2,
+		PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
+	};
 	static struct world w;
 	struct rd r = rd_of(data, size);
 	struct rng seed;
@@ -190,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.bad || !mschap_init())
 		return 0;
 	w = (struct world){ .now_ms = 5, .c = {
-		.authenticator = !(how & 0x80), .auth = 1 + (how >> 4 & 7) % 7, .mru = 1360, .name = "s",
+		.authenticator = !(how & 0x80), .auth = methods[how >> 4 & 7], .mru = 1360, .name = "s",
 		.user = "u", .password = "p", .want_dns = true, .limits = PPP_LIMITS, .keepalive = true, .keepalive_interval_ms = 20000,
 		.keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
 	} };

@@ -156,6 +156,7 @@ static const struct word_case {
 	{ "mschapv2", IN_TUNNEL, TUNNEL_("authentication-method mschapv2"), NULL },
 	{ "pap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 pap"), TUNNEL_("") },
 	{ "chap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 chap"), TUNNEL_("") },
+	{ "eap-md5", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 eap-md5"), TUNNEL_("") },
 	{ "mppe", IN_TUNNEL, TUNNEL_("mppe yes"), TUNNEL_("") },
 	{ "required", IN_TUNNEL, TUNNEL_("mppe required"), TUNNEL_("mppe yes") },
 	{ "mppe-key-length", IN_TUNNEL, TUNNEL_("mppe-key-length 128"), TUNNEL_("") },
@@ -166,7 +167,8 @@ static const struct word_case {
 	{ "debug-dump-pktout", IN_TUNNEL, TUNNEL_("debug-dump-pktout ip"), TUNNEL_("") },
 	{ "ip", IN_TUNNEL, TUNNEL_("debug-dump-pktin ip"), TUNNEL_("") },
 	{ "lcp", IN_TUNNEL, TUNNEL_("debug-dump-pktin lcp"), TUNNEL_("") },
-	{ "eap", IN_TUNNEL, TUNNEL_("debug-dump-pktin eap"), TUNNEL_("") },
+	{ "eap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 eap\ndebug-dump-pktin eap"),
+		TUNNEL_("authentication-method mschapv2") },
 	{ "ccp", IN_TUNNEL, TUNNEL_("debug-dump-pktin ccp"), TUNNEL_("") },
 	{ "ipcp", IN_TUNNEL, TUNNEL_("debug-dump-pktin ipcp"), TUNNEL_("") },
 
@@ -643,7 +645,8 @@ static void make_tunnel(unsigned i)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} methods[] = { { "pap", CONF_AUTH_PAP }, { "chap", CONF_AUTH_CHAP }, { "mschapv2", CONF_AUTH_MSCHAPV2 } };
+	} methods[] = { { "pap", CONF_AUTH_PAP }, { "chap", CONF_AUTH_CHAP }, { "mschapv2", CONF_AUTH_MSCHAPV2 },
+		{ "eap", CONF_AUTH_EAP_MSCHAPV2 }, { "eap-md5", CONF_AUTH_EAP_MD5 } };
 	struct conf_tunnel *t = &want.tunnel[i];
 
 	*t = conf_tunnel_default;

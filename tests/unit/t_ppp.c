@@ -1205,6 +1205,281 @@ static void t_ccp_refused(void **st)
 	}
 }
 
+/* ---- EAP ---- */
+#define EAP_SUCCESS_TEXT "533d" "30303030303030303030303030303030303030303030303030303030303030303030303030303030"
+#define EAP_FAILURE_TEXT "453d36393120523d3020433d................................................................20563d33"
+#define EAP_MS_REQ(id) "ff03c227 01 " id " 001d 1a 01 " id " 0018 10 ................................ 6c6e73"
+#define EAP_MD5_REQ(id) "ff03c227 01 " id " 0019 04 10 ................................ 6c6e73"
+#define EAP_ID_REQ "ff03c227 01 41 0005 01"
+
+enum eap_at { EAP_BEGUN, EAP_ASKED, EAP_JUDGED, EAP_TOLD, EAP_OVER };
+
+static void eap_at(struct one *o, uint8_t methods, enum eap_at at)
+{
+	struct ppp_conf c = lns_conf;
+
+	c.auth = methods;
+	lns_new(o, &c);
+	ppp_start(&o->p, o->now_ms, &o->out);
+	want("ff03c021 01 01 0012 0104 0550 0304 c227 0506 11223345", took(o));
+	feed(o, "ff03 c021 01 77 0004");
+	want(EAP_ID_REQ, feed(o, "c021 02 01 0012 0104 0550 0304 c227 0506 11223345"));
+	if (at == EAP_BEGUN)
+		return;
+	want(methods & PPP_AUTH_EAP_MSCHAPV2 ? EAP_MS_REQ("42") : EAP_MD5_REQ("42"), feed(o, "c227 02 41 0008 01 6a6f65"));
+	if (at == EAP_ASKED)
+		return;
+	want("AUTH", feed(o, methods & PPP_AUTH_EAP_MSCHAPV2 ? "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65" :
+		"c227 02 42 0019 04 10" Z8 Z8 "626f62"));
+	assert_int_equal(o->p.req.method, methods & PPP_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : PPP_AUTH_EAP_MD5);
+	if (at == EAP_JUDGED)
+		return;
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, verdict(o, &yes));
+	if (at == EAP_TOLD)
+		return;
+	want("ff03c227 03 43 0004 |" IPCP_REQ, feed(o, "c227 02 43 0006 1a 03"));
+}
+
+static const struct {
+	const char *what;
+	uint8_t methods;
+	enum eap_at at;
+	const char *in, *out;
+} eap_rows[] = {
+	{ "header cut", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 00", "" },
+	{ "Length below header", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0003 01", "" },
+	{ "Length past the end", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0009 01 6a6f65", "" },
+	{ "no type", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0004", "" },
+	{ "padding is not a name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0006 01 6a 0000", EAP_MS_REQ("42") },
+	{ "no name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0005 01", EAP_MS_REQ("42") },
+	{ "wrong Identifier", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 40 0008 01 6a6f65", "" },
+	{ "Identity naked", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0006 03 04", "" },
+	{ "a method before the name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0016 04 10" Z8 Z8, "" },
+	{ "Notification answered", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0005 02", "" },
+	{ "Request to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 01 41 0005 01", "" },
+	{ "Success to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 03 41 0004", "" },
+	{ "a code that there is not", PPP_AUTH_EAP, EAP_BEGUN, "c227 05 41 0005 01", "" },
+	{ "TLS of 4 GB", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 000a 0d 80 ffffffff", "" },
+	{ "CHAP, not agreed", PPP_AUTH_EAP, EAP_BEGUN, RESPONSE41, "" },
+	{ "PAP, not agreed", PPP_AUTH_EAP, EAP_BEGUN, "c023 01 01 000a 036a6f65 0178", "" },
+	{ "the name again", PPP_AUTH_EAP, EAP_ASKED, "c227 02 41 0008 01 6a6f65", "" },
+	{ "Nak: MD5", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 04", EAP_MD5_REQ("43") },
+	{ "Nak: TLS, PEAP, MD5", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0008 03 0d1904", EAP_MD5_REQ("43") },
+	{ "Nak: TLS", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 0d", "ff03c227 04 42 0004" },
+	{ "Nak: nothing", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 00", "ff03c227 04 42 0004" },
+	{ "Nak: empty", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0005 03", "ff03c227 04 42 0004" },
+	{ "Nak: what was asked", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 1a", "ff03c227 04 42 0004" },
+	{ "Nak: MD5, not offered", PPP_AUTH_EAP_MSCHAPV2, EAP_ASKED, "c227 02 42 0006 03 04", "ff03c227 04 42 0004" },
+	{ "another method", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0016 04 10" Z8 Z8, "" },
+	{ "value of 48", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003d 1a 02 42 0038 30 " Z48 "6a6f65", "" },
+	{ "value of 255", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 42 0039 ff " VALUE49 "6a6f65", "" },
+	{ "value of 0", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 000a 1a 02 42 0005 00", "" },
+	{ "MSCHAPv2 cut", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0008 1a 02 42 00", "" },
+	{ "MSCHAPv2 empty", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0005 1a", "" },
+	{ "other MS-CHAPv2-ID", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 41 0039 31 " VALUE49 "6a6f65", "" },
+	{ "Change-Password", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 07 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "Success before its time", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 1a 03", "" },
+	{ "wrong MS-Length", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 42 ffff 31 " VALUE49 "6a6f65", "AUTH" },
+	{ "no name at all", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003b 1a 02 42 0036 31 " VALUE49, "AUTH" },
+	{ "MD5, value of 15", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0016 04 0f" Z8 Z8, "" },
+	{ "MD5, value past the end", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0015 04 10" Z8 "00000000000000", "" },
+	{ "MD5 without a name", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0016 04 10" Z8 Z8, "AUTH" },
+	{ "a second Response", PPP_AUTH_EAP, EAP_JUDGED, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "IPCP before the verdict", PPP_AUTH_EAP, EAP_JUDGED, "8021 01 01 0004", "" },
+	{ "the Response again, after the verdict", PPP_AUTH_EAP, EAP_TOLD, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "IPCP before the proof is acknowledged", PPP_AUTH_EAP, EAP_TOLD, "8021 01 01 0004", "" },
+	{ "the peer does not believe it", PPP_AUTH_EAP, EAP_TOLD, "c227 02 43 0006 1a 04", "" },
+	{ "acknowledged", PPP_AUTH_EAP, EAP_TOLD, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004 |" IPCP_REQ },
+	{ "acknowledged again", PPP_AUTH_EAP, EAP_OVER, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004" },
+	{ "and an old one", PPP_AUTH_EAP, EAP_OVER, "c227 02 42 0006 1a 03", "" },
+	{ "Protocol-Reject", PPP_AUTH_EAP, EAP_BEGUN, "c021 08 01 0006 c227",
+		TERM("02", "0030", "the peer rejects the authentication protocol") },
+};
+
+static void t_eap_rows(void **st)
+{
+	static struct one base, o;
+	uint8_t buf[512];
+
+	for (size_t i = 0; i < N_ELEMENTS(eap_rows); i++) {
+		size_t n = unhex(eap_rows[i].in, buf);
+		const char *got;
+
+		eap_at(&base, eap_rows[i].methods, eap_rows[i].at);
+		o = base;
+		o.p.conf = &o.c;
+		ppp_out_init(&o.out);
+		got = feed(&o, eap_rows[i].in);
+		if (!alike(eap_rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", eap_rows[i].what, eap_rows[i].out, got);
+		/* Cut short, and each octet changed: nobody gets in. */
+		for (size_t k = 0; k < 2 * n; k++) {
+			o = base;
+			o.p.conf = &o.c;
+			ppp_out_init(&o.out);
+			buf[k / 2] ^= k & 1 ? 0xff : 0;
+			input(&o, buf, k & 1 ? n : k / 2);
+			buf[k / 2] ^= k & 1 ? 0xff : 0;
+			took(&o);
+			assert_false(ppp_may_ip(&o.p));
+			assert_true(o.p.phase != PPP_NETWORK || eap_rows[i].at >= EAP_TOLD);
+		}
+	}
+}
+
+static void t_eap(void **st)
+{
+	static struct one o;
+	struct ppp_verdict no = { .ok = false }, refused = { .refused = true, .reason = "limit" };
+
+	/* MD5: the name is the Identity's. */
+	eap_at(&o, PPP_AUTH_EAP_MD5, EAP_JUDGED);
+	assert_int_equal(o.p.req.user_len, 3);
+	assert_memory_equal(o.p.req.user, "joe", 3);
+	assert_int_equal(o.p.req.ident, 0x42);
+	want("ff03c227 03 42 0004 |" IPCP_REQ, verdict(&o, &yes));
+
+	/* MSCHAPv2: its own. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_ASKED);
+	want("AUTH", feed(&o, "c227 02 42 003d 1a 02 42 0038 31 " VALUE49 "616c"));
+	assert_int_equal(o.p.req.user_len, 2);
+	assert_memory_equal(o.p.req.user, "al", 2);
+
+	/* Each Request comes again, the same, until there is an answer; and it all ends. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_BEGUN);
+	want(EAP_ID_REQ, expire(&o, 3000));
+	feed(&o, "c227 02 41 0008 01 6a6f65");
+	want(EAP_MS_REQ("42"), expire(&o, 3000));
+	want("AUTH", feed(&o, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65"));
+	assert_string_equal(expire(&o, 3000), "");
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, verdict(&o, &yes));
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, expire(&o, 3000));
+	/* The EAP Success was lost: said again, until IPCP is heard. */
+	want("ff03c227 03 43 0004 |" IPCP_REQ, feed(&o, "c227 02 43 0006 1a 03"));
+	want("ff03c227 03 43 0004 |" IPCP_REQ, expire(&o, 3000));
+	eap_at(&o, PPP_AUTH_EAP, EAP_TOLD);
+	for (int i = 0; i < 20; i++)
+		expire(&o, 3000);
+	assert_true(o.p.gone);
+
+	/* Wrong: RFC 2759 6 inside of it, then the end; by what the peer answers, too. */
+	for (int how = 0; how < 3; how++) {
+		static const char *const acks[] = { "c227 02 43 0006 1a 04", "c227 02 43 0006 1a 03", "c227 02 43 0005 03" };
+
+		eap_at(&o, PPP_AUTH_EAP, EAP_JUDGED);
+		want("ff03c227 01 43 0039 1a 04 42 0034" EAP_FAILURE_TEXT, verdict(&o, &no));
+		want("ff03c227 04 43 0004", feed(&o, acks[how]));
+		want(TERM("02", "0019", "authentication failed"), expire(&o, 1000));
+	}
+	eap_at(&o, PPP_AUTH_EAP_MD5, EAP_JUDGED);
+	want("ff03c227 04 42 0004", verdict(&o, &no));
+
+	/* Known, but not let in. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_JUDGED);
+	verdict(&o, &refused);
+	want("ff03c227 03 43 0004 |" TERM("02", "0009", "limit"), feed(&o, "c227 02 43 0006 1a 03"));
+
+	/* Asked for after MS-CHAPv2 where the peer naks that, as a Windows client set to EAP does. */
+	{
+		struct ppp_conf c = lns_conf;
+
+		c.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP | PPP_AUTH_PAP;
+		lns_at(&o, &c, MET);
+		want("ff03c021 01 02 0012 0104 0550 0304 c227 0506 11223345", feed(&o, "c021 03 01 0008 0304 c227"));
+		want("ff03c021 01 03 0012 0104 0550 0304 c023 0506 11223345", feed(&o, "c021 03 02 0009 0305 c22381"));
+		/* An option of EAP's with something behind it is none of ours. */
+		lns_at(&o, &c, MET);
+		want("ff03c021 01 02 0012 0104 0550 0304 c227 0506 11223345", feed(&o, "c021 03 01 0009 0305 c22705"));
+	}
+}
+
+/* The client's side of it: what it answers, and what it does not believe. */
+static void t_eap_peer(void **st)
+{
+	static const struct {
+		const char *what, *in, *out;
+	} steps[] = {
+		{ "Success from nowhere", "c227 03 01 0004", "" },
+		{ "a name?", "c227 01 01 0005 01", "ff03c227 02 01 0008 01 6a6f65" },
+		{ "again", "c227 01 01 0005 01", "ff03c227 02 01 0008 01 6a6f65" },
+		{ "with a prompt", "c227 01 02 0009 01 6e616d65", "ff03c227 02 02 0008 01 6a6f65" },
+		{ "Success before anything was proved", "c227 03 02 0004", "" },
+		{ "Notification", "c227 01 03 000a 02 68656c6c6f", "ff03c227 02 03 0005 02" },
+		{ "TLS", "c227 01 04 0006 0d 20", "ff03c227 02 04 0007 03 1a04" },
+		{ "a Nak as a Request", "c227 01 05 0006 03 04", "" },
+		{ "no type", "c227 01 05 0004", "" },
+		{ "MSCHAPv2, Success first", "c227 01 05 0009 1a 03 05 0004", "" },
+		{ "MSCHAPv2, challenge of 8", "c227 01 05 0012 1a 01 05 000d 08" Z8, "" },
+		{ "MSCHAPv2, cut", "c227 01 05 0008 1a 01 05 00", "" },
+		{ "MSCHAPv2", "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73",
+			"ff03c227 02 05 003e 1a 02 77 0039 31" "................................" Z8
+			"................................................ 00 6a6f65" },
+		{ "Success before the proof", "c227 03 05 0004", "" },
+		{ "Response to us", "c227 02 05 0008 01 6a6f65", "" },
+		{ "IPCP", "8021 01 01 000a 0306 0a000001", "" },
+	};
+	static struct one o;
+	uint8_t buf[128];
+
+	for (int wrong = 0; wrong < 2; wrong++) {
+		struct ppp_conf c = client_conf;
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		c.auth = PPP_AUTH_EAP | PPP_AUTH_MSCHAPV2;
+		lns_new(&o, &c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		feed(&o, "c021 01 01 0008 0304 c227");
+		assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
+		for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+			const char *got = feed(&o, steps[i].in);
+
+			if (!alike(steps[i].out, got))
+				fail_msg("%s:\nwant %s\n got %s", steps[i].what, steps[i].out, got);
+		}
+		/* The proof, right or with one digit wrong. */
+		wr_u16(&w, PPP_EAP);
+		wr_u16(&w, 0x0106);
+		wr_u16(&w, 0x0033);
+		wr_u8(&w, 26);
+		wr_u16(&w, 0x0377);
+		wr_u16(&w, 0x002e);
+		wr_bytes(&w, "S=", 2);
+		for (int k = 0; k < 20; k++) {
+			char hex[3];
+
+			sprintf(hex, "%02X", o.p.auth.proof[k] ^ (wrong && k == 7 ? 0x10 : 0));
+			wr_bytes(&w, hex, 2);
+		}
+		input(&o, buf, w.len);
+		if (wrong) {
+			took(&o);
+			assert_int_equal(o.p.phase, PPP_TERMINATE);
+			assert_string_equal(o.p.reason, "the server does not know the password");
+			continue;
+		}
+		want("ff03c227 02 06 0006 1a 03", took(&o));
+		want("ff038021 01 01 0016 0306 00000000 8106 00000000 8306 00000000", feed(&o, "c227 03 06 0004"));
+		assert_true(o.p.mppe_keys);
+	}
+
+	/* No method that it has. */
+	{
+		struct ppp_conf c = client_conf;
+
+		c.auth = PPP_AUTH_EAP_MD5;
+		lns_new(&o, &c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		want("ff03c021 03 01 0008 0304 c227", feed(&o, "c021 01 01 0009 0305 c22381"));
+		feed(&o, "c021 01 01 0008 0304 c227");
+		want("ff03c227 02 05 0006 03 04", feed(&o, "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73"));
+		want(TERM("02", "0019", "authentication failed"), feed(&o, "c227 04 05 0004"));
+	}
+}
+
 /* ---- two cores ---- */
 
 enum { A, B };		/* the server, the client */
@@ -1244,12 +1519,12 @@ static void judge(struct pair *w, struct ppp_verdict *v)
 
 	*v = w->v;
 	v->ok = user.n == 3 && !memcmp(user.p, "joe", 3);
-	if (r->method == PPP_AUTH_MSCHAPV2) {
+	if (r->method & PPP_AUTH_KEYS) {
 		assert_int_equal(r->response_len, MSCHAP_VALUE);
 		assert_true(mschap_nt_hash(w->password, n, hash));
 		v->ok &= mschap_check(r->response, r->challenge, user, hash, v->mschap_auth);
 		v->mppe_keys = mschap_mppe_keys(hash, r->response + 24, true, v->mppe_send, v->mppe_recv);
-	} else if (r->method == PPP_AUTH_CHAP_MD5) {
+	} else if (r->method == PPP_AUTH_CHAP_MD5 || r->method == PPP_AUTH_EAP_MD5) {
 		assert_true(chap_md5(r->ident, w->password, n, rd_of(r->challenge, r->challenge_len), hash));
 		v->ok &= r->response_len == 16 && !memcmp(hash, r->response, 16);
 	} else {
@@ -1415,7 +1690,8 @@ static void t_pair(void **st)
 		{ 10, 10, 0 }, { 10, 10, 50 }, { 10, 20, 0 }, { 10, 2000, 5 }, { 10, 9990, 5 },
 		{ 10, 20000, 0 }, { 30, 10, 0 }, { 2000, 10, 5 }, { 10, 11, 100 },
 	};
-	static const uint8_t methods[] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP };
+	static const uint8_t methods[] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP, PPP_AUTH_EAP_MD5,
+		PPP_AUTH_EAP_MSCHAPV2 };
 	static struct pair w;
 
 	for (size_t i = 0; i < N_ELEMENTS(starts); i++) {
@@ -1427,18 +1703,20 @@ static void t_pair(void **st)
 			w.start_ms[B] = starts[i].b_ms;
 			w.delay_ms = starts[i].delay_ms;
 			/* Both orders of who finds out what the other cannot do. */
-			w.c[A].auth = m == 1 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 : methods[m];
+			w.c[A].auth = m == 1 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 :
+				m == 3 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP : methods[m];
 			w.c[B].auth = methods[m];
 			pair_run(&w, late + 25000);
 			if (!both_up(&w))
 				fail_msg("start %zu, method %s: %s / %s", i, ppp_auth_name(methods[m]),
 					w.p[A].reason, w.p[B].reason);
-			assert_int_equal(w.p[A].auth.method, methods[m]);
+			assert_int_equal(w.p[A].auth.method & methods[m], methods[m]);
+			assert_int_equal(w.p[A].req.method, methods[m]);
 			assert_int_equal(w.auths, 1);
 			/* Nobody waited for a timer, unless the server came second: then the
 			 * client's own first request is what is lost, and what is repeated
 			 * when the server's arrives. */
-			if (w.up_ms[A] - late > 12 * starts[i].delay_ms)
+			if (w.up_ms[A] - late > 16 * starts[i].delay_ms)
 				fail_msg("start %zu took %u ms", i, (unsigned)(w.up_ms[A] - late));
 			assert_int_equal(w.ups[A], 1);
 			assert_int_equal(w.ups[B], 1);
@@ -1590,12 +1868,46 @@ static void t_pair_loss(void **st)
 	}
 }
 
+/* EAP with any two frames lost, doubled or late, and MPPE from its keys. */
+static void t_pair_eap_loss(void **st)
+{
+	static const uint8_t methods[] = { PPP_AUTH_EAP_MD5, PPP_AUTH_EAP_MSCHAPV2 };
+	static struct pair w;
+
+	for (int i = 0; i < 16; i++) {
+		for (int k = i; k < 32; k++) {
+			for (int how = 0; how < 6; how++) {
+				uint64_t *bits;
+				bool keys = how & 1;
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				w.c[A].auth = w.c[B].auth = methods[keys];
+				if (keys) {
+					mppe_conf(&w.c[A], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+					mppe_conf(&w.c[B], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+				}
+				bits = how < 2 ? w.lose : how < 4 ? w.twice : w.late;
+				bits[A] |= 1ull << i;
+				bits[k >= 16] |= 1ull << k % 16;
+				pair_run(&w, 60000);
+				if (!link_up(&w) || w.mppe[A] != keys || w.mppe[B] != keys)
+					fail_msg("%d: A%d and %d: %s / %s", how, i, k, w.p[A].reason, w.p[B].reason);
+				if (keys)
+					check_mppe(&w);
+			}
+		}
+	}
+}
+
 static void t_pair_end(void **st)
 {
 	static struct pair w;
 
 	/* Wrong password, by each method. */
-	for (int m = 0; m < 3; m++) {
+	for (int m = 0; m < 5; m++) {
 		pair_init(&w);
 		w.c[A].auth = w.c[B].auth = (uint8_t)(1u << m);
 		w.password = "secre";
@@ -1735,8 +2047,9 @@ int main(void)
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
 		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
+		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer),
 		cmocka_unit_test(t_client_proof), cmocka_unit_test(t_ccp_rows), cmocka_unit_test(t_ccp),
-		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss),
+		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss), cmocka_unit_test(t_pair_eap_loss),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
 	};
 
