@@ -33,6 +33,7 @@ enum {
 	TX_PKTS = 512,				/* packets that wait to be sealed */
 	TX_BYTES = 512 << 10,			/* and theirs, sealed: half of a core's second-level cache */
 	TRAIN_MAX = 64, TRAIN_BYTES = 65000,	/* of one UDP_SEGMENT send */
+	TRAINS = 64,				/* of one sendmmsg */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
 	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
@@ -474,67 +475,123 @@ void out_init(struct engine *e)
 
 /* ---- sealing and sending ---- */
 
-/* One send of n packets from tx.pkt[at], all of one SA: bytes of them, which have no gaps between. 0 or -errno. */
-static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
-{
-	struct iovec iov = { .iov_base = tx.pkt[at].p, .iov_len = bytes };
-	struct sa *s = tx.sa[at];
-	struct sockaddr_storage to;
+/* One send: n packets from tx.pkt[at] on, all of one SA, bytes of them, which have no gaps between. */
+struct train {
+	unsigned at, n;
+	size_t bytes;
+};
+
+/* Trains for one sendmmsg, and what the kernel wants to know of each. */
+static struct {
+	unsigned n;
+	struct train train[TRAINS];
+	struct mmsghdr msg[TRAINS];
+	struct iovec iov[TRAINS];
+	struct sockaddr_storage to[TRAINS];
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} ctl = { 0 };
-	struct msghdr h = {
-		.msg_name = &to, .msg_namelen = addr_to_sa(&s->peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	} ctl[TRAINS];
+} sends;
+
+/* The control message behind *used bytes of h's, with room for n more. */
+static void *ctl_add(struct msghdr *h, size_t *used, int level, int type, size_t n)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((char *)h->msg_control + *used);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(n);
+	*used += CMSG_SPACE(n);
+	return CMSG_DATA(c);
+}
+
+/* From the address that the client sends to, and in packets of one size. */
+static void send_describe(unsigned i)
+{
+	const struct train *t = &sends.train[i];
+	struct sa *s = tx.sa[t->at];
+	struct msghdr *h = &sends.msg[i].msg_hdr;
 	size_t used = 0;
 
+	sends.iov[i] = (struct iovec){ .iov_base = tx.pkt[t->at].p, .iov_len = t->bytes };
+	*h = (struct msghdr){
+		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&s->peer, &sends.to[i]),
+		.msg_iov = &sends.iov[i], .msg_iovlen = 1, .msg_control = sends.ctl[i].buf,
+	};
 	if (s->local.family == 4) {
 		struct in_pktinfo pi = { .ipi_ifindex = 0 };
 
 		memcpy(&pi.ipi_spec_dst, s->local.ip, 4);
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-		used += CMSG_SPACE(sizeof(pi));
+		memcpy(ctl_add(h, &used, IPPROTO_IP, IP_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	} else {
 		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
 
 		memcpy(&pi.ipi6_addr, s->local.ip, 16);
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-		used += CMSG_SPACE(sizeof(pi));
+		memcpy(ctl_add(h, &used, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	}
-	if (n > 1) {
-		uint16_t seg = (uint16_t)tx.pkt[at].len;
+	if (t->n > 1) {
+		uint16_t seg = (uint16_t)tx.pkt[t->at].len;
 
-		c = CMSG_NXTHDR(&h, c);
-		c->cmsg_level = SOL_UDP;
-		c->cmsg_type = UDP_SEGMENT;
-		c->cmsg_len = CMSG_LEN(sizeof(seg));
-		memcpy(CMSG_DATA(c), &seg, sizeof(seg));
-		used += CMSG_SPACE(sizeof(seg));
+		memcpy(ctl_add(h, &used, SOL_UDP, UDP_SEGMENT, sizeof(seg)), &seg, sizeof(seg));
 	}
-	h.msg_controllen = used;
-	e->count.tx_sends++;
-	return sendmsg(e->sock[s->sock].fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	h->msg_controllen = used;
 }
 
-static void send_one_by_one(struct engine *e, unsigned at, unsigned n)
+static void send_done(struct engine *e, const struct train *t, int err)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (send_train(e, at + i, 1, tx.pkt[at + i].len) < 0) {
-			e->count.tx_full++;
-			continue;
-		}
-		e->count.tx_packets++;
-		e->count.tx_bytes += tx.pkt[at + i].len;
+	e->count.tx_sends++;
+	if (err) {
+		e->count.tx_full += t->n;
+		return;
 	}
+	e->count.tx_packets += t->n;
+	e->count.tx_bytes += t->bytes;
+}
+
+/* This path takes no trains. */
+static void send_one_by_one(struct engine *e, const struct train *t)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		struct train one = { .at = t->at + i, .n = 1, .bytes = tx.pkt[t->at + i].len };
+		int fd = e->sock[tx.sa[t->at]->sock].fd;
+
+		/* In the place of the train that failed, which is not looked at again. */
+		sends.train[0] = one;
+		send_describe(0);
+		send_done(e, &one, sendmsg(fd, &sends.msg[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0);
+	}
+}
+
+/* All trains that were put together, by one socket. */
+static void send_all(struct engine *e)
+{
+	unsigned n = sends.n;
+	int fd = n ? e->sock[tx.sa[sends.train[0].at]->sock].fd : -1;
+
+	for (unsigned i = 0; i < n; i++)
+		send_describe(i);
+	for (unsigned i = 0; i < n;) {
+		int done = sendmmsg(fd, &sends.msg[i], n - i, MSG_DONTWAIT | MSG_NOSIGNAL), err = done < 0 ? errno : 0;
+		struct train t;
+
+		for (; done > 0; done--)
+			send_done(e, &sends.train[i++], 0);
+		if (!err)
+			continue;	/* fewer than all: the next call says why */
+		t = sends.train[i++];
+		if (t.n > 1 && (err == EMSGSIZE || err == EINVAL || err == EIO)) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
+			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
+			 * where no packet can go now (no route, a full buffer). */
+			tx.sa[t.at]->no_train = true;
+			e->count.tx_sends++;
+			send_one_by_one(e, &t);
+		} else {
+			send_done(e, &t, err);
+		}
+	}
+	sends.n = 0;
 }
 
 void data_flush(struct engine *e)
@@ -548,7 +605,6 @@ void data_flush(struct engine *e)
 		struct sa *s = tx.sa[at];
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
-		int err;
 
 		if (tx.pkt[at].verdict != ESP_OK || s->sock < 0) {
 			s->exhausted |= tx.pkt[at].verdict == ESP_EXHAUSTED;
@@ -565,21 +621,12 @@ void data_flush(struct engine *e)
 			if (tx.pkt[at + k - 1].len < seg || s->no_train)
 				break;
 		}
-		err = send_train(e, at, k, bytes);
-		if (k > 1 && (err == -EMSGSIZE || err == -EINVAL || err == -EIO)) {
-			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
-			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
-			 * where no packet can go now (no route, a full buffer). */
-			s->no_train = true;
-			send_one_by_one(e, at, k);
-		} else if (err) {
-			e->count.tx_full += k;
-		} else {
-			e->count.tx_packets += k;
-			e->count.tx_bytes += bytes;
-		}
+		if (sends.n == TRAINS || (sends.n && tx.sa[sends.train[0].at]->sock != s->sock))
+			send_all(e);
+		sends.train[sends.n++] = (struct train){ .at = at, .n = k, .bytes = bytes };
 		at += k;
 	}
+	send_all(e);
 	tx.n = 0;
 	tx.used = 0;
 }
