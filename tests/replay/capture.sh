@@ -18,19 +18,20 @@ must bridge wan br0
 must addr wan br0 192.0.2.1/24
 must guest_start guest wan br0 192.0.2.10/24 || rig_end
 
-# record NAME SECONDS "METHOD or nothing" "xl2tpd.conf lines" "pppd options" [COMMAND after 3 s]
+# record NAME SECONDS "what record is told" "xl2tpd.conf lines" "pppd options" [COMMAND after 3 s]
 record()
 {
-	local name=$1 seconds=$2 auth=$3 lac=$4 ppp=$5 then=${6:-}
+	local name=$1 seconds=$2 server=$3 lac=$4 ppp=$5 then=${6:-}
 	[ -z "$only" ] || [ "$only" = "$name" ] || return 0
 	printf '%s\n' "[global]" "port = 1701" "[lac vpn]" "lns = 192.0.2.1" "pppoptfile = /etc/ppp/options.vpn" \
 		"autodial = no" "redial = no" "$lac" >"$rig_dir/guest/share/xl2tpd.conf"
 	printf '%s\n' 'name bob' 'noauth' 'noipdefault' 'nodefaultroute' 'usepeerdns' 'debug' 'logfile /mnt/log/pppd' \
 		"$ppp" >"$rig_dir/guest/share/options.vpn"
 	# shellcheck disable=SC2086
-	ns wan "$build/tests/replay/record" 192.0.2.1 1701 "$seconds" ${auth:+auth $auth} >"$rig_dir/$name.body" &
+	ns wan "$build/tests/replay/record" 192.0.2.1 1701 "$seconds" $server >"$rig_dir/$name.body" &
 	local pid=$!
 	guest_run guest "cp /mnt/xl2tpd.conf /etc/xl2tpd/xl2tpd.conf
+		echo '* * shared' >/etc/xl2tpd/l2tp-secrets
 		cp /mnt/options.vpn /etc/ppp/options.vpn
 		chmod 600 /etc/ppp/options.vpn
 		: >/mnt/log/pppd
@@ -66,9 +67,9 @@ refuse-eap
 $quiet
 mtu 1360
 mru 1360" 'ping -c 2 -i 0.2 -I ppp0 10.0.0.1 >/dev/null 2>&1'
-record xl2tpd-pap 20 pap "length bit = yes" "password secret
+record xl2tpd-pap 20 "auth pap" "length bit = yes" "password secret
 $quiet"
-record xl2tpd-chap 20 chap "length bit = no" "password secret
+record xl2tpd-chap 20 "auth chap" "length bit = no" "password secret
 $quiet"
 record xl2tpd-compression 20 "" "" 'password secret
 refuse-eap
@@ -91,5 +92,20 @@ refuse-mschap-v2
 refuse-mschap
 refuse-chap
 refuse-pap
+$quiet"
+record xl2tpd-secret 20 "secret shared auth pap" "challenge = yes
+hidden bit = yes" "password secret
+$quiet"
+record xl2tpd-mppe-128 20 "auth mschapv2 mppe 01000040" "" "password secret
+require-mppe-128
+nomppe-stateful
+novj"
+record xl2tpd-mppe-40 20 "auth mschapv2 mppe 20" "" "password secret
+require-mppe-40
+mppe-stateful
+novj"
+record xl2tpd-eap-md5 20 "auth eap-md5" "" "password secret
+$quiet"
+record xl2tpd-eap-mschapv2 20 "auth eap" "" "password secret
 $quiet"
 rig_end

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "l2tpd/msg.h"
+#include "l2tpd/secret.h"
 #include "ppp/mschap.h"
 
 static void ppp_effects(struct lns *, struct lns_session *, struct ppp_out *);
@@ -22,6 +23,11 @@ static PRINTF(2, 3) void tell(struct lns *l, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	l->event(l->ctx, text);
+}
+
+bool lns_begin(void)
+{
+	return mschap_init() && mppe_init() && l2tp_secret_init();
 }
 
 void lns_init(struct lns *l, uint64_t seed)
@@ -77,6 +83,7 @@ unsigned lns_sessions(const struct lns *l)
 static void end(struct lns *l, struct lns_session *s, const char *reason)
 {
 	tell(l, "session gone \"%s\"", reason);
+	mppe_free(s->mppe);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -89,7 +96,7 @@ static void send_only(struct lns *l, const struct l2tp_out *out)
 
 /* ---- logins ---- */
 
-static bool right(const struct ppp_auth_req *r, const char *password, uint8_t proof[MSCHAP_AUTH])
+static bool right(const struct ppp_auth_req *r, const char *password, struct ppp_verdict *v)
 {
 	uint8_t want[CHAP_MD5_VALUE], hash[MSCHAP_HASH];
 	size_t n = strlen(password);
@@ -98,12 +105,17 @@ static bool right(const struct ppp_auth_req *r, const char *password, uint8_t pr
 	case PPP_AUTH_PAP:
 		return r->response_len == n && !memcmp(r->response, password, n);
 	case PPP_AUTH_CHAP_MD5:
+	case PPP_AUTH_EAP_MD5:
 		return r->response_len == sizeof(want) &&
 		       chap_md5(r->ident, password, n, rd_of(r->challenge, r->challenge_len), want) &&
 		       !CRYPTO_memcmp(want, r->response, sizeof(want));
 	case PPP_AUTH_MSCHAPV2:
-		return r->response_len == MSCHAP_VALUE && mschap_nt_hash(password, n, hash) &&
-		       mschap_check(r->response, r->challenge, rd_of(r->user, r->user_len), hash, proof);
+	case PPP_AUTH_EAP_MSCHAPV2:
+		if (r->response_len != MSCHAP_VALUE || !mschap_nt_hash(password, n, hash) ||
+		    !mschap_check(r->response, r->challenge, rd_of(r->user, r->user_len), hash, v->mschap_auth))
+			return false;
+		v->mppe_keys = mschap_mppe_keys(hash, r->response + 24, true, v->mppe_send, v->mppe_recv);
+		return true;
 	}
 	return false;
 }
@@ -124,7 +136,7 @@ static void judge(struct lns *l, struct lns_session *s)
 
 		if (!n || name.n != n || memcmp(name.p, l->user[i].name, n) != 0)
 			continue;
-		v.ok = right(r, l->user[i].password, v.mschap_auth);
+		v.ok = right(r, l->user[i].password, &v);
 		v.ip = l->ip + i;
 		if (v.ok && l->user[i].refuse) {
 			v.ok = false;
@@ -176,6 +188,23 @@ static void ppp_effects(struct lns *l, struct lns_session *s, struct ppp_out *ou
 			ppp_effects(l, s, &more);
 			break;
 		}
+		case PPP_EFF_MPPE_ON:
+			mppe_free(s->mppe);
+			s->mppe = mppe_new(s->ppp.mppe_theirs, s->ppp.mppe_send, s->ppp.mppe_ours, s->ppp.mppe_recv);
+			if (!s->mppe)
+				abort();
+			tell(l, "mppe in %s out %s", mppe_text(s->ppp.mppe_ours), mppe_text(s->ppp.mppe_theirs));
+			break;
+		case PPP_EFF_MPPE_OFF:
+			mppe_free(s->mppe);
+			s->mppe = NULL;
+			tell(l, "mppe off");
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			if (s->mppe)
+				mppe_flush(s->mppe);
+			tell(l, "mppe flush");
+			break;
 		case PPP_EFF_UP:
 			s->up = true;
 			tell(l, "up %08x mtu %u", s->ppp.ip_remote, ppp_mtu(&s->ppp));
@@ -248,6 +277,10 @@ static void l2tp_effects(struct lns *l, struct l2tp_out *out)
 			tell(l, "tunnel up \"%s\"", t ? t->host_name : "");
 			break;
 		case L2TP_EFF_TUNNEL_GONE:
+			/* Those that the core did not tell of one by one. */
+			for (unsigned k = 0; k < LNS_SESSIONS; k++)
+				if (l->sess[k].used && l->sess[k].tunnel == eff->tunnel)
+					end(l, &l->sess[k], l2tp_reason_str(eff->reason));
 			tell(l, "tunnel gone \"%s\" %u %u", l2tp_reason_str(eff->reason), eff->result, eff->error);
 			break;
 		case L2TP_EFF_SESSION_UP:
@@ -260,6 +293,41 @@ static void l2tp_effects(struct lns *l, struct l2tp_out *out)
 			break;
 		}
 	}
+}
+
+static void ip(struct lns *l, struct lns_session *s, size_t n)
+{
+	ppp_heard(&s->ppp, l->now_ms);
+	if (ppp_may_ip(&s->ppp))
+		tell(l, "ip %zu", n);
+	else
+		l->ip_early++;
+}
+
+/* n octets at p, which are the lns's own to write to. */
+static void mppe(struct lns *l, struct lns_session *s, uint8_t *p, size_t n)
+{
+	struct ppp_out out;
+	struct rd in;
+	uint16_t proto;
+
+	switch (mppe_open(s->mppe, p, n, l->now_ms)) {
+	case MPPE_LOST:
+		ppp_out_init(&out);
+		ppp_mppe_lost(&s->ppp, l->now_ms, &out);
+		ppp_effects(l, s, &out);
+		return;
+	case MPPE_DROP:
+		l->mppe_bad++;
+		return;
+	case MPPE_OK:
+		break;
+	}
+	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
+	if (!ppp_frame(&in, &proto) || proto != PPP_IP)
+		l->mppe_bad++;
+	else
+		ip(l, s, in.n);
 }
 
 static void data(struct lns *l, struct rd r)
@@ -284,11 +352,12 @@ static void data(struct lns *l, struct rd r)
 	if (!ppp_frame(&frame, &proto)) {
 		l->no_frame++;
 	} else if (proto == PPP_IP) {
-		ppp_heard(&s->ppp, l->now_ms);
-		if (ppp_may_ip(&s->ppp))
-			tell(l, "ip %zu", frame.n);
+		if (s->mppe)
+			l->mppe_bad++;		/* in the clear where it was agreed to be encrypted */
 		else
-			l->ip_early++;
+			ip(l, s, frame.n);
+	} else if (proto == PPP_COMP && s->mppe) {
+		mppe(l, s, (uint8_t *)frame.p, frame.n);
 	} else {
 		ppp_out_init(&out);
 		ppp_input(&s->ppp, r, l->now_ms, &out);
@@ -393,5 +462,7 @@ void lns_free(struct lns *l)
 {
 	if (l->flow.conf)
 		l2tp_flow_free(&l->flow);
+	for (unsigned i = 0; i < LNS_SESSIONS; i++)
+		mppe_free(l->sess[i].mppe);
 	memset(l->sess, 0, sizeof(l->sess));
 }

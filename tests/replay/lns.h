@@ -10,6 +10,7 @@
 #define CULVERT_TESTS_LNS_H
 
 #include "l2tpd/flow.h"
+#include "ppp/mppe.h"
 #include "ppp/ppp.h"
 
 enum { LNS_SESSIONS = 16, LNS_USERS = 4 };
@@ -19,6 +20,7 @@ struct lns_session {
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
 	uint64_t judge_ms;		/* when the verdict comes; PPP_NEVER: none is due */
 	struct ppp ppp;
+	struct mppe *mppe;		/* owned; NULL: packets are in the clear */
 };
 
 struct lns {
@@ -41,10 +43,13 @@ struct lns {
 	struct l2tp_flow flow;
 	struct lns_session sess[LNS_SESSIONS];
 	struct rng rng;
-	uint32_t no_session, no_frame, ip_early;	/* data messages that came to nothing */
+	uint32_t no_session, no_frame, ip_early, mppe_bad;	/* data messages that came to nothing */
 };
 
-/* Defaults: all methods, MRU 1360 as in culvert.conf, one user "bob" with the password "secret". */
+/* What the cores need before anything else. False: this OpenSSL has no MD4, RC4 or the like. */
+bool lns_begin(void);
+
+/* Defaults: PAP, CHAP and MS-CHAPv2, MRU 1360 as in culvert.conf, one user "bob" with the password "secret". */
 void lns_init(struct lns *, uint64_t seed);
 
 /* A UDP payload from the client's port. */

@@ -47,13 +47,15 @@ static const struct word codes[] = {
 	{ "DiscReq", 11 }, { "Ident", 12 }, { "TimeRem", 13 }, { NULL, 0 },
 }, chap_codes[] = {
 	{ "Challenge", 1 }, { "Response", 2 }, { "Success", 3 }, { "Failure", 4 }, { NULL, 0 },
+}, eap_codes[] = {
+	{ "EapReq", 1 }, { "EapResp", 2 }, { "EapSuccess", 3 }, { "EapFailure", 4 }, { NULL, 0 },
 }, pap_codes[] = {
 	{ "AuthReq", 1 }, { "AuthAck", 2 }, { "AuthNak", 3 }, { NULL, 0 },
 };
 
 static const struct word *codes_of(unsigned proto)
 {
-	return proto == 0xc223 ? chap_codes : proto == 0xc023 ? pap_codes : codes;
+	return proto == 0xc223 ? chap_codes : proto == 0xc227 ? eap_codes : proto == 0xc023 ? pap_codes : codes;
 }
 
 static const struct word *by_name(const struct word *t, const char *name)
@@ -655,6 +657,60 @@ static void say_result(struct text *t, uint8_t code, struct rd body)
 	}
 }
 
+/* RFC 3748: what MD5-Challenge and MSCHAPv2 make up or compute. */
+static void say_eap(struct text *t, struct rd body)
+{
+	const struct note_var *peer = note_var(t->vars, "peer");
+	uint8_t type, op, msid, n;
+
+	if (!body.n)
+		return;
+	type = rd_u8(&body);
+	say(t, " %02x ", type);
+	if (type == 26 && body.n >= 4) {
+		op = rd_u8(&body);
+		msid = rd_u8(&body);
+		say(t, "%02x ", op);
+		if (op == 1)
+			say_new(t, "msid", rd_of(&msid, 1));
+		else
+			say_var(t, "msid", rd_of(&msid, 1));
+		say(t, " ");
+		say_hex(t, rd_sub(&body, 2));
+		say(t, " ");
+		if (op == 3 && peer && body.n >= 42) {
+			say(t, "\"S=\" @proof($challenge ");
+			say_hex(t, rd_of(peer->value, peer->len));
+			say(t, " \"bob\" \"secret\") ");
+			rd_skip(&body, 42);
+		}
+		if (op > 2) {
+			say_bytes(t, body);
+			return;
+		}
+	} else if (type != 4) {
+		say_bytes(t, body);
+		return;
+	}
+	n = rd_u8(&body);
+	say(t, "%02x ", n);
+	if (t->server && n == 16) {
+		say_new(t, "challenge", rd_sub(&body, n));
+	} else if (!t->server && n == 16) {
+		rd_skip(&body, n);
+		say(t, "@md5($ident $challenge \"secret\")");
+	} else if (!t->server && n == 49 && body.n >= n) {
+		struct rd value = rd_sub(&body, n);
+
+		(void)note_set(t->vars, "peer", value.p, 16);
+		say(t, "@mschapv2($challenge ");
+		say_hex(t, rd_of(value.p, 16));
+		say(t, " \"bob\" \"secret\")");
+	}
+	say(t, " ");
+	say_bytes(t, body);
+}
+
 static void say_packet(struct text *t, unsigned proto, struct rd r)
 {
 	const struct word *p = by_number(protocols, proto), *c;
@@ -673,13 +729,15 @@ static void say_packet(struct text *t, unsigned proto, struct rd r)
 		say(t, " %s %s ", p->name, c->name);
 	else
 		say(t, " %s %u ", p->name, code);
-	if (proto == 0xc223 && code == 1 && t->server)
+	if ((proto == 0xc223 || proto == 0xc227) && code == 1 && t->server)
 		say_new(t, "ident", rd_of(&ident, 1));
-	else if (proto == 0xc223)
+	else if (proto == 0xc223 || proto == 0xc227)
 		say_var(t, "ident", rd_of(&ident, 1));
 	else
 		say(t, "%02x", ident);
-	if (proto == 0xc223 && code <= 2 && body.n > 17 && body.p[0] <= body.n - 1) {
+	if (proto == 0xc227) {
+		say_eap(t, body);
+	} else if (proto == 0xc223 && code <= 2 && body.n > 17 && body.p[0] <= body.n - 1) {
 		uint8_t n = rd_u8(&body);
 		struct rd value = rd_sub(&body, n);
 		const struct note_var *chal = note_var(t->vars, "challenge");
@@ -777,6 +835,10 @@ static void say_avps(struct text *t, struct rd r)
 			say_var(t, "sid", val);
 		else if (type == 7 || type == 8)
 			say_bytes(t, val);
+		else if (type == 11 && t->server)
+			say_new(t, "tunnel_challenge", val);
+		else if (type == 13 && !t->server && note_var(t->vars, "tunnel_challenge"))
+			say(t, "@md5(03 $tunnel_challenge \"shared\")");
 		else
 			say_hex(t, val);
 		say(t, ">");

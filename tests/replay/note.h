@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NOTE_MAX = 2048, NOTE_VALUE = 64, NOTE_NAME = 16, NOTE_VARS = 32, NOTE_CAPTURES = 8, NOTE_TEXT = 16384 };
+enum { NOTE_MAX = 2048, NOTE_VALUE = 64, NOTE_NAME = 20, NOTE_VARS = 32, NOTE_CAPTURES = 8, NOTE_TEXT = 16384 };
 
 /* What was captured so far. */
 struct note_vars {

@@ -4,7 +4,7 @@
  * writes what both say as an .rpl file.  For plain L2TP without IPsec, in a
  * namespace: see tests/replay/README.md.
  *
- *	record ADDRESS PORT SECONDS [auth pap|chap|mschapv2] >FILE
+ *	record ADDRESS PORT SECONDS [auth METHOD] [secret SECRET] [mppe BITS] >FILE
  *
  * It ends after SECONDS, or a second and a half after the client's last tunnel went.
  */
@@ -20,7 +20,6 @@
 #include "l2tpd/msg.h"
 #include "lns.h"
 #include "note.h"
-#include "ppp/mschap.h"
 
 static struct lns lns;
 static struct note_vars vars;
@@ -82,8 +81,8 @@ int main(int argc, char **argv)
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	bool begun = false;
 
-	if (argc < 4 || inet_pton(AF_INET, argv[1], &at.sin_addr) != 1 || !mschap_init()) {
-		fprintf(stderr, "usage: record ADDRESS PORT SECONDS [auth METHOD]\n");
+	if (argc < 4 || inet_pton(AF_INET, argv[1], &at.sin_addr) != 1 || !lns_begin()) {
+		fprintf(stderr, "usage: record ADDRESS PORT SECONDS [KEY VALUE]...\n");
 		return 2;
 	}
 	at.sin_port = htons((uint16_t)atoi(argv[2]));
@@ -97,10 +96,25 @@ int main(int argc, char **argv)
 	lns.event = on_event;
 	lns.dns[0] = 0x09090909;
 	printf("set dns1 9.9.9.9\n");
-	if (argc >= 6 && !strcmp(argv[4], "auth")) {
-		lns.ppp.auth = !strcmp(argv[5], "pap") ? PPP_AUTH_PAP : !strcmp(argv[5], "chap") ? PPP_AUTH_CHAP_MD5 :
-			PPP_AUTH_MSCHAPV2;
-		printf("set auth %s\n", argv[5]);
+	for (int i = 4; i + 1 < argc; i += 2) {
+		const char *key = argv[i], *value = argv[i + 1];
+
+		if (!strcmp(key, "auth"))
+			lns.ppp.auth = !strcmp(value, "pap") ? PPP_AUTH_PAP : !strcmp(value, "chap") ? PPP_AUTH_CHAP_MD5 :
+				!strcmp(value, "eap-md5") ? PPP_AUTH_EAP_MD5 : !strcmp(value, "eap") ? PPP_AUTH_EAP_MSCHAPV2 :
+				PPP_AUTH_MSCHAPV2;
+		if (!strcmp(key, "secret")) {
+			lns.l2tp.secret_len = (uint8_t)MIN(strlen(value), sizeof(lns.l2tp.secret));
+			memcpy(lns.l2tp.secret, value, lns.l2tp.secret_len);
+		}
+		if (!strcmp(key, "mppe")) {
+			lns.ppp.mppe = PPP_MPPE_REQUIRED;
+			lns.ppp.mppe_bits = (uint32_t)strtoul(value, NULL, 16);
+			lns.ppp.mppe_stateful = !(lns.ppp.mppe_bits & MPPE_STATELESS);
+			printf("set mppe required %s%s\n", value, lns.ppp.mppe_stateful ? " stateful" : "");
+			continue;
+		}
+		printf("set %s %s\n", key, value);
 	}
 	lns.now_ms = quiet_ms = clock_ms();
 	end_ms = lns.now_ms + strtoul(argv[3], NULL, 10) * 1000;

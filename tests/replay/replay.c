@@ -18,7 +18,6 @@
 #include "base/util.h"
 #include "lns.h"
 #include "note.h"
-#include "ppp/mschap.h"
 
 enum { QUEUE = 128, LINE = 8192 };
 
@@ -224,6 +223,10 @@ static void do_auth(char *methods)
 			p.lns.ppp.auth |= PPP_AUTH_CHAP_MD5;
 		else if (!strcmp(m, "mschapv2"))
 			p.lns.ppp.auth |= PPP_AUTH_MSCHAPV2;
+		else if (!strcmp(m, "eap"))
+			p.lns.ppp.auth |= PPP_AUTH_EAP_MSCHAPV2;
+		else if (!strcmp(m, "eap-md5"))
+			p.lns.ppp.auth |= PPP_AUTH_EAP_MD5;
 		else
 			fail("no method '%s'", m);
 	}
@@ -245,7 +248,7 @@ static void do_set(char *text)
 		{ "host", .str = p.lns.l2tp.host_name }, { "vendor", .str = p.lns.l2tp.vendor_name },
 		{ "hello-interval", .u32 = &p.lns.l2tp.hello_interval_ms },
 		{ "hello-timeout", .u32 = &p.lns.l2tp.hello_timeout_ms },
-		{ "max-tunnels", .u8 = &p.lns.l2tp.max_tunnels }, { "max-sessions", .u8 = &p.lns.l2tp.max_sessions },
+		{ "max-tunnels", .u8 = &p.lns.l2tp.max_tunnels }, { "max-sessions", .u16 = &p.lns.l2tp.max_sessions },
 		{ "rws", .u16 = &p.lns.l2tp.rws }, { "mru", .u16 = &p.lns.ppp.mru },
 		{ "keepalive", .flag = &p.lns.ppp.keepalive },
 		{ "keepalive-interval", .u32 = &p.lns.ppp.keepalive_interval_ms },
@@ -254,6 +257,7 @@ static void do_set(char *text)
 		{ "dns1", .ip = &p.lns.dns[0] }, { "dns2", .ip = &p.lns.dns[1] },
 		{ "nbns1", .ip = &p.lns.nbns[0] }, { "nbns2", .ip = &p.lns.nbns[1] },
 		{ "may-choose", .flag = &p.lns.may_choose }, { "judge-after", .u32 = &p.lns.judge_after_ms },
+		{ "hide", .flag = &p.lns.l2tp.hide }, { "max-half-open", .u8 = &p.lns.l2tp.max_half_open },
 		{ "refuse", .flag = &p.lns.user[0].refuse },
 	};
 
@@ -261,6 +265,17 @@ static void do_set(char *text)
 		*value++ = '\0';
 	if (!strcmp(text, "auth")) {
 		do_auth(value);
+		return;
+	}
+	if (!strcmp(text, "secret")) {
+		p.lns.l2tp.secret_len = (uint8_t)MIN(strlen(value), sizeof(p.lns.l2tp.secret));
+		memcpy(p.lns.l2tp.secret, value, p.lns.l2tp.secret_len);
+		return;
+	}
+	if (!strcmp(text, "mppe")) {		/* yes or required, and bits of RFC 3078 2 */
+		p.lns.ppp.mppe = !strncmp(value, "required", 8) ? PPP_MPPE_REQUIRED : PPP_MPPE_YES;
+		p.lns.ppp.mppe_bits = (uint32_t)strtoul(value + strcspn(value, " "), NULL, 16);
+		p.lns.ppp.mppe_stateful = strstr(value, "stateful");
 		return;
 	}
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
@@ -471,7 +486,7 @@ int main(int argc, char **argv)
 		writing = true;
 		i++;
 	}
-	if (i >= argc || !mschap_init()) {
+	if (i >= argc || !lns_begin()) {
 		fprintf(stderr, "usage: replay [-v|-w] FILE...\n");
 		return 2;
 	}
