@@ -12,7 +12,7 @@ accepted, or a limit of MIN().  The unit tests of that area are built with it
 A mutant that none notices survives, and the status is 1, unless
 tests/mutate.equivalent says why it cannot be noticed.
 
---sample N: every Nth mutant only.  --list: shows them, runs nothing.
+--sample N (or MUTATE_SAMPLE=N): every Nth mutant only.  --list: shows them, runs nothing.
 Builds in a directory of its own; needs a configured build for config.h:
 BUILD=build.
 """
@@ -327,7 +327,7 @@ def test(objects, mutant):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--sample", type=int, default=1)
+    p.add_argument("--sample", type=int, default=int(os.environ.get("MUTATE_SAMPLE", "1")))
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--list", action="store_true")
     p.add_argument("files", nargs="*")
@@ -362,13 +362,15 @@ def main():
                     count[2] += 1
                 else:
                     survivors.append(m)
-                    print(f"survives: {m}", flush=True)
+                    print(f"# survives: {m}", flush=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    for path, (n, killed, same) in counts.items():
-        print(f"{path}: {n} mutants, {killed} noticed, {same} equivalent, {n - killed - same} survive")
+    for i, (path, (n, killed, same)) in enumerate(counts.items(), 1):
+        left = n - killed - same
+        print(f"{'not ' if left else ''}ok {i} - {path}: of {n} checks {killed} noticed when missing, {same} equivalent, {left} not")
     total = [sum(c[i] for c in counts.values()) for i in range(3)]
-    print(f"all: {total[0]} mutants, {total[1]} noticed, {total[2]} equivalent, {len(survivors)} survive")
+    print(f"# all: {total[0]} checks, {total[1]} noticed when missing, {total[2]} equivalent, {len(survivors)} not")
+    print(f"1..{len(counts)}")
     return 1 if survivors else 0
 
 

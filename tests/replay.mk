@@ -21,3 +21,7 @@ tests_unit_t_pppreject_LDADD = libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 tests_unit_t_l2reject_SOURCES = tests/unit/t_l2reject.c tests/unit/l2tp_util.h
 tests_unit_t_l2reject_CFLAGS = $(L2TP_TEST_CFLAGS)
 tests_unit_t_l2reject_LDADD = $(L2TP_TEST_LIBS)
+# What the RFCs and clients ask for, and the tests that show it
+dist_check_SCRIPTS += tests/conformance.sh
+TESTS += tests/conformance.sh
+EXTRA_DIST += tests/CONFORMANCE.md tests/mutate.py tests/mutate.equivalent
