@@ -148,6 +148,45 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		hold_put(&s->hold, NULL, p, n, now);
 }
 
+/* A packet in the clear from who agreed to encrypt: Windows sends some before its first encrypted one. */
+static void mppe_clear(struct sess *s, uint64_t now)
+{
+	ppp_heard(&s->ppp, now);
+	s->flow->e->count.mppe_clear++;
+	s->row->in_errors++;
+}
+
+/* The information of a PPP frame that MPPE made, n bytes at p. */
+static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct engine *e = s->flow->e;
+	struct rd in;
+	uint16_t proto;
+
+	switch (mppe_open(s->mppe, p, n, now)) {
+	case MPPE_LOST:
+		e->count.mppe_lost++;
+		s->row->in_errors++;
+		coal_flush(&rx.coal);
+		call_mppe_lost(s, now);
+		return;
+	case MPPE_DROP:
+		e->count.mppe_bad++;
+		s->row->in_errors++;
+		return;
+	case MPPE_OK:
+		break;
+	}
+	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
+	/* RFC 3078 4: network protocols alone are encrypted, and of these IP alone was agreed on. */
+	if (!ppp_frame(&in, &proto) || proto != PPP_IP) {
+		e->count.mppe_bad++;
+		s->row->in_errors++;
+		return;
+	}
+	ip_in(s, p + (in.p - p), in.n, now);
+}
+
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
@@ -195,8 +234,14 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	if (!ppp_frame(&frame, &proto)) {
 		e->count.ppp_bad++;
 	} else if (proto == PPP_IP) {
+		/* What is not encrypted where it was agreed to be is nobody's word. */
+		if (s->mppe)
+			mppe_clear(s, now);
 		/* The batch is ours to write to; coal does. */
-		ip_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
+		else
+			ip_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
+	} else if (proto == PPP_COMP && s->mppe) {
+		mppe_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
 	} else {
 		coal_flush(&rx.coal);
 		call_ppp(s, r, now);

@@ -96,6 +96,12 @@ static uint8_t *tx_room(struct flow *f, size_t n)
 	return p + esp_payload_offset(s->out);
 }
 
+/* What tx_room() gave last is not sent. */
+static void tx_undo(void)
+{
+	tx.used = (size_t)(tx.pkt[--tx.n].p - tx.arena);
+}
+
 /* n packets of at most len bytes of payload will come: they should not be torn into two batches. */
 static void tx_expect(struct flow *f, unsigned n, size_t len)
 {
@@ -142,6 +148,52 @@ void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 }
 
 /* ---- IP ---- */
+
+/* Packets from `first` on where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	tx_expect(f, seg->n, sizeof(s->head) + MPPE_OVERHEAD + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i), len = sizeof(s->head) + MPPE_OVERHEAD + n;
+		uint8_t *p, *header, *inside;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, len);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		w = wr_of(p, len);
+		wr_bytes(&w, s->head, sizeof(s->head) - 2);
+		wr_u16(&w, PPP_COMP);
+		header = wr_room(&w, MPPE_HEADER);
+		inside = w.p + w.len;
+		wr_u16(&w, PPP_IP);
+		seg_write(seg, i, wr_room(&w, n));
+		if (!mppe_seal(s->mppe, header, inside, 2 + n)) {
+			tx_undo();
+			s->row->out_errors++;
+			continue;
+		}
+		w = wr_of(p, DATA_UDP_HDR);
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)len);
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
 
 /*
  * The queue is too long (codel.h).  Who said that he listens to marks (ECN, RFC 3168)
@@ -193,6 +245,8 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		s->row->out_errors += seg.n;
 		return 0;
 	}
+	if (s->mppe)
+		return mppe_out(s, &seg, first, now);
 	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
 	for (unsigned i = first; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
