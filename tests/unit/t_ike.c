@@ -80,6 +80,8 @@ static void t_match(void **st)
 	assert_false(match_usable(&c.ike[1]));
 }
 
+#define PFS "modp2048-ecp256-ecp384-modp1536-modp1024-modpnone"
+
 /* A statement's words → its suites, joined. */
 static void t_suite(void **st)
 {
@@ -90,7 +92,7 @@ static void t_suite(void **st)
 		const char *want;		/* NULL: refused */
 	} cases[] = {
 		{ "", "", "", CONF_PROP_DEFAULT, false,
-		  "aes256-sha256-ecp256 aes256-sha384-ecp384 aes256-sha1-ecp384 aes256-sha256-modp2048 "
+		  "aes256-sha256-ecp256 aes256-sha384-ecp384 aes256-sha1-ecp384 aes128-sha1-ecp256 aes256-sha256-modp2048 "
 		  "aes256-sha1-modp2048 aes128-sha256-modp2048 aes128-sha1-modp2048 aes256-sha512-modp2048 "
 		  "aes256-sha384-modp2048" },
 		{ "aes-256", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, false, "aes256-sha1-modp1024" },
@@ -103,9 +105,10 @@ static void t_suite(void **st)
 		{ "", "sha1", "", CONF_PROP_DEFAULT, false, NULL },
 		{ "", "", "modp768", CONF_PROP_LEGACY, false, NULL },
 		{ "", "", "", CONF_PROP_DEFAULT, true,
-		  "aes256gcm16-modp2048-ecp256-ecp384-modpnone aes128gcm16-modp2048-ecp256-ecp384-modpnone "
-		  "aes256-sha1-modp2048-ecp256-ecp384-modpnone aes128-sha1-modp2048-ecp256-ecp384-modpnone "
-		  "aes256-sha256-modp2048-ecp256-ecp384-modpnone aes128-sha256-modp2048-ecp256-ecp384-modpnone" },
+		  "aes256gcm16-" PFS " aes128gcm16-" PFS " aes256-sha1-" PFS " aes128-sha1-" PFS " aes256-sha256-" PFS
+		  " aes128-sha256-" PFS " aes256-sha512-" PFS " aes128-sha512-" PFS " aes256-sha384-" PFS
+		  " aes128-sha384-" PFS },
+		{ "", "hmac-sha1", "", CONF_PROP_LEGACY, true, "aes256-sha1-" PFS " aes128-sha1-" PFS " 3des-sha1-" PFS },
 		{ "aes-128", "hmac-sha2-256", "modp1024", CONF_PROP_DEFAULT, true, "aes128-sha256-modp1024-modpnone" },
 		{ "aes", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, true,
 		  "aes256-sha1-modp1024-modpnone aes128-sha1-modp1024-modpnone" },
@@ -114,10 +117,12 @@ static void t_suite(void **st)
 		{ "aes-256-gcm", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, NULL },
 		{ "", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone aes128-sha1-modpnone" },
 		{ "aes", "", "none", CONF_PROP_DEFAULT, true,
-		  "aes256-sha1-modpnone aes128-sha1-modpnone aes256-sha256-modpnone aes128-sha256-modpnone" },
-		{ "3des", "", "", CONF_PROP_LEGACY, true, NULL },	/* known, but our ESP has none of these */
-		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },
-		{ "", "hmac-sha2-512", "", CONF_PROP_DEFAULT, true, NULL },
+		  "aes256-sha1-modpnone aes128-sha1-modpnone aes256-sha256-modpnone aes128-sha256-modpnone "
+		  "aes256-sha512-modpnone aes128-sha512-modpnone aes256-sha384-modpnone aes128-sha384-modpnone" },
+		{ "3des", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "3des-sha1-modpnone" },
+		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },	/* known, but not to our engine */
+		{ "", "hmac-md5", "", CONF_PROP_LEGACY, true, NULL },
+		{ "", "hmac-sha2-512", "none", CONF_PROP_DEFAULT, true, "aes256-sha512-modpnone aes128-sha512-modpnone" },
 		{ "aes-256", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone" },
 		{ "", "", "none", CONF_PROP_DEFAULT, false, NULL },
 		{ "", "", "modp768", CONF_PROP_DEFAULT, true, NULL },
@@ -157,7 +162,75 @@ static void t_suite(void **st)
 		for (unsigned n = 0; n < s.n; n++)
 			weak += strstr(s.s[n], "3des") || strstr(s.s[n], "md5") || strstr(s.s[n], "modp1024");
 		assert_int_equal(weak > 0, set == CONF_PROP_LEGACY);
+		weak = 0;
+		assert_true(suite_quick(&k, set, &s, &word));
+		for (unsigned n = 0; n < s.n; n++)
+			weak += strstr(s.s[n], "3des") || strstr(s.s[n], "md5");
+		assert_int_equal(weak > 0, set == CONF_PROP_LEGACY);
 	}
+}
+
+/* Our first suite that is in a client's list: what charon agrees on. NULL: none. */
+static const char *agreed(const struct suites *ours, const char *const *theirs, const char *end)
+{
+	for (unsigned i = 0; i < ours->n; i++)
+		for (unsigned t = 0; theirs[t]; t++) {
+			size_t len = strlen(theirs[t]);
+
+			if (!strncmp(ours->s[i], theirs[t], len) && !strncmp(ours->s[i] + len, end, 1))
+				return theirs[t];
+		}
+	return NULL;
+}
+
+/* What each client's list comes to, by our order; tests/netns/21-proposals.sh has the same with the server. */
+static void t_clients(void **st)
+{
+	static const struct {
+		const char *name, *main[16], *quick[10];
+		const char *want_main[2], *want_quick[2];	/* by default, and with legacy */
+	} clients[] = {
+		{ "Apple",
+		  { "aes256-sha256-modp2048", "aes256-sha1-modp2048", "aes256-md5-modp2048", "aes256-sha512-modp2048",
+		    "aes256-sha256-modp1536", "aes256-sha1-modp1536", "aes256-md5-modp1536", "aes256-sha256-modp1024",
+		    "aes256-sha1-modp1024", "aes256-md5-modp1024", "aes128-sha1-modp1024", "aes128-md5-modp1024",
+		    "3des-sha1-modp1024", "3des-md5-modp1024" },
+		  { "aes256-sha256", "aes256-sha1", "aes256-md5", "aes128-sha256", "aes128-sha1", "aes128-md5", "3des-sha256",
+		    "3des-sha1", "3des-md5" },
+		  { "aes256-sha256-modp2048", "aes256-sha256-modp2048" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Windows 10 and 11",
+		  { "aes256-sha1-ecp384", "aes128-sha1-ecp256", "aes256-sha1-modp2048", "3des-sha1-modp2048", "3des-sha1-modp1024" },
+		  { "aes256-sha1", "aes128-sha1", "3des-sha1", "des-md5" },
+		  { "aes256-sha1-ecp384", "aes256-sha1-ecp384" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Android up to 11",
+		  { "aes256-sha384-modp1024", "aes256-sha256-modp1024", "aes256-sha1-modp1024", "aes256-md5-modp1024" },
+		  { "aes256-sha512", "aes256-sha384", "aes256-sha256", "aes256-sha1" },
+		  { NULL, "aes256-sha256-modp1024" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "MikroTik",
+		  { "aes128-sha1-modp2048", "aes128-sha1-modp1024", "3des-sha1-modp2048", "3des-sha1-modp1024" },
+		  { "aes256-sha1", "aes192-sha1", "aes128-sha1" },
+		  { "aes128-sha1-modp2048", "aes128-sha1-modp2048" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Windows XP", { "3des-sha1-modp2048", "3des-sha1-modp1024", "3des-md5-modp1024" }, { "3des-md5", "3des-sha1" },
+		  { NULL, "3des-sha1-modp2048" }, { NULL, "3des-sha1" } },
+	};
+	static struct suites s;
+	struct conf_ike any = { 0 };
+	const char *word;
+
+	for (unsigned i = 0; i < N_ELEMENTS(clients); i++)
+		for (int set = CONF_PROP_DEFAULT; set <= CONF_PROP_LEGACY; set++) {
+			const char *got, *want = clients[i].want_main[set == CONF_PROP_LEGACY];
+
+			assert_true(suite_main(&any, set, &s, &word));
+			got = agreed(&s, clients[i].main, "");
+			if (!got != !want || (got && strcmp(got, want)))
+				fail_msg("%s, phase 1: %s", clients[i].name, got ? got : "nothing");
+			assert_true(suite_quick(&any, set, &s, &word));
+			got = agreed(&s, clients[i].quick, "-");
+			want = clients[i].want_quick[set == CONF_PROP_LEGACY];
+			if (!got != !want || (got && strcmp(got, want)))
+				fail_msg("%s, phase 2: %s", clients[i].name, got ? got : "nothing");
+		}
 }
 
 static void t_spi(void **st)
@@ -546,7 +619,7 @@ static void t_order(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
