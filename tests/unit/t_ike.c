@@ -14,6 +14,7 @@
 #include "ike-plugin/hdr.h"
 #include "ike-plugin/match.h"
 #include "ike-plugin/order.h"
+#include "ike-plugin/seldom.h"
 #include "ike-plugin/suite.h"
 #include "ike-plugin/table.h"
 
@@ -181,6 +182,27 @@ static const char *agreed(const struct suites *ours, const char *const *theirs, 
 				return theirs[t];
 		}
 	return NULL;
+}
+
+static void t_seldom(void **st)
+{
+	struct seldom *s = calloc(1, sizeof(*s));
+	struct addr a = addr_v4(0xc0000201, 500), six = { .family = 6, .ip = { 192, 0, 2, 1 } };
+
+	assert_true(seldom_ok(s, &a, 1000));
+	a.port = 4500;
+	assert_false(seldom_ok(s, &a, 1000));
+	assert_false(seldom_ok(s, &a, 60999));
+	assert_true(seldom_ok(s, &six, 60999));
+	assert_true(seldom_ok(s, &a, 61000));
+	assert_false(seldom_ok(s, &a, 120999));
+	/* Many others: those that came last are known, and no place is taken twice. */
+	for (uint32_t i = 0; i < 2 * SELDOM_SOURCES; i++)
+		assert_true(seldom_ok(s, &(struct addr){ .family = 4, .ip = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } }, 121000 + i));
+	for (uint32_t i = SELDOM_SOURCES; i < 2 * SELDOM_SOURCES; i++)
+		assert_false(seldom_ok(s, &(struct addr){ .family = 4, .ip = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } }, 122000));
+	assert_true(seldom_ok(s, &a, 122000));
+	free(s);
 }
 
 /* What each client's list comes to, by our order; tests/netns/21-proposals.sh has the same with the server. */
@@ -619,7 +641,7 @@ static void t_order(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
