@@ -158,7 +158,8 @@ static bool quick_suite(const char *s, struct ike_quick_suite *ret)
 	const struct suite_word *hash = enc ? WORD_READ(&s, '\0', esp_hashes) : NULL;
 
 	if (aead && aead->wire == ESP_AES_GCM_16)
-		*ret = (struct ike_quick_suite){ (uint8_t)aead->ours, ESP_AUTH_IN_ENC, { (uint8_t)(aead - esp_ciphers), 0 } };
+		*ret = (struct ike_quick_suite){ (uint8_t)aead->ours, ESP_AUTH_IN_ENC,
+			{ (uint8_t)(aead - esp_ciphers), 0 } };
 	else if (hash && enc->wire != ESP_AES_GCM_16)
 		*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours,
 			{ (uint8_t)(enc - esp_ciphers), (uint8_t)(hash - esp_hashes) } };

@@ -75,7 +75,7 @@ MUST_USE bool ike_quick_offers_parse(const char *, struct ike_quick_offers *ret)
 /* How proposals are written down; all of it is right by RFC 2407 and 2408. */
 enum ike_manner {
 	IKE_MANNER_OWN,			/* cipher first; a phase 1 lifetime last, a phase 2 lifetime first */
-	IKE_MANNER_RACOON,		/* of Apple and old Androids: lifetimes first, in short attributes where they fit */
+	IKE_MANNER_RACOON,		/* of Apple and old Androids: lifetimes first, in phase 2 as short attributes */
 	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too */
 };
 

@@ -214,22 +214,26 @@ static bool bench_key(struct bench *t, enum esp_op op, const struct esp_backend 
 	static const struct {
 		uint8_t enc, len;
 		bool inbound;
-		uint8_t auth, auth_len;		/* 0: SHA-1 */
 	} of[ESP_OPS] = {
 		[OP_CBC_128_ENC] = { ESP_AES_CBC_128, 16, false }, [OP_CBC_256_ENC] = { ESP_AES_CBC_256, 32, false },
 		[OP_CBC_128_DEC] = { ESP_AES_CBC_128, 16, true }, [OP_CBC_256_DEC] = { ESP_AES_CBC_256, 32, true },
-		[OP_SHA1] = { ESP_AES_CBC_128, 16, false }, [OP_SHA256] = { ESP_AES_CBC_128, 16, false, ESP_HMAC_SHA2_256_128, 32 },
-		[OP_SHA384] = { ESP_AES_CBC_128, 16, false, ESP_HMAC_SHA2_384_192, 48 },
-		[OP_SHA512] = { ESP_AES_CBC_128, 16, false, ESP_HMAC_SHA2_512_256, 64 },
+		[OP_SHA1] = { ESP_AES_CBC_128, 16, false }, [OP_SHA256] = { ESP_AES_CBC_128, 16, false },
+		[OP_SHA384] = { ESP_AES_CBC_128, 16, false }, [OP_SHA512] = { ESP_AES_CBC_128, 16, false },
 		[OP_GCM_128_SEAL] = { ESP_AES_GCM_128, 20, false }, [OP_GCM_256_SEAL] = { ESP_AES_GCM_256, 36, false },
 		[OP_GCM_128_OPEN] = { ESP_AES_GCM_128, 20, true }, [OP_GCM_256_OPEN] = { ESP_AES_GCM_256, 36, true },
 		[OP_3DES_ENC] = { ESP_3DES_CBC, 24, false }, [OP_3DES_DEC] = { ESP_3DES_CBC, 24, true },
 	};
+	static const struct {
+		uint8_t auth, len;
+	} hash[ESP_OPS] = {
+		[OP_SHA256] = { ESP_HMAC_SHA2_256_128, 32 }, [OP_SHA384] = { ESP_HMAC_SHA2_384_192, 48 },
+		[OP_SHA512] = { ESP_HMAC_SHA2_512_256, 64 },
+	};
 	uint8_t enc[36], auth[64];
 	struct esp_keys keys = {
 		.enc = of[op].enc, .enc_key = enc, .enc_len = of[op].len,
-		.auth = of[op].auth ? of[op].auth : ESP_HMAC_SHA1_96, .auth_key = auth,
-		.auth_len = of[op].auth ? of[op].auth_len : 20,
+		.auth = hash[op].auth ? hash[op].auth : ESP_HMAC_SHA1_96, .auth_key = auth,
+		.auth_len = hash[op].auth ? hash[op].len : 20,
 	};
 
 	if (is_gcm(op))

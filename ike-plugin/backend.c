@@ -226,7 +226,8 @@ void backend_load(struct backend *this, const struct conf *c)
 		explicit_bzero(k->psk, sizeof(k->psk));
 	}
 	if (missing.n)
-		log_warn("ike proposals left out=%u reason=\"strongSwan has no such algorithm here\":%s", missing.n, missing.text);
+		log_warn("ike proposals left out=%u reason=\"strongSwan has no such algorithm here\":%s", missing.n,
+			missing.text);
 	if (!n)
 		log_err("ike has no usable statement: nobody can connect");
 	this->lock->write_lock(this->lock);

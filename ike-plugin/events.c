@@ -11,7 +11,7 @@
 
 struct events {
 	listener_t listener;
-	uint32_t last_failed;			/* the IKE_SA that was counted last: a client sends again and again */
+	uint32_t failed[256];			/* IKE_SAs that were counted: a client sends again and again */
 	struct log_rate rate;
 	struct seldom seldom;
 };
@@ -36,7 +36,10 @@ static void came_up(ike_sa_t *ike_sa)
 METHOD(listener_t, ike_updown, bool, struct events *this, ike_sa_t *ike_sa, bool up)
 {
 	if (up) {
+		struct addr peer = addr_of_host(ike_sa->get_other_host(ike_sa));
+
 		COUNT(ike_up);
+		sock_known(&peer);
 		came_up(ike_sa);
 	}
 	else if (ike_sa->get_state(ike_sa) != IKE_CONNECTING && ike_sa->get_state(ike_sa) != IKE_CREATED)
@@ -63,11 +66,12 @@ METHOD(listener_t, ike_state_change, bool, struct events *this, ike_sa_t *ike_sa
 static void main_mode_failed(struct events *this, ike_sa_t *ike_sa, const char *why)
 {
 	char from[ADDR_STRLEN];
+	uint32_t uid = ike_sa->get_unique_id(ike_sa), *known = &this->failed[uid % countof(this->failed)];
 	struct addr peer;
 
-	if (this->last_failed == ike_sa->get_unique_id(ike_sa))
+	if (*known == uid)
 		return;
-	this->last_failed = ike_sa->get_unique_id(ike_sa);
+	*known = uid;
 	COUNT(ike_psk_mismatch);
 	peer = addr_of_host(ike_sa->get_other_host(ike_sa));
 	peer.port = 0;

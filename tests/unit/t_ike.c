@@ -14,6 +14,7 @@
 #include "ike-plugin/hdr.h"
 #include "ike-plugin/match.h"
 #include "ike-plugin/order.h"
+#include "ike-plugin/admit.h"
 #include "ike-plugin/seldom.h"
 #include "ike-plugin/suite.h"
 #include "ike-plugin/table.h"
@@ -182,6 +183,57 @@ static const char *agreed(const struct suites *ours, const char *const *theirs, 
 				return theirs[t];
 		}
 	return NULL;
+}
+
+/* A flood from forged addresses, one from a real one, and those who were there before. */
+static void t_admit(void **st)
+{
+	struct admit *a = calloc(1, sizeof(*a));
+	struct addr office = addr_v4(0xc0000201, 500), loud = addr_v4(0xc0000202, 500);
+	struct addr six = { .family = 6, .ip = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 7, 1 } };
+	unsigned strangers = 0, known = 0, one = 0;
+	uint8_t mm1[20] = { 1, [17] = 0x10, [18] = 2 };
+
+	a->key[0] = 3;
+	a->key[1] = 5;
+	for (unsigned i = 0; i < 5000; i++)
+		assert_true(admit_ok(a, &office, ADMIT_FREELY - 1, 1000));
+	admit_know(a, &office);
+	admit_know(a, &six);
+	/* a minute: a thousand forged addresses and a hundred tries of one address every second */
+	for (unsigned s = 0; s < 60; s++) {
+		for (unsigned i = 0; i < 1000; i++)
+			strangers += admit_ok(a, &(struct addr){ .family = 4, .ip = { 10, (uint8_t)s, (uint8_t)(i >> 8), (uint8_t)i } },
+				ADMIT_FREELY, 1000 + 1000 * s + i);
+		for (unsigned i = 0; i < 100; i++)
+			one += admit_ok(a, &loud, ADMIT_FREELY, 1999 + 1000 * s);
+		/* its first 20 come at once, after that one a second */
+		for (unsigned i = 0; i < (s ? 1 : 20); i++)
+			known += admit_ok(a, &office, ADMIT_FREELY, 1999 + 1000 * s);
+	}
+	assert_in_range(strangers, 55 * 60, 63 * 60);
+	assert_int_equal(known, 20 + 59);
+	assert_true(one <= ADMIT_EACH_BURST + 60 * ADMIT_EACH_RATE);
+	/* Who is known has its own limit, and its /64 is one of it. */
+	for (known = 0; admit_ok(a, &six, ADMIT_FREELY, 100000); known++)
+		six.ip[15]++;
+	assert_int_equal(known, ADMIT_EACH_BURST);
+	six.ip[7]++;
+	assert_true(admit_ok(a, &six, ADMIT_FREELY, 100000));
+	/* The limit for strangers is used up by them, and comes back. */
+	for (unsigned i = 0; i < ADMIT_STRANGERS_BURST; i++)
+		(void)admit_ok(a, &(struct addr){ .family = 4, .ip = { 11, 0, 0, (uint8_t)i } }, ADMIT_FREELY, 100000);
+	assert_false(admit_ok(a, &(struct addr){ .family = 4, .ip = { 12 } }, ADMIT_FREELY, 100000));
+	assert_true(admit_ok(a, &(struct addr){ .family = 4, .ip = { 13 } }, ADMIT_FREELY, 100017));
+
+	assert_true(admit_is_first(mm1, sizeof(mm1)));
+	assert_false(admit_is_first(mm1, 18));
+	mm1[8] = 1;
+	assert_false(admit_is_first(mm1, sizeof(mm1)));
+	mm1[8] = 0;
+	mm1[18] = 5;
+	assert_false(admit_is_first(mm1, sizeof(mm1)));
+	free(a);
 }
 
 static void t_seldom(void **st)
@@ -641,7 +693,7 @@ static void t_order(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
