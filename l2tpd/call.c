@@ -179,6 +179,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->timer_at = PPP_NEVER;
 	idle_start(&s->idle, 0, 0, now);
 	data_sess_init(s);
+	s->seq.out = s->conf->data_use_seq || (eff->call && eff->call->sequencing);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
 	e->by_slot[slot] = s;
@@ -533,6 +534,15 @@ void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
 
 	l2tp_out_init(&out);
 	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
+	l2tp_effects(f, &out, now);
+}
+
+void call_stray(struct flow *f, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&f->l2tp, tunnel, session, port, now, &out);
 	l2tp_effects(f, &out, now);
 }
 

@@ -123,19 +123,43 @@ void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 	wr_bytes(&w, msg, n);
 }
 
+/* L2TP's header where messages are numbered. */
+static void seq_header(struct sess *s, struct wr *w)
+{
+	uint8_t *p = wr_room(w, L2TP_DATA_HEADER_SEQ);
+
+	if (p)
+		(void)l2tp_data_header_seq(p, s->peer_tunnel_id, s->peer_session_id, s->seq.ns++);
+}
+
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + DATA_L2TP_HDR + n);
+	size_t l2tp = s->seq.out ? L2TP_DATA_HEADER_SEQ : DATA_L2TP_HDR;
+	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + l2tp + n);
 	struct rd head = rd_of(s->head, sizeof(s->head));
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	udp_header(&w, s->port, DATA_L2TP_HDR + n);
+	w = wr_of(p, DATA_UDP_HDR + l2tp + n);
+	udp_header(&w, s->port, l2tp + n);
 	rd_skip(&head, DATA_UDP_HDR);
-	wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
+	if (s->seq.out)
+		seq_header(s, &w);
+	else
+		wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
 	wr_bytes(&w, frame, n);
+}
+
+/* What stands in front of IP where messages are numbered; UDP's length is filled in by the caller. */
+static __attribute__((noinline)) void seq_head(struct sess *s, struct wr *w)
+{
+	struct rd head = rd_of(s->head, sizeof(s->head));
+
+	wr_bytes(w, rd_bytes(&head, DATA_UDP_HDR), DATA_UDP_HDR);
+	seq_header(s, w);
+	rd_skip(&head, DATA_L2TP_HDR);
+	wr_bytes(w, head.p, head.n);
 }
 
 /* ---- IP ---- */
@@ -149,7 +173,7 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 	struct vnet_hdr v;
 	struct seg seg;
 	unsigned sent = 0;
-	size_t bytes = 0;
+	size_t bytes = 0, head = sizeof(s->head) + (s->seq.out ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
@@ -168,7 +192,7 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		s->row->out_errors += seg.n;
 		return 0;
 	}
-	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
+	tx_expect(f, seg.n, head + seg.size);
 	for (unsigned i = 0; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
 		uint8_t *p;
@@ -179,17 +203,20 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 			s->row->out_errors++;
 			continue;
 		}
-		p = tx_room(f, sizeof(s->head) + n);
+		p = tx_room(f, head + n);
 		if (!p) {
 			s->row->out_errors += seg.n - i;
 			break;
 		}
-		w = wr_of(p, sizeof(s->head) + n);
-		wr_bytes(&w, s->head, sizeof(s->head));
+		w = wr_of(p, head + n);
+		if (s->seq.out)
+			seq_head(s, &w);
+		else
+			wr_bytes(&w, s->head, sizeof(s->head));
 		seg_write(&seg, i, wr_room(&w, n));
 		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
 		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(sizeof(s->head) + n));
+		wr_u16(&w, (uint16_t)(head + n));
 		bytes += n;
 		sent++;
 	}

@@ -138,6 +138,7 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	memcpy(l->secret, c->l2tp_secret, sizeof(l->secret));
 	l->secret_len = (uint8_t)c->l2tp_secret_len;
 	l->hide = c->l2tp_hide_avps;
+	t->data_use_seq = c->l2tp_data_use_seq;
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,
