@@ -80,6 +80,7 @@ struct tunnel_conf {
 	struct l2tp_conf l2tp;
 	struct ppp_conf ppp;
 	bool data_use_seq;		/* number data whether the peer wants it or not */
+	bool accept_dialin, lcp_renegotiation, force_lcp_renegotiation;	/* calls with proxied LCP */
 };
 
 /* One client: one lineage (base/proto.h). */
