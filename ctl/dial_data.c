@@ -173,9 +173,18 @@ static void tun_packet(struct dial_tun *t, const struct vnet_hdr *h, const uint8
 	}
 	for (unsigned i = 0; i < seg.n; i++) {
 		size_t len = seg_len(&seg, i);
-		uint8_t *to = data_room(s, IP_HEAD + len);
-		struct wr w = wr_of(to, IP_HEAD + len);
+		uint8_t *to;
+		struct wr w;
 
+		if (s->mppe) {
+			uint8_t copy[PPP_MRU_DEFAULT];
+
+			seg_write(&seg, i, copy);
+			sess_send_ip(s, copy, len);
+			continue;
+		}
+		to = data_room(s, IP_HEAD + len);
+		w = wr_of(to, IP_HEAD + len);
 		wr_bytes(&w, s->head, IP_HEAD);
 		seg_write(&seg, i, wr_room(&w, len));
 		w = wr_of(to, IP_HEAD);

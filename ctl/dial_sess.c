@@ -139,26 +139,45 @@ static __attribute__((noinline)) void send_ip_numbered(struct dsess *s, const ui
 
 void sess_send_ip(struct dsess *s, const uint8_t *p, size_t n)
 {
-	uint8_t *to;
+	size_t seq = s->seq.out && s->mppe ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0;
+	size_t len = IP_HEAD + seq + n + (s->mppe ? MPPE_OVERHEAD : 0);
+	uint8_t *to, *header, *inside;
 	struct wr w;
 
 	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp))
 		return;
-	if (s->seq.out) {
+	if (s->seq.out && !s->mppe) {
 		send_ip_numbered(s, p, n);
 		return;
 	}
-	if (!(to = data_room(s, IP_HEAD + n)))
+	if (!(to = data_room(s, len)))
 		return;
-	w = wr_of(to, IP_HEAD + n);
-	wr_bytes(&w, s->head, IP_HEAD);
-	wr_bytes(&w, p, n);
+	w = wr_of(to, len);
+	if (s->mppe) {
+		wr_bytes(&w, s->head, IP_UDP_HEADER);
+		if (seq)
+			(void)l2tp_data_header_seq(wr_room(&w, L2TP_DATA_HEADER_SEQ), s->peer_tunnel, s->peer_session,
+				s->seq.ns++);
+		else
+			wr_bytes(&w, s->head + IP_UDP_HEADER, L2TP_DATA_HEADER);
+		wr_u16(&w, 0xff03);
+		wr_u16(&w, PPP_COMP);
+		header = wr_room(&w, MPPE_HEADER);
+		inside = w.p + w.len;
+		wr_u16(&w, PPP_IP);
+		wr_bytes(&w, p, n);
+		if (!mppe_seal(s->mppe, header, inside, 2 + n))
+			return;
+	} else {
+		wr_bytes(&w, s->head, IP_HEAD);
+		wr_bytes(&w, p, n);
+	}
 	w = wr_of(to, IP_HEAD);
 	(void)wr_room(&w, 4);
-	wr_u16(&w, (uint16_t)(IP_HEAD + n));
+	wr_u16(&w, (uint16_t)len);
 	s->out_packets++;
 	s->out_bytes += n;
-	data_commit(s, IP_HEAD + n);
+	data_commit(s, len);
 }
 
 /* ---- PPP ---- */
@@ -201,6 +220,23 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			break;
 		case PPP_EFF_UP:
 			came_up(s, now);
+			break;
+		case PPP_EFF_MPPE_ON:
+			mppe_free(s->mppe);
+			s->mppe = mppe_new(s->ppp.mppe_theirs, s->ppp.mppe_send, s->ppp.mppe_ours, s->ppp.mppe_recv);
+			if (!s->mppe)
+				fatal("out of memory");
+			if (s->d->conf.each)
+				printf("session=%u mppe in=%s out=%s\n", s->n, mppe_text(s->ppp.mppe_ours),
+					mppe_text(s->ppp.mppe_theirs));
+			break;
+		case PPP_EFF_MPPE_OFF:
+			mppe_free(s->mppe);
+			s->mppe = NULL;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			if (s->mppe)
+				mppe_flush(s->mppe);
 			break;
 		case PPP_EFF_AUTH:
 		case PPP_EFF_ADDR:
@@ -366,6 +402,28 @@ static void ip_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		data_tun_write(s, p, n);
 }
 
+static __attribute__((noinline)) void mppe_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	enum mppe_verdict v = mppe_open(s->mppe, p, n, now);
+	struct ppp_out po;
+	uint16_t proto;
+	struct rd in;
+
+	if (v == MPPE_OK) {
+		in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
+		if (ppp_frame(&in, &proto) && proto == PPP_IP) {
+			ip_in(s, p + (in.p - p), in.n, now);
+			return;
+		}
+	}
+	s->bad++;
+	if (v == MPPE_LOST) {
+		ppp_out_init(&po);
+		ppp_mppe_lost(&s->ppp, now, &po);
+		ppp_effects(s, &po, now);
+	}
+}
+
 /* Out of line: what these need on the stack is not for every packet. */
 static __attribute__((noinline)) void l2tp_in(struct dsess *s, struct rd r, uint16_t port, uint64_t now)
 {
@@ -418,13 +476,18 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		return;
 	}
 	frame = r;
-	if (!ppp_frame(&frame, &proto) || proto != PPP_IP) {
+	if (!ppp_frame(&frame, &proto) || (proto != PPP_IP && (proto != PPP_COMP || !s->mppe))) {
 		ppp_in(s, r, now);
 		return;
 	}
 	/* The same bytes, to be written to. */
 	(void)wr_room(&own, (size_t)(frame.p - p));
-	ip_in(s, wr_room(&own, frame.n), frame.n, now);
+	if (proto == PPP_COMP)
+		mppe_in(s, wr_room(&own, frame.n), frame.n, now);
+	else if (s->mppe)
+		s->bad++;		/* in the clear, where that was not agreed on */
+	else
+		ip_in(s, wr_room(&own, frame.n), frame.n, now);
 }
 
 void sess_ike(struct dsess *s, struct rd r, uint64_t now)
@@ -562,6 +625,7 @@ void sess_start(struct dsess *s)
 		.auth = d->conf.auth, .mru = d->conf.mru, .want_dns = true, .want_ip = d->conf.ask,
 		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
+		.mppe = d->conf.mppe, .mppe_bits = d->conf.mppe_bits, .mppe_stateful = d->conf.mppe_stateful,
 	};
 	user_name(s, s->ppp_conf.user, sizeof(s->ppp_conf.user));
 	str_copy(s->ppp_conf.password, sizeof(s->ppp_conf.password), d->conf.password);
@@ -659,6 +723,8 @@ void sess_free(struct dsess *s)
 	esp_sa_free(s->in);
 	esp_sa_free(s->out);
 	s->in = s->out = NULL;
+	mppe_free(s->mppe);
+	s->mppe = NULL;
 	s->call = false;
 	explicit_bzero(&s->ppp_conf, sizeof(s->ppp_conf));
 }

@@ -122,6 +122,7 @@ static void sess_free(struct sess *s, const char *reason)
 	e->n_sessions--;
 	list_del(&s->link);
 	event_free(s->timer);
+	mppe_free(s->mppe);
 	tunnel_conf_put(s->conf);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
@@ -355,6 +356,12 @@ static void ask(struct sess *s)
 	case PPP_AUTH_CHAP_MD5:
 		m.method = AUTH_CHAP_MD5;
 		break;
+	case PPP_AUTH_EAP_MD5:
+		m.method = AUTH_EAP_MD5;
+		break;
+	case PPP_AUTH_EAP_MSCHAPV2:
+		m.method = AUTH_EAP_MSCHAPV2;
+		break;
 	default:
 		m.method = AUTH_MSCHAPV2;
 	}
@@ -389,10 +396,26 @@ static void sess_up(struct sess *s)
 	peer_send(&f->e->manager, MSG_SESSION_UP, &m, sizeof(m), -1);
 }
 
+/* False: no memory. */
+static bool mppe_on(struct sess *s)
+{
+	const struct ppp *p = &s->ppp;
+
+	mppe_free(s->mppe);
+	s->mppe = mppe_new(p->mppe_theirs, p->mppe_send, p->mppe_ours, p->mppe_recv);
+	if (!s->mppe)
+		return false;
+	log_info("%s tun=%u call=%u mppe in=%s out=%s", s->flow->tag, s->tunnel_id, s->session_id,
+		mppe_text(p->mppe_ours), mppe_text(p->mppe_theirs));
+	return true;
+}
+
 static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 {
 	struct flow *f = s->flow;
+	struct ppp_out more;
 
+	ppp_out_init(&more);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ppp_effect *eff = &out->eff[i];
 
@@ -411,6 +434,19 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			peer_send(&f->e->manager, MSG_ADDR_WANT, &want, sizeof(want), -1);
 			break;
 		}
+		case PPP_EFF_MPPE_ON:
+			/* Nothing passes from now on until it has ended. */
+			if (!mppe_on(s))
+				ppp_close(&s->ppp, "out of memory", now, &more);
+			break;
+		case PPP_EFF_MPPE_OFF:
+			mppe_free(s->mppe);
+			s->mppe = NULL;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			if (s->mppe)
+				mppe_flush(s->mppe);
+			break;
 		case PPP_EFF_UP:
 			sess_up(s);
 			break;
@@ -434,6 +470,10 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		}
 		}
 	}
+	if (more.n) {
+		ppp_effects(s, &more, now);
+		return;
+	}
 	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
 }
 
@@ -444,6 +484,15 @@ void call_ppp(struct sess *s, struct rd frame, uint64_t now)
 	dump_in(s, frame);
 	ppp_out_init(&out);
 	ppp_input(&s->ppp, frame, now, &out);
+	ppp_effects(s, &out, now);
+}
+
+void call_mppe_lost(struct sess *s, uint64_t now)
+{
+	struct ppp_out out;
+
+	ppp_out_init(&out);
+	ppp_mppe_lost(&s->ppp, now, &out);
 	ppp_effects(s, &out, now);
 }
 
@@ -466,6 +515,9 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		return;
 	s->asking = false;
 	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
+	v.mppe_keys = m->mppe_keys;
+	memcpy(v.mppe_send, m->mppe_send, sizeof(v.mppe_send));
+	memcpy(v.mppe_recv, m->mppe_recv, sizeof(v.mppe_recv));
 	memcpy(v.dns, m->dns, sizeof(v.dns));
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
@@ -493,6 +545,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	}
 	ppp_out_init(&out);
 	ppp_verdict(&s->ppp, &v, now, &out);
+	explicit_bzero(&v, sizeof(v));
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }

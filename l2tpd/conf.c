@@ -37,6 +37,13 @@ const struct conf_tunnel conf_tunnel_default = {
 	.ipcp_max_configure = 10,
 	.ipcp_max_terminate = 2,
 	.ipcp_max_nak_loop = 5,
+	.ccp_timeout_s = 3,
+	.ccp_max_configure = 10,
+	.ccp_max_terminate = 2,
+	.ccp_max_nak_loop = 5,
+	.mppe = CONF_MPPE_NO,
+	.mppe_keys = CONF_MPPE_40 | CONF_MPPE_56 | CONF_MPPE_128,
+	.mppe_states = CONF_MPPE_STATELESS | CONF_MPPE_STATEFUL,
 	/* The pre-shared key is known to all clients, so each of them can pose as the server:
 	 * PAP would hand it the others' passwords. */
 	.auth_methods = CONF_AUTH_MSCHAPV2,
@@ -52,6 +59,7 @@ const struct conf_radius conf_radius_default = RADIUS_DEFAULT;
 
 const struct conf_auth conf_auth_default = {
 	.users_file = CONF_DEFAULT_USERS,
+	.eap_capable = true,
 	.strip_nt_domain = true,
 	.radius_auth = RADIUS_DEFAULT,
 	.radius_acct = RADIUS_DEFAULT,

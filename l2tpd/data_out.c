@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/rd.h"
 #include "base/wr.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 #include "l2tpd/seg.h"
@@ -36,7 +37,8 @@ enum {
 	TRAINS = 64,				/* of one sendmmsg */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
-	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
+	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
+	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
 
 /* What waits to be sealed and sent, in order, without gaps. */
@@ -51,6 +53,7 @@ static struct tx {
 /* What a TUN gave: a virtio header, then the packet. */
 struct waiting {
 	struct list link;			/* in waiting_free, or in a session's queue */
+	uint64_t at_ms;				/* when it was read */
 	size_t n;				/* bytes of both */
 	uint8_t raw[VNET_HDR + DATA_DATAGRAM];
 };
@@ -91,6 +94,12 @@ static uint8_t *tx_room(struct flow *f, size_t n)
 	tx.sa[tx.n] = s;
 	tx.pkt[tx.n++] = (struct esp_pkt){ .sa = s->out, .p = p, .len = n, .next_header = IPPROTO_UDP };
 	return p + esp_payload_offset(s->out);
+}
+
+/* What tx_room() gave last is not sent. */
+static void tx_undo(void)
+{
+	tx.used = (size_t)(tx.pkt[--tx.n].p - tx.arena);
 }
 
 /* n packets of at most len bytes of payload will come: they should not be torn into two batches. */
@@ -162,23 +171,101 @@ static __attribute__((noinline)) void seq_head(struct sess *s, struct wr *w)
 	wr_bytes(w, head.p, head.n);
 }
 
+/* How long is what stands in front of IP. */
+static inline size_t head_len(const struct sess *s)
+{
+	return sizeof(s->head) + (s->seq.out ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
+}
+
 /* ---- IP ---- */
 
-/* What a TUN gave for the session: how many packets left. */
-static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
+/* Packets from `first` on where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0, head = head_len(s);
+
+	tx_expect(f, seg->n, head + MPPE_OVERHEAD + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i), len = head + MPPE_OVERHEAD + n;
+		uint8_t *p, *header, *inside;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, len);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		w = wr_of(p, len);
+		if (s->seq.out)
+			seq_head(s, &w);
+		else
+			wr_bytes(&w, s->head, sizeof(s->head));
+		w.len -= 2;			/* IP's protocol number is inside */
+		wr_u16(&w, PPP_COMP);
+		header = wr_room(&w, MPPE_HEADER);
+		inside = w.p + w.len;
+		wr_u16(&w, PPP_IP);
+		seg_write(seg, i, wr_room(&w, n));
+		if (!mppe_seal(s->mppe, header, inside, 2 + n)) {
+			tx_undo();
+			s->row->out_errors++;
+			continue;
+		}
+		w = wr_of(p, DATA_UDP_HDR);
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)len);
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
+/*
+ * The queue is too long (codel.h).  Who said that he listens to marks (ECN, RFC 3168)
+ * gets one, in all of the super-packet: false.  True: one packet is to be lost.
+ */
+static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
+{
+	size_t hdr = (ip[0] & 15) * 4u;
+
+	s->flow->e->count.out_slowed++;
+	if (n < IP_HDR_MIN || hdr < IP_HDR_MIN || hdr > n || !(ip[1] & IP_ECT))
+		return true;
+	ip[1] |= IP_CE;
+	csum_store(ip + IP_CSUM_AT, 0);
+	csum_store(ip + IP_CSUM_AT, (uint16_t)~csum_fold(csum_add(0, ip, hdr)));
+	return false;
+}
+
+/* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
+static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct rd r = rd_of(k->raw, k->n);
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0;
-	size_t bytes = 0, head = sizeof(s->head) + (s->seq.out ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
+	unsigned sent = 0, first = 0;
+	size_t bytes = 0, head = head_len(s);
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
 		s->row->out_errors++;
 		return 0;
+	}
+	/* The first, so that those behind it tell of the gap. */
+	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
+		s->row->out_errors++;
+		first = 1;
 	}
 	memcpy(&v, hdr, sizeof(v));
 	if (!seg_begin(&seg, &v, r.p, r.n)) {
@@ -192,8 +279,10 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		s->row->out_errors += seg.n;
 		return 0;
 	}
+	if (s->mppe)
+		return mppe_out(s, &seg, first, now);
 	tx_expect(f, seg.n, head + seg.size);
-	for (unsigned i = 0; i < seg.n; i++) {
+	for (unsigned i = first; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
 		uint8_t *p;
 		struct wr w;
@@ -311,7 +400,7 @@ static struct waiting *waiting_get(struct engine *e)
 }
 
 /* What a shared TUN has, into the queues of its sessions. False: there is no room left. */
-static bool shared_read(struct shared_tun *t)
+static bool shared_read(struct shared_tun *t, uint64_t now)
 {
 	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
 		struct waiting *k;
@@ -322,6 +411,7 @@ static bool shared_read(struct shared_tun *t)
 		k = waiting_get(t->e);
 		if (!k)
 			return false;
+		k->at_ms = now;
 		err = tun_read(t->e, t->fd, k);
 		if (err) {
 			waiting_put(k);
@@ -352,14 +442,14 @@ static bool shared_read(struct shared_tun *t)
 }
 
 /* All of them; one after whom no room was left comes last the next time. */
-static void shared_read_all(struct engine *e)
+static void shared_read_all(struct engine *e, uint64_t now)
 {
 	static unsigned first;
 
 	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
 		unsigned at = (first + i) % CONF_INTERFACES;
 
-		if (e->shared[at].readable && !shared_read(&e->shared[at])) {
+		if (e->shared[at].readable && !shared_read(&e->shared[at], now)) {
 			first = at + 1;
 			return;
 		}
@@ -399,16 +489,18 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct turn *t;
 	int left = PUMP_PKTS;
 
-	shared_read_all(e);
+	shared_read_all(e, now);
 	while (left > 0 && (t = turns_next(&e->out_turns))) {
 		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);
 		unsigned sent;
+		bool slow;
 
 		left--;
 		if (!k)
 			continue;
-		sent = ip_out(s, k, now);
+		slow = k != &at_hand && codel_take(&s->out.codel, now - k->at_ms, list_empty(&s->out.queue), now);
+		sent = ip_out(s, k, slow, now);
 		left -= (int)sent;
 		turn_pay(t, k->n, sent);
 		waiting_put(k);

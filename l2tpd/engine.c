@@ -150,6 +150,8 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 					  c->lcp_max_nak_loop },
 			[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure, c->ipcp_max_terminate,
 					   c->ipcp_max_nak_loop },
+			[PPP_FSM_CCP] = { c->ccp_timeout_s * 1000u, c->ccp_max_configure, c->ccp_max_terminate,
+					  c->ccp_max_nak_loop },
 		},
 		.keepalive = c->lcp_keepalive,
 		.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
@@ -159,7 +161,17 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	};
 	p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
 		(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
-		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
+		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0) |
+		(c->auth_methods & CONF_AUTH_EAP_MD5 ? PPP_AUTH_EAP_MD5 : 0) |
+		(c->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : 0));
+	p->mppe = c->mppe == CONF_MPPE_REQUIRED ? PPP_MPPE_REQUIRED : c->mppe == CONF_MPPE_YES ? PPP_MPPE_YES : PPP_MPPE_NO;
+	p->mppe_bits = (c->mppe_keys & CONF_MPPE_40 ? MPPE_40 : 0u) | (c->mppe_keys & CONF_MPPE_56 ? MPPE_56 : 0u) |
+		(c->mppe_keys & CONF_MPPE_128 ? MPPE_128 : 0u) |
+		(c->mppe_states & CONF_MPPE_STATELESS ? MPPE_STATELESS : 0u);
+	p->mppe_stateful = c->mppe_states & CONF_MPPE_STATEFUL;
+	/* The others make no keys. */
+	if (p->mppe == PPP_MPPE_REQUIRED)
+		p->auth &= PPP_AUTH_KEYS;
 	str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
 	return t;
 }
@@ -367,6 +379,8 @@ void engine_main(void)
 		fatal("OpenSSL has no MD5: tunnels cannot be authenticated");
 	if (!esp_init())
 		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
+	if (!mppe_init())
+		fatal("OpenSSL has no RC4 (its legacy provider): MPPE cannot work");
 	esp_tune(cpu_ns);
 	data_init(&e);
 	child_start(&e.parent, e.base, ROLE_ENGINE, parent_msg, &e);

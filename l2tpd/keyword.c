@@ -29,9 +29,6 @@
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
 #define NO_EFFECT(n, tok, where, reason) \
 	{ .name = n, .token = tok, .in = where, .state = KW_NO_EFFECT, .option = true, .why = reason }
-#define NO_MPPE "ESP encrypts all of PPP already, and MPPE is not offered besides"
-#define NO_CCP "nothing is compressed or encrypted by PPP itself, so CCP is not spoken"
-#define CCP_NUM(n) { .name = n, .token = OPT_NUM, .in = IN_TUNNEL, .state = KW_NO_EFFECT, .max = UINT32_MAX, .why = NO_CCP }
 #define CANNOT(n, where, reason) { .name = n, .in = where, .state = KW_CANNOT, .why = reason }
 
 /* The order is the order of conf_print(). */
@@ -151,10 +148,10 @@ const struct keyword keywords[] = {
 	NUM("lcp-max-configure", IN_TUNNEL, conf_tunnel, lcp_max_configure, 1, UINT8_MAX),
 	NUM("lcp-max-terminate", IN_TUNNEL, conf_tunnel, lcp_max_terminate, 1, UINT8_MAX),
 	NUM("lcp-max-nak-loop", IN_TUNNEL, conf_tunnel, lcp_max_nak_loop, 1, UINT8_MAX),
-	CCP_NUM("ccp-timeout"),
-	CCP_NUM("ccp-max-configure"),
-	CCP_NUM("ccp-max-terminate"),
-	CCP_NUM("ccp-max-nak-loop"),
+	NUM("ccp-timeout", IN_TUNNEL, conf_tunnel, ccp_timeout_s, 1, 60),
+	NUM("ccp-max-configure", IN_TUNNEL, conf_tunnel, ccp_max_configure, 1, UINT8_MAX),
+	NUM("ccp-max-terminate", IN_TUNNEL, conf_tunnel, ccp_max_terminate, 1, UINT8_MAX),
+	NUM("ccp-max-nak-loop", IN_TUNNEL, conf_tunnel, ccp_max_nak_loop, 1, UINT8_MAX),
 	NUM("ipcp-timeout", IN_TUNNEL, conf_tunnel, ipcp_timeout_s, 1, 60),
 	NUM("ipcp-max-configure", IN_TUNNEL, conf_tunnel, ipcp_max_configure, 1, UINT8_MAX),
 	NUM("ipcp-max-terminate", IN_TUNNEL, conf_tunnel, ipcp_max_terminate, 1, UINT8_MAX),
@@ -163,11 +160,12 @@ const struct keyword keywords[] = {
 	VALUE("pap", PAP, IN_TUNNEL),
 	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
+	VALUE("eap-md5", EAP_MD5, IN_TUNNEL),
 	STR("chap-name", IN_TUNNEL, conf_tunnel, chap_name),
-	{ .name = "mppe", .token = MPPE, .in = IN_TUNNEL, .option = true, .why = NO_MPPE },
-	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
-	NO_EFFECT("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL, NO_MPPE),
-	NO_EFFECT("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL, NO_MPPE),
+	OPTION("mppe", MPPE, IN_TUNNEL),
+	VALUE("required", REQUIRED, IN_TUNNEL),
+	OPTION("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
+	OPTION("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
 	VALUE("stateless", STATELESS, IN_TUNNEL),
 	VALUE("stateful", STATEFUL, IN_TUNNEL),
 	NUM("idle-timeout", IN_TUNNEL, conf_tunnel, idle_timeout_s, 0, UINT32_MAX),
@@ -217,7 +215,7 @@ const struct keyword keywords[] = {
 	OPTION("users-file", USERS_FILE, IN_AUTH),
 	STR("username-suffix", IN_AUTH, conf_auth, username_suffix),
 	LATER_STR("username-prefix", IN_AUTH),
-	STAYS_OFF("eap-capable", IN_AUTH),
+	YESNO("eap-capable", IN_AUTH, conf_auth, eap_capable),
 	YESNO("strip-nt-domain", IN_AUTH, conf_auth, strip_nt_domain),
 	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
 	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),

@@ -93,6 +93,7 @@ static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
+static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value);
 static char *join(struct conf_parse *p, struct conf_pos pos, char *a, char *b);
 static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -109,7 +110,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token NAS_ID DAE CLIENT
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME XAUTH PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
-%token PAP CHAP MSCHAPV2 REQUIRED
+%token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
 %token STATELESS STATEFUL IP LCP EAP CCP DUMP_MPPE
 %token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
@@ -121,7 +122,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 
 %type <s> text macro_value opt_port
 %type <n> yesno esp proposals proto auth_type auth_methods auth_method policy pool_for
-%type <n> dump_words dump_word
+%type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
 %destructor { text_free($$); } <s>
 
@@ -368,11 +369,23 @@ tunnel_opt: plain
 		tunnel_secret(p, @3, $3, true);
 		text_free($3);
 	}
-	| MPPE YES		{ seen(p, @1, $1); moot(p, @2, "mppe yes", $1); }
-	| MPPE NO		{ seen(p, @1, $1); }
-	| MPPE REQUIRED		{ seen(p, @1, $1); }
-	| MPPE_KEY_LENGTH numbers	{ seen(p, @1, $1); }
-	| MPPE_KEY_STATE key_states	{ seen(p, @1, $1); }
+	| MPPE mppe {
+		seen(p, @1, $1);
+		if (!p->unbuilt) {
+			p->tunnel->mppe = (uint8_t)$2;
+			p->at_mppe[p->tunnel - p->c->tunnel] = @2;
+		}
+	}
+	| MPPE_KEY_LENGTH key_lengths {
+		seen(p, @1, $1);
+		if (!p->unbuilt)
+			p->tunnel->mppe_keys = (uint8_t)$2;
+	}
+	| MPPE_KEY_STATE key_states {
+		seen(p, @1, $1);
+		if (!p->unbuilt)
+			p->tunnel->mppe_states = (uint8_t)$2;
+	}
 	| DEBUG_DUMP dump_words {
 		seen(p, @1, $1);
 		if (!p->unbuilt)
@@ -387,18 +400,28 @@ auth_methods: auth_method
 auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
 	| CHAP		{ $$ = CONF_AUTH_CHAP; }
 	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
+	| EAP		{ $$ = CONF_AUTH_EAP_MSCHAPV2; }
+	| EAP_MD5	{ $$ = CONF_AUTH_EAP_MD5; }
 	;
 
-numbers:  NUMBER		{ text_free($1); }
-	| numbers NUMBER	{ text_free($2); }
+mppe:	  NO		{ $$ = CONF_MPPE_NO; }
+	| YES		{ $$ = CONF_MPPE_YES; }
+	| REQUIRED	{ $$ = CONF_MPPE_REQUIRED; }
+	;
+
+key_lengths: key_length
+	| key_lengths key_length	{ $$ = $1 | $2; }
+	;
+
+key_length: NUMBER	{ $$ = mppe_key(p, @1, $1); text_free($1); }
 	;
 
 key_states: key_state
-	| key_states key_state
+	| key_states key_state	{ $$ = $1 | $2; }
 	;
 
-key_state: STATELESS
-	| STATEFUL
+key_state: STATELESS	{ $$ = CONF_MPPE_STATELESS; }
+	| STATEFUL	{ $$ = CONF_MPPE_STATEFUL; }
 	;
 
 dump_words: dump_word
@@ -1533,6 +1556,17 @@ static void mark_secret(struct conf_parse *p, struct conf_pos pos)
 }
 
 /* ---- statements ---- */
+
+static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	if (!strcmp(s, "40"))
+		return CONF_MPPE_40;
+	if (!strcmp(s, "56"))
+		return CONF_MPPE_56;
+	if (strcmp(s, "128") && !p->unbuilt)
+		conf_error(p, pos, "mppe-key-length: expected 40, 56 or 128, found \"%s\"", s);
+	return CONF_MPPE_128;
+}
 
 static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto)
 {

@@ -629,9 +629,10 @@ static void send_hello(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 	l2tp_tunnel_send(c, t, 0, &m);
 }
 
+/* Within the same millisecond, too: nothing had been heard for PROBE_FRESH_MS when it was asked. */
 static bool probe_answered(const struct l2tp_tunnel *t)
 {
-	return t->heard_ms > t->probe_ms;
+	return t->heard_ms >= t->probe_ms;
 }
 
 static uint64_t probe_deadline(const struct l2tp_tunnel *t)
