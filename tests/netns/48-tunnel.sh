@@ -15,7 +15,7 @@ printf 'osprey-lilac-9-tail-gunner' >"$rig_dir/secret"
 printf 'osprey-lilac-9-tail-Gunner' >"$rig_dir/wrong"
 chmod 600 "$rig_dir/secret" "$rig_dir/wrong"
 must dial_network
-must dial_server 3.250 60 "/protocol l2tp/a l2tp-secret file \"$rig_dir/secret\""
+must dial_server 3.250 60 "/protocol l2tp/a mppe yes\n\tl2tp-secret file \"$rig_dir/secret\""
 
 check "with the secret" dial secret --tunnel-secret "@$rig_dir/secret" --ping 20 --hold 1 --target "$INSIDE"
 check "  and hidden AVPs" dial hidden --tunnel-secret "@$rig_dir/secret" --hide --ping 20 --hold 1 --target "$INSIDE"
@@ -30,6 +30,9 @@ check_eq "the server counts who was not right, and did not find out itself" 1 "$
 check "numbered data, as the client requires" dial numbered --tunnel-secret "@$rig_dir/secret" --sequence --ping 10 --hold 2 \
 	--target "$INSIDE" --max-outage 0
 check_eq "  none of it late" "0 0" "$(counter l2tp_late) $(counter l2tp_stale)"
+check "  and encrypted by PPP as well" dial mppe --tunnel-secret "@$rig_dir/secret" --sequence --mppe required --ping 10 --hold 2 \
+	--target "$INSIDE" --max-outage 0
+check_eq "  none of it bad" "0 0" "$(counter mppe_bad) $(counter mppe_lost)"
 check "  with disorder" dial disorder --tunnel-secret "@$rig_dir/secret" --sequence --ping 5 --hold 2 --target "$INSIDE" \
 	--reorder 20 -n 5 --from $PREFIX
 check "  which is noticed" [ "$(counter l2tp_late)" -gt 0 ]
