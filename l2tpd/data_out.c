@@ -246,6 +246,52 @@ static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
 	return false;
 }
 
+/* Packets from `first` on; seq is a constant, so that those without numbers have a head of constant size. */
+static inline __attribute__((always_inline)) unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first,
+	uint64_t now, bool seq)
+{
+	size_t bytes = 0, head = sizeof(s->head) + (seq ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+
+	tx_expect(f, seg->n, head + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i);
+		uint8_t *p;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, head + n);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		w = wr_of(p, head + n);
+		if (seq)
+			seq_head(s, &w);
+		else
+			wr_bytes(&w, s->head, sizeof(s->head));
+		seg_write(seg, i, wr_room(&w, n));
+		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)(head + n));
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
+static __attribute__((noinline)) unsigned seq_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	return segs_out(s, seg, first, now, true);
+}
+
 /* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
 static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
@@ -254,8 +300,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0, first = 0;
-	size_t bytes = 0, head = head_len(s);
+	unsigned first = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
@@ -281,37 +326,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	}
 	if (s->mppe)
 		return mppe_out(s, &seg, first, now);
-	tx_expect(f, seg.n, head + seg.size);
-	for (unsigned i = first; i < seg.n; i++) {
-		size_t n = seg_len(&seg, i);
-		uint8_t *p;
-		struct wr w;
-
-		if (!bucket_take(&s->out_limit, n, now)) {
-			f->e->count.out_limited++;
-			s->row->out_errors++;
-			continue;
-		}
-		p = tx_room(f, head + n);
-		if (!p) {
-			s->row->out_errors += seg.n - i;
-			break;
-		}
-		w = wr_of(p, head + n);
-		if (s->seq.out)
-			seq_head(s, &w);
-		else
-			wr_bytes(&w, s->head, sizeof(s->head));
-		seg_write(&seg, i, wr_room(&w, n));
-		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(head + n));
-		bytes += n;
-		sent++;
-	}
-	s->row->out_packets += sent;
-	s->row->out_bytes += bytes;
-	return sent;
+	return s->seq.out ? seq_out(s, &seg, first, now) : segs_out(s, &seg, first, now, false);
 }
 
 /* ---- reading ---- */
