@@ -100,6 +100,9 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t l2tp_max_tunnel;		/* of one client: 2 */
 	uint8_t l2tp_max_half_open;		/* of these, and calls without a login: 2 */
 	uint16_t l2tp_max_session;		/* in one tunnel: 4 */
+	bool l2tp_accept_dialin;		/* no */
+	bool l2tp_lcp_renegotiation;		/* yes */
+	bool l2tp_force_lcp_renegotiation;	/* no */
 	bool l2tp_require_ipsec;		/* yes */
 	bool l2tp_data_use_seq;			/* no */
 	uint16_t mru;				/* 1360 */

@@ -424,7 +424,7 @@ struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 void shared_ifname(const struct conf_interface *, unsigned engine, char ret[static CONF_IFNAME_MAX]);
 
 /* ---- counters ---- */
-enum { STATS_MAX = 64 };
+enum { STATS_MAX = 96 };
 
 struct counter {
 	char name[32];			/* "esp_bad_icv" */

@@ -28,6 +28,7 @@
 #include "ctl/dial_stat.h"
 #include "esp/esp.h"
 #include "l2tpd/coal.h"
+#include "l2tpd/dseq.h"
 #include "l2tpd/flow.h"
 #include "ppp/mppe.h"
 #include "ppp/ppp.h"
@@ -38,6 +39,9 @@ enum dial_flood { FLOOD_NONE, FLOOD_IKE, FLOOD_L2TP, FLOOD_PPP };
 struct dial_conf {
 	uint32_t server;		/* host order, as all addresses here */
 	char psk[256], password[128];
+	char tunnel_secret[L2TP_SECRET_MAX + 1];	/* "" = none */
+	bool hide;			/* AVPs, by it */
+	bool sequencing;		/* require numbered data */
 	const char *user;		/* "%d" in it is the session's number */
 	unsigned sessions;
 	unsigned rate;			/* logins started per second; 0 = no limit */
@@ -161,6 +165,7 @@ struct dsess {
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	bool call;			/* the L2TP session is there: ppp lives */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
+	struct dseq seq;		/* numbers of data messages */
 	uint8_t head[IP_HEAD];		/* what stands in front of its IP packets; UDP's length is 0 */
 	struct dial_tun *tun;		/* NULL = none */
 	struct list by_ip;

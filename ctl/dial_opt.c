@@ -14,7 +14,7 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -54,6 +54,9 @@ static const struct option options[] = {
 	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "tunnel-secret", required_argument, NULL, OPT_SECRET },
+	{ "hide", no_argument, NULL, OPT_HIDE },
+	{ "sequence", no_argument, NULL, OPT_SEQUENCE },
 	{ "mppe", required_argument, NULL, OPT_MPPE },
 	{ 0 },
 };
@@ -65,6 +68,7 @@ static void usage(void)
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
+		"           [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
@@ -226,7 +230,7 @@ static void mppe(struct dial_conf *c, const char *arg)
 	}
 }
 
-static void option_long(struct dial_conf *c, int o, const char *arg)
+static void option_long(struct dial_conf *c, int o, char *arg)
 {
 	static const char *const floods[] = { "none", "ike", "l2tp", "ppp" };
 
@@ -327,6 +331,15 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
 		break;
+	case OPT_SECRET:
+		secret(c->tunnel_secret, sizeof(c->tunnel_secret), arg);
+		break;
+	case OPT_HIDE:
+		c->hide = true;
+		break;
+	case OPT_SEQUENCE:
+		c->sequencing = true;
+		break;
 	case OPT_ASK:
 		c->ask = address(arg);
 		break;
@@ -399,6 +412,10 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 		usage();
 	if (c->ring && !c->source_pps)
 		bad_usage("only with --source", "--ring");
+	if (c->ring && c->sequencing)
+		bad_usage("not with --ring", "--sequence");
+	if (c->hide && !c->tunnel_secret[0])
+		bad_usage("only with --tunnel-secret", "--hide");
 	if (c->ring && c->mppe)
 		bad_usage("not with --mppe", "--ring");
 	if (c->again && c->tun)

@@ -101,11 +101,12 @@ void sess_send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const 
 
 void sess_send_frame(struct dsess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t head[L2TP_DATA_HEADER];
+	uint8_t head[L2TP_DATA_HEADER_SEQ];
+	size_t len = s->seq.out ? l2tp_data_header_seq(head, s->peer_tunnel, s->peer_session, s->seq.ns++)
+				: l2tp_data_header(head, s->peer_tunnel, s->peer_session);
 
 	trace(s, "out", frame, n);
-	(void)l2tp_data_header(head, s->peer_tunnel, s->peer_session);
-	sess_send_inner(s, head, sizeof(head), frame, n);
+	sess_send_inner(s, head, len, frame, n);
 }
 
 /* What stands in front of every IP packet of this call. */
@@ -121,17 +122,45 @@ static void head_make(struct dsess *s)
 	wr_u16(&w, PPP_IP);
 }
 
+static __attribute__((noinline)) void send_ip_numbered(struct dsess *s, const uint8_t *p, size_t n)
+{
+	uint8_t frame[4 + PPP_MRU_DEFAULT];
+	struct wr w = wr_of(frame, sizeof(frame));
+
+	wr_u16(&w, 0xff03);
+	wr_u16(&w, PPP_IP);
+	wr_bytes(&w, p, n);
+	if (w.bad)
+		return;
+	sess_send_frame(s, frame, w.len);
+	s->out_packets++;
+	s->out_bytes += n;
+}
+
 void sess_send_ip(struct dsess *s, const uint8_t *p, size_t n)
 {
-	size_t len = IP_HEAD + n + (s->mppe ? MPPE_OVERHEAD : 0);
+	size_t seq = s->seq.out && s->mppe ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0;
+	size_t len = IP_HEAD + seq + n + (s->mppe ? MPPE_OVERHEAD : 0);
 	uint8_t *to, *header, *inside;
 	struct wr w;
 
-	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp) || !(to = data_room(s, len)))
+	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp))
+		return;
+	if (s->seq.out && !s->mppe) {
+		send_ip_numbered(s, p, n);
+		return;
+	}
+	if (!(to = data_room(s, len)))
 		return;
 	w = wr_of(to, len);
 	if (s->mppe) {
-		wr_bytes(&w, s->head, IP_HEAD - 2);
+		wr_bytes(&w, s->head, IP_UDP_HEADER);
+		if (seq)
+			(void)l2tp_data_header_seq(wr_room(&w, L2TP_DATA_HEADER_SEQ), s->peer_tunnel, s->peer_session,
+				s->seq.ns++);
+		else
+			wr_bytes(&w, s->head + IP_UDP_HEADER, L2TP_DATA_HEADER);
+		wr_u16(&w, 0xff03);
 		wr_u16(&w, PPP_COMP);
 		header = wr_room(&w, MPPE_HEADER);
 		inside = w.p + w.len;
@@ -255,10 +284,13 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 			s->peer_tunnel = eff->peer_tunnel;
 			s->peer_session = eff->peer_session;
 			head_make(s);
+			s->seq = (struct dseq){ .out = s->d->conf.sequencing };
 			ppp_begin(s, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:
 			s->call = false;
+			if (eff->reason == L2TP_REASON_TUNNEL)	/* whose end follows, and says why */
+				break;
 			/* fallthrough */
 		case L2TP_EFF_TUNNEL_GONE:
 			snprintf(reason, sizeof(reason), "%s result=%u error=%u", l2tp_reason_str(eff->reason), eff->result,
@@ -437,6 +469,12 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		return;
 	}
 	l2tp_flow_heard(&s->l2tp, d.tunnel, now);
+	/* RFC 2661 5.4: the server says whether data is numbered, unless we required it. */
+	s->seq.out = d.sequenced || s->d->conf.sequencing;
+	if (d.sequenced && dseq_in(&s->seq, d.ns) == DSEQ_STALE) {
+		s->bad++;
+		return;
+	}
 	frame = r;
 	if (!ppp_frame(&frame, &proto) || (proto != PPP_IP && (proto != PPP_COMP || !s->mppe))) {
 		ppp_in(s, r, now);

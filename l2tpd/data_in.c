@@ -148,6 +148,25 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		hold_put(&s->hold, NULL, p, n, now);
 }
 
+/* A numbered message of a session (RFC 2661 5.4). False: it is not to be read. */
+static __attribute__((noinline)) bool seq_ok(struct sess *s, uint16_t ns, struct rd frame)
+{
+	struct engine *e = s->flow->e;
+	uint16_t proto;
+
+	switch (dseq_in(&s->seq, ns)) {
+	case DSEQ_NEXT:
+		return true;
+	case DSEQ_LATE:
+		/* IP sees to its order itself; PPP's protocols rely on the link's. */
+		e->count.l2tp_late++;
+		return ppp_frame(&frame, &proto) && proto == PPP_IP;
+	default:
+		e->count.l2tp_stale++;
+		return false;
+	}
+}
+
 /* A packet in the clear from who agreed to encrypt: Windows sends some before its first encrypted one. */
 static void mppe_clear(struct sess *s, uint64_t now)
 {
@@ -223,6 +242,8 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	s = call_find(f, d.tunnel, d.session);
 	if (!s) {
 		e->count.l2tp_unknown_session++;
+		coal_flush(&rx.coal);
+		call_stray(f, d.tunnel, d.session, sport, now);
 		return;
 	}
 	if (rx.heard != f || rx.heard_tunnel != d.tunnel) {
@@ -230,6 +251,8 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 		rx.heard = f;
 		rx.heard_tunnel = d.tunnel;
 	}
+	if (d.sequenced && !seq_ok(s, d.ns, r))
+		return;
 	frame = r;
 	if (!ppp_frame(&frame, &proto)) {
 		e->count.ppp_bad++;

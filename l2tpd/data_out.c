@@ -132,19 +132,49 @@ void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 	wr_bytes(&w, msg, n);
 }
 
+/* L2TP's header where messages are numbered. */
+static void seq_header(struct sess *s, struct wr *w)
+{
+	uint8_t *p = wr_room(w, L2TP_DATA_HEADER_SEQ);
+
+	if (p)
+		(void)l2tp_data_header_seq(p, s->peer_tunnel_id, s->peer_session_id, s->seq.ns++);
+}
+
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + DATA_L2TP_HDR + n);
+	size_t l2tp = s->seq.out ? L2TP_DATA_HEADER_SEQ : DATA_L2TP_HDR;
+	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + l2tp + n);
 	struct rd head = rd_of(s->head, sizeof(s->head));
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	udp_header(&w, s->port, DATA_L2TP_HDR + n);
+	w = wr_of(p, DATA_UDP_HDR + l2tp + n);
+	udp_header(&w, s->port, l2tp + n);
 	rd_skip(&head, DATA_UDP_HDR);
-	wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
+	if (s->seq.out)
+		seq_header(s, &w);
+	else
+		wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
 	wr_bytes(&w, frame, n);
+}
+
+/* What stands in front of IP where messages are numbered; UDP's length is filled in by the caller. */
+static __attribute__((noinline)) void seq_head(struct sess *s, struct wr *w)
+{
+	struct rd head = rd_of(s->head, sizeof(s->head));
+
+	wr_bytes(w, rd_bytes(&head, DATA_UDP_HDR), DATA_UDP_HDR);
+	seq_header(s, w);
+	rd_skip(&head, DATA_L2TP_HDR);
+	wr_bytes(w, head.p, head.n);
+}
+
+/* How long is what stands in front of IP. */
+static inline size_t head_len(const struct sess *s)
+{
+	return sizeof(s->head) + (s->seq.out ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
 }
 
 /* ---- IP ---- */
@@ -154,11 +184,11 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 {
 	struct flow *f = s->flow;
 	unsigned sent = 0;
-	size_t bytes = 0;
+	size_t bytes = 0, head = head_len(s);
 
-	tx_expect(f, seg->n, sizeof(s->head) + MPPE_OVERHEAD + seg->size);
+	tx_expect(f, seg->n, head + MPPE_OVERHEAD + seg->size);
 	for (unsigned i = first; i < seg->n; i++) {
-		size_t n = seg_len(seg, i), len = sizeof(s->head) + MPPE_OVERHEAD + n;
+		size_t n = seg_len(seg, i), len = head + MPPE_OVERHEAD + n;
 		uint8_t *p, *header, *inside;
 		struct wr w;
 
@@ -173,7 +203,11 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			break;
 		}
 		w = wr_of(p, len);
-		wr_bytes(&w, s->head, sizeof(s->head) - 2);
+		if (s->seq.out)
+			seq_head(s, &w);
+		else
+			wr_bytes(&w, s->head, sizeof(s->head));
+		w.len -= 2;			/* IP's protocol number is inside */
 		wr_u16(&w, PPP_COMP);
 		header = wr_room(&w, MPPE_HEADER);
 		inside = w.p + w.len;
@@ -212,6 +246,52 @@ static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
 	return false;
 }
 
+/* Packets from `first` on; seq is a constant, so that those without numbers have a head of constant size. */
+static inline __attribute__((always_inline)) unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first,
+	uint64_t now, bool seq)
+{
+	size_t bytes = 0, head = sizeof(s->head) + (seq ? L2TP_DATA_HEADER_SEQ - L2TP_DATA_HEADER : 0);
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+
+	tx_expect(f, seg->n, head + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i);
+		uint8_t *p;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, head + n);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		w = wr_of(p, head + n);
+		if (seq)
+			seq_head(s, &w);
+		else
+			wr_bytes(&w, s->head, sizeof(s->head));
+		seg_write(seg, i, wr_room(&w, n));
+		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)(head + n));
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
+static __attribute__((noinline)) unsigned seq_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	return segs_out(s, seg, first, now, true);
+}
+
 /* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
 static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
@@ -220,8 +300,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0, first = 0;
-	size_t bytes = 0;
+	unsigned first = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
@@ -247,34 +326,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	}
 	if (s->mppe)
 		return mppe_out(s, &seg, first, now);
-	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
-	for (unsigned i = first; i < seg.n; i++) {
-		size_t n = seg_len(&seg, i);
-		uint8_t *p;
-		struct wr w;
-
-		if (!bucket_take(&s->out_limit, n, now)) {
-			f->e->count.out_limited++;
-			s->row->out_errors++;
-			continue;
-		}
-		p = tx_room(f, sizeof(s->head) + n);
-		if (!p) {
-			s->row->out_errors += seg.n - i;
-			break;
-		}
-		w = wr_of(p, sizeof(s->head) + n);
-		wr_bytes(&w, s->head, sizeof(s->head));
-		seg_write(&seg, i, wr_room(&w, n));
-		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(sizeof(s->head) + n));
-		bytes += n;
-		sent++;
-	}
-	s->row->out_packets += sent;
-	s->row->out_bytes += bytes;
-	return sent;
+	return s->seq.out ? seq_out(s, &seg, first, now) : segs_out(s, &seg, first, now, false);
 }
 
 /* ---- reading ---- */

@@ -138,6 +138,10 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	memcpy(l->secret, c->l2tp_secret, sizeof(l->secret));
 	l->secret_len = (uint8_t)c->l2tp_secret_len;
 	l->hide = c->l2tp_hide_avps;
+	t->data_use_seq = c->l2tp_data_use_seq;
+	t->accept_dialin = c->l2tp_accept_dialin;
+	t->lcp_renegotiation = c->l2tp_lcp_renegotiation;
+	t->force_lcp_renegotiation = c->l2tp_force_lcp_renegotiation;
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,

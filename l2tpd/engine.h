@@ -22,6 +22,7 @@
 #include "esp/esp.h"
 #include "l2tpd/bucket.h"
 #include "l2tpd/codel.h"
+#include "l2tpd/dseq.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
@@ -80,6 +81,8 @@ struct tunnel_conf {
 	bool removed;			/* a reload took the statement away: whoever came by it ends */
 	struct l2tp_conf l2tp;
 	struct ppp_conf ppp;
+	bool data_use_seq;		/* number data whether the peer wants it or not */
+	bool accept_dialin, lcp_renegotiation, force_lcp_renegotiation;	/* calls with proxied LCP */
 };
 
 /* One client: one lineage (base/proto.h). */
@@ -137,6 +140,7 @@ struct sess {
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
+	struct dseq seq;		/* numbers of data messages */
 	struct bucket in_limit, out_limit;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
@@ -171,7 +175,7 @@ struct shared_tun {
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
-	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
+	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) X(ppp_bad) X(ip_before_up) \
 	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
 	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
 
@@ -301,6 +305,8 @@ void call_l2tp(struct flow *, struct rd msg, uint16_t port, uint64_t now);
 void call_l2tp_expire(struct flow *, uint64_t now);
 /* End all tunnels; with tell, StopCCN is sent. */
 void call_close_all(struct flow *, const char *reason, bool tell);
+/* A data message came for a session that is not there. */
+void call_stray(struct flow *, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now);
 /* A PPP frame that is not IP. */
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */

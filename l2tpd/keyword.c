@@ -22,9 +22,8 @@
 #define NUM(n, where, type, f, lo, hi) \
 	{ .name = n, .token = OPT_NUM, .in = where, FIELD(type, f), .min = lo, .max = hi }
 #define STR(n, where, type, f) { .name = n, .token = OPT_STR, .in = where, FIELD(type, f) }
-/* A switch that can only stay off (on) until the rest is built. */
+/* A switch that can only stay off until the rest is built. */
 #define STAYS_OFF(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_NO }
-#define STAYS_ON(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_YES }
 #define LATER_YESNO(n, where) LATER(n, OPT_YESNO, where)
 #define LATER_NUM(n, where) { .name = n, .token = OPT_NUM, .in = where, .state = KW_LATER, .max = UINT32_MAX }
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
@@ -126,12 +125,10 @@ const struct keyword keywords[] = {
 	NUM("l2tp-max-tunnel", IN_TUNNEL, conf_tunnel, l2tp_max_tunnel, 1, 4),
 	NUM("l2tp-max-half-open", IN_TUNNEL, conf_tunnel, l2tp_max_half_open, 1, UINT8_MAX),
 	NUM("l2tp-max-session", IN_TUNNEL, conf_tunnel, l2tp_max_session, 1, 1024),
-	STAYS_OFF("l2tp-accept-dialin", IN_TUNNEL),
-	STAYS_ON("l2tp-lcp-renegotiation", IN_TUNNEL),
-	STAYS_OFF("l2tp-force-lcp-renegotiation", IN_TUNNEL),
-	{ .name = "l2tp-data-use-seq", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_NO,
-	  FIELD(conf_tunnel, l2tp_data_use_seq),
-	  .why = "data packets are sent without numbers, since Apple's clients drop the first that has one" },
+	YESNO("l2tp-accept-dialin", IN_TUNNEL, conf_tunnel, l2tp_accept_dialin),
+	YESNO("l2tp-lcp-renegotiation", IN_TUNNEL, conf_tunnel, l2tp_lcp_renegotiation),
+	YESNO("l2tp-force-lcp-renegotiation", IN_TUNNEL, conf_tunnel, l2tp_force_lcp_renegotiation),
+	YESNO("l2tp-data-use-seq", IN_TUNNEL, conf_tunnel, l2tp_data_use_seq),
 	{ .name = "l2tp-require-ipsec", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
 	  FIELD(conf_tunnel, l2tp_require_ipsec) },
 	LATER_STR("pptp-hostname", IN_TUNNEL),

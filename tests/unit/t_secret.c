@@ -163,17 +163,17 @@ static void t_too_much(void **st)
 	uint8_t buf[4096];
 	struct wr w = wr_of(buf, sizeof(buf));
 	struct avp_hiding h = { secret, rd_of(seq, 16) };
-	uint8_t big[1000] = { 0 };
+	uint8_t big[AVP_VALUE_MAX] = { 0 };
 	struct l2tp_msg m;
 
 	avp_put_u16(&w, AVP_MESSAGE_TYPE, L2TP_ICRQ);
 	avp_put_bytes(&w, AVP_RANDOM_VECTOR, seq, 16);
-	avp_put_hidden(&w, AVP_CALLED_NUMBER, &h, rd_of(big, sizeof(big)));
-	avp_put_hidden(&w, AVP_CALLING_NUMBER, &h, rd_of(big, sizeof(big)));
+	avp_put_hidden(&w, AVP_CALLED_NUMBER, &h, rd_of(big, 1000));
+	avp_put_hidden(&w, AVP_CALLING_NUMBER, &h, rd_of(big, 1000));
 	assert_false(w.bad);
 	assert_int_equal(l2tp_msg_parse_secret(rd_of(buf, w.len), secret, &m), L2TP_PARSE_BAD);
 	assert_int_equal(m.bad, L2TP_ERR_RESOURCES);
-	assert_true(L2TP_HAS(&m, AVP_CALLED_NUMBER) && m.called_number.n == sizeof(big));
+	assert_true(L2TP_HAS(&m, AVP_CALLED_NUMBER) && m.called_number.n == 1000);
 	avp_put_hidden(&w, AVP_CALLING_NUMBER, &h, rd_of(big, AVP_VALUE_MAX - 1));
 	assert_true(w.bad);
 }
