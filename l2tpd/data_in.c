@@ -173,6 +173,10 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		coal_flush(&rx.coal);
 		call_mppe_lost(s, now);
 		return;
+	case MPPE_LATE:
+		e->count.mppe_late++;
+		s->row->in_errors++;
+		return;
 	case MPPE_DROP:
 		e->count.mppe_bad++;
 		s->row->in_errors++;
@@ -181,13 +185,16 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted, and of these IP alone was agreed on. */
-	if (!ppp_frame(&in, &proto) || proto != PPP_IP) {
+	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
-		return;
+	} else if (proto == PPP_IP) {
+		ip_in(s, p + (in.p - p), in.n, now);
+	} else {
+		coal_flush(&rx.coal);
+		call_ppp(s, rd_of(p + MPPE_HEADER, n - MPPE_HEADER), now);
 	}
-	ip_in(s, p + (in.p - p), in.n, now);
 }
 
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
