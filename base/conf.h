@@ -93,6 +93,13 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char l2tp_vendor_name[CONF_NAME_MAX];	/* "" = AVP left out */
 	uint16_t l2tp_hello_interval_s;		/* 60 */
 	uint16_t l2tp_hello_timeout_s;		/* 30 */
+	uint8_t l2tp_secret[CONF_SECRET_MAX];	/* of the tunnel itself; wiped in every copy but the engines' */
+	uint16_t l2tp_secret_len;		/* 0 = none */
+	char l2tp_secret_file[CONF_PATH_MAX];	/* where it came from, or "" */
+	bool l2tp_hide_avps;			/* no */
+	uint8_t l2tp_max_tunnel;		/* of one client: 2 */
+	uint8_t l2tp_max_half_open;		/* of these, and calls without a login: 2 */
+	uint16_t l2tp_max_session;		/* in one tunnel: 4 */
 	bool l2tp_require_ipsec;		/* yes */
 	bool l2tp_data_use_seq;			/* no */
 	uint16_t mru;				/* 1360 */

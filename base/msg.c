@@ -53,6 +53,10 @@ static bool check_conf(const union msg_body *b)
 {
 	const struct conf *c = &b->conf.conf;
 
+	for (unsigned i = 0; i < CONF_TUNNELS; i++)
+		if (c->tunnel[i].l2tp_secret_len > CONF_SECRET_MAX)
+			return false;
+
 	return c->n_ike <= CONF_IKES && c->n_tunnel <= CONF_TUNNELS && c->n_ipcp <= CONF_IPCPS &&
 	       c->n_interface <= CONF_INTERFACES && c->n_auth <= CONF_AUTHS && c->n_bind <= CONF_BINDS &&
 	       c->engines > 0 && c->engines <= CONF_ENGINES_MAX && b->conf.self < c->engines;

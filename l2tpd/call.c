@@ -159,7 +159,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < UNJUDGED_MAX && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
+	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
 		static struct log_rate rate;
 
@@ -577,6 +577,13 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			if (log_rate_ok(&rate, now))
 				log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
 				l2tp_reason_str(eff->reason), eff->result, eff->error);
+			/* Those that the core did not tell of one by one. */
+			LIST_EACH(&f->sessions, k) {
+				struct sess *s = CONTAINER_OF(k, struct sess, link);
+
+				if (s->tunnel_id == eff->tunnel)
+					sess_free(s, l2tp_reason_str(eff->reason));
+			}
 			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
 			break;
 		case L2TP_EFF_SESSION_UP:

@@ -145,8 +145,9 @@ bool conf_push_text(struct conf_parse *p, const char *name, char *buf, size_t le
 bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos);
 void conf_pop(struct conf_parse *p);
 
-/* The pre-shared key of p->c->ike[i] from its psk_file. */
-void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos);
+/* A secret from its file. what: "psk file"; name, as in conf_judge_secret(): "the pre-shared key". */
+void conf_read_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	const char *path, uint8_t secret[static CONF_SECRET_MAX], uint16_t *ret_len);
 /* Warn about a secret that is soon guessed; what: "the pre-shared key". */
 void conf_judge_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const uint8_t *s, size_t len);
 

@@ -178,6 +178,15 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "",
 		t->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? " eap" : "", t->auth_methods & CONF_AUTH_EAP_MD5 ? " eap-md5" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	if (*t->l2tp_secret_file) {
+		fputs("\tl2tp-secret file ", f);
+		put_text(f, t->l2tp_secret_file);
+		putc('\n', f);
+	} else if (t->l2tp_secret_len) {
+		fputs("\tl2tp-secret ", f);
+		put_quoted(f, (const char *)t->l2tp_secret, t->l2tp_secret_len);
+		putc('\n', f);
+	}
 	fprintf(f, "\tmppe %s\n\tmppe-key-length%s%s%s\n\tmppe-key-state%s%s\n",
 		t->mppe == CONF_MPPE_REQUIRED ? "required" : t->mppe == CONF_MPPE_YES ? "yes" : "no",
 		t->mppe_keys & CONF_MPPE_40 ? " 40" : "", t->mppe_keys & CONF_MPPE_56 ? " 56" : "",

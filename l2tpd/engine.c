@@ -131,6 +131,13 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	l->rws = LNS_WINDOW;
 	l->hello_interval_ms = c->l2tp_hello_interval_s * 1000u;
 	l->hello_timeout_ms = c->l2tp_hello_timeout_s * 1000u;
+	l->max_tunnels = c->l2tp_max_tunnel;
+	l->max_half_open = c->l2tp_max_half_open;
+	l->max_sessions = c->l2tp_max_session;
+	_Static_assert(sizeof(l->secret) == sizeof(c->l2tp_secret), "a tunnel's secret fits");
+	memcpy(l->secret, c->l2tp_secret, sizeof(l->secret));
+	l->secret_len = (uint8_t)c->l2tp_secret_len;
+	l->hide = c->l2tp_hide_avps;
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,
@@ -369,6 +376,8 @@ void engine_main(void)
 	*e.no_tunnel = (struct tunnel_conf){ .refs = 1, .removed = true, .l2tp = l2tp_conf_default };
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e.shared[i] = (struct shared_tun){ .e = &e, .fd = -1 };
+	if (!l2tp_secret_init())
+		fatal("OpenSSL has no MD5: tunnels cannot be authenticated");
 	if (!esp_init())
 		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
 	if (!mppe_init())

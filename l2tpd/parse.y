@@ -91,6 +91,7 @@ static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
 	char *main_dst, char *quick_dst, const char *s);
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
+static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
 static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -101,7 +102,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 
 %token <s> STRING "a word or string" NUMBER "a number"
 %token NEWLINE "end of line"
-%token <kw> OPT_YESNO OPT_NUM OPT_STR
+%token <kw> OPT_YESNO OPT_NUM OPT_STR L2TP_SECRET
 %token <kw> USER_MAX_SESSION ESP PROPOSALS LOCAL PEER SRCID DSTID AUTHENTICATION_METHOD MPPE MPPE_KEY_LENGTH
 %token <kw> MPPE_KEY_STATE DNS_SERVERS NBNS_SERVERS USERS_FILE TIMEOUT MAX_TRIES MAX_FAILOVERS SOCKET GROUP
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
@@ -358,6 +359,16 @@ tunnel_opt: plain
 			p->tunnel->auth_methods = (uint8_t)$2;
 			p->at_methods[p->tunnel - p->c->tunnel] = @2;
 		}
+	}
+	| L2TP_SECRET text {
+		seen(p, @1, $1);
+		tunnel_secret(p, @2, $2, false);
+		text_free($2);
+	}
+	| L2TP_SECRET SECRET_FILE text {
+		seen(p, @1, $1);
+		tunnel_secret(p, @3, $3, true);
+		text_free($3);
 	}
 	| MPPE mppe {
 		seen(p, @1, $1);
@@ -953,7 +964,8 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		return CONF_YYerror;
 	}
 	/* Elsewhere a comment may follow a word at once; a key would be cut off unseen. */
-	if (peek(p) == '#' && (p->last == PSK || p->last == SECRET || p->last == SECRET_FILE)) {
+	if (peek(p) == '#' && (p->last == PSK || p->last == L2TP_SECRET || p->last == SECRET ||
+			p->last == SECRET_FILE)) {
 		lex_error(p, pos, "a # inside a secret: put all of it in quotes, or a blank before a comment");
 		return CONF_YYerror;
 	}
@@ -962,7 +974,7 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		word[n] = '\0';
 		kw = kw_find(word, p->where);
 		/* A secret is never a keyword, whatever it spells; what follows it may be one. */
-		if (p->hush && kw && kw->token != (p->last == PSK ? SECRET_FILE : p->last == STRING ? TAG : -1))
+		if (p->hush && kw && kw->token != (p->last == PSK || p->last == L2TP_SECRET ? SECRET_FILE : p->last == STRING ? TAG : -1))
 			kw = NULL;
 		explicit_bzero(word, n);
 	}
@@ -1179,7 +1191,7 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 			p->at_start = true;
 			p->quiet_stmt = false;
 		}
-	} else if (tok == PSK || tok == SECRET) {
+	} else if (tok == PSK || tok == SECRET || tok == L2TP_SECRET) {
 		p->hush = true;
 	} else if (tok == '}') {
 		p->hush = false;
@@ -2017,25 +2029,48 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 	conf_error(p, pos, "unknown %s %s \"%s\"; did you mean \"%s\"?", phase, what, shown, best);
 }
 
-static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+/* A secret as it is written, or from the file that is. what: "psk"; name: "the pre-shared key". */
+static void put_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	const char *s, char *path, uint8_t *secret, uint16_t *ret_len)
 {
-	unsigned i = (unsigned)(p->ike - p->c->ike);
+	char what_file[40];
 	size_t n = strlen(s);
 
-	if (file) {
-		put_path(p, pos, "psk file", p->ike->psk_file, s);
-		if (!(p->flags & CONF_NO_FILES) && p->ike->psk_file[0])
-			conf_read_psk(p, i, pos);
+	if (path) {
+		snprintf(what_file, sizeof(what_file), "%s file", what);
+		put_path(p, pos, what_file, path, s);
+		if (!(p->flags & CONF_NO_FILES) && path[0])
+			conf_read_secret(p, pos, what_file, name, path, secret, ret_len);
 		return;
 	}
 	mark_secret(p, pos);
 	if (n == 0 || n > CONF_SECRET_MAX) {
-		conf_error(p, pos, "psk is %zu bytes long; expected 1 to %d", n, CONF_SECRET_MAX);
+		conf_error(p, pos, "%s is %zu bytes long; expected 1 to %d", what, n, CONF_SECRET_MAX);
 		return;
 	}
-	memcpy(p->ike->psk, s, n);
-	p->ike->psk_len = (uint16_t)n;
-	conf_judge_secret(p, pos, "the pre-shared key", p->ike->psk, n);
+	memcpy(secret, s, n);
+	*ret_len = (uint16_t)n;
+	conf_judge_secret(p, pos, name, secret, n);
+}
+
+static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+{
+	put_secret(p, pos, "psk", "the pre-shared key", s, file ? p->ike->psk_file : NULL, p->ike->psk,
+		&p->ike->psk_len);
+}
+
+static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+{
+	struct conf_tunnel *t = p->tunnel;
+
+	if (p->unbuilt)
+		return;
+	/* The last one counts, whichever form it has. */
+	explicit_bzero(t->l2tp_secret, sizeof(t->l2tp_secret));
+	memset(t->l2tp_secret_file, 0, sizeof(t->l2tp_secret_file));
+	t->l2tp_secret_len = 0;
+	put_secret(p, pos, "l2tp-secret", "the tunnel secret", s, file ? t->l2tp_secret_file : NULL, t->l2tp_secret,
+		&t->l2tp_secret_len);
 }
 
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,

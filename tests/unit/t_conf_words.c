@@ -144,6 +144,8 @@ static const struct word_case {
 	{ "aggressive", IN_IKE, "ike aggressive " KEY_, "ike " KEY_ },
 	{ "rsa", IN_IKE, "ike rsa\n", "ike " KEY_ },
 
+	{ "l2tp-secret", IN_TUNNEL, TUNNEL_("l2tp-secret x"), TUNNEL_("") },
+	{ "file", IN_TUNNEL, TUNNEL_("l2tp-secret file x"), TUNNEL_("l2tp-secret x") },
 	{ "protocol", IN_TUNNEL, TUNNEL_(""), NULL },
 	{ "l2tp", IN_TUNNEL, TUNNEL_(""), NULL },
 	{ "pptp", IN_TUNNEL, IKE_ "tunnel T protocol pptp\n", IKE_ },
