@@ -11,6 +11,7 @@
  * counted, as on any link that is full: a queue here would only delay
  * the news.
  */
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -42,8 +43,9 @@ enum {
 static struct tx {
 	unsigned n;
 	size_t used;
+	bool plain;				/* all of it is plain L2TP: it leaves as it is */
 	struct esp_pkt pkt[TX_PKTS];
-	struct sa *sa[TX_PKTS];
+	struct path *path[TX_PKTS];
 	uint8_t arena[TX_BYTES];
 } tx;
 
@@ -71,25 +73,42 @@ static struct waiting at_hand;
 
 /* ---- the arena ---- */
 
+/* The next packet, of len bytes when it leaves. A batch is all sealed, or all plain. */
+static struct esp_pkt *tx_next(struct engine *e, struct path *path, bool plain, size_t len)
+{
+	struct esp_pkt *k;
+
+	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used || (tx.n && tx.plain != plain))
+		data_flush(e);
+	tx.plain = plain;
+	tx.path[tx.n] = path;
+	k = &tx.pkt[tx.n++];
+	*k = (struct esp_pkt){ .p = tx.arena + tx.used };
+	tx.used += len;
+	return k;
+}
+
 /* Room for a payload of n bytes to the flow's client, which the caller fills; NULL: it has no SA. */
 static uint8_t *tx_room(struct flow *f, size_t n)
 {
 	struct sa *s = f->send;
-	uint8_t *p;
-	size_t len;
+	struct esp_pkt *k;
 
+	if (f->plain) {
+		k = tx_next(f->e, f->plain, true, n);
+		k->len = n;
+		k->verdict = ESP_OK;
+		return k->p;
+	}
 	if (!s || !s->out) {
 		f->e->count.tx_no_sa++;
 		return NULL;
 	}
-	len = esp_sealed_len(s->out, n);
-	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used)
-		data_flush(f->e);
-	p = tx.arena + tx.used;
-	tx.used += len;
-	tx.sa[tx.n] = s;
-	tx.pkt[tx.n++] = (struct esp_pkt){ .sa = s->out, .p = p, .len = n, .next_header = IPPROTO_UDP };
-	return p + esp_payload_offset(s->out);
+	k = tx_next(f->e, &s->path, false, esp_sealed_len(s->out, n));
+	k->sa = s->out;
+	k->len = n;
+	k->next_header = IPPROTO_UDP;
+	return k->p + esp_payload_offset(s->out);
 }
 
 /* n packets of at most len bytes of payload will come: they should not be torn into two batches. */
@@ -97,13 +116,23 @@ static void tx_expect(struct flow *f, unsigned n, size_t len)
 {
 	struct sa *s = f->send;
 
-	if (s && s->out && (n > TX_PKTS - tx.n || n * esp_sealed_len(s->out, len) > TX_BYTES - tx.used))
+	if (!f->plain && s && s->out)
+		len = esp_sealed_len(s->out, len);
+	if (n > TX_PKTS - tx.n || n * len > TX_BYTES - tx.used)
 		data_flush(f->e);
 }
 
-/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
-static void udp_header(struct wr *w, uint16_t dport, size_t payload)
+/* Inside ESP an L2TP message has a UDP header; the kernel writes that of a plain one. */
+static size_t udp_len(const struct flow *f)
 {
+	return f->plain ? 0 : DATA_UDP_HDR;
+}
+
+/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
+static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
+{
+	if (f->plain)
+		return;
 	wr_u16(w, DATA_L2TP_PORT);
 	wr_u16(w, dport);
 	wr_u16(w, (uint16_t)(DATA_UDP_HDR + payload));
@@ -112,27 +141,28 @@ static void udp_header(struct wr *w, uint16_t dport, size_t payload)
 
 void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 {
-	uint8_t *p = tx_room(f, DATA_UDP_HDR + n);
+	uint8_t *p = tx_room(f, udp_len(f) + n);
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + n);
-	udp_header(&w, port, n);
+	w = wr_of(p, udp_len(f) + n);
+	udp_header(f, &w, port, n);
 	wr_bytes(&w, msg, n);
 }
 
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	struct rd head = rd_of(s->head, sizeof(s->head));
+	size_t udp = udp_len(s->flow);
+	uint8_t *p = tx_room(s->flow, udp + DATA_L2TP_HDR + n);
+	struct rd head = rd_of(s->head, s->head_len);
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	udp_header(&w, s->port, DATA_L2TP_HDR + n);
-	rd_skip(&head, DATA_UDP_HDR);
+	w = wr_of(p, udp + DATA_L2TP_HDR + n);
+	udp_header(s->flow, &w, s->port, DATA_L2TP_HDR + n);
+	rd_skip(&head, udp);
 	wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
 	wr_bytes(&w, frame, n);
 }
@@ -167,7 +197,7 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		s->row->out_errors += seg.n;
 		return 0;
 	}
-	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
+	tx_expect(f, seg.n, s->head_len + seg.size);
 	for (unsigned i = 0; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
 		uint8_t *p;
@@ -178,17 +208,19 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 			s->row->out_errors++;
 			continue;
 		}
-		p = tx_room(f, sizeof(s->head) + n);
+		p = tx_room(f, s->head_len + n);
 		if (!p) {
 			s->row->out_errors += seg.n - i;
 			break;
 		}
-		w = wr_of(p, sizeof(s->head) + n);
-		wr_bytes(&w, s->head, sizeof(s->head));
+		w = wr_of(p, s->head_len + n);
+		wr_bytes(&w, s->head, s->head_len);
 		seg_write(&seg, i, wr_room(&w, n));
-		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(sizeof(s->head) + n));
+		if (!f->plain) {
+			w = wr_of(p, DATA_UDP_HDR);	/* the only field that is not the same in all */
+			(void)wr_room(&w, 4);
+			wr_u16(&w, (uint16_t)(s->head_len + n));
+		}
 		bytes += n;
 		sent++;
 	}
@@ -420,27 +452,27 @@ void out_init(struct engine *e)
 
 /* ---- sealing and sending ---- */
 
-/* One send of n packets from tx.pkt[at], all of one SA: bytes of them, which have no gaps between. 0 or -errno. */
+/* One send of n packets from tx.pkt[at], all of one path: bytes of them, which have no gaps between. 0 or -errno. */
 static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
 {
 	struct iovec iov = { .iov_base = tx.pkt[at].p, .iov_len = bytes };
-	struct sa *s = tx.sa[at];
+	const struct path *path = tx.path[at];
 	struct sockaddr_storage to;
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} ctl = { 0 };
 	struct msghdr h = {
-		.msg_name = &to, .msg_namelen = addr_to_sa(&s->peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_name = &to, .msg_namelen = addr_to_sa(&path->peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 	size_t used = 0;
 
-	if (s->local.family == 4) {
+	if (path->local.family == 4) {
 		struct in_pktinfo pi = { .ipi_ifindex = 0 };
 
-		memcpy(&pi.ipi_spec_dst, s->local.ip, 4);
+		memcpy(&pi.ipi_spec_dst, path->local.ip, 4);
 		c->cmsg_level = IPPROTO_IP;
 		c->cmsg_type = IP_PKTINFO;
 		c->cmsg_len = CMSG_LEN(sizeof(pi));
@@ -449,7 +481,7 @@ static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
 	} else {
 		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
 
-		memcpy(&pi.ipi6_addr, s->local.ip, 16);
+		memcpy(&pi.ipi6_addr, path->local.ip, 16);
 		c->cmsg_level = IPPROTO_IPV6;
 		c->cmsg_type = IPV6_PKTINFO;
 		c->cmsg_len = CMSG_LEN(sizeof(pi));
@@ -468,7 +500,9 @@ static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
 	}
 	h.msg_controllen = used;
 	e->count.tx_sends++;
-	return sendmsg(e->sock[s->sock].fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	/* Nothing leaves in the clear by a socket that is for ESP. */
+	assert(e->sock[path->sock].plain == tx.plain);
+	return sendmsg(e->sock[path->sock].fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static void send_one_by_one(struct engine *e, unsigned at, unsigned n)
@@ -489,26 +523,28 @@ void data_flush(struct engine *e)
 
 	if (!n)
 		return;
-	esp_seal(tx.pkt, n);
+	if (!tx.plain)
+		esp_seal(tx.pkt, n);
 	for (unsigned at = 0; at < n;) {
-		struct sa *s = tx.sa[at];
+		struct path *path = tx.path[at];
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
 		int err;
 
-		if (tx.pkt[at].verdict != ESP_OK || s->sock < 0) {
-			s->exhausted |= tx.pkt[at].verdict == ESP_EXHAUSTED;
+		if (tx.pkt[at].verdict != ESP_OK || path->sock < 0) {
+			if (tx.pkt[at].verdict == ESP_EXHAUSTED)
+				CONTAINER_OF(path, struct sa, path)->exhausted = true;
 			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
 			e->count.tx_failed += tx.pkt[at].verdict != ESP_EXHAUSTED;
 			at++;
 			continue;
 		}
 		/* Equal sizes; only the last may be shorter. */
-		while (at + k < n && k < TRAIN_MAX && tx.sa[at + k] == s && tx.pkt[at + k].verdict == ESP_OK &&
+		while (at + k < n && k < TRAIN_MAX && tx.path[at + k] == path && tx.pkt[at + k].verdict == ESP_OK &&
 		       tx.pkt[at + k].len <= seg && bytes + tx.pkt[at + k].len <= TRAIN_BYTES) {
 			bytes += tx.pkt[at + k].len;
 			k++;
-			if (tx.pkt[at + k - 1].len < seg || s->no_train)
+			if (tx.pkt[at + k - 1].len < seg || path->no_train)
 				break;
 		}
 		err = send_train(e, at, k, bytes);
@@ -516,7 +552,7 @@ void data_flush(struct engine *e)
 			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
 			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
 			 * where no packet can go now (no route, a full buffer). */
-			s->no_train = true;
+			path->no_train = true;
 			send_one_by_one(e, at, k);
 		} else if (err) {
 			e->count.tx_full += k;

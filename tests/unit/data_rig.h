@@ -148,6 +148,7 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	s->row = &c->row;
 	s->ppp = (struct ppp){ .conf = &rig.ppp, .up = true, .phase = PPP_NETWORK, .peer_mru = RIG_MTU };
 	rig_head(s->head, s);
+	s->head_len = RIG_HEAD;
 	rig_head(c->head, s);
 	list_push(&f->sessions, &s->link);
 	c->sess = s;
