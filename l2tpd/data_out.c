@@ -74,7 +74,7 @@ static struct waiting at_hand;
 /* ---- the arena ---- */
 
 /* The next packet, of len bytes when it leaves. A batch is all sealed, or all plain. */
-static struct esp_pkt *tx_next(struct engine *e, struct path *path, bool plain, size_t len)
+static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool plain, size_t len)
 {
 	struct esp_pkt *k;
 
@@ -213,8 +213,10 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 			s->row->out_errors += seg.n - i;
 			break;
 		}
+		/* A constant length costs less; the packet covers what is too much. */
 		w = wr_of(p, s->head_len + n);
-		wr_bytes(&w, s->head, s->head_len);
+		wr_bytes(&w, s->head, sizeof(s->head));
+		w.len = s->head_len;
 		seg_write(&seg, i, wr_room(&w, n));
 		if (!f->plain) {
 			w = wr_of(p, DATA_UDP_HDR);	/* the only field that is not the same in all */
