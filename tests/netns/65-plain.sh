@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Plain L2TP: the listener without IPsec.  xl2tpd and pppd with a kernel of their
+# own as its clients, in a row for each way to log in and each option that a
+# client may bring; culvert-dial for many at once, for a bad wire, and for what
+# happens when processes end; and strangers.
+# shellcheck disable=SC1091,SC2016,SC2086,SC2154
+. "${0%/*}/../lib.sh"
+. "${0%/*}/../server.sh"
+. "${0%/*}/../guest/guest.sh"
+
+SECRET_OUTER=192.0.2.3
+rig_begin "L2TP without IPsec, where it is wanted"
+must test -x "$build/culvertd"
+must test -x "$build/culvert-dial"
+must network_up
+must web_start
+ip -n "$(nsname srv)" addr add $SECRET_OUTER/24 dev out0
+
+# plain_conf: one tunnel for all ways to log in, and one with IPsec beside it.
+plain_conf()
+{
+	server_conf | sed "s/listen on $OUTER/&\n\t\tl2tp-require-ipsec no/
+		s/authentication-method mschapv2/authentication-method mschapv2 chap pap/
+		s/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/"
+}
+
+# rest: what sessions hold, and flows but those that only acknowledge what comes late.
+server_run=$rig_dir/run
+mkdir -p "$server_run"
+(umask 077 && plain_conf >"$server_run/conf")
+check "the server starts" server_start || rig_end
+check "and warns that the tunnel is in the clear" logged "takes clients in the clear"
+check "UDP 1701 is bound" eval 'ns srv ss -Huln "sport = 1701" | grep -q "$OUTER:1701"'
+before=$(held)
+note "before: $before"
+
+# --- strangers ---
+
+# stranger HEX…: each as a datagram to the listener; prints what comes back, within a second.
+stranger()
+{
+	ns wan python3 - "$OUTER" "$@" <<-'END'
+	import socket, sys
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.settimeout(1)
+	for m in sys.argv[2:]:
+	    s.sendto(bytes.fromhex(m), (sys.argv[1], 1701))
+	try:
+	    while True:
+	        print(s.recv(4096).hex())
+	except OSError:
+	    pass
+	END
+}
+
+ip -n "$(nsname wan)" addr add 192.0.2.9/24 dev br0
+sccrq=c802003f00000000000000008008000000000001800800000002010080070000000778800a00000003000000038008000000090007
+check_eq "garbage, data, ZLB, HELLO, an SCCRQ in the middle, one without AVPs: no answer" "" \
+	"$(stranger 00 ffffffff 0002000100010021 c802000c0000000000000000 c8020014000000000000000080080000 \
+		c80200140000000000000000800800000006 c8020014000000000000000080080000 \
+		c8020014000000000000000080080000000001 c802003f000000000001000080080000000000018008000000020100)"
+check_eq "and no state" "$before flows=0" "$(held) flows=$(counter flows)"
+check "they were counted" test "$(counter plain_stranger)" -ge 5
+
+# flood N: an SCCRQ from each of so many ports; how many answers came, of how many bytes at most, and from where.
+flood()
+{
+	ns wan python3 - "$OUTER" "$1" $sccrq <<-'END'
+	import socket, sys, time
+	n, m = int(sys.argv[2]), bytes.fromhex(sys.argv[3])
+	socks = []
+	for i in range(n):
+	    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	    s.setblocking(False)
+	    s.sendto(m, (sys.argv[1], 1701))
+	    socks.append(s)
+	    time.sleep(0.0005)
+	time.sleep(0.3)
+	got = [s.recvfrom(4096) for s in socks]
+	assert all(a == (sys.argv[1], 1701) and d[18:20] == b"\0\2" for d, a in got)
+	print("answers=%d" % len(got))
+	END
+}
+
+sccrq=c802003500000000000000008008000000000001800800000002010080070000000778800a00000003000000038008000000090007
+check_eq "600 strangers, each with an SCCRQ: each is answered, once and from port 1701" answers=600 "$(flood 600)"
+held_open=$(counter flows)
+note "half open now: $held_open, made way: $(counter plain_evicted)"
+check "not all of them are kept, since they have one address" test "$held_open" -le $((2 * 128)) -a "$held_open" -gt 0
+
+# --- xl2tpd and pppd ---
+
+if missing=$(guest_missing); then
+	skip "xl2tpd and pppd as clients" "$missing"
+	rig_end
+fi
+head -c 1000000 /dev/urandom >"$rig_dir/up"
+must guest_start lac wan br0 192.0.2.10/24
+note "lac: $guest_boot_ms ms to boot"
+cp "$rig_dir/up" "$rig_dir/lac/share/up.bin"
+
+# lac_conf KEY=VALUE…
+lac_conf()
+{
+	local kv
+	{
+		printf 'SERVER=%q\nUSER=alice\nPASSWORD=%q\nAUTH=mschap-v2\n' $OUTER "$(password_of alice)"
+		for kv; do printf '%s=%q\n' "${kv%%=*}" "${kv#*=}"; done
+	} >"$rig_dir/lac/share/lac.conf"
+}
+
+lac_get()
+{
+	sed -n "s/^$1=//p" "$rig_dir/lac/call"
+}
+
+lac_up()
+{
+	local status
+	guest_run lac "LIMIT=$LIMIT bash /mnt/lac.sh up" >"$rig_dir/lac/call"
+	status=$?
+	cat "$rig_dir/lac/call"
+	return $status
+}
+LIMIT=20
+
+# traffic: pings of the tunnel's size, a file down, a file up.
+traffic()
+{
+	local mtu sum up
+	mtu=$(lac_get mtu)
+	sum=$(guest_run lac "ping -c 2 -i 0.1 -W 5 -M do -s $((mtu - 28)) $INSIDE >/dev/null && \
+		curl -s -m 20 http://$INSIDE:8080/file | head -c 2000000 | sha256sum | cut -d' ' -f1") || return 1
+	up=$(guest_run lac "curl -sf -m 20 -T /mnt/up.bin http://$INSIDE:8080/up" | sha256sum | cut -d' ' -f1)
+	echo "mtu=$mtu down=$sum up=$up"
+	[ "$sum" = "$down_sum" ] && [ "$up" = "$up_sum" ]
+}
+
+down_sum=$(ns in curl -s http://127.0.0.1:8080/file | head -c 2000000 | sha256sum | cut -d' ' -f1)
+up_sum=$(ns in curl -sf -T "$rig_dir/up" http://127.0.0.1:8080/up | sha256sum | cut -d' ' -f1)
+
+# row TEXT KEY=VALUE…: the whole life of a session with these settings of the client.
+# Until it hangs up, a test may be given in $during.
+during=
+row()
+{
+	local text=$1
+	shift
+	lac_conf "$@"
+	if ! check "$text: connects" lac_up; then
+		guest_run lac 'kill $(cat /run/lac/pid); sleep 1' >/dev/null
+		return 1
+	fi
+	note "$text: $(lac_get call_ms) ms, mtu $(lac_get mtu)"
+	check "$text: pings, a file down, a file up" traffic
+	[ -z "$during" ] || $during
+	check "$text: hangs up, and everything came back" eval "guest_run lac 'bash /mnt/lac.sh down' && wait_for held_is '$before'"
+	during=
+}
+
+listed()
+{
+	check_eq "it is listed with its address and port" "192.0.2.10:1701" \
+		"$(ctl session all | sed -n 's/.*Tunnel From *: //p')"
+	check "and in the log as a plain one" grep -q 'session up user="alice" .* flow=plain-[0-9]* peer=192.0.2.10:1701' \
+		"$rig_dir/culvertd.log"
+}
+
+during=listed
+row "MS-CHAPv2"
+row "PAP" AUTH=pap
+row "CHAP" AUTH=chap
+row "all that compresses is offered" PPP=$'vj-max-slots 16\ndeflate 15,15\nbsdcomp 15,15'
+row "mru 576, one control message at a time" MRU=576 LAC='tunnel rws = 1'
+row "mru 1280, by user space, with lengths" MRU=1280 GLOBAL='force userspace = yes' LAC='length bit = yes'
+row "mru 1500" MRU=1500
+rig_end
