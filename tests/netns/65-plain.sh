@@ -9,23 +9,33 @@
 . "${0%/*}/../server.sh"
 . "${0%/*}/../guest/guest.sh"
 
-SECRET_OUTER=192.0.2.3
+BIG_OUTER=192.0.2.3
+OUTER6=2001:db8::1
 rig_begin "L2TP without IPsec, where it is wanted"
 must test -x "$build/culvertd"
 must test -x "$build/culvert-dial"
 must network_up
 must web_start
-ip -n "$(nsname srv)" addr add $SECRET_OUTER/24 dev out0
+ip -n "$(nsname srv)" addr add $BIG_OUTER/24 dev out0
+ip -n "$(nsname srv)" addr add $OUTER6/64 dev out0 nodad
 
 # plain_conf: one tunnel for all ways to log in, and one with IPsec beside it.
 plain_conf()
 {
 	server_conf | sed "s/listen on $OUTER/&\n\t\tl2tp-require-ipsec no/
 		s/authentication-method mschapv2/authentication-method mschapv2 chap pap/
-		s/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 4/"
+		s/hello-interval 3/hello-interval 2/; s/hello-timeout 12/hello-timeout 20/"
+	cat <<-END
+	tunnel BIG protocol l2tp {
+		l2tp-require-ipsec no
+		listen on $BIG_OUTER port 1702
+		listen on $OUTER6
+		mru 1500
+	}
+	bind tunnel from BIG authenticated by LOCAL to pppx0
+	END
 }
 
-# rest: what sessions hold, and flows but those that only acknowledge what comes late.
 server_run=$rig_dir/run
 mkdir -p "$server_run"
 (umask 077 && plain_conf >"$server_run/conf")
@@ -174,5 +184,107 @@ row "CHAP" AUTH=chap
 row "all that compresses is offered" PPP=$'vj-max-slots 16\ndeflate 15,15\nbsdcomp 15,15'
 row "mru 576, one control message at a time" MRU=576 LAC='tunnel rws = 1'
 row "mru 1280, by user space, with lengths" MRU=1280 GLOBAL='force userspace = yes' LAC='length bit = yes'
-row "mru 1500" MRU=1500
+row "mru 1500, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
+
+# --- a bad wire: 20 % lost, 5 % doubled and late ---
+
+# bad_wire, good_wire: of everything between a client at br0 and the server, both ways.
+bad_wire()
+{
+	ns wan nft -f - <<-END
+	table bridge bad {
+		chain forward {
+			type filter hook forward priority 0
+			ip protocol udp udp dport 1701 numgen random mod 100 < 20 drop
+			ip protocol udp udp sport 1701 numgen random mod 100 < 20 drop
+		}
+	}
+	END
+}
+
+good_wire()
+{
+	ns wan nft delete table bridge bad
+}
+
+LIMIT=45
+must bad_wire
+lac_conf GLOBAL='max retries = 12'
+# A client that gave up calls again.
+lac_up_again()
+{
+	lac_up || { guest_run lac 'kill $(cat /run/lac/pid); sleep 1'; lac_up; }
+}
+check "xl2tpd connects through 20 % loss" lac_up_again
+note "20 % loss: $(lac_get call_ms) ms"
+check "and the session stays" eval 'sleep 8; [ "$(ctl session brief | grep -c alice)" = 1 ]'
+check "and passes some traffic" guest_run lac "ping -c 20 -i 0.1 -W 1 $INSIDE >/dev/null"
+good_wire
+check "it hangs up" eval "guest_run lac 'bash /mnt/lac.sh down' && wait_for held_is '$before'"
+guest_kill lac
+
+# --- culvert-dial: many, on a bad wire, over processes that end ---
+
+password_of alice >"$rig_dir/password"
+dial_cmd=("$build/culvert-dial" -s $OUTER --no-ipsec -u alice -p "@$rig_dir/password")
+
+# dial TAG OPTION…, got TAG FIELD: from the namespace nat, as tests/dial.sh has them.
+dial()
+{
+	local tag=$1
+	shift
+	ns nat timeout 200 "${dial_cmd[@]}" "$@" >"$rig_dir/$tag.dial" 2>&1
+}
+
+got()
+{
+	sed -nE "s/^result .*\<$2=([^ ]+).*/\1/p" "$rig_dir/$1.dial" "$rig_dir/$1.log" 2>/dev/null
+}
+
+check "60 behind one address, all at once" dial crowd -n 60 --ping 100 --hold 1 --max-outage 1000
+check_eq "none lost a ping" 0 "$(got crowd pings_lost)"
+# At such a rate one in a hundred logins gives up by the protocols' own timers.
+dial wire -n 30 --ping 300 --hold 10 --loss 20 --dup 5 --reorder 5 --timeout 60
+check "20 % loss, 5 % twice, 5 % late: 30 come up within a minute" test "$(got wire up)" -ge 27
+check_eq "and all of them stay" 0 "$(got wire lost)"
+note "bad wire: logins min/median/max $(got wire all_ms) ms, pings $(got wire pings), lost $(got wire pings_lost)"
+
+# up_many TAG N: so many that stay, in the background.
+up_many()
+{
+	start_ns nat "$1" "${dial_cmd[@]}" -n "$2" --ping 200 --hold "${3:-40}" --time
+	wait_for eval '[ "$(grep -c " up " "$rig_dir/'"$1"'.log")" = '"$2"' ]'
+}
+
+role_pid()
+{
+	pgrep -P "$server_pid" -f "culvertd -P $1( |$)" | head -n 1
+}
+
+check "eight that stay" up_many stay 8
+dial_pid=$started
+kill -KILL "$(role_pid manager)"
+check "the manager ends: nothing happens to them" wait_for eval 'logged "manager is back" && [ "$(ctl session brief | grep -c alice)" = 8 ]'
+kill -KILL "$(pgrep -P "$server_pid" culvert-iked)"
+check "iked ends: it is none of their business" wait_for logged "iked is back"
+check_eq "all are there" 8 "$(ctl session brief | grep -c alice)"
+kill -KILL "$(pgrep -P "$server_pid" -f 'culvertd -P engine -I 0')"
+check "an engine ends: its sessions are gone" wait_for eval 'logged "engine0 is back" && [ "$(ctl session brief | grep -c alice)" -lt 8 ]'
+left=$(ctl session brief | grep -c alice)
+note "of the other engine: $left"
+check "who comes again is served" dial again --hold 0
+kill -TERM "$(ip netns pids "$(nsname nat)" | head -n 1)"
+wait_for not rig_alive "$dial_pid"
+
+# --- gone without a word; killed by an administrator; a reload ---
+
+check "three vanish" dial gone -n 3 --vanish-after 0
+check "HELLO finds out" wait_for held_is "$before"
+check "two that stay" up_many two 2
+check "one is ended by culvertctl" ctl clear ppp-id "$(ctl session brief | awk '/alice/ { print $1; exit }')"
+check "and its client heard of it" wait_for eval '[ "$(grep -c " ended " "$rig_dir/two.log")" = 1 ]'
+sed -i "0,/l2tp-require-ipsec no/s//l2tp-require-ipsec yes/" "$server_run/conf"
+check "a reload that wants IPsec" ctl reload
+check "ends the other one" wait_for held_is "$before"
+check "and lets nobody in" not dial none --timeout 2
 rig_end
