@@ -400,6 +400,8 @@ do_check()
 	as_owner make -s -j"$jobs" -C "$top/build" bench-programs bench/trace >/dev/null || die "the benchmark does not build"
 	# Where CI runs, it must have something to compare with.
 	REGRESS_MUST=$(system_tested && echo 1) scripts "$top/build" "" "$top/bench/regress.py"
+	# A test for each check of the parsers; otherwise of every twelfth.
+	MUTATE_SAMPLE=$([ "$full" = yes ] && echo 1 || echo 12) SCRIPT_SECONDS=1800 scripts "$top/build" "" "$top/tests/mutate.py"
 	scripts "$top/build" "" "$top"/tests/netns/*.sh
 	# By itself: it measures, though nothing depends on the numbers.
 	tree "$top/build-null" --enable-bench-null-crypto

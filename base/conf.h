@@ -68,13 +68,21 @@ static inline bool conf_ike_same_ends(const struct conf_ike *a, const struct con
 }
 
 /* Bits of conf_tunnel.auth_methods */
-enum { CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4 };
+enum {
+	CONF_AUTH_PAP = 1, CONF_AUTH_CHAP = 2, CONF_AUTH_MSCHAPV2 = 4, CONF_AUTH_EAP_MD5 = 8, CONF_AUTH_EAP_MSCHAPV2 = 16,
+	CONF_AUTH_KEYS = CONF_AUTH_MSCHAPV2 | CONF_AUTH_EAP_MSCHAPV2,	/* these make keys for MPPE */
+};
 
 /* Bits of conf_tunnel.dump_in and .dump_out */
 enum {
 	CONF_DUMP_LCP = 1, CONF_DUMP_PAP = 2, CONF_DUMP_CHAP = 4, CONF_DUMP_EAP = 8, CONF_DUMP_MPPE = 16,
 	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64,
 };
+
+enum conf_mppe { CONF_MPPE_NO, CONF_MPPE_YES, CONF_MPPE_REQUIRED };
+/* Bits of conf_tunnel.mppe_keys and .mppe_states */
+enum { CONF_MPPE_40 = 1, CONF_MPPE_56 = 2, CONF_MPPE_128 = 4 };
+enum { CONF_MPPE_STATELESS = 1, CONF_MPPE_STATEFUL = 2 };
 
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
@@ -85,6 +93,13 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char l2tp_vendor_name[CONF_NAME_MAX];	/* "" = AVP left out */
 	uint16_t l2tp_hello_interval_s;		/* 60 */
 	uint16_t l2tp_hello_timeout_s;		/* 30 */
+	uint8_t l2tp_secret[CONF_SECRET_MAX];	/* of the tunnel itself; wiped in every copy but the engines' */
+	uint16_t l2tp_secret_len;		/* 0 = none */
+	char l2tp_secret_file[CONF_PATH_MAX];	/* where it came from, or "" */
+	bool l2tp_hide_avps;			/* no */
+	uint8_t l2tp_max_tunnel;		/* of one client: 2 */
+	uint8_t l2tp_max_half_open;		/* of these, and calls without a login: 2 */
+	uint16_t l2tp_max_session;		/* in one tunnel: 4 */
 	bool l2tp_require_ipsec;		/* yes */
 	bool l2tp_data_use_seq;			/* no */
 	uint16_t mru;				/* 1360 */
@@ -100,6 +115,13 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t ipcp_max_configure;		/* 10 */
 	uint8_t ipcp_max_terminate;		/* 2 */
 	uint8_t ipcp_max_nak_loop;		/* 5 */
+	uint16_t ccp_timeout_s;			/* 3 */
+	uint8_t ccp_max_configure;		/* 10 */
+	uint8_t ccp_max_terminate;		/* 2 */
+	uint8_t ccp_max_nak_loop;		/* 5 */
+	uint8_t mppe;				/* enum conf_mppe: no */
+	uint8_t mppe_keys;			/* all */
+	uint8_t mppe_states;			/* both */
 	uint8_t auth_methods;			/* CONF_AUTH_MSCHAPV2 */
 	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
@@ -150,6 +172,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char username_suffix[CONF_NAME_MAX];
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
+	bool eap_capable;		/* yes: who comes by EAP may be let in */
 	uint32_t user_max_session;	/* 0 = unlimited */
 	struct conf_radius radius_auth, radius_acct;
 };

@@ -53,6 +53,10 @@ static bool check_conf(const union msg_body *b)
 {
 	const struct conf *c = &b->conf.conf;
 
+	for (unsigned i = 0; i < CONF_TUNNELS; i++)
+		if (c->tunnel[i].l2tp_secret_len > CONF_SECRET_MAX)
+			return false;
+
 	return c->n_ike <= CONF_IKES && c->n_tunnel <= CONF_TUNNELS && c->n_ipcp <= CONF_IPCPS &&
 	       c->n_interface <= CONF_INTERFACES && c->n_auth <= CONF_AUTHS && c->n_bind <= CONF_BINDS &&
 	       c->engines > 0 && c->engines <= CONF_ENGINES_MAX && b->conf.self < c->engines;
@@ -99,7 +103,7 @@ static bool check_stray(const union msg_body *b)
 
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_MSCHAPV2 &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP_MSCHAPV2 &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id);
@@ -120,7 +124,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && ENDS(m->user) && ENDS(m->why);
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 && ENDS(m->user) &&
+	       ENDS(m->why);
 }
 
 static bool check_spi_used(const union msg_body *b)
@@ -133,8 +138,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && ENDS(m->reason) &&
-	       ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
 }
 
 static bool check_session(const union msg_body *b)

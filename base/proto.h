@@ -299,7 +299,7 @@ struct msg_stray {
 };
 
 /* ---- logins and sessions ---- */
-enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
@@ -320,7 +320,7 @@ struct msg_auth_req {
 	uint8_t challenge_len;
 	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[255];		/* PAP: the password; CHAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
+	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 };
@@ -341,6 +341,8 @@ struct msg_verdict {
 	char user[128];			/* as the session is known (stripped), escaped */
 	char realm[CONF_NAME_MAX];	/* the authentication's name */
 	uint8_t mschap_auth[20];	/* RFC 2759 8.7 AuthenticatorResponse, raw */
+	uint8_t mppe_keys;		/* OK: the next two are there */
+	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
@@ -375,6 +377,8 @@ struct msg_judged {
 	uint32_t bind;			/* index in conf.bind that the login came by */
 	char user[128];			/* stripped of domain and realm as configured, escaped */
 	uint8_t mschap_auth[20];
+	uint8_t mppe_keys;		/* as in struct msg_verdict */
+	uint8_t mppe_send[16], mppe_recv[16];
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
 	char why[64];			/* DENY: for the log */
 };
@@ -420,7 +424,7 @@ struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 void shared_ifname(const struct conf_interface *, unsigned engine, char ret[static CONF_IFNAME_MAX]);
 
 /* ---- counters ---- */
-enum { STATS_MAX = 64 };
+enum { STATS_MAX = 80 };
 
 struct counter {
 	char name[32];			/* "esp_bad_icv" */

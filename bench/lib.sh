@@ -27,6 +27,8 @@ candidate=
 cand_why=
 sources=
 dial_pid=
+pinger=
+pinger_pid=
 pinned=no
 bench_build=$build
 null_build=${NULL_BUILD:-$build-null}
@@ -85,6 +87,19 @@ bench_pin()
 	ns srv sh -c "for d in out0 in0; do echo $mask_server >/sys/class/net/\$d/queues/rx-0/rps_cpus; done" &&
 		ns cli sh -c "echo $mask_load >/sys/class/net/c0/queues/rx-0/rps_cpus" &&
 		ns in sh -c "echo $mask_load >/sys/class/net/i0/queues/rx-0/rps_cpus"
+}
+
+# bench_merge yes|no: the inside device receives as a network card does that waits for
+# more before it interrupts, and merges datagrams of one flow (rx-udp-gro-forwarding).
+bench_merge()
+{
+	if [ "$1" = yes ]; then
+		ns srv ethtool -K in0 gro on rx-udp-gro-forwarding on &&
+			ns srv sh -c 'cd /sys/class/net/in0 && echo 50000 >gro_flush_timeout && echo 2 >napi_defer_hard_irqs'
+	else
+		ns srv sh -c 'cd /sys/class/net/in0 && echo 0 >napi_defer_hard_irqs && echo 0 >gro_flush_timeout'
+		ns srv ethtool -K in0 rx-udp-gro-forwarding off gro off
+	fi
 }
 
 # on_load: what stands before a command of the load's side.
@@ -212,7 +227,8 @@ culvert_start()
 	server_pid=$started
 	wait_for server_up_or_dead
 	ctl status >/dev/null || { cand_why="culvert does not start"; return 1; }
-	dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password")
+	# After a login culvert-iked makes keys ahead: with this group they are made in a moment.
+	dial_cmd=("$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" --group ecp256)
 }
 
 cand_start_culvert()
@@ -278,7 +294,50 @@ cand_clients()
 		fi
 		return 1
 	fi
-	ip -n "$cli" route replace $INSIDE dev vpn0 && wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE
+	ip -n "$cli" route replace $INSIDE dev vpn0 && wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE &&
+		server_rests
+}
+
+# cand_pinger: one more client, whose address is in $pinger, beside the one in $sources.  It has a
+# process and a device of its own that go before all else of the load's, so that what a
+# neighbour adds to its round trips is the server's and not the crowded client machine's.
+cand_pinger()
+{
+	local cli
+	cli=$(nsname cli) pinger=
+	if [ $candidate = plain ]; then
+		pinger=198.18.0.2
+		return 0
+	fi
+	start_ns cli pinger chrt -r 1 $(on_load) "${dial_cmd[@]}" -n 1 --tun vpn1 --mru "$cand_mtu" \
+		--esp "$(suite_dial "$cand_suite")" --time --from $PREFIX
+	pinger_pid=$started
+	wait_for eval 'grep -q " up local=" "$rig_dir/pinger.log" && ip -n "$(nsname cli)" link show vpn1 || ! rig_alive "$pinger_pid"'
+	pinger=$(sed -nE 's/.* up .* ip=([0-9.]+) .*/\1/p' "$rig_dir/pinger.log")
+	[ -n "$pinger" ] || { cand_why="$candidate: $(grep -hE '^failed|^lost' "$rig_dir/pinger.log" | head -n 1)"; return 1; }
+	ip -n "$cli" route replace $INSIDE dev vpn1 table 77 && ip -n "$cli" rule add from "$pinger" table 77 priority 77 &&
+		wait_for ns cli ping -c 1 -W 1 -I "$pinger" $INSIDE && server_rests
+}
+
+pinger_stop()
+{
+	[ $candidate = plain ] || rig_kill TERM "$pinger_pid"
+	ip -n "$(nsname cli)" rule del priority 77 2>/dev/null
+	return 0
+}
+
+# server_rests: until it has done what follows a login in its own time (culvert-iked
+# makes keys ahead), or does not for a minute.  SoftEther never quite rests.
+server_rests()
+{
+	local began=$SECONDS before after
+	[ $candidate = culvert ] || [ $candidate = null ] || return 0
+	before=$(server_cpu_ns)
+	while sleep 0.5; do
+		after=$(server_cpu_ns)
+		[ $((after - before)) -gt 10000000 ] && [ $((SECONDS - began)) -lt 60 ] || return 0
+		before=$after
+	done
 }
 
 clients_up()

@@ -85,7 +85,7 @@ star()
 		return
 	fi
 	for pin in yes no; do
-		echo "$pin 1 $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,tcp-both,udp-down,udp-up,udp-both"
+		echo "$pin 1 $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,tcp-both,udp-down,udp-down-gro,udp-up,udp-both"
 	done
 	for n in 8 64; do
 		echo "yes $n $BASE_MTU $BASE_SUITE culvert,softether,null,plain tcp-down,tcp-up,udp-down,udp-up"
@@ -119,6 +119,12 @@ part_throughput()
 				fi
 				for test in ${tests//,/ }; do
 					case $test in
+					udp-down-gro)
+						bench_merge yes
+						measure throughput $test $n $round load peak --dir down \
+							--time $((seconds > 2 ? 2 : seconds)) --omit 0.5
+						bench_merge no
+						;;
 					tcp-*) measure throughput $test $n $round load tcp --dir ${test#tcp-} --time $seconds ;;
 					udp-*) measure throughput $test $n $round load peak --dir ${test#udp-} \
 						--time $((seconds > 2 ? 2 : seconds)) --omit 0.5 $([ $quick = yes ] && echo --step 4 --refine 0) ;;
@@ -127,6 +133,32 @@ part_throughput()
 				cand_stop
 			done
 		done 3< <(star)
+	done
+}
+
+# ---- engines ----
+
+# What a second engine brings: both CPUs for everything, the load from a ring.
+part_engines()
+{
+	local round n clients=64
+	[ $quick = no ] || clients=8
+	network_once
+	bench_pin no
+	for ((round = 1; round <= rounds; round++)); do
+		for n in 1 2; do
+			candidate=culvert
+			ENGINES=$n
+			if ! cand_start culvert $BASE_MTU $BASE_SUITE || ! cand_clients $clients; then
+				not_ok "engines: $n: ${cand_why:-does not work}"
+			else
+				measure engines udp-up-$n $clients $round load peak --dir up --time $((seconds > 2 ? 2 : seconds)) \
+					--omit 0.5
+				measure engines tcp-down-$n $clients $round load tcp --dir down --time $seconds
+			fi
+			unset ENGINES
+			cand_stop
+		done
 	done
 }
 
@@ -248,7 +280,7 @@ sessions_up()
 # crowd TAG N WINDOW: that many clients in the background, until all are up.
 crowd()
 {
-	start_ns cli "$1" $(on_load) "${dial_cmd[@]}" -n "$2" -w "$3" \
+	start_ns cli "$1" $(on_load) "${dial_cmd[@]}" --group modp2048 -n "$2" -w "$3" \
 		--from $CROWD --hold 3600 --timeout 300 --time
 	crowd_pid=$started
 	RIG_WAIT=600 wait_for crowd_up "$1" "$2"
@@ -305,8 +337,7 @@ sessions_held()
 	awk -v n="$n" 'NR == FNR { was[$1] = $2; next }
 		{ d = ($2 - was[$1]) / n; all += d; printf "kb_each_%s %.2f\n", $1, d }
 		END { printf "kb_each %.2f\n", all }' "$rig_dir/roles.0" "$rig_dir/roles.1"
-	# iked makes keys ahead for a moment.
-	sleep $([ $quick = yes ] && echo 2 || echo 10)
+	server_rests
 	load cpu --time $([ $quick = yes ] && echo 2 || echo 10) | sed -n 's/^process_pct /idle_cpu_pct /p'
 	load tcp --dir down --time $seconds | sed -n 's/^mbit /witness_mbit /p'
 	# They vanish, and come back all at once.
@@ -328,16 +359,17 @@ part_latency()
 		for name in culvert softether plain; do
 			wants $name || continue
 			bench_pin yes || bench_pin no
-			if ! cand_start $name $BASE_MTU $BASE_SUITE || ! cand_clients 2; then
+			if ! cand_start $name $BASE_MTU $BASE_SUITE || ! cand_clients 1 || ! cand_pinger; then
 				[ -n "$cand_skip" ] && missing "$cand_skip" || not_ok "latency: $name: ${cand_why:-does not work}"
 				cand_stop
 				continue
 			fi
-			measure latency idle 1 $round load ping --time $((seconds > 2 ? 5 : 1))
+			measure latency idle 1 $round load ping --time $((seconds > 2 ? 5 : 1)) --sources "$pinger"
 			for dir in down up; do
 				measure latency "beside-$dir" 2 $round load ping --time $((seconds > 2 ? 5 : 1)) \
-					--sources ${sources%% *} --neighbours ${sources##* } --dir $dir
+					--sources "$pinger" --neighbours "$sources" --dir $dir
 			done
+			pinger_stop
 			clients_stop
 			if [ $name != plain ]; then
 				n=$([ $quick = yes ] && echo 20 || echo 200)

@@ -15,7 +15,7 @@ TITLES = {"culvert": "culvert", "softether": "SoftEther", "null": "culvert witho
           "libcharon": "libcharon alone"}
 KEYS = ["part", "test", "clients", "mtu", "suite", "pinned", "candidate", "metric"]
 TESTS = {"tcp-down": "TCP download", "tcp-up": "TCP upload", "tcp-both": "TCP both ways", "udp-down": "UDP download",
-         "udp-up": "UDP upload", "udp-both": "UDP both ways"}
+         "udp-down-gro": "UDP download, merged by the uplink", "udp-up": "UDP upload", "udp-both": "UDP both ways"}
 BASE = {"clients": "1", "mtu": "1400", "suite": "aes256-sha1", "pinned": "yes"}
 
 Row = collections.namedtuple("Row", KEYS + ["median", "low", "high", "rounds"])
@@ -177,6 +177,18 @@ def latency(res):
                     "SoftEther, ns/packet"], voice) if voice else ""))
 
 
+def engines(res):
+    rows = []
+    for test, title in (("udp-up", "UDP upload"), ("tcp-down", "TCP download")):
+        for (n,) in res.cases("engines", "clients"):
+            one, two = (res.find("mbit", part="engines", test=f"{test}-{k}", clients=n) for k in (1, 2))
+            if one and two:
+                cpu = [res.value("machine_pct", part="engines", test=f"{test}-{k}", clients=n) for k in (1, 2)]
+                rows.append([title, n, spread(one), spread(two), times(ratio(two.median, one.median)),
+                             " / ".join(number(c) for c in cpu)])
+    return table(["test", "clients", "one engine, Mbit/s", "two engines", "two : one", "CPUs busy, % of one"], rows)
+
+
 def guests(res):
     rows = []
     for (name,) in res.cases("guests", "candidate"):
@@ -210,7 +222,7 @@ def goals(res):
         v = base("cpu0_ns_pkt", test, "culvert")
         add(f"{name}: server CPU per packet, process and softirq", f"≤ {limit} ns", v, lambda v, m=limit: v <= m,
             f"{number(v)} ns")
-    for test in ("udp-down", "udp-up"):
+    for test in ("udp-down", "udp-down-gro", "udp-up"):
         v = base("over_left_pct", test, "culvert")
         add(f"{TESTS[test]}: left of the best at twice that load", "≥ 80 %", v, lambda v: v >= 80, f"{number(v)} %")
     for test in ("voice-up", "voice-down"):
@@ -350,7 +362,8 @@ def main():
     parts = ["# What was measured\n", "```\n" + read(f"{out}/facts.txt") + "```\n"]
     if plot(res, f"{out}/speed.svg"):
         parts.append("![speed](speed.svg)\n")
-    for title, text in (("Against the bars", goals(res)), ("Throughput", throughput(res)), ("Logins", logins(res)),
+    for title, text in (("Against the bars", goals(res)), ("Throughput", throughput(res)), ("One engine and two", engines(res)),
+                        ("Logins", logins(res)),
                         ("Sessions held", sessions(res)), ("Latency and single packets", latency(res)),
                         ("In a guest (User Mode Linux)", guests(res))):
         if text:

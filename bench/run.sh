@@ -6,7 +6,7 @@
 #
 #   sudo bench/run.sh [--quick] [--all] [--rounds N] [--time S] [--only PART]… [--candidate NAME]… [--out DIR]
 #
-# PART is throughput, logins, sessions, latency or guests.  --all measures every
+# PART is throughput, engines, logins, sessions, latency or guests.  --all measures every
 # combination of the throughput factors (hours) in place of one factor at a time.
 # --quick is a matter of minutes and says whether it works at all.
 # BUILD=… names the build, NULL_BUILD=… the one configured with
@@ -49,13 +49,13 @@ while [ $# -gt 0 ]; do
 done
 case $rounds$seconds in *[!0-9]*) usage ;; esac
 for part in $only; do
-	case $part in throughput | logins | sessions | latency | guests) ;; *) usage ;; esac
+	case $part in throughput | engines | logins | sessions | latency | guests) ;; *) usage ;; esac
 done
 if [ $quick = yes ]; then
 	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins sessions}
 	RESULTS=${out:-}
 else
-	rounds=${rounds:-5} seconds=${seconds:-3} only=${only:-throughput logins sessions latency guests}
+	rounds=${rounds:-5} seconds=${seconds:-3} only=${only:-throughput engines logins sessions latency guests}
 	RESULTS=${out:-$here/results}
 fi
 wanted=${wanted:-culvert softether null plain}

@@ -297,6 +297,8 @@ int main(int argc, char **argv)
 	options_read(&d.conf, argc, argv);
 	if (!mschap_init())
 		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+	if (d.conf.mppe && !mppe_init())
+		fatal("OpenSSL has no RC4 (its legacy provider): MPPE cannot work");
 	if (!esp_init())
 		fatal("OpenSSL has no AES or SHA: ESP cannot work");
 	esp_tune(cpu_ns);

@@ -29,6 +29,7 @@
 #include "esp/esp.h"
 #include "l2tpd/coal.h"
 #include "l2tpd/flow.h"
+#include "ppp/mppe.h"
 #include "ppp/ppp.h"
 
 enum dial_flood { FLOOD_NONE, FLOOD_IKE, FLOOD_L2TP, FLOOD_PPP };
@@ -52,6 +53,9 @@ struct dial_conf {
 	struct ike_quick_suite quick;
 	uint8_t main_group, quick_group;	/* enum dial_group; 0 = modp2048; no PFS */
 	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
+	uint8_t mppe;			/* enum ppp_mppe … */
+	uint32_t mppe_bits;		/* … and what for, as in ppp_conf */
+	bool mppe_stateful;
 	uint16_t mru;
 	uint32_t ask;			/* inside address to ask for; 0 = any */
 	const char *tun;		/* "%d" in it is the session's number */
@@ -156,6 +160,7 @@ struct dsess {
 	struct l2tp_flow l2tp;
 	struct ppp_conf ppp_conf;
 	struct ppp ppp;
+	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	bool call;			/* the L2TP session is there: ppp lives */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
 	uint8_t head[IP_HEAD];		/* what stands in front of its IP packets; UDP's length is 0 */

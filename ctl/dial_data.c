@@ -175,9 +175,17 @@ static void tun_packet(struct dial_tun *t, const struct vnet_hdr *h, const uint8
 	}
 	for (unsigned i = 0; i < seg.n; i++) {
 		size_t len = seg_len(&seg, i);
+		uint8_t *to;
 		size_t all;
-		uint8_t *to = sess_room(s, len, &all);
 
+		if (s->mppe) {
+			uint8_t copy[PPP_MRU_DEFAULT];
+
+			seg_write(&seg, i, copy);
+			sess_send_ip(s, copy, len);
+			continue;
+		}
+		to = sess_room(s, len, &all);
 		seg_write(&seg, i, to);
 		data_commit(s, all);
 		s->out_packets++;

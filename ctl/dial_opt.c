@@ -13,7 +13,7 @@
 enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
-	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS,
+	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_NO_IPSEC, OPT_PORT,
 };
 
@@ -56,6 +56,7 @@ static const struct option options[] = {
 	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "mppe", required_argument, NULL, OPT_MPPE },
 	{ 0 },
 };
 
@@ -66,8 +67,9 @@ static void usage(void)
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"       culvert-dial [-v] -s server --no-ipsec [--port number] -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
-		"           [--auth pap|chap|mschapv2] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
+		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
+		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
@@ -180,9 +182,51 @@ static uint8_t auth(const char *arg)
 		return PPP_AUTH_PAP;
 	if (!strcmp(arg, "chap"))
 		return PPP_AUTH_CHAP_MD5;
+	if (!strcmp(arg, "eap"))
+		return PPP_AUTH_EAP_MSCHAPV2;
+	if (!strcmp(arg, "eap-md5"))
+		return PPP_AUTH_EAP_MD5;
 	if (strcmp(arg, "mschapv2"))
 		bad_usage("no such authentication method", arg);
 	return PPP_AUTH_MSCHAPV2;
+}
+
+/* "required,128,stateful": whether, then key lengths and states; all of a kind where none is named. */
+static void mppe(struct dial_conf *c, const char *arg)
+{
+	static const struct { const char *word; uint32_t bit; } words[] = {
+		{ "40", MPPE_40 }, { "56", MPPE_56 }, { "128", MPPE_128 }, { "stateless", MPPE_STATELESS },
+	};
+	char text[80], *at, *word;
+	bool any = false;
+
+	if (strlen(arg) >= sizeof(text))
+		bad_usage("no such kind of MPPE", arg);
+	strcpy(text, arg);
+	word = strtok_r(text, ",", &at);
+	c->mppe = word && !strcmp(word, "yes") ? PPP_MPPE_YES : PPP_MPPE_REQUIRED;
+	if (!word || (c->mppe != PPP_MPPE_YES && strcmp(word, "required")))
+		bad_usage("no such kind of MPPE", arg);
+	c->mppe_bits = 0;
+	c->mppe_stateful = false;
+	while ((word = strtok_r(NULL, ",", &at))) {
+		any = !strcmp(word, "stateful");
+		c->mppe_stateful |= any;
+		for (size_t i = 0; i < N_ELEMENTS(words) && !any; i++) {
+			if (!strcmp(word, words[i].word)) {
+				c->mppe_bits |= words[i].bit;
+				any = true;
+			}
+		}
+		if (!any)
+			bad_usage("no such kind of MPPE", arg);
+	}
+	if (!(c->mppe_bits & MPPE_KEYS))
+		c->mppe_bits |= MPPE_KEYS;
+	if (!(c->mppe_bits & MPPE_STATELESS) && !c->mppe_stateful) {
+		c->mppe_bits |= MPPE_STATELESS;
+		c->mppe_stateful = true;
+	}
 }
 
 static void option_long(struct dial_conf *c, int o, const char *arg)
@@ -298,6 +342,9 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 	case OPT_AUTH:
 		c->auth = auth(arg);
 		break;
+	case OPT_MPPE:
+		mppe(c, arg);
+		break;
 	case OPT_GROUP:
 		c->main_group = group(arg);
 		break;
@@ -321,7 +368,7 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 
 	*c = (struct dial_conf){
 		.sessions = 1, .port = 1701, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
-		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
+		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {
@@ -364,6 +411,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 		bad_usage("only with --no-ipsec", "--port");
 	if (c->ring && !c->source_pps)
 		bad_usage("only with --source", "--ring");
+	if (c->ring && c->mppe)
+		bad_usage("not with --mppe", "--ring");
 	if (c->again && c->tun)
 		bad_usage("not with --tun", "--again");
 	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))

@@ -141,19 +141,49 @@ uint8_t *sess_room(struct dsess *s, size_t n, size_t *ret_len)
 	return wr_room(&w, n);
 }
 
+/* The same where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static void send_mppe(struct dsess *s, const uint8_t *p, size_t n)
+{
+	size_t udp = s->d->conf.plain ? 0 : IP_UDP_HEADER, len = s->head_len + MPPE_OVERHEAD + n;
+	uint8_t *to = data_room(s, len), *header, *inside;
+	struct wr w = wr_of(to, len), length = wr_of(to, udp);
+
+	if (!to)
+		return;
+	wr_bytes(&w, s->head, s->head_len - 2u);
+	wr_u16(&w, PPP_COMP);
+	header = wr_room(&w, MPPE_HEADER);
+	inside = w.p + w.len;
+	wr_u16(&w, PPP_IP);
+	wr_bytes(&w, p, n);
+	if (!mppe_seal(s->mppe, header, inside, 2 + n))
+		return;
+	if (udp) {
+		(void)wr_room(&length, 4);
+		wr_u16(&length, (uint16_t)len);
+	}
+	data_commit(s, len);
+}
+
 void sess_send_ip(struct dsess *s, const uint8_t *p, size_t n)
 {
 	uint8_t *to;
 	struct wr w;
 	size_t len;
 
-	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp) || !(to = sess_room(s, n, &len)))
+	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp))
 		return;
-	w = wr_of(to, n);
-	wr_bytes(&w, p, n);
+	if (s->mppe) {
+		send_mppe(s, p, n);
+	} else if ((to = sess_room(s, n, &len))) {
+		w = wr_of(to, n);
+		wr_bytes(&w, p, n);
+		data_commit(s, len);
+	} else {
+		return;
+	}
 	s->out_packets++;
 	s->out_bytes += n;
-	data_commit(s, len);
 }
 
 /* ---- PPP ---- */
@@ -196,6 +226,23 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			break;
 		case PPP_EFF_UP:
 			came_up(s, now);
+			break;
+		case PPP_EFF_MPPE_ON:
+			mppe_free(s->mppe);
+			s->mppe = mppe_new(s->ppp.mppe_theirs, s->ppp.mppe_send, s->ppp.mppe_ours, s->ppp.mppe_recv);
+			if (!s->mppe)
+				fatal("out of memory");
+			if (s->d->conf.each)
+				printf("session=%u mppe in=%s out=%s\n", s->n, mppe_text(s->ppp.mppe_ours),
+					mppe_text(s->ppp.mppe_theirs));
+			break;
+		case PPP_EFF_MPPE_OFF:
+			mppe_free(s->mppe);
+			s->mppe = NULL;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			if (s->mppe)
+				mppe_flush(s->mppe);
 			break;
 		case PPP_EFF_AUTH:
 		case PPP_EFF_ADDR:
@@ -366,6 +413,28 @@ static void ip_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		data_tun_write(s, p, n);
 }
 
+static __attribute__((noinline)) void mppe_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	enum mppe_verdict v = mppe_open(s->mppe, p, n, now);
+	struct ppp_out po;
+	uint16_t proto;
+	struct rd in;
+
+	if (v == MPPE_OK) {
+		in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
+		if (ppp_frame(&in, &proto) && proto == PPP_IP) {
+			ip_in(s, p + (in.p - p), in.n, now);
+			return;
+		}
+	}
+	s->bad++;
+	if (v == MPPE_LOST) {
+		ppp_out_init(&po);
+		ppp_mppe_lost(&s->ppp, now, &po);
+		ppp_effects(s, &po, now);
+	}
+}
+
 /* Out of line: what these need on the stack is not for every packet. */
 static __attribute__((noinline)) void l2tp_in(struct dsess *s, struct rd r, uint16_t port, uint64_t now)
 {
@@ -403,13 +472,18 @@ void sess_l2tp(struct dsess *s, uint8_t *p, size_t n, uint16_t port, uint64_t no
 	}
 	l2tp_flow_heard(&s->l2tp, d.tunnel, now);
 	frame = r;
-	if (!ppp_frame(&frame, &proto) || proto != PPP_IP) {
+	if (!ppp_frame(&frame, &proto) || (proto != PPP_IP && (proto != PPP_COMP || !s->mppe))) {
 		ppp_in(s, r, now);
 		return;
 	}
 	/* The same bytes, to be written to. */
 	(void)wr_room(&own, (size_t)(frame.p - p));
-	ip_in(s, wr_room(&own, frame.n), frame.n, now);
+	if (proto == PPP_COMP)
+		mppe_in(s, wr_room(&own, frame.n), frame.n, now);
+	else if (s->mppe)
+		s->bad++;		/* in the clear, where that was not agreed on */
+	else
+		ip_in(s, wr_room(&own, frame.n), frame.n, now);
 }
 
 void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
@@ -566,6 +640,7 @@ void sess_start(struct dsess *s)
 		.auth = d->conf.auth, .mru = d->conf.mru, .want_dns = true, .want_ip = d->conf.ask,
 		.limits = PPP_LIMITS,
 		.auth_timeout_ms = 30000,
+		.mppe = d->conf.mppe, .mppe_bits = d->conf.mppe_bits, .mppe_stateful = d->conf.mppe_stateful,
 	};
 	user_name(s, s->ppp_conf.user, sizeof(s->ppp_conf.user));
 	str_copy(s->ppp_conf.password, sizeof(s->ppp_conf.password), d->conf.password);
@@ -669,6 +744,8 @@ void sess_free(struct dsess *s)
 	esp_sa_free(s->in);
 	esp_sa_free(s->out);
 	s->in = s->out = NULL;
+	mppe_free(s->mppe);
+	s->mppe = NULL;
 	s->call = false;
 	explicit_bzero(&s->ppp_conf, sizeof(s->ppp_conf));
 }

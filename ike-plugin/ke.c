@@ -20,12 +20,14 @@
 #include <string.h>
 #include <time.h>
 
+
 #include "ike-plugin/dh.h"
 #include "ike-plugin/plugin.h"
 
 enum {
 	QUIET_MS = 200,		/* without a login, before pairs are made again */
-	PAUSE_MS = 3,		/* after each: a tenth of a core at modp2048 */
+	PAUSE_TIMES = 9,	/* as long as a pair took, pause after it: a tenth of a core */
+	PAUSE_MIN_MS = 1,
 };
 
 static const uint16_t ids[] = {
@@ -57,13 +59,24 @@ static void pool_wait(unsigned ms)
 		;
 }
 
+/* What this thread has used of a processor. */
+static uint64_t thread_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void *pool_run(void *arg)
 {
 	pthread_mutex_lock(&pool.lock);
 	while (!pool.stop) {
 		const struct dh_group *g = dh_pool_wants(&pool.pairs);
 		uint64_t quiet_ms = now_ms() - pool.taken_ms;
+		uint64_t began_us;
 		struct dh_pair *p;
+		unsigned pause_ms;
 
 		if (!g) {
 			pthread_cond_wait(&pool.wake, &pool.lock);
@@ -74,11 +87,13 @@ static void *pool_run(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&pool.lock);
+		began_us = thread_cpu_us();
 		p = dh_pair_new(g);
+		pause_ms = (unsigned)MAX((thread_cpu_us() - began_us) * PAUSE_TIMES / 1000, PAUSE_MIN_MS);
 		pthread_mutex_lock(&pool.lock);
 		if (p)
 			dh_pool_put(&pool.pairs, p);
-		pool_wait(p ? PAUSE_MS : QUIET_MS);
+		pool_wait(p ? pause_ms : QUIET_MS);
 	}
 	pthread_mutex_unlock(&pool.lock);
 	return NULL;

@@ -263,15 +263,18 @@ static bool judge_chap_md5(const struct msg_auth_req *req, const struct user *us
 }
 
 /* RFC 2759 4: the Value field of a Response. */
-static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *user, uint8_t ret_auth[MSCHAP_AUTH])
+static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *user, struct msg_judged *ret)
 {
+	enum { NT_RESPONSE = 24 };
 	uint8_t hash[MSCHAP_HASH];
 	bool ok;
 
 	if (req->response_len != MSCHAP_VALUE || req->challenge_len != MSCHAP_CHALLENGE)
 		return false;
 	ok = mschap_nt_hash(user ? user->password : "", user ? user->password_len : 0, hash) &&
-	     mschap_check(req->response, req->challenge, rd_of(req->user, req->user_len), hash, ret_auth);
+	     mschap_check(req->response, req->challenge, rd_of(req->user, req->user_len), hash, ret->mschap_auth);
+	/* Made for a wrong answer as well: both take the same time. */
+	ret->mppe_keys = mschap_mppe_keys(hash, req->response + NT_RESPONSE, true, ret->mppe_send, ret->mppe_recv);
 	explicit_bzero(hash, sizeof(hash));
 	return ok;
 }
@@ -279,20 +282,26 @@ static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *us
 /* The engine agreed on the method with the peer; whether it may is asked here once more. */
 static bool may_use(const struct conf_tunnel *t, uint32_t method)
 {
-	return t->auth_methods & (method == AUTH_PAP ? CONF_AUTH_PAP : method == AUTH_CHAP_MD5 ? CONF_AUTH_CHAP :
-				  CONF_AUTH_MSCHAPV2);
+	static const uint8_t bits[] = {
+		[AUTH_PAP] = CONF_AUTH_PAP, [AUTH_CHAP_MD5] = CONF_AUTH_CHAP, [AUTH_MSCHAPV2] = CONF_AUTH_MSCHAPV2,
+		[AUTH_EAP_MD5] = CONF_AUTH_EAP_MD5, [AUTH_EAP_MSCHAPV2] = CONF_AUTH_EAP_MSCHAPV2,
+	};
+
+	return method < N_ELEMENTS(bits) && t->auth_methods & bits[method];
 }
 
 /* Is it the user's password?  The same work for a name that is not known (user NULL). */
-static bool judge_password(const struct msg_auth_req *req, const struct user *user, uint8_t ret_auth[MSCHAP_AUTH])
+static bool judge_password(const struct msg_auth_req *req, const struct user *user, struct msg_judged *ret)
 {
 	switch (req->method) {
 	case AUTH_PAP:
 		return judge_pap(req, user);
 	case AUTH_CHAP_MD5:
+	case AUTH_EAP_MD5:		/* RFC 3748 5.4: the same */
 		return judge_chap_md5(req, user);
 	case AUTH_MSCHAPV2:
-		return judge_mschapv2(req, user, ret_auth);
+	case AUTH_EAP_MSCHAPV2:
+		return judge_mschapv2(req, user, ret);
 	}
 	return false;
 }
@@ -339,9 +348,16 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return;
 	}
-	ok = judge_password(req, user, ret->mschap_auth);
+	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
+		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
+		return;
+	}
+	ok = judge_password(req, user, ret);
 	if (!ok || !user || !user->password_len) {
 		explicit_bzero(ret->mschap_auth, sizeof(ret->mschap_auth));
+		explicit_bzero(ret->mppe_send, sizeof(ret->mppe_send));
+		explicit_bzero(ret->mppe_recv, sizeof(ret->mppe_recv));
+		ret->mppe_keys = false;
 		str_copy(ret->why, sizeof(ret->why), "wrong name or password");
 		return;
 	}

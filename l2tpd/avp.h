@@ -43,6 +43,7 @@ struct avp {
 struct avp_rule {
 	const char *name;
 	bool mandatory;		/* M as we send it */
+	bool hide;		/* "may be hidden" */
 	uint16_t min, max;	/* octets of the value */
 	uint32_t msgs;		/* bits: the message types that it belongs to */
 };
@@ -55,6 +56,14 @@ bool avp_next(struct rd *msg, struct avp *ret);
 
 /* NULL for an attribute that is not recognised. */
 const struct avp_rule *avp_rule_of(uint16_t type);
+
+/* The secret of a tunnel, and the Random Vector that stands in the message (4.3). */
+struct avp_hiding {
+	struct rd secret, vector;
+};
+
+/* Append an AVP whose value is hidden; avp_rule.hide is not looked at. */
+void avp_put_hidden(struct wr *, enum avp_type, const struct avp_hiding *, struct rd value);
 
 /* Append an AVP of RFC 2661 with the M bit that its rule asks for. */
 void avp_put_u16(struct wr *, enum avp_type, uint16_t);

@@ -120,6 +120,7 @@ static void sess_free(struct sess *s, const char *reason)
 	e->n_sessions--;
 	list_del(&s->link);
 	event_free(s->timer);
+	mppe_free(s->mppe);
 	tunnel_conf_put(s->conf);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
@@ -154,7 +155,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < UNJUDGED_MAX && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
+	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
 		static struct log_rate rate;
 
@@ -259,6 +260,12 @@ static void ask(struct sess *s)
 	case PPP_AUTH_CHAP_MD5:
 		m.method = AUTH_CHAP_MD5;
 		break;
+	case PPP_AUTH_EAP_MD5:
+		m.method = AUTH_EAP_MD5;
+		break;
+	case PPP_AUTH_EAP_MSCHAPV2:
+		m.method = AUTH_EAP_MSCHAPV2;
+		break;
 	default:
 		m.method = AUTH_MSCHAPV2;
 	}
@@ -293,10 +300,26 @@ static void sess_up(struct sess *s)
 	peer_send(&f->e->manager, MSG_SESSION_UP, &m, sizeof(m), -1);
 }
 
+/* False: no memory. */
+static bool mppe_on(struct sess *s)
+{
+	const struct ppp *p = &s->ppp;
+
+	mppe_free(s->mppe);
+	s->mppe = mppe_new(p->mppe_theirs, p->mppe_send, p->mppe_ours, p->mppe_recv);
+	if (!s->mppe)
+		return false;
+	log_info("%s tun=%u call=%u mppe in=%s out=%s", s->flow->tag, s->tunnel_id, s->session_id,
+		mppe_text(p->mppe_ours), mppe_text(p->mppe_theirs));
+	return true;
+}
+
 static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 {
 	struct flow *f = s->flow;
+	struct ppp_out more;
 
+	ppp_out_init(&more);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ppp_effect *eff = &out->eff[i];
 
@@ -315,6 +338,19 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			peer_send(&f->e->manager, MSG_ADDR_WANT, &want, sizeof(want), -1);
 			break;
 		}
+		case PPP_EFF_MPPE_ON:
+			/* Nothing passes from now on until it has ended. */
+			if (!mppe_on(s))
+				ppp_close(&s->ppp, "out of memory", now, &more);
+			break;
+		case PPP_EFF_MPPE_OFF:
+			mppe_free(s->mppe);
+			s->mppe = NULL;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			if (s->mppe)
+				mppe_flush(s->mppe);
+			break;
 		case PPP_EFF_UP:
 			sess_up(s);
 			break;
@@ -333,6 +369,10 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		}
 		}
 	}
+	if (more.n) {
+		ppp_effects(s, &more, now);
+		return;
+	}
 	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
 }
 
@@ -343,6 +383,15 @@ void call_ppp(struct sess *s, struct rd frame, uint64_t now)
 	dump_in(s, frame);
 	ppp_out_init(&out);
 	ppp_input(&s->ppp, frame, now, &out);
+	ppp_effects(s, &out, now);
+}
+
+void call_mppe_lost(struct sess *s, uint64_t now)
+{
+	struct ppp_out out;
+
+	ppp_out_init(&out);
+	ppp_mppe_lost(&s->ppp, now, &out);
 	ppp_effects(s, &out, now);
 }
 
@@ -365,6 +414,9 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		return;
 	s->asking = false;
 	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
+	v.mppe_keys = m->mppe_keys;
+	memcpy(v.mppe_send, m->mppe_send, sizeof(v.mppe_send));
+	memcpy(v.mppe_recv, m->mppe_recv, sizeof(v.mppe_recv));
 	memcpy(v.dns, m->dns, sizeof(v.dns));
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
@@ -393,6 +445,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	}
 	ppp_out_init(&out);
 	ppp_verdict(&s->ppp, &v, now, &out);
+	explicit_bzero(&v, sizeof(v));
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }
@@ -510,6 +563,13 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			if (log_rate_ok(&rate, now))
 				log_info("%s tun=%u tunnel ended reason=\"%s\" result=%u error=%u", f->tag, eff->tunnel,
 				l2tp_reason_str(eff->reason), eff->result, eff->error);
+			/* Those that the core did not tell of one by one. */
+			LIST_EACH(&f->sessions, k) {
+				struct sess *s = CONTAINER_OF(k, struct sess, link);
+
+				if (s->tunnel_id == eff->tunnel)
+					sess_free(s, l2tp_reason_str(eff->reason));
+			}
 			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
 			break;
 		case L2TP_EFF_SESSION_UP:

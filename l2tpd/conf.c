@@ -18,6 +18,9 @@
 const struct conf_tunnel conf_tunnel_default = {
 	.l2tp_hello_interval_s = 60,
 	.l2tp_hello_timeout_s = 30,
+	.l2tp_max_tunnel = 2,
+	.l2tp_max_half_open = 2,
+	.l2tp_max_session = 4,
 	.l2tp_require_ipsec = true,
 	.mru = 1360,
 	.lcp_keepalive = true,
@@ -33,6 +36,13 @@ const struct conf_tunnel conf_tunnel_default = {
 	.ipcp_max_configure = 10,
 	.ipcp_max_terminate = 2,
 	.ipcp_max_nak_loop = 5,
+	.ccp_timeout_s = 3,
+	.ccp_max_configure = 10,
+	.ccp_max_terminate = 2,
+	.ccp_max_nak_loop = 5,
+	.mppe = CONF_MPPE_NO,
+	.mppe_keys = CONF_MPPE_40 | CONF_MPPE_56 | CONF_MPPE_128,
+	.mppe_states = CONF_MPPE_STATELESS | CONF_MPPE_STATEFUL,
 	/* The pre-shared key is known to all clients, so each of them can pose as the server:
 	 * PAP would hand it the others' passwords. */
 	.auth_methods = CONF_AUTH_MSCHAPV2,
@@ -48,6 +58,7 @@ const struct conf_radius conf_radius_default = RADIUS_DEFAULT;
 
 const struct conf_auth conf_auth_default = {
 	.users_file = CONF_DEFAULT_USERS,
+	.eap_capable = true,
 	.strip_nt_domain = true,
 	.radius_auth = RADIUS_DEFAULT,
 	.radius_acct = RADIUS_DEFAULT,
@@ -429,24 +440,24 @@ int conf_open_secret(const char *path, char ret_why[static 512])
 	return err;
 }
 
-/* ---- pre-shared keys ---- */
+/* ---- pre-shared keys and tunnel secrets ---- */
 
-void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos)
+void conf_read_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	const char *path, uint8_t secret[static CONF_SECRET_MAX], uint16_t *ret_len)
 {
-	struct conf_ike *ike = &p->c->ike[i];
 	char why[512], *buf;
 	size_t len;
-	int fd = conf_open_secret(ike->psk_file, why), err;
+	int fd = conf_open_secret(path, why), err;
 
 	if (fd < 0) {
-		conf_error(p, pos, "psk file: %s", why);
+		conf_error(p, pos, "%s: %s", what, why);
 		return;
 	}
 	/* The line may end as on DOS. */
 	err = read_all(fd, CONF_SECRET_MAX + 2, &buf, &len);
 	close(fd);
 	if (err) {
-		conf_error(p, pos, "psk file: %s cannot be read: %s", ike->psk_file, strerror(-err));
+		conf_error(p, pos, "%s: %s cannot be read: %s", what, path, strerror(-err));
 		return;
 	}
 	size_t all = len;
@@ -456,25 +467,29 @@ void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos)
 	if (len && buf[len - 1] == '\r')
 		len--;
 	if (len == 0)
-		conf_error(p, pos, "psk file: %s is empty", ike->psk_file);
+		conf_error(p, pos, "%s: %s is empty", what, path);
 	else if (len > CONF_SECRET_MAX)
-		conf_error(p, pos, "psk file: %s holds more than %d bytes", ike->psk_file, CONF_SECRET_MAX);
+		conf_error(p, pos, "%s: %s holds more than %d bytes", what, path, CONF_SECRET_MAX);
 	else if (memchr(buf, '\n', len))
-		conf_error(p, pos, "psk file: %s holds more than one line", ike->psk_file);
+		conf_error(p, pos, "%s: %s holds more than one line", what, path);
 	else {
-		memcpy(ike->psk, buf, len);
-		ike->psk_len = (uint16_t)len;
-		conf_judge_secret(p, pos, "the pre-shared key", ike->psk, len);
+		memcpy(secret, buf, len);
+		*ret_len = (uint16_t)len;
+		conf_judge_secret(p, pos, name, secret, len);
 	}
 	explicit_bzero(buf, all);
 	free(buf);
 }
 
-void conf_scrub(struct conf *c)
+void conf_scrub_but(struct conf *c, enum conf_secrets keep)
 {
-	for (unsigned i = 0; i < CONF_IKES; i++) {
+	for (unsigned i = 0; i < CONF_IKES && keep != CONF_SECRETS_IKE; i++) {
 		explicit_bzero(c->ike[i].psk, sizeof(c->ike[i].psk));
 		c->ike[i].psk_len = 0;
+	}
+	for (unsigned i = 0; i < CONF_TUNNELS && keep != CONF_SECRETS_L2TP; i++) {
+		explicit_bzero(c->tunnel[i].l2tp_secret, sizeof(c->tunnel[i].l2tp_secret));
+		c->tunnel[i].l2tp_secret_len = 0;
 	}
 	for (unsigned i = 0; i < CONF_AUTHS; i++) {
 		for (unsigned k = 0; k < CONF_RADIUS_SERVERS; k++) {
@@ -482,6 +497,11 @@ void conf_scrub(struct conf *c)
 			explicit_bzero(c->auth[i].radius_acct.server[k].secret, CONF_SECRET_MAX);
 		}
 	}
+}
+
+void conf_scrub(struct conf *c)
+{
+	conf_scrub_but(c, CONF_SECRETS_NONE);
 }
 
 /* ---- loading ---- */

@@ -78,9 +78,14 @@ MUST_USE int conf_parse_on(const struct conf_net *nets, unsigned n_nets, const c
  */
 void conf_print(FILE *, const struct conf *);
 
-/* Wipe the pre-shared keys and RADIUS secrets: for every copy that leaves the parent
- * for a process that has no business with them. */
+/* Wipe the pre-shared keys, tunnel secrets and RADIUS secrets: for every copy that leaves the
+ * parent for a process that has no business with them. */
 void conf_scrub(struct conf *);
+
+enum conf_secrets { CONF_SECRETS_NONE, CONF_SECRETS_IKE, CONF_SECRETS_L2TP };
+
+/* The same but for one kind of them. */
+void conf_scrub_but(struct conf *, enum conf_secrets keep);
 
 /*
  * Open a file that holds secrets (users, a pre-shared key) for reading.  Refused

@@ -467,6 +467,36 @@ static void check_nat(struct conf_parse *p)
 		f->nat_on, names[0] ? "; there are: " : "", names);
 }
 
+static void check_tunnels(struct conf_parse *p)
+{
+	for (unsigned i = 0; i < p->c->n_tunnel; i++) {
+		const struct conf_tunnel *t = &p->c->tunnel[i];
+
+		if (t->l2tp_hide_avps && !t->l2tp_secret_len && !t->l2tp_secret_file[0])
+			conf_warn(p, p->at_tunnel[i], "l2tp-hide-avps yes hides nothing without a secret that both ends "
+				"have: write l2tp-secret, too");
+	}
+}
+
+/* RFC 3079 3: keys come from MS-CHAPv2 alone. */
+static void check_mppe(struct conf_parse *p)
+{
+	for (unsigned i = 0; i < p->c->n_tunnel; i++) {
+		const struct conf_tunnel *t = &p->c->tunnel[i];
+
+		if (t->mppe == CONF_MPPE_NO)
+			continue;
+		if (!(t->auth_methods & CONF_AUTH_KEYS))
+			conf_error(p, p->at_mppe[i], "mppe takes its keys from mschapv2 or eap, which authentication-method leaves out");
+		else if (t->mppe == CONF_MPPE_REQUIRED && t->auth_methods & ~CONF_AUTH_KEYS)
+			conf_warn(p, p->at_mppe[i], "with mppe required only mschapv2 and eap are offered, since the other "
+				"methods make no keys");
+		if (t->l2tp_require_ipsec)
+			conf_warn(p, p->at_mppe[i], "ESP encrypts all of this tunnel already, and mppe does it a second "
+				"time: take it out unless a client insists");
+	}
+}
+
 /* What works and had better not. */
 static void check_weak(struct conf_parse *p)
 {
@@ -545,6 +575,8 @@ void conf_check(struct conf_parse *p)
 	check_pools(p);
 	check_nets(p);
 	check_nat(p);
+	check_tunnels(p);
+	check_mppe(p);
 	check_weak(p);
 	check_files(p);
 	if (!p->msgs->errors) {

@@ -234,6 +234,16 @@ static void put_psk(struct conf_ike *k, const char *word)
 	memcpy(k->psk, word, k->psk_len);
 }
 
+static void put_tunnel_secret(struct conf_tunnel *t, bool same)
+{
+	const char *word = same ? SAME : OTHER;
+
+	t->l2tp_secret_len = (uint16_t)strlen(word);
+	memcpy(t->l2tp_secret, word, t->l2tp_secret_len);
+	if (!same)		/* the same file may hold another one now */
+		memset(t->l2tp_secret_file, 0, sizeof(t->l2tp_secret_file));
+}
+
 static void put_secrets(struct conf_radius *ret, const struct conf_radius *r, const struct conf_radius *was)
 {
 	for (unsigned i = 0; i < r->n_server; i++) {
@@ -261,6 +271,17 @@ static void mask(struct conf *ret, const struct conf *c, const struct conf *was)
 		put_psk(&ret->ike[i], same ? SAME : OTHER);
 		if (!same)		/* the same file may hold another one now */
 			memset(ret->ike[i].psk_file, 0, sizeof(ret->ike[i].psk_file));
+	}
+	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		const struct conf_tunnel *x = &c->tunnel[i], *y = x;
+
+		for (unsigned k = 0; was && k < was->n_tunnel; k++)
+			if (!strcmp(x->name, was->tunnel[k].name) && was->tunnel[k].l2tp_secret_len)
+				y = &was->tunnel[k];
+		if (!x->l2tp_secret_len && !x->l2tp_secret_file[0])
+			continue;
+		put_tunnel_secret(&ret->tunnel[i], x->l2tp_secret_len == y->l2tp_secret_len &&
+			!memcmp(x->l2tp_secret, y->l2tp_secret, x->l2tp_secret_len));
 	}
 	for (unsigned i = 0; i < c->n_auth; i++) {
 		const struct conf_auth *a = NULL;

@@ -118,7 +118,7 @@ struct conf_parse {
 	struct conf_pos at_interface[CONF_INTERFACES], at_auth[CONF_AUTHS], at_users[CONF_AUTHS];
 	struct conf_pos at_bind[CONF_BINDS], at_bind_name[CONF_BINDS][3], at_interface_ipcp[CONF_INTERFACES];
 	struct conf_pos at_port[CONF_TUNNELS][CONF_LISTENS];	/* of listen on; line 0: none is written */
-	struct conf_pos at_methods[CONF_TUNNELS], at_proposals, at_off, at_nat;
+	struct conf_pos at_methods[CONF_TUNNELS], at_mppe[CONF_TUNNELS], at_proposals, at_off, at_nat;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
 	char bind_name[CONF_BINDS][3][CONF_NAME_MAX];	/* tunnel, authentication, interface */
@@ -145,8 +145,9 @@ bool conf_push_text(struct conf_parse *p, const char *name, char *buf, size_t le
 bool conf_push_file(struct conf_parse *p, const char *path, struct conf_pos pos);
 void conf_pop(struct conf_parse *p);
 
-/* The pre-shared key of p->c->ike[i] from its psk_file. */
-void conf_read_psk(struct conf_parse *p, unsigned i, struct conf_pos pos);
+/* A secret from its file. what: "psk file"; name, as in conf_judge_secret(): "the pre-shared key". */
+void conf_read_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	const char *path, uint8_t secret[static CONF_SECRET_MAX], uint16_t *ret_len);
 /* Warn about a secret that is soon guessed; what: "the pre-shared key". */
 void conf_judge_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const uint8_t *s, size_t len);
 

@@ -175,9 +175,24 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 			fprintf(f, " port %u", t->listen[i].port);
 		putc('\n', f);
 	}
-	fprintf(f, "\tauthentication-method%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
-		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "");
+	fprintf(f, "\tauthentication-method%s%s%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
+		t->auth_methods & CONF_AUTH_CHAP ? " chap" : "", t->auth_methods & CONF_AUTH_MSCHAPV2 ? " mschapv2" : "",
+		t->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? " eap" : "", t->auth_methods & CONF_AUTH_EAP_MD5 ? " eap-md5" : "");
 	put_options(f, IN_TUNNEL, t, "\t");
+	if (*t->l2tp_secret_file) {
+		fputs("\tl2tp-secret file ", f);
+		put_text(f, t->l2tp_secret_file);
+		putc('\n', f);
+	} else if (t->l2tp_secret_len) {
+		fputs("\tl2tp-secret ", f);
+		put_quoted(f, (const char *)t->l2tp_secret, t->l2tp_secret_len);
+		putc('\n', f);
+	}
+	fprintf(f, "\tmppe %s\n\tmppe-key-length%s%s%s\n\tmppe-key-state%s%s\n",
+		t->mppe == CONF_MPPE_REQUIRED ? "required" : t->mppe == CONF_MPPE_YES ? "yes" : "no",
+		t->mppe_keys & CONF_MPPE_40 ? " 40" : "", t->mppe_keys & CONF_MPPE_56 ? " 56" : "",
+		t->mppe_keys & CONF_MPPE_128 ? " 128" : "", t->mppe_states & CONF_MPPE_STATELESS ? " stateless" : "",
+		t->mppe_states & CONF_MPPE_STATEFUL ? " stateful" : "");
 	put_dump(f, "debug-dump-pktin", t->dump_in);
 	put_dump(f, "debug-dump-pktout", t->dump_out);
 	fputs("}\n", f);

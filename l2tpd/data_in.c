@@ -40,6 +40,7 @@ enum {
 struct gram {
 	struct list link;			/* in grams_free, a flow's queue, or rx.grams */
 	size_t len, seg;
+	uint64_t at_ms;				/* when it was received */
 	struct engine_sock *sock;
 	struct addr peer, local;
 	uint8_t buf[DATA_DATAGRAM];
@@ -147,6 +148,45 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		hold_put(&s->hold, NULL, p, n, now);
 }
 
+/* A packet in the clear from who agreed to encrypt: Windows sends some before its first encrypted one. */
+static void mppe_clear(struct sess *s, uint64_t now)
+{
+	ppp_heard(&s->ppp, now);
+	s->flow->e->count.mppe_clear++;
+	s->row->in_errors++;
+}
+
+/* The information of a PPP frame that MPPE made, n bytes at p. */
+static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct engine *e = s->flow->e;
+	struct rd in;
+	uint16_t proto;
+
+	switch (mppe_open(s->mppe, p, n, now)) {
+	case MPPE_LOST:
+		e->count.mppe_lost++;
+		s->row->in_errors++;
+		coal_flush(&rx.coal);
+		call_mppe_lost(s, now);
+		return;
+	case MPPE_DROP:
+		e->count.mppe_bad++;
+		s->row->in_errors++;
+		return;
+	case MPPE_OK:
+		break;
+	}
+	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
+	/* RFC 3078 4: network protocols alone are encrypted, and of these IP alone was agreed on. */
+	if (!ppp_frame(&in, &proto) || proto != PPP_IP) {
+		e->count.mppe_bad++;
+		s->row->in_errors++;
+		return;
+	}
+	ip_in(s, p + (in.p - p), in.n, now);
+}
+
 /* An L2TP message of the flow's client, n bytes at p, from its UDP port. */
 static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_t now)
 {
@@ -179,8 +219,14 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 	if (!ppp_frame(&frame, &proto)) {
 		e->count.ppp_bad++;
 	} else if (proto == PPP_IP) {
+		/* What is not encrypted where it was agreed to be is nobody's word. */
+		if (s->mppe)
+			mppe_clear(s, now);
 		/* The batch is ours to write to; coal does. */
-		ip_in(s, p + (frame.p - p), frame.n, now);
+		else
+			ip_in(s, p + (frame.p - p), frame.n, now);
+	} else if (proto == PPP_COMP && s->mppe) {
+		mppe_in(s, p + (frame.p - p), frame.n, now);
 	} else {
 		coal_flush(&rx.coal);
 		call_ppp(s, r, now);
@@ -338,12 +384,12 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 }
 
 /* The packets of a datagram of plain L2TP: nothing of them is sealed. */
-static void plain_in(struct gram *g, uint64_t now)
+static void plain_in(struct gram *g, size_t from, uint64_t now)
 {
 	struct engine *e = g->sock->e;
 	struct flow *f = plain_find(e, &g->local, &g->peer);
 
-	for (size_t at = 0; at < g->len; at += g->seg) {
+	for (size_t at = from; at < g->len; at += g->seg) {
 		size_t n = MIN(g->seg, g->len - at);
 
 		e->count.rx_packets++;
@@ -355,18 +401,18 @@ static void plain_in(struct gram *g, uint64_t now)
 	}
 }
 
-/* All packets of a datagram, which is in the batch from then on. */
-static void gram_in(struct gram *g, uint64_t now)
+/* All packets of a datagram from byte `from` on; it is in the batch from then on. */
+static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
 	struct engine *e = g->sock->e;
 
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
 	if (g->sock->plain) {
-		plain_in(g, now);
+		plain_in(g, from, now);
 		return;
 	}
-	for (size_t at = 0; at < g->len; at += g->seg)
+	for (size_t at = from; at < g->len; at += g->seg)
 		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
 }
 
@@ -466,12 +512,18 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 		struct flow *f = CONTAINER_OF(t, struct flow, in_turn);
 		struct gram *g = flow_take(f);
 		unsigned n = (unsigned)((g->len + g->seg - 1) / g->seg);
+		size_t from = 0;
 
+		/* One packet of it is lost, so that its sender slows down. */
+		if (codel_take(&f->in_codel, now - g->at_ms, list_empty(&f->in_queue), now)) {
+			e->count.in_slowed++;
+			from = g->seg;
+		}
 		left -= (int)n;
 		turn_pay(t, g->len, n);		/* before: the flow may end meanwhile */
 		if (list_empty(&f->in_queue))
 			turn_rest(&e->in_turns, t);
-		gram_in(g, now);
+		gram_in(g, from, now);
 		if (rx.bytes >= RX_BYTES)
 			rx_finish(e, now);
 	}
@@ -537,7 +589,7 @@ static void gram_queue(struct engine *e, struct gram *g)
 	if (!f) {
 		uint64_t now = now_ms();
 
-		gram_in(g, now);
+		gram_in(g, 0, now);
 		rx_finish(e, now);
 		return;
 	}
@@ -547,7 +599,7 @@ static void gram_queue(struct engine *e, struct gram *g)
 }
 
 /* Read up to RX_BUFS datagrams. True: there may be more. */
-static bool receive(struct engine_sock *sock, int fd)
+static bool receive(struct engine_sock *sock, int fd, uint64_t now)
 {
 	static struct sockaddr_storage from[RX_BUFS];
 	static union {
@@ -573,6 +625,7 @@ static bool receive(struct engine_sock *sock, int fd)
 	for (int i = (int)room; i-- > MAX(n, 0);)
 		gram_put(g[i]);
 	for (int i = 0; i < n; i++) {
+		g[i]->at_ms = now;
 		if (gram_parse(g[i], sock, &msg[i], &from[i]))
 			gram_queue(sock->e, g[i]);
 		else
@@ -585,7 +638,9 @@ void data_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine_sock *sock = arg;
 
-	for (int round = 0; round < RX_ROUNDS && receive(sock, fd); round++)
+	uint64_t now = now_ms();
+
+	for (int round = 0; round < RX_ROUNDS && receive(sock, fd, now); round++)
 		;
 	event_active(sock->e->in_pump, EV_TIMEOUT, 0);
 }

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/rd.h"
 #include "base/wr.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 #include "l2tpd/seg.h"
@@ -34,9 +35,11 @@ enum {
 	TX_PKTS = 512,				/* packets that wait to be sealed */
 	TX_BYTES = 512 << 10,			/* and theirs, sealed: half of a core's second-level cache */
 	TRAIN_MAX = 64, TRAIN_BYTES = 65000,	/* of one UDP_SEGMENT send */
+	TRAINS = 64,				/* of one sendmmsg */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
-	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
+	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
+	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
 
 /* What waits to be sealed and sent, in order, without gaps. */
@@ -52,6 +55,7 @@ static struct tx {
 /* What a TUN gave: a virtio header, then the packet. */
 struct waiting {
 	struct list link;			/* in waiting_free, or in a session's queue */
+	uint64_t at_ms;				/* when it was read */
 	size_t n;				/* bytes of both */
 	uint8_t raw[VNET_HDR + DATA_DATAGRAM];
 };
@@ -109,6 +113,12 @@ static uint8_t *tx_room(struct flow *f, size_t n)
 	k->len = n;
 	k->next_header = IPPROTO_UDP;
 	return k->p + esp_payload_offset(s->out);
+}
+
+/* What tx_room() gave last is not sent. */
+static void tx_undo(void)
+{
+	tx.used = (size_t)(tx.pkt[--tx.n].p - tx.arena);
 }
 
 /* n packets of at most len bytes of payload will come: they should not be torn into two batches. */
@@ -169,21 +179,91 @@ void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 
 /* ---- IP ---- */
 
-/* What a TUN gave for the session: how many packets left. */
-static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
+/* Packets from `first` on where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	tx_expect(f, seg->n, s->head_len + MPPE_OVERHEAD + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i), len = s->head_len + MPPE_OVERHEAD + n;
+		uint8_t *p, *header, *inside;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, len);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		w = wr_of(p, len);
+		wr_bytes(&w, s->head, s->head_len - 2u);
+		wr_u16(&w, PPP_COMP);
+		header = wr_room(&w, MPPE_HEADER);
+		inside = w.p + w.len;
+		wr_u16(&w, PPP_IP);
+		seg_write(seg, i, wr_room(&w, n));
+		if (!mppe_seal(s->mppe, header, inside, 2 + n)) {
+			tx_undo();
+			s->row->out_errors++;
+			continue;
+		}
+		if (!f->plain) {
+			w = wr_of(p, DATA_UDP_HDR);
+			(void)wr_room(&w, 4);
+			wr_u16(&w, (uint16_t)len);
+		}
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
+/*
+ * The queue is too long (codel.h).  Who said that he listens to marks (ECN, RFC 3168)
+ * gets one, in all of the super-packet: false.  True: one packet is to be lost.
+ */
+static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
+{
+	size_t hdr = (ip[0] & 15) * 4u;
+
+	s->flow->e->count.out_slowed++;
+	if (n < IP_HDR_MIN || hdr < IP_HDR_MIN || hdr > n || !(ip[1] & IP_ECT))
+		return true;
+	ip[1] |= IP_CE;
+	csum_store(ip + IP_CSUM_AT, 0);
+	csum_store(ip + IP_CSUM_AT, (uint16_t)~csum_fold(csum_add(0, ip, hdr)));
+	return false;
+}
+
+/* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
+static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct rd r = rd_of(k->raw, k->n);
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0;
+	unsigned sent = 0, first = 0;
 	size_t bytes = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
 		s->row->out_errors++;
 		return 0;
+	}
+	/* The first, so that those behind it tell of the gap. */
+	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
+		s->row->out_errors++;
+		first = 1;
 	}
 	memcpy(&v, hdr, sizeof(v));
 	if (!seg_begin(&seg, &v, r.p, r.n)) {
@@ -197,8 +277,10 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		s->row->out_errors += seg.n;
 		return 0;
 	}
+	if (s->mppe)
+		return mppe_out(s, &seg, first, now);
 	tx_expect(f, seg.n, s->head_len + seg.size);
-	for (unsigned i = 0; i < seg.n; i++) {
+	for (unsigned i = first; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
 		uint8_t *p;
 		struct wr w;
@@ -317,7 +399,7 @@ static struct waiting *waiting_get(struct engine *e)
 }
 
 /* What a shared TUN has, into the queues of its sessions. False: there is no room left. */
-static bool shared_read(struct shared_tun *t)
+static bool shared_read(struct shared_tun *t, uint64_t now)
 {
 	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
 		struct waiting *k;
@@ -328,6 +410,7 @@ static bool shared_read(struct shared_tun *t)
 		k = waiting_get(t->e);
 		if (!k)
 			return false;
+		k->at_ms = now;
 		err = tun_read(t->e, t->fd, k);
 		if (err) {
 			waiting_put(k);
@@ -358,14 +441,14 @@ static bool shared_read(struct shared_tun *t)
 }
 
 /* All of them; one after whom no room was left comes last the next time. */
-static void shared_read_all(struct engine *e)
+static void shared_read_all(struct engine *e, uint64_t now)
 {
 	static unsigned first;
 
 	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
 		unsigned at = (first + i) % CONF_INTERFACES;
 
-		if (e->shared[at].readable && !shared_read(&e->shared[at])) {
+		if (e->shared[at].readable && !shared_read(&e->shared[at], now)) {
 			first = at + 1;
 			return;
 		}
@@ -405,16 +488,18 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct turn *t;
 	int left = PUMP_PKTS;
 
-	shared_read_all(e);
+	shared_read_all(e, now);
 	while (left > 0 && (t = turns_next(&e->out_turns))) {
 		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);
 		unsigned sent;
+		bool slow;
 
 		left--;
 		if (!k)
 			continue;
-		sent = ip_out(s, k, now);
+		slow = k != &at_hand && codel_take(&s->out.codel, now - k->at_ms, list_empty(&s->out.queue), now);
+		sent = ip_out(s, k, slow, now);
 		left -= (int)sent;
 		turn_pay(t, k->n, sent);
 		waiting_put(k);
@@ -454,69 +539,130 @@ void out_init(struct engine *e)
 
 /* ---- sealing and sending ---- */
 
-/* One send of n packets from tx.pkt[at], all of one path: bytes of them, which have no gaps between. 0 or -errno. */
-static int send_train(struct engine *e, unsigned at, unsigned n, size_t bytes)
-{
-	struct iovec iov = { .iov_base = tx.pkt[at].p, .iov_len = bytes };
-	const struct path *path = tx.path[at];
-	struct sockaddr_storage to;
+/* One send: n packets from tx.pkt[at] on, all of one path, bytes of them, which have no gaps between. */
+struct train {
+	unsigned at, n;
+	size_t bytes;
+};
+
+/* Trains for one sendmmsg, and what the kernel wants to know of each. */
+static struct {
+	unsigned n;
+	struct train train[TRAINS];
+	struct mmsghdr msg[TRAINS];
+	struct iovec iov[TRAINS];
+	struct sockaddr_storage to[TRAINS];
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} ctl = { 0 };
-	struct msghdr h = {
-		.msg_name = &to, .msg_namelen = addr_to_sa(&path->peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	} ctl[TRAINS];
+} sends;
+
+/* The control message behind *used bytes of h's, with room for n more. */
+static void *ctl_add(struct msghdr *h, size_t *used, int level, int type, size_t n)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((char *)h->msg_control + *used);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(n);
+	*used += CMSG_SPACE(n);
+	return CMSG_DATA(c);
+}
+
+/* From the address that the client sends to, and in packets of one size. */
+static void send_describe(unsigned i)
+{
+	const struct train *t = &sends.train[i];
+	const struct path *path = tx.path[t->at];
+	struct msghdr *h = &sends.msg[i].msg_hdr;
 	size_t used = 0;
 
+	sends.iov[i] = (struct iovec){ .iov_base = tx.pkt[t->at].p, .iov_len = t->bytes };
+	*h = (struct msghdr){
+		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&path->peer, &sends.to[i]),
+		.msg_iov = &sends.iov[i], .msg_iovlen = 1, .msg_control = sends.ctl[i].buf,
+	};
 	if (path->local.family == 4) {
 		struct in_pktinfo pi = { .ipi_ifindex = 0 };
 
 		memcpy(&pi.ipi_spec_dst, path->local.ip, 4);
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-		used += CMSG_SPACE(sizeof(pi));
+		memcpy(ctl_add(h, &used, IPPROTO_IP, IP_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	} else {
 		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
 
 		memcpy(&pi.ipi6_addr, path->local.ip, 16);
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(pi));
-		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
-		used += CMSG_SPACE(sizeof(pi));
+		memcpy(ctl_add(h, &used, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	}
-	if (n > 1) {
-		uint16_t seg = (uint16_t)tx.pkt[at].len;
+	if (t->n > 1) {
+		uint16_t seg = (uint16_t)tx.pkt[t->at].len;
 
-		c = CMSG_NXTHDR(&h, c);
-		c->cmsg_level = SOL_UDP;
-		c->cmsg_type = UDP_SEGMENT;
-		c->cmsg_len = CMSG_LEN(sizeof(seg));
-		memcpy(CMSG_DATA(c), &seg, sizeof(seg));
-		used += CMSG_SPACE(sizeof(seg));
+		memcpy(ctl_add(h, &used, SOL_UDP, UDP_SEGMENT, sizeof(seg)), &seg, sizeof(seg));
 	}
-	h.msg_controllen = used;
-	e->count.tx_sends++;
-	/* Nothing leaves in the clear by a socket that is for ESP. */
-	assert(e->sock[path->sock].plain == tx.plain);
-	return sendmsg(e->sock[path->sock].fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	h->msg_controllen = used;
 }
 
-static void send_one_by_one(struct engine *e, unsigned at, unsigned n)
+static void send_done(struct engine *e, const struct train *t, int err)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (send_train(e, at + i, 1, tx.pkt[at + i].len) < 0) {
-			e->count.tx_full++;
-			continue;
-		}
-		e->count.tx_packets++;
-		e->count.tx_bytes += tx.pkt[at + i].len;
+	e->count.tx_sends++;
+	if (err) {
+		e->count.tx_full += t->n;
+		return;
 	}
+	e->count.tx_packets += t->n;
+	e->count.tx_bytes += t->bytes;
+}
+
+/* This path takes no trains. */
+static void send_one_by_one(struct engine *e, const struct train *t)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		struct train one = { .at = t->at + i, .n = 1, .bytes = tx.pkt[t->at + i].len };
+		int fd = e->sock[tx.path[t->at]->sock].fd;
+
+		/* In the place of the train that failed, which is not looked at again. */
+		sends.train[0] = one;
+		send_describe(0);
+		send_done(e, &one, sendmsg(fd, &sends.msg[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0);
+	}
+}
+
+/* All trains that were put together, by one socket. */
+static void send_all(struct engine *e)
+{
+	unsigned n = sends.n;
+	const struct engine_sock *sock;
+	int fd;
+
+	if (!n)
+		return;
+	sock = &e->sock[tx.path[sends.train[0].at]->sock];
+	fd = sock->fd;
+	/* Nothing leaves in the clear by a socket that is for ESP. */
+	assert(sock->plain == tx.plain);
+	for (unsigned i = 0; i < n; i++)
+		send_describe(i);
+	for (unsigned i = 0; i < n;) {
+		int done = sendmmsg(fd, &sends.msg[i], n - i, MSG_DONTWAIT | MSG_NOSIGNAL), err = done < 0 ? errno : 0;
+		struct train t;
+
+		for (; done > 0; done--)
+			send_done(e, &sends.train[i++], 0);
+		if (!err)
+			continue;	/* fewer than all: the next call says why */
+		t = sends.train[i++];
+		if (t.n > 1 && (err == EMSGSIZE || err == EINVAL || err == EIO)) {
+			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
+			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
+			 * where no packet can go now (no route, a full buffer). */
+			tx.path[t.at]->no_train = true;
+			e->count.tx_sends++;
+			send_one_by_one(e, &t);
+		} else {
+			send_done(e, &t, err);
+		}
+	}
+	sends.n = 0;
 }
 
 void data_flush(struct engine *e)
@@ -531,7 +677,6 @@ void data_flush(struct engine *e)
 		struct path *path = tx.path[at];
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
-		int err;
 
 		if (tx.pkt[at].verdict != ESP_OK || path->sock < 0) {
 			if (tx.pkt[at].verdict == ESP_EXHAUSTED)
@@ -549,21 +694,12 @@ void data_flush(struct engine *e)
 			if (tx.pkt[at + k - 1].len < seg || path->no_train)
 				break;
 		}
-		err = send_train(e, at, k, bytes);
-		if (k > 1 && (err == -EMSGSIZE || err == -EINVAL || err == -EIO)) {
-			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
-			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
-			 * where no packet can go now (no route, a full buffer). */
-			path->no_train = true;
-			send_one_by_one(e, at, k);
-		} else if (err) {
-			e->count.tx_full += k;
-		} else {
-			e->count.tx_packets += k;
-			e->count.tx_bytes += bytes;
-		}
+		if (sends.n == TRAINS || (sends.n && tx.path[sends.train[0].at]->sock != path->sock))
+			send_all(e);
+		sends.train[sends.n++] = (struct train){ .at = at, .n = k, .bytes = bytes };
 		at += k;
 	}
+	send_all(e);
 	tx.n = 0;
 	tx.used = 0;
 }

@@ -131,6 +131,13 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	l->rws = LNS_WINDOW;
 	l->hello_interval_ms = c->l2tp_hello_interval_s * 1000u;
 	l->hello_timeout_ms = c->l2tp_hello_timeout_s * 1000u;
+	l->max_tunnels = c->l2tp_max_tunnel;
+	l->max_half_open = c->l2tp_max_half_open;
+	l->max_sessions = c->l2tp_max_session;
+	_Static_assert(sizeof(l->secret) == sizeof(c->l2tp_secret), "a tunnel's secret fits");
+	memcpy(l->secret, c->l2tp_secret, sizeof(l->secret));
+	l->secret_len = (uint8_t)c->l2tp_secret_len;
+	l->hide = c->l2tp_hide_avps;
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,
@@ -139,6 +146,8 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 					  c->lcp_max_nak_loop },
 			[PPP_FSM_IPCP] = { c->ipcp_timeout_s * 1000u, c->ipcp_max_configure, c->ipcp_max_terminate,
 					   c->ipcp_max_nak_loop },
+			[PPP_FSM_CCP] = { c->ccp_timeout_s * 1000u, c->ccp_max_configure, c->ccp_max_terminate,
+					  c->ccp_max_nak_loop },
 		},
 		.keepalive = c->lcp_keepalive,
 		.keepalive_interval_ms = c->lcp_keepalive_interval_s * 1000u,
@@ -148,7 +157,17 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	};
 	p->auth = (uint8_t)((c->auth_methods & CONF_AUTH_PAP ? PPP_AUTH_PAP : 0) |
 		(c->auth_methods & CONF_AUTH_CHAP ? PPP_AUTH_CHAP_MD5 : 0) |
-		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0));
+		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0) |
+		(c->auth_methods & CONF_AUTH_EAP_MD5 ? PPP_AUTH_EAP_MD5 : 0) |
+		(c->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : 0));
+	p->mppe = c->mppe == CONF_MPPE_REQUIRED ? PPP_MPPE_REQUIRED : c->mppe == CONF_MPPE_YES ? PPP_MPPE_YES : PPP_MPPE_NO;
+	p->mppe_bits = (c->mppe_keys & CONF_MPPE_40 ? MPPE_40 : 0u) | (c->mppe_keys & CONF_MPPE_56 ? MPPE_56 : 0u) |
+		(c->mppe_keys & CONF_MPPE_128 ? MPPE_128 : 0u) |
+		(c->mppe_states & CONF_MPPE_STATELESS ? MPPE_STATELESS : 0u);
+	p->mppe_stateful = c->mppe_states & CONF_MPPE_STATEFUL;
+	/* The others make no keys. */
+	if (p->mppe == PPP_MPPE_REQUIRED)
+		p->auth &= PPP_AUTH_KEYS;
 	str_copy(p->name, sizeof(p->name), c->chap_name[0] ? c->chap_name : l->host_name);
 	return t;
 }
@@ -356,8 +375,12 @@ void engine_main(void)
 	*e.no_tunnel = (struct tunnel_conf){ .refs = 1, .removed = true, .l2tp = l2tp_conf_default };
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e.shared[i] = (struct shared_tun){ .e = &e, .fd = -1 };
+	if (!l2tp_secret_init())
+		fatal("OpenSSL has no MD5: tunnels cannot be authenticated");
 	if (!esp_init())
 		fatal("OpenSSL has no AES or no random numbers: ESP cannot work");
+	if (!mppe_init())
+		fatal("OpenSSL has no RC4 (its legacy provider): MPPE cannot work");
 	esp_tune(cpu_ns);
 	data_init(&e);
 	child_start(&e.parent, e.base, ROLE_ENGINE, parent_msg, &e);

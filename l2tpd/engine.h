@@ -24,10 +24,12 @@
 #include "base/proto.h"
 #include "esp/esp.h"
 #include "l2tpd/bucket.h"
+#include "l2tpd/codel.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
 #include "l2tpd/turns.h"
+#include "ppp/mppe.h"
 #include "ppp/ppp.h"
 
 struct engine;
@@ -37,7 +39,6 @@ enum {
 	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
 	HELD_MS = 1000,
 	HELD_LEN = 2048,	/* longer ones are not worth it */
-	UNJUDGED_MAX = 2,	/* calls of one client without a good login */
 };
 
 /* A packet that came too early. */
@@ -107,6 +108,7 @@ struct flow {
 	struct turn in_turn;		/* in engine.in_turns */
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
+	struct codel in_codel;
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
@@ -122,6 +124,7 @@ struct sess_out {
 	struct turn turn;		/* in engine.out_turns */
 	struct list queue;		/* shared TUN: what was read from it, oldest first … */
 	size_t queued;			/* … and the bytes of that */
+	struct codel codel;
 };
 
 /* One PPP link over one L2TP session. */
@@ -145,6 +148,7 @@ struct sess {
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
 	struct bucket in_limit, out_limit;
+	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
@@ -180,8 +184,8 @@ struct shared_tun {
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
-	X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_limited) X(out_limited) \
+	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
+	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited) \
 	X(plain_stranger) X(plain_refused) X(plain_evicted)
 
 struct engine_count {
@@ -357,6 +361,8 @@ void call_l2tp_expire(struct flow *, uint64_t now);
 void call_close_all(struct flow *, const char *reason, bool tell);
 /* A PPP frame that is not IP. */
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
+/* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
+void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_route(struct engine *, const struct msg_session *);

@@ -21,6 +21,7 @@ const struct l2tp_conf l2tp_conf_default = {
 	.setup_timeout_ms = 30000,
 	.idle_timeout_ms = 16000,
 	.max_tunnels = 2,
+	.max_half_open = 2,
 	.max_sessions = 4,
 };
 
@@ -39,6 +40,7 @@ const char *l2tp_reason_str(enum l2tp_reason r)
 		[L2TP_REASON_REFUSED] = "refused",
 		[L2TP_REASON_PROTOCOL] = "protocol error",
 		[L2TP_REASON_TIE] = "lost tie-breaker",
+		[L2TP_REASON_AUTH] = "tunnel authentication failed",
 		[L2TP_REASON_TUNNEL] = "tunnel gone",
 	};
 
@@ -57,6 +59,8 @@ const char *l2tp_counter_name(enum l2tp_counter n)
 		[L2TP_CNT_ILLEGAL] = "l2tp_ctl_illegal",
 		[L2TP_CNT_REFUSED] = "l2tp_ctl_refused",
 		[L2TP_CNT_RESENT] = "l2tp_ctl_resent",
+		[L2TP_CNT_AUTH] = "l2tp_ctl_auth",
+		[L2TP_CNT_TOLD] = "l2tp_ctl_told",
 	};
 
 	return (unsigned)n < L2TP_COUNTERS ? names[n] : "?";
@@ -64,7 +68,8 @@ const char *l2tp_counter_name(enum l2tp_counter n)
 
 void l2tp_out_init(struct l2tp_out *o)
 {
-	o->n = o->n_send = 0;
+	o->n = o->n_send = o->n_call = o->n_cause = 0;
+	o->news = wr_of(o->said, sizeof(o->said));
 	o->w = wr_of(o->buf, sizeof(o->buf));
 }
 
@@ -125,9 +130,16 @@ void l2tp_flow_init(struct l2tp_flow *f, const struct l2tp_conf *conf, struct l2
 
 static void discard(struct l2tp_flow *f, unsigned slot)
 {
-	if (!f->tunnel[slot])
+	const struct l2tp_tunnel *t = f->tunnel[slot];
+
+	if (!t)
 		return;
-	l2tp_ids_release(f->ids, f->tunnel[slot]->id);
+	if (t->was_up) {
+		/* Its number: what it did not acknowledge, it may not have. */
+		f->past[f->next_past] = (struct l2tp_past){ t->id, t->peer_id, t->x.una, t->x.nr };
+		f->next_past = (f->next_past + 1) % L2TP_LINGER_MAX;
+	}
+	l2tp_ids_release(f->ids, t->id);
 	free(f->tunnel[slot]);
 	f->tunnel[slot] = NULL;
 }
@@ -136,6 +148,8 @@ void l2tp_flow_free(struct l2tp_flow *f)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
 		discard(f, i);
+	f->own = false;
+	memset(f->past, 0, sizeof(f->past));
 }
 
 /* Send what the call led to, and free what came to its end. */
@@ -212,7 +226,7 @@ static struct l2tp_tunnel *new_tunnel(struct l2tp_ctx *c, struct l2tp_flow *f, u
 
 	if (slot == SLOTS)
 		return NULL;
-	t = malloc(sizeof(*t));
+	t = l2tp_tunnel_new(f->conf);
 	id = t ? l2tp_ids_take(f->ids) : 0;
 	if (!id) {
 		free(t);
@@ -223,28 +237,43 @@ static struct l2tp_tunnel *new_tunnel(struct l2tp_ctx *c, struct l2tp_flow *f, u
 	return t;
 }
 
+enum way {
+	WAY_FREE,
+	WAY_FULL,			/* its tunnels are all in use */
+	WAY_LATER,			/* that is being found out: the request will come again */
+};
+
 /*
- * At the limit the oldest tunnel that is half open makes way: its client gave
- * it up, or nobody is there.  An established one is never touched by what
- * somebody asks for; whether its client still lives is for HELLO to find out.
+ * For a client that asks for a tunnel.  Its established ones are asked whether
+ * they live: it may have vanished and be back.  At the limit the oldest tunnel
+ * that is half open makes way: its client gave it up, or nobody is there.  An
+ * established one does only when it stays silent.
  */
-static bool make_way(struct l2tp_ctx *c, struct l2tp_flow *f)
+static enum way make_way(struct l2tp_ctx *c, struct l2tp_flow *f)
 {
 	struct l2tp_tunnel *oldest = NULL;
+	unsigned half = 0;
+	bool asked = false;
 
-	if (live(f) < limit(f))
-		return true;
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct l2tp_tunnel *t = f->tunnel[i];
 
-		if (t && !t->gone && !t->lac && t->state != L2TP_TUN_ESTABLISHED &&
-		    (!oldest || t->born_ms < oldest->born_ms))
+		if (!t || t->gone || t->lac)
+			continue;
+		if (t->state == L2TP_TUN_ESTABLISHED) {
+			asked |= l2tp_tunnel_probe(c, t);
+			continue;
+		}
+		half++;
+		if (!oldest || t->born_ms < oldest->born_ms)
 			oldest = t;
 	}
+	if (live(f) < limit(f) && half < f->conf->max_half_open)
+		return WAY_FREE;
 	if (!oldest)
-		return false;
+		return asked ? WAY_LATER : WAY_FULL;
 	l2tp_tunnel_close(c, oldest, L2TP_REASON_SUPERSEDED, L2TP_STOP_GENERAL, 0);
-	return true;
+	return WAY_FREE;
 }
 
 /*
@@ -259,19 +288,35 @@ static bool same_request(const struct l2tp_tunnel *t)
 	return !t->lac && !t->was_up && !t->stopped_by_peer && !xport_idle(&t->x);
 }
 
-/* 4.4.3: we send no Tie Breaker, so a request with one wins over ours that waits for a reply. */
-static void break_tie(struct l2tp_ctx *c, struct l2tp_flow *f)
+/*
+ * 4.4.3, Tie Breaker: the peer's request against ours that wait for a reply.
+ * The lower value wins, one against none wins, equal ones both lose, and
+ * without any there are two tunnels.  False: the peer's request lost.
+ */
+static bool break_tie(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2tp_msg *m)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (f->tunnel[i] && f->tunnel[i]->state == L2TP_TUN_WAIT_CTL_REPLY)
-			l2tp_tunnel_lose(c, f->tunnel[i]);
+	bool its = L2TP_HAS(m, AVP_TIE_BREAKER), stays = true;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct l2tp_tunnel *t = f->tunnel[i];
+		int order;
+
+		if (!t || t->state != L2TP_TUN_WAIT_CTL_REPLY || (!its && !t->tie))
+			continue;
+		order = !its ? 1 : !t->tie ? -1 : memcmp(m->tie_breaker.p, t->tie_breaker, sizeof(t->tie_breaker));
+		if (order >= 0)
+			stays = false;
+		if (order <= 0)
+			l2tp_tunnel_lose(c, t);
+	}
+	return stays;
 }
 
 static void sccrq(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2tp_hdr *h,
 	const struct l2tp_msg *m, uint16_t port)
 {
 	struct l2tp_tunnel *t = m->tunnel ? by_peer(f, m->tunnel, port) : NULL;
-	bool way;
+	enum way way;
 
 	if (t && same_request(t)) {
 		l2tp_tunnel_input(c, t, h);
@@ -282,16 +327,73 @@ static void sccrq(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2tp_hdr
 		f->cnt[L2TP_CNT_WINDOW]++;
 		return;
 	}
-	if (L2TP_HAS(m, AVP_TIE_BREAKER))
-		break_tie(c, f);
+	if (!break_tie(c, f, m))
+		return;
 	/* One that is refused anyway pushes nobody out. */
-	way = m->bad || make_way(c, f);
-	t = new_tunnel(c, f, port, false);
+	way = m->bad ? WAY_FREE : make_way(c, f);
+	t = way == WAY_LATER ? NULL : new_tunnel(c, f, port, false);
 	if (!t) {
 		f->cnt[L2TP_CNT_REFUSED]++;
 		return;
 	}
-	l2tp_tunnel_accept(c, t, h, m, !way);
+	l2tp_tunnel_accept(c, t, h, m, way == WAY_FULL);
+	f->own |= !t->gone;
+}
+
+/* Between StopCCNs for tunnels that are not. */
+enum { TELL_MS = 1000 };
+
+/*
+ * Somebody uses a tunnel that is not there: StopCCN, so that it gives it up at
+ * once, unless that could be meant for somebody else or tell him something.  We
+ * have no state for it; what its numbers must be, the message says or the past.
+ */
+static void tell_no_tunnel(struct l2tp_ctx *c, struct l2tp_flow *f, uint16_t tunnel, uint16_t port,
+	const struct l2tp_hdr *its)
+{
+	uint8_t buf[64];
+	struct wr w = wr_of(buf, sizeof(buf));
+	struct l2tp_msg m = {
+		.type = L2TP_STOPCCN, .has = 1ull << AVP_ASSIGNED_TUNNEL_ID | 1ull << AVP_RESULT_CODE,
+		.tunnel = tunnel, .result = L2TP_STOP_ERROR, .error = L2TP_ERR_NO_TUNNEL,
+	};
+	struct l2tp_hdr h = { 0 };
+	size_t at = c->out->w.len;
+
+	if (!f->own || !tunnel || id_taken(f->ids, tunnel) || (f->told_ms && c->now_ms < f->told_ms + TELL_MS))
+		return;
+	/* 4.4.3: a peer whose id we do not know finds its tunnel by the Assigned Tunnel ID. */
+	for (unsigned i = 0; i < L2TP_LINGER_MAX; i++)
+		if (f->past[i].id == tunnel)
+			h = (struct l2tp_hdr){ f->past[i].peer_id, 0, f->past[i].ns, f->past[i].nr, { 0 } };
+	if (its) {
+		h.ns = its->nr;
+		h.nr = (uint16_t)(its->ns + 1);
+	}
+	l2tp_msg_write(&w, &m);
+	h.body = rd_of(buf, w.len);
+	l2tp_hdr_write(&c->out->w, &h);
+	c->out->eff[c->out->n++] = (struct l2tp_effect){
+		.type = L2TP_EFF_SEND, .tunnel = tunnel, .peer_tunnel = h.tunnel, .port = port,
+		.data = c->out->buf + at, .len = c->out->w.len - at,
+	};
+	c->out->n_send++;
+	f->told_ms = c->now_ms;
+	f->cnt[L2TP_CNT_TOLD]++;
+}
+
+/* A control message for a tunnel id that the flow does not have, or not from this port. */
+static void unknown_tunnel(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2tp_hdr *h, uint16_t port)
+{
+	struct l2tp_msg m;
+
+	f->cnt[L2TP_CNT_UNKNOWN_TUNNEL]++;
+	/* A ZLB asks for nothing, and a StopCCN has what it wants. */
+	if (!h->body.n)
+		return;
+	(void)l2tp_msg_parse(h->body, &m);
+	if (m.type && m.type != L2TP_STOPCCN && m.type != L2TP_SCCRQ)
+		tell_no_tunnel(c, f, h->tunnel, port, h);
 }
 
 /* Tunnel ID 0: the sender has no id of ours yet (4.4.3). */
@@ -302,7 +404,7 @@ static void without_id(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2t
 	struct l2tp_msg m;
 
 	if (h->body.n) {
-		(void)l2tp_msg_parse(h->body, &m);
+		(void)l2tp_msg_parse_secret(h->body, rd_of(f->conf->secret, f->conf->secret_len), &m);
 		if (m.type == L2TP_SCCRQ) {
 			sccrq(c, f, h, &m, port);
 			return;
@@ -333,8 +435,21 @@ void l2tp_flow_input(struct l2tp_flow *f, struct rd datagram, uint16_t port, uin
 		if (t && t->port == port)
 			l2tp_tunnel_input(&c, t, &h);
 		else
-			f->cnt[L2TP_CNT_UNKNOWN_TUNNEL]++;
+			unknown_tunnel(&c, f, &h, port);
 	}
+	finish(&c, f);
+}
+
+void l2tp_flow_stray(struct l2tp_flow *f, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now_ms,
+	struct l2tp_out *out)
+{
+	struct l2tp_ctx c = context(f, now_ms, out);
+	struct l2tp_tunnel *t = by_id(f, tunnel);
+
+	if (!t)
+		tell_no_tunnel(&c, f, tunnel, port, NULL);
+	else if (!t->gone && t->port == port)
+		l2tp_session_stray(&c, t, session);
 	finish(&c, f);
 }
 
@@ -382,13 +497,19 @@ void l2tp_flow_close(struct l2tp_flow *f, enum l2tp_reason reason, uint64_t now_
 bool l2tp_session_close(struct l2tp_flow *f, uint16_t tunnel, uint16_t session, uint16_t result,
 	uint16_t error, uint64_t now_ms, struct l2tp_out *out)
 {
+	return l2tp_session_close_cause(f, tunnel, session, result, error, NULL, now_ms, out);
+}
+
+bool l2tp_session_close_cause(struct l2tp_flow *f, uint16_t tunnel, uint16_t session, uint16_t result,
+	uint16_t error, const struct l2tp_cause *cause, uint64_t now_ms, struct l2tp_out *out)
+{
 	struct l2tp_ctx c = context(f, now_ms, out);
 	struct l2tp_tunnel *t = by_id(f, tunnel);
 	struct l2tp_session *s = t ? l2tp_tunnel_session(t, session) : NULL;
 
 	if (!s)
 		return false;
-	l2tp_session_end(&c, t, s, L2TP_REASON_ADMIN, result, error);
+	l2tp_session_end(&c, t, s, L2TP_REASON_ADMIN, result, error, cause);
 	finish(&c, f);
 	return true;
 }
@@ -418,8 +539,6 @@ uint16_t l2tp_flow_call(struct l2tp_flow *f, uint16_t tunnel, uint64_t now_ms, s
 	if (!s)
 		return 0;
 	id = s->id;
-	if (t->state == L2TP_TUN_ESTABLISHED)
-		l2tp_session_open(&c, t, s);
 	finish(&c, f);
 	return id;
 }

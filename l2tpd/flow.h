@@ -4,8 +4,10 @@
  * of the L2TP core to its owner.
  *
  * A datagram never reaches a tunnel of another flow, so tunnel ids of other
- * clients cannot be guessed at.  Ids that a flow does not have are counted and
- * never answered.
+ * clients cannot be guessed at.  An id that the flow does not have is answered
+ * (StopCCN, CDN; so that a client which outlived its tunnel gives it up) only
+ * where the flow had a tunnel of its own, and no flow of the engine has the id:
+ * the answer tells nothing of others, and theirs is not ended by it.
  *
  * Tunnels are allocated at SCCRQ (and dial) and freed when they are through;
  * at most L2TP_TUNNELS_MAX + L2TP_LINGER_MAX at a time.  Nothing else is
@@ -22,11 +24,21 @@
 #include "l2tpd/l2tp.h"
 #include "l2tpd/tunnel.h"
 
+/* A tunnel that is no more, for the StopCCN to a peer that still uses it. */
+struct l2tp_past {
+	uint16_t id, peer_id;		/* id 0: none */
+	uint16_t ns, nr;
+};
+
 struct l2tp_flow {
 	const struct l2tp_conf *conf;	/* borrowed */
 	struct l2tp_ids *ids;		/* borrowed */
 	struct rng rng;
 	uint32_t cnt[L2TP_COUNTERS];
+	bool own;			/* it had an SCCRQ that was accepted */
+	uint64_t told_ms;		/* when the last StopCCN for no tunnel was sent; 0 = never */
+	unsigned next_past;
+	struct l2tp_past past[L2TP_LINGER_MAX];
 	struct l2tp_tunnel *tunnel[L2TP_TUNNELS_MAX + L2TP_LINGER_MAX];	/* owned */
 };
 
@@ -43,6 +55,13 @@ void l2tp_flow_input(struct l2tp_flow *, struct rd datagram, uint16_t port, uint
 
 /* A data message for this tunnel came and was good. O(1), for each packet or each batch. */
 void l2tp_flow_heard(struct l2tp_flow *, uint16_t tunnel, uint64_t now_ms);
+
+/*
+ * A data message came for a session that the owner does not have: tell the
+ * peer, if it may be told.
+ */
+void l2tp_flow_stray(struct l2tp_flow *, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now_ms,
+	struct l2tp_out *);
 
 /* The time came that l2tp_flow_deadline() said; harmless at any other. */
 void l2tp_flow_expire(struct l2tp_flow *, uint64_t now_ms, struct l2tp_out *);
@@ -62,6 +81,10 @@ void l2tp_flow_close(struct l2tp_flow *, enum l2tp_reason, uint64_t now_ms, stru
  */
 bool l2tp_session_close(struct l2tp_flow *, uint16_t tunnel, uint16_t session, uint16_t result,
 	uint16_t error, uint64_t now_ms, struct l2tp_out *);
+
+/* The same with a PPP Disconnect Cause Code in it (RFC 3145); of its text, 56 octets are sent. */
+bool l2tp_session_close_cause(struct l2tp_flow *, uint16_t tunnel, uint16_t session, uint16_t result,
+	uint16_t error, const struct l2tp_cause *, uint64_t now_ms, struct l2tp_out *);
 
 /*
  * LAC: open a tunnel to the peer's UDP port (1701), with one call in it.

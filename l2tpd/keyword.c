@@ -30,9 +30,6 @@
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
 #define NO_EFFECT(n, tok, where, reason) \
 	{ .name = n, .token = tok, .in = where, .state = KW_NO_EFFECT, .option = true, .why = reason }
-#define NO_MPPE "ESP encrypts all of PPP already, and MPPE is not offered besides"
-#define NO_CCP "nothing is compressed or encrypted by PPP itself, so CCP is not spoken"
-#define CCP_NUM(n) { .name = n, .token = OPT_NUM, .in = IN_TUNNEL, .state = KW_NO_EFFECT, .max = UINT32_MAX, .why = NO_CCP }
 #define CANNOT(n, where, reason) { .name = n, .in = where, .state = KW_CANNOT, .why = reason }
 
 /* The order is the order of conf_print(). */
@@ -98,7 +95,7 @@ const struct keyword keywords[] = {
 	OPTION("dstid", DSTID, IN_IKE),
 	LATER("xauth", XAUTH, IN_IKE),
 	OPTION("psk", PSK, IN_IKE),
-	WORD("file", SECRET_FILE, IN_IKE),
+	WORD("file", SECRET_FILE, IN_IKE | IN_TUNNEL),
 	NO_EFFECT("tag", TAG, IN_IKE, "packets are not marked; match the sessions' interfaces instead"),
 	CANNOT("active", IN_IKE, "clients begin and the server answers: write passive"),
 	CANNOT("dynamic", IN_IKE, "clients begin and the server answers: write passive"),
@@ -124,6 +121,11 @@ const struct keyword keywords[] = {
 	STR("l2tp-vendor-name", IN_TUNNEL, conf_tunnel, l2tp_vendor_name),
 	NUM("l2tp-hello-interval", IN_TUNNEL, conf_tunnel, l2tp_hello_interval_s, 1, UINT16_MAX),
 	NUM("l2tp-hello-timeout", IN_TUNNEL, conf_tunnel, l2tp_hello_timeout_s, 1, UINT16_MAX),
+	OPTION("l2tp-secret", L2TP_SECRET, IN_TUNNEL),
+	YESNO("l2tp-hide-avps", IN_TUNNEL, conf_tunnel, l2tp_hide_avps),
+	NUM("l2tp-max-tunnel", IN_TUNNEL, conf_tunnel, l2tp_max_tunnel, 1, 4),
+	NUM("l2tp-max-half-open", IN_TUNNEL, conf_tunnel, l2tp_max_half_open, 1, UINT8_MAX),
+	NUM("l2tp-max-session", IN_TUNNEL, conf_tunnel, l2tp_max_session, 1, 1024),
 	STAYS_OFF("l2tp-accept-dialin", IN_TUNNEL),
 	STAYS_ON("l2tp-lcp-renegotiation", IN_TUNNEL),
 	STAYS_OFF("l2tp-force-lcp-renegotiation", IN_TUNNEL),
@@ -148,10 +150,10 @@ const struct keyword keywords[] = {
 	NUM("lcp-max-configure", IN_TUNNEL, conf_tunnel, lcp_max_configure, 1, UINT8_MAX),
 	NUM("lcp-max-terminate", IN_TUNNEL, conf_tunnel, lcp_max_terminate, 1, UINT8_MAX),
 	NUM("lcp-max-nak-loop", IN_TUNNEL, conf_tunnel, lcp_max_nak_loop, 1, UINT8_MAX),
-	CCP_NUM("ccp-timeout"),
-	CCP_NUM("ccp-max-configure"),
-	CCP_NUM("ccp-max-terminate"),
-	CCP_NUM("ccp-max-nak-loop"),
+	NUM("ccp-timeout", IN_TUNNEL, conf_tunnel, ccp_timeout_s, 1, 60),
+	NUM("ccp-max-configure", IN_TUNNEL, conf_tunnel, ccp_max_configure, 1, UINT8_MAX),
+	NUM("ccp-max-terminate", IN_TUNNEL, conf_tunnel, ccp_max_terminate, 1, UINT8_MAX),
+	NUM("ccp-max-nak-loop", IN_TUNNEL, conf_tunnel, ccp_max_nak_loop, 1, UINT8_MAX),
 	NUM("ipcp-timeout", IN_TUNNEL, conf_tunnel, ipcp_timeout_s, 1, 60),
 	NUM("ipcp-max-configure", IN_TUNNEL, conf_tunnel, ipcp_max_configure, 1, UINT8_MAX),
 	NUM("ipcp-max-terminate", IN_TUNNEL, conf_tunnel, ipcp_max_terminate, 1, UINT8_MAX),
@@ -160,11 +162,12 @@ const struct keyword keywords[] = {
 	VALUE("pap", PAP, IN_TUNNEL),
 	VALUE("chap", CHAP, IN_TUNNEL),
 	WORD("mschapv2", MSCHAPV2, IN_TUNNEL),
+	VALUE("eap-md5", EAP_MD5, IN_TUNNEL),
 	STR("chap-name", IN_TUNNEL, conf_tunnel, chap_name),
-	{ .name = "mppe", .token = MPPE, .in = IN_TUNNEL, .option = true, .why = NO_MPPE },
-	LATER_VALUE("required", REQUIRED, IN_TUNNEL),
-	NO_EFFECT("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL, NO_MPPE),
-	NO_EFFECT("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL, NO_MPPE),
+	OPTION("mppe", MPPE, IN_TUNNEL),
+	VALUE("required", REQUIRED, IN_TUNNEL),
+	OPTION("mppe-key-length", MPPE_KEY_LENGTH, IN_TUNNEL),
+	OPTION("mppe-key-state", MPPE_KEY_STATE, IN_TUNNEL),
 	VALUE("stateless", STATELESS, IN_TUNNEL),
 	VALUE("stateful", STATEFUL, IN_TUNNEL),
 	NUM("idle-timeout", IN_TUNNEL, conf_tunnel, idle_timeout_s, 0, UINT32_MAX),
@@ -214,7 +217,7 @@ const struct keyword keywords[] = {
 	OPTION("users-file", USERS_FILE, IN_AUTH),
 	STR("username-suffix", IN_AUTH, conf_auth, username_suffix),
 	LATER_STR("username-prefix", IN_AUTH),
-	STAYS_OFF("eap-capable", IN_AUTH),
+	YESNO("eap-capable", IN_AUTH, conf_auth, eap_capable),
 	YESNO("strip-nt-domain", IN_AUTH, conf_auth, strip_nt_domain),
 	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
 	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),

@@ -3,6 +3,7 @@
  * l2tp: numbers and types of L2TPv2 (RFC 2661), shared by the pure core:
  *
  *   avp.c      AVPs in and out (4.1), and the table of all of them (4.4)
+ *   secret.c   Challenge Response (5.1.1), hidden AVPs (4.3)
  *   msg.c      headers (3.1), and a whole control message to a struct and back
  *   xport.c    reliable delivery (5.8): Ns/Nr, window, retransmission; nothing else
  *   tunnel.c   one control connection (7.2)
@@ -23,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rd.h"
 #include "base/rng.h"
 #include "base/wr.h"
 
@@ -65,6 +67,24 @@ enum l2tp_error {	/* RFC 2661 4.4.2: general Error Codes */
 	L2TP_ERR_UNKNOWN_AVP = 8,	/* an unrecognised AVP with the M bit */
 };
 
+enum l2tp_cause_code {	/* RFC 3145 3: Disconnect Codes, those that we send */
+	L2TP_CAUSE_NONE = 0,		/* no information available */
+	L2TP_CAUSE_ADMIN = 1,
+	L2TP_CAUSE_NORMAL = 3,		/* LCP Terminate-Request */
+	L2TP_CAUSE_LCP_TIMEOUT = 5,
+	L2TP_CAUSE_NO_LCP = 6,		/* no recognizable LCP packets were received */
+	L2TP_CAUSE_LOOP = 7,
+	L2TP_CAUSE_ECHO = 8,		/* Echo-Requests were not answered */
+	L2TP_CAUSE_AUTH_TIMEOUT = 13,
+	L2TP_CAUSE_NO_AUTH = 14,	/* no acceptable authentication protocol */
+	L2TP_CAUSE_AUTH_FAILED = 15,
+	L2TP_CAUSE_NCP_TIMEOUT = 17,
+	L2TP_CAUSE_NO_NCP = 18,
+	L2TP_CAUSE_NO_ADDRESS = 19,	/* no acceptable address */
+};
+
+enum l2tp_cause_direction { L2TP_CAUSE_GLOBAL, L2TP_CAUSE_AT_PEER, L2TP_CAUSE_AT_LOCAL };
+
 /* Why a tunnel or a session went. */
 enum l2tp_reason {
 	L2TP_REASON_NONE,
@@ -75,10 +95,11 @@ enum l2tp_reason {
 	L2TP_REASON_HELLO,		/* a HELLO was not answered, and nothing else came */
 	L2TP_REASON_NO_ACK,		/* a control message was retransmitted in vain */
 	L2TP_REASON_SETUP,		/* not established within setup_timeout_ms */
-	L2TP_REASON_SUPERSEDED,		/* half open, and its client opened another one */
+	L2TP_REASON_SUPERSEDED,		/* its client opened another one; half open, or silent when asked */
 	L2TP_REASON_REFUSED,		/* a limit, or a request that we do not serve */
 	L2TP_REASON_PROTOCOL,		/* a malformed message, or one that its state forbids */
 	L2TP_REASON_TIE,		/* lost the tie-breaker (4.4.3) */
+	L2TP_REASON_AUTH,		/* tunnel authentication failed (5.1.1) */
 	L2TP_REASON_TUNNEL,		/* session: its tunnel went */
 	L2TP_REASONS,
 };
@@ -92,9 +113,11 @@ const char *l2tp_msg_name(unsigned type);
 enum {
 	L2TP_TUNNELS_MAX = 4,		/* most that l2tp_conf.max_tunnels can ask for */
 	L2TP_LINGER_MAX = 4,		/* closed tunnels of a flow that still acknowledge */
-	L2TP_SESSIONS_MAX = 8,		/* most that l2tp_conf.max_sessions can ask for */
+	L2TP_SESSIONS_MAX = 1024,	/* most that l2tp_conf.max_sessions can ask for */
 	L2TP_NAME_MAX = 64,
-	L2TP_DATAGRAM_MAX = 272,	/* the longest control message that we send */
+	L2TP_SECRET_MAX = 128,
+	L2TP_TIE_BREAKER = 8,
+	L2TP_DATAGRAM_MAX = 400,	/* the longest control message that we send */
 };
 
 /* Settings; borrowed while the flow lives, and valid for all flows of a tunnel statement. */
@@ -109,7 +132,13 @@ struct l2tp_conf {
 	uint32_t setup_timeout_ms;	/* tunnel without SCCCN, call without ICCN: 30000 */
 	uint32_t idle_timeout_ms;	/* tunnel without a call: 16000 */
 	uint8_t max_tunnels;		/* per flow: 2 */
-	uint8_t max_sessions;		/* per tunnel: 4 */
+	uint8_t max_half_open;		/* of these, not established: 2 */
+	uint16_t max_sessions;		/* per tunnel: 4 */
+	uint8_t secret[L2TP_SECRET_MAX];	/* shared with the peer: both ends prove it (5.1.1) */
+	uint8_t secret_len;		/* 0 = no tunnel authentication, no hidden AVP is readable */
+	bool hide;			/* with a secret: hide what may be hidden (4.3) */
+	bool tie_breaker;		/* dialling: insist on one tunnel (4.4.3) */
+	bool sequencing;		/* dialling: ask for numbered data (4.4.6, Sequencing Required) */
 };
 
 /* The values above; the names are empty. */
@@ -136,11 +165,39 @@ void l2tp_ids_release(struct l2tp_ids *, uint16_t id);
 enum l2tp_effect_type {
 	L2TP_EFF_SEND,		/* data, len: a control message from its header on, to the peer's `port` */
 	L2TP_EFF_TUNNEL_UP,	/* tunnel, peer_tunnel, port */
-	L2TP_EFF_TUNNEL_GONE,	/* tunnel, reason, result, error; also for one that never was up */
-	L2TP_EFF_SESSION_UP,	/* all ids, port: PPP starts now. PPP frames may come earlier, if they
+	L2TP_EFF_TUNNEL_GONE,	/* tunnel, reason, result, error; also for one that never was up. Every
+				 * session of it that was not told of goes with it */
+	L2TP_EFF_SESSION_UP,	/* all ids, port, call: PPP starts now. PPP frames may come earlier, if they
 				 * overtook the ICCN: the owner drops them */
-	L2TP_EFF_SESSION_GONE,	/* tunnel, session, reason, result, error; for every session that was
-				 * up or was dialled, always before its tunnel's TUNNEL_GONE */
+	L2TP_EFF_SESSION_GONE,	/* tunnel, session, reason, result, error, cause; for every session that was
+				 * up or was dialled, before its tunnel's TUNNEL_GONE; when a tunnel goes,
+				 * for the first L2TP_TOLD_MAX of its sessions only */
+};
+
+/* PPP Disconnect Cause Code (RFC 3145 2). */
+struct l2tp_cause {
+	uint16_t code;			/* enum l2tp_cause_code, or any other */
+	uint16_t proto;			/* control protocol that it is about; 0 = none */
+	uint8_t direction;		/* enum l2tp_cause_direction */
+	struct rd text;			/* what the sender adds for people, any octets */
+};
+
+/* What the ICCN of a LAC says about the call (4.4.5); readers into l2tp_out. */
+struct l2tp_call {
+	bool sequencing;		/* Sequencing Required: data must be numbered, both ways */
+	bool proxy_lcp;			/* the three are there: options of the CONFREQs that the LAC … */
+	struct rd initial_lcp;		/* … received first, */
+	struct rd last_sent_lcp;	/* … sent last, and which was acknowledged, */
+	struct rd last_received_lcp;	/* … received last, and acknowledged */
+	uint16_t proxy_type;		/* enum l2tp_proxy; 0 = no authentication was done */
+	uint8_t proxy_id;
+	struct rd proxy_name, proxy_challenge, proxy_response;
+};
+
+enum l2tp_proxy {	/* RFC 2661 4.4.5, Proxy Authen Type */
+	L2TP_PROXY_NONE_SAID = 0,	/* the AVP is not there */
+	L2TP_PROXY_TEXT = 1, L2TP_PROXY_CHAP = 2, L2TP_PROXY_PAP = 3, L2TP_PROXY_NONE = 4,
+	L2TP_PROXY_MSCHAPV1 = 5,
 };
 
 struct l2tp_effect {
@@ -152,13 +209,18 @@ struct l2tp_effect {
 	uint16_t result, error;		/* Result and Error Code, sent or received; 0 = none */
 	const uint8_t *data;		/* into l2tp_out.buf */
 	size_t len;
+	const struct l2tp_call *call;	/* into l2tp_out; NULL = none */
+	const struct l2tp_cause *cause;	/* likewise */
 };
 
 enum {
-	/* All tunnels of a flow and their calls go in one call at most, and one tunnel comes. */
-	L2TP_EFFECTS_STATE = (L2TP_TUNNELS_MAX + 1) * (L2TP_SESSIONS_MAX + 1) + 4,
+	L2TP_TOLD_MAX = 8,		/* sessions that went with their tunnel, each told of */
+	/* All tunnels of a flow go in one call at most, and one comes. */
+	L2TP_EFFECTS_STATE = (L2TP_TUNNELS_MAX + 1) * (L2TP_TOLD_MAX + 1) + 4,
 	L2TP_EFFECTS_SEND = 32,
 	L2TP_EFFECTS_MAX = L2TP_EFFECTS_STATE + L2TP_EFFECTS_SEND,
+	L2TP_NEWS = 5,			/* ICCNs or CDNs that one call can bring: XPORT_HOLD and one */
+	L2TP_NEWS_BYTES = 2048,		/* of what they say; more is left out */
 };
 
 /*
@@ -168,8 +230,13 @@ enum {
 struct l2tp_out {
 	unsigned n, n_send;
 	struct l2tp_effect eff[L2TP_EFFECTS_MAX];
+	unsigned n_call, n_cause;
+	struct l2tp_call call[L2TP_NEWS];
+	struct l2tp_cause cause[L2TP_NEWS];
 	struct wr w;			/* over buf */
+	struct wr news;			/* over said */
 	uint8_t buf[L2TP_EFFECTS_SEND * L2TP_DATAGRAM_MAX];
+	uint8_t said[L2TP_NEWS_BYTES];
 };
 
 void l2tp_out_init(struct l2tp_out *);
@@ -185,6 +252,8 @@ enum l2tp_counter {
 	L2TP_CNT_ILLEGAL,		/* a message that its state forbids */
 	L2TP_CNT_REFUSED,		/* over a limit */
 	L2TP_CNT_RESENT,
+	L2TP_CNT_AUTH,			/* tunnel authentication failed */
+	L2TP_CNT_TOLD,			/* StopCCN or CDN sent for an id that is not (any more) */
 	L2TP_COUNTERS,
 };
 

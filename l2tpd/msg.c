@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "l2tpd/secret.h"
 
 enum {	/* RFC 2661 3.1 */
 	HDR_T = 0x8000, HDR_L = 0x4000, HDR_S = 0x0800, HDR_O = 0x0200, HDR_P = 0x0100,
@@ -18,7 +19,7 @@ enum {	/* RFC 2661 3.1 */
 
 #define A(t) (1ull << AVP_##t)
 
-enum { AVPS_MAX = 9 };
+enum { AVPS_MAX = 12 };
 
 /* Every message type (6): its scope, the AVPs that must be there, those that we write, in order. */
 static const struct msg_rule {
@@ -29,15 +30,17 @@ static const struct msg_rule {
 	uint8_t write[AVPS_MAX];
 } rules[L2TP_MSG_TYPES] = {
 	[L2TP_SCCRQ] = { "SCCRQ", false,
-		A(PROTOCOL_VERSION) | A(HOST_NAME) | A(FRAMING_CAPABILITIES) | A(ASSIGNED_TUNNEL_ID), 7,
+		A(PROTOCOL_VERSION) | A(HOST_NAME) | A(FRAMING_CAPABILITIES) | A(ASSIGNED_TUNNEL_ID), 9,
 		{ AVP_PROTOCOL_VERSION, AVP_HOST_NAME, AVP_FRAMING_CAPABILITIES, AVP_ASSIGNED_TUNNEL_ID,
-			AVP_RECEIVE_WINDOW_SIZE, AVP_FIRMWARE_REVISION, AVP_VENDOR_NAME } },
+			AVP_TIE_BREAKER, AVP_RECEIVE_WINDOW_SIZE, AVP_CHALLENGE, AVP_FIRMWARE_REVISION,
+			AVP_VENDOR_NAME } },
 	/* The optional name is last: one client's parser loses its way after an AVP that it skips. */
 	[L2TP_SCCRP] = { "SCCRP", false,
-		A(PROTOCOL_VERSION) | A(HOST_NAME) | A(FRAMING_CAPABILITIES) | A(ASSIGNED_TUNNEL_ID), 7,
+		A(PROTOCOL_VERSION) | A(HOST_NAME) | A(FRAMING_CAPABILITIES) | A(ASSIGNED_TUNNEL_ID), 9,
 		{ AVP_PROTOCOL_VERSION, AVP_FRAMING_CAPABILITIES, AVP_HOST_NAME, AVP_ASSIGNED_TUNNEL_ID,
-			AVP_RECEIVE_WINDOW_SIZE, AVP_FIRMWARE_REVISION, AVP_VENDOR_NAME } },
-	[L2TP_SCCCN] = { "SCCCN", false, 0, 0, { 0 } },
+			AVP_RECEIVE_WINDOW_SIZE, AVP_CHALLENGE_RESPONSE, AVP_CHALLENGE, AVP_FIRMWARE_REVISION,
+			AVP_VENDOR_NAME } },
+	[L2TP_SCCCN] = { "SCCCN", false, 0, 1, { AVP_CHALLENGE_RESPONSE } },
 	[L2TP_STOPCCN] = { "StopCCN", false, A(ASSIGNED_TUNNEL_ID) | A(RESULT_CODE), 2,
 		{ AVP_ASSIGNED_TUNNEL_ID, AVP_RESULT_CODE } },
 	[L2TP_HELLO] = { "HELLO", false, 0, 0, { 0 } },
@@ -45,19 +48,23 @@ static const struct msg_rule {
 	[L2TP_OCRQ] = { "OCRQ", true, A(ASSIGNED_SESSION_ID), 0, { 0 } },
 	[L2TP_OCRP] = { "OCRP", true, 0, 0, { 0 } },
 	[L2TP_OCCN] = { "OCCN", true, 0, 0, { 0 } },
-	[L2TP_ICRQ] = { "ICRQ", true, A(ASSIGNED_SESSION_ID) | A(CALL_SERIAL_NUMBER), 2,
-		{ AVP_ASSIGNED_SESSION_ID, AVP_CALL_SERIAL_NUMBER } },
+	[L2TP_ICRQ] = { "ICRQ", true, A(ASSIGNED_SESSION_ID) | A(CALL_SERIAL_NUMBER), 5,
+		{ AVP_ASSIGNED_SESSION_ID, AVP_CALL_SERIAL_NUMBER, AVP_BEARER_TYPE, AVP_CALLED_NUMBER,
+			AVP_CALLING_NUMBER } },
 	[L2TP_ICRP] = { "ICRP", true, A(ASSIGNED_SESSION_ID), 1, { AVP_ASSIGNED_SESSION_ID } },
-	[L2TP_ICCN] = { "ICCN", true, A(TX_CONNECT_SPEED) | A(FRAMING_TYPE), 2,
-		{ AVP_TX_CONNECT_SPEED, AVP_FRAMING_TYPE } },
-	[L2TP_CDN] = { "CDN", true, A(RESULT_CODE) | A(ASSIGNED_SESSION_ID), 2,
-		{ AVP_RESULT_CODE, AVP_ASSIGNED_SESSION_ID } },
+	[L2TP_ICCN] = { "ICCN", true, A(TX_CONNECT_SPEED) | A(FRAMING_TYPE), 11,
+		{ AVP_TX_CONNECT_SPEED, AVP_FRAMING_TYPE, AVP_SEQUENCING_REQUIRED,
+			AVP_INITIAL_RECEIVED_LCP_CONFREQ, AVP_LAST_SENT_LCP_CONFREQ,
+			AVP_LAST_RECEIVED_LCP_CONFREQ, AVP_PROXY_AUTHEN_TYPE, AVP_PROXY_AUTHEN_NAME,
+			AVP_PROXY_AUTHEN_CHALLENGE, AVP_PROXY_AUTHEN_ID, AVP_PROXY_AUTHEN_RESPONSE } },
+	[L2TP_CDN] = { "CDN", true, A(RESULT_CODE) | A(ASSIGNED_SESSION_ID), 3,
+		{ AVP_RESULT_CODE, AVP_ASSIGNED_SESSION_ID, AVP_PPP_DISCONNECT_CAUSE } },
 	[L2TP_WEN] = { "WEN", true, 0, 0, { 0 } },
 	[L2TP_SLI] = { "SLI", true, 0, 0, { 0 } },
 };
 
 /* Where an AVP's value is kept. */
-enum kind { NONE, U16, ID, U32, BYTES, RESULT };	/* ID: a U16 that may not be 0 */
+enum kind { NONE, U16, ID, U32, BYTES, RESULT, CAUSE };	/* ID: a U16 that may not be 0 */
 
 #define F(m) offsetof(struct l2tp_msg, m)
 
@@ -78,6 +85,21 @@ static const struct field {
 	[AVP_CALL_SERIAL_NUMBER] = { U32, F(call_serial) },
 	[AVP_FRAMING_TYPE] = { U32, F(framing_type) },
 	[AVP_TX_CONNECT_SPEED] = { U32, F(tx_speed) },
+	[AVP_TIE_BREAKER] = { BYTES, F(tie_breaker) },
+	[AVP_CHALLENGE] = { BYTES, F(challenge) },
+	[AVP_CHALLENGE_RESPONSE] = { BYTES, F(response) },
+	[AVP_BEARER_TYPE] = { U32, F(bearer_type) },
+	[AVP_CALLED_NUMBER] = { BYTES, F(called_number) },
+	[AVP_CALLING_NUMBER] = { BYTES, F(calling_number) },
+	[AVP_INITIAL_RECEIVED_LCP_CONFREQ] = { BYTES, F(initial_lcp) },
+	[AVP_LAST_SENT_LCP_CONFREQ] = { BYTES, F(last_sent_lcp) },
+	[AVP_LAST_RECEIVED_LCP_CONFREQ] = { BYTES, F(last_received_lcp) },
+	[AVP_PROXY_AUTHEN_TYPE] = { U16, F(proxy_type) },
+	[AVP_PROXY_AUTHEN_NAME] = { BYTES, F(proxy_name) },
+	[AVP_PROXY_AUTHEN_CHALLENGE] = { BYTES, F(proxy_challenge) },
+	[AVP_PROXY_AUTHEN_ID] = { U16, F(proxy_id) },
+	[AVP_PROXY_AUTHEN_RESPONSE] = { BYTES, F(proxy_response) },
+	[AVP_PPP_DISCONNECT_CAUSE] = { CAUSE, 0 },
 };
 
 static const struct msg_rule *rule_of(unsigned type)
@@ -236,15 +258,45 @@ static bool read_value(struct l2tp_msg *m, uint16_t type, struct rd v)
 	case RESULT:
 		read_result(m, v);
 		break;
+	case CAUSE:
+		m->cause.code = rd_u16(&v);
+		m->cause.proto = rd_u16(&v);
+		m->cause.direction = rd_u8(&v);
+		m->cause.text = v;
+		break;
 	}
 	return true;
 }
 
-static void read_avp(struct l2tp_msg *m, const struct avp *a)
+/* What hidden AVPs of this message need: 4.3, the Random Vector "most closely preceding" them. */
+struct reveal {
+	struct rd secret, vector;
+	bool has_vector;
+};
+
+/* Error Code of a hidden AVP that is no good, or 0 and a->val is what was hidden. */
+static enum l2tp_error reveal(struct l2tp_msg *m, const struct reveal *v, const struct avp_rule *r, struct avp *a)
 {
-	/* 4.1: one with a reserved bit MUST be treated as unrecognised.  So is a hidden one:
-	 * without a shared secret nothing in it can be read (4.3). */
-	const struct avp_rule *r = a->vendor || a->reserved || a->hidden ? NULL : avp_rule_of(a->type);
+	struct rd plain;
+
+	if (!v->has_vector || !r->hide)
+		return L2TP_ERR_VALUE;
+	if (a->val.n > sizeof(m->clear) - m->n_clear)
+		return L2TP_ERR_RESOURCES;
+	if (!l2tp_reveal(a->type, v->secret, v->vector, a->val, m->clear + m->n_clear, &plain))
+		return L2TP_ERR_LENGTH;
+	m->n_clear += (uint16_t)a->val.n;
+	a->val = plain;
+	return L2TP_ERR_NONE;
+}
+
+static void read_avp(struct l2tp_msg *m, struct reveal *v, struct avp *a)
+{
+	/* 4.1: one with a reserved bit MUST be treated as unrecognised.  So is a hidden one
+	 * where there is no shared secret: nothing in it can be read (4.3). */
+	const struct avp_rule *r = a->vendor || a->reserved || (a->hidden && !v->secret.n) ? NULL
+											  : avp_rule_of(a->type);
+	enum l2tp_error error;
 
 	if (!r) {
 		if (a->mandatory)
@@ -253,9 +305,15 @@ static void read_avp(struct l2tp_msg *m, const struct avp *a)
 		return;
 	}
 	/* In a message that it does not belong to it says nothing; of two the first counts. */
-	if (!(r->msgs & 1u << m->type) || L2TP_HAS(m, a->type))
+	if (!(r->msgs & 1u << m->type) || (L2TP_HAS(m, a->type) && a->type != AVP_RANDOM_VECTOR))
 		return;
+	error = a->hidden ? reveal(m, v, r, a) : L2TP_ERR_NONE;
 	/* 7.1: a malformed AVP without M is as if it were not there. */
+	if (error) {
+		if (a->mandatory)
+			bad(m, error, "hidden %s", r->name);
+		return;
+	}
 	if (a->val.n < r->min || a->val.n > r->max) {
 		if (a->mandatory)
 			bad(m, L2TP_ERR_LENGTH, "length of %s", r->name);
@@ -267,10 +325,20 @@ static void read_avp(struct l2tp_msg *m, const struct avp *a)
 		return;
 	}
 	m->has |= 1ull << a->type;
+	if (a->type == AVP_RANDOM_VECTOR) {
+		v->vector = a->val;
+		v->has_vector = true;
+	}
 }
 
 enum l2tp_parse l2tp_msg_parse(struct rd body, struct l2tp_msg *m)
 {
+	return l2tp_msg_parse_secret(body, (struct rd){ 0 }, m);
+}
+
+enum l2tp_parse l2tp_msg_parse_secret(struct rd body, struct rd secret, struct l2tp_msg *m)
+{
+	struct reveal v = { .secret = secret };
 	const struct msg_rule *r;
 	uint64_t missing;
 	struct avp a;
@@ -297,7 +365,7 @@ enum l2tp_parse l2tp_msg_parse(struct rd body, struct l2tp_msg *m)
 			bad(m, L2TP_ERR_LENGTH, "length of an AVP");
 			break;
 		}
-		read_avp(m, &a);
+		read_avp(m, &v, &a);
 	}
 	missing = r->required & ~m->has;
 	if (missing)
@@ -310,60 +378,82 @@ enum l2tp_parse l2tp_msg_parse(struct rd body, struct l2tp_msg *m)
 
 /* ---- and back ---- */
 
-static void write_result(struct wr *w, const struct l2tp_msg *m)
+static void write_result(struct wr *v, const struct l2tp_msg *m)
 {
-	uint8_t buf[4 + L2TP_TEXT_MAX];
-	struct wr v = wr_of(buf, sizeof(buf));
-
-	wr_u16(&v, m->result);
+	wr_u16(v, m->result);
 	/* Always with its Error Code: some peers read one without looking at the length. */
-	wr_u16(&v, m->error);
-	wr_bytes(&v, m->error_text.p, m->error_text.n);
-	if (v.bad)
-		w->bad = true;
-	avp_put_bytes(w, AVP_RESULT_CODE, buf, v.len);
+	wr_u16(v, m->error);
+	wr_bytes(v, m->error_text.p, m->error_text.n);
 }
 
-static void write_value(struct wr *w, const struct l2tp_msg *m, enum avp_type type)
+static void write_cause(struct wr *v, const struct l2tp_cause *c)
+{
+	wr_u16(v, c->code);
+	wr_u16(v, c->proto);
+	wr_u8(v, c->direction);
+	wr_bytes(v, c->text.p, c->text.n);
+}
+
+static void write_avp(struct wr *w, const struct l2tp_msg *m, enum avp_type type, const struct avp_hiding *h)
 {
 	const void *at = (const uint8_t *)m + fields[type].at;
-	struct rd v;
+	uint8_t buf[AVP_VALUE_MAX];
+	struct wr v = wr_of(buf, sizeof(buf));
+	struct rd bytes;
 	uint16_t u16;
 	uint32_t u32;
 
 	switch (fields[type].kind) {
 	case NONE:
-		avp_put_bytes(w, type, NULL, 0);
 		break;
 	case U16:
 	case ID:
 		memcpy(&u16, at, sizeof(u16));
-		avp_put_u16(w, type, u16);
+		wr_u16(&v, u16);
 		break;
 	case U32:
 		memcpy(&u32, at, sizeof(u32));
-		avp_put_u32(w, type, u32);
+		wr_u32(&v, u32);
 		break;
 	case BYTES:
-		memcpy(&v, at, sizeof(v));
-		avp_put_bytes(w, type, v.p, v.n);
+		memcpy(&bytes, at, sizeof(bytes));
+		wr_bytes(&v, bytes.p, bytes.n);
 		break;
 	case RESULT:
-		write_result(w, m);
+		write_result(&v, m);
+		break;
+	case CAUSE:
+		write_cause(&v, &m->cause);
 		break;
 	}
+	if (v.bad)
+		w->bad = true;
+	if (h && avp_rule_of(type)->hide)
+		avp_put_hidden(w, type, h, rd_of(buf, v.len));
+	else
+		avp_put_bytes(w, type, buf, v.len);
 }
 
 void l2tp_msg_write(struct wr *w, const struct l2tp_msg *m)
 {
+	l2tp_msg_write_hidden(w, m, NULL);
+}
+
+void l2tp_msg_write_hidden(struct wr *w, const struct l2tp_msg *m, const struct avp_hiding *h)
+{
 	const struct msg_rule *r = rule_of(m->type);
+	bool any = false;
 
 	if (!r) {
 		w->bad = true;
 		return;
 	}
 	avp_put_u16(w, AVP_MESSAGE_TYPE, m->type);
+	for (unsigned i = 0; h && i < r->n; i++)
+		any |= L2TP_HAS(m, r->write[i]) && avp_rule_of(r->write[i])->hide;
+	if (any)
+		avp_put_bytes(w, AVP_RANDOM_VECTOR, h->vector.p, h->vector.n);
 	for (unsigned i = 0; i < r->n; i++)
 		if (L2TP_HAS(m, r->write[i]))
-			write_value(w, m, r->write[i]);
+			write_avp(w, m, r->write[i], h);
 }

@@ -54,7 +54,10 @@ bool l2tp_hdr_parse(struct rd datagram, struct l2tp_hdr *ret);
 /* The header and the body that hdr->body holds. */
 void l2tp_hdr_write(struct wr *, const struct l2tp_hdr *);
 
-enum { L2TP_TEXT_MAX = 56 };
+enum {
+	L2TP_TEXT_MAX = 56,
+	L2TP_CLEAR_MAX = 1024,		/* hidden values of one message, all together */
+};
 
 /* A control message; what `has` does not name is 0. */
 struct l2tp_msg {
@@ -70,9 +73,20 @@ struct l2tp_msg {
 	uint32_t call_serial, framing_type, tx_speed;
 	uint16_t result, error;		/* Result Code AVP */
 	struct rd error_text;
+	struct rd tie_breaker;		/* 8 octets */
+	struct rd challenge, response;
+	uint32_t bearer_type;
+	struct rd called_number, calling_number;
+	struct rd initial_lcp, last_sent_lcp, last_received_lcp;	/* Proxy LCP (4.4.5): options of CONFREQs */
+	uint16_t proxy_type, proxy_id;	/* Proxy Authen; of the id, the low octet */
+	struct rd proxy_name, proxy_challenge, proxy_response;
+	struct l2tp_cause cause;
 	/* After L2TP_PARSE_BAD: the Error Code to answer with, and its Error Message. */
 	uint16_t bad;			/* enum l2tp_error */
 	char bad_text[L2TP_TEXT_MAX];
+	/* What was hidden; readers above may point here, so a message is not to be copied. */
+	uint16_t n_clear;
+	uint8_t clear[L2TP_CLEAR_MAX];
 };
 
 #define L2TP_HAS(m, avp) ((m)->has >> (avp) & 1)
@@ -91,8 +105,18 @@ enum l2tp_parse {
  */
 enum l2tp_parse l2tp_msg_parse(struct rd body, struct l2tp_msg *ret);
 
+/*
+ * The same with the tunnel's secret (empty: there is none), which hidden AVPs
+ * need (4.3).  One that cannot be revealed is malformed: without a Random
+ * Vector before it, one that MUST NOT be hidden, a length in it that lies.
+ */
+enum l2tp_parse l2tp_msg_parse_secret(struct rd body, struct rd secret, struct l2tp_msg *ret);
+
 /* The AVPs of a message: those of its type's list that has names, in the list's order. */
 void l2tp_msg_write(struct wr *, const struct l2tp_msg *);
+
+/* The same; all that may be hidden is, behind a Random Vector. NULL: nothing. */
+void l2tp_msg_write_hidden(struct wr *, const struct l2tp_msg *, const struct avp_hiding *);
 
 /* The message is about one call; a bad one ends that call, not the tunnel. */
 bool l2tp_msg_is_call(unsigned type);

@@ -495,8 +495,8 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
 	m.self = c->role == ROLE_ENGINE ? c->index : 0;
 	m.ip_forward = p->ip_forward;
 	m.conf = *conf;
-	if (c->role != ROLE_IKED)
-		conf_scrub(&m.conf);
+	conf_scrub_but(&m.conf, c->role == ROLE_IKED   ? CONF_SECRETS_IKE :
+				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP : CONF_SECRETS_NONE);
 	ok = peer_send(&c->peer, MSG_CONF, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
 	return ok;

@@ -90,8 +90,10 @@ static void ike_port(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what, const struct conf_alg *algs,
 	char *main_dst, char *quick_dst, const char *s);
 static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
+static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
+static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value);
 static char *join(struct conf_parse *p, struct conf_pos pos, char *a, char *b);
 static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -99,7 +101,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 
 %token <s> STRING "a word or string" NUMBER "a number"
 %token NEWLINE "end of line"
-%token <kw> OPT_YESNO OPT_NUM OPT_STR
+%token <kw> OPT_YESNO OPT_NUM OPT_STR L2TP_SECRET
 %token <kw> USER_MAX_SESSION ESP PROPOSALS LOCAL PEER SRCID DSTID AUTHENTICATION_METHOD MPPE MPPE_KEY_LENGTH
 %token <kw> MPPE_KEY_STATE DNS_SERVERS NBNS_SERVERS USERS_FILE TIMEOUT MAX_TRIES MAX_FAILOVERS SOCKET GROUP
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
@@ -108,7 +110,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token NAS_ID DAE CLIENT
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME XAUTH PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
-%token PAP CHAP MSCHAPV2 REQUIRED
+%token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
 %token STATELESS STATEFUL IP LCP EAP CCP DUMP_MPPE
 %token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
@@ -120,7 +122,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 
 %type <s> text macro_value opt_port
 %type <n> yesno esp proposals proto auth_type auth_methods auth_method policy pool_for
-%type <n> dump_words dump_word
+%type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
 %destructor { text_free($$); } <s>
 
@@ -357,11 +359,33 @@ tunnel_opt: plain
 			p->at_methods[p->tunnel - p->c->tunnel] = @2;
 		}
 	}
-	| MPPE YES		{ seen(p, @1, $1); moot(p, @2, "mppe yes", $1); }
-	| MPPE NO		{ seen(p, @1, $1); }
-	| MPPE REQUIRED		{ seen(p, @1, $1); }
-	| MPPE_KEY_LENGTH numbers	{ seen(p, @1, $1); }
-	| MPPE_KEY_STATE key_states	{ seen(p, @1, $1); }
+	| L2TP_SECRET text {
+		seen(p, @1, $1);
+		tunnel_secret(p, @2, $2, false);
+		text_free($2);
+	}
+	| L2TP_SECRET SECRET_FILE text {
+		seen(p, @1, $1);
+		tunnel_secret(p, @3, $3, true);
+		text_free($3);
+	}
+	| MPPE mppe {
+		seen(p, @1, $1);
+		if (!p->unbuilt) {
+			p->tunnel->mppe = (uint8_t)$2;
+			p->at_mppe[p->tunnel - p->c->tunnel] = @2;
+		}
+	}
+	| MPPE_KEY_LENGTH key_lengths {
+		seen(p, @1, $1);
+		if (!p->unbuilt)
+			p->tunnel->mppe_keys = (uint8_t)$2;
+	}
+	| MPPE_KEY_STATE key_states {
+		seen(p, @1, $1);
+		if (!p->unbuilt)
+			p->tunnel->mppe_states = (uint8_t)$2;
+	}
 	| DEBUG_DUMP dump_words {
 		seen(p, @1, $1);
 		if (!p->unbuilt)
@@ -376,18 +400,28 @@ auth_methods: auth_method
 auth_method: PAP	{ $$ = CONF_AUTH_PAP; }
 	| CHAP		{ $$ = CONF_AUTH_CHAP; }
 	| MSCHAPV2	{ $$ = CONF_AUTH_MSCHAPV2; }
+	| EAP		{ $$ = CONF_AUTH_EAP_MSCHAPV2; }
+	| EAP_MD5	{ $$ = CONF_AUTH_EAP_MD5; }
 	;
 
-numbers:  NUMBER		{ text_free($1); }
-	| numbers NUMBER	{ text_free($2); }
+mppe:	  NO		{ $$ = CONF_MPPE_NO; }
+	| YES		{ $$ = CONF_MPPE_YES; }
+	| REQUIRED	{ $$ = CONF_MPPE_REQUIRED; }
+	;
+
+key_lengths: key_length
+	| key_lengths key_length	{ $$ = $1 | $2; }
+	;
+
+key_length: NUMBER	{ $$ = mppe_key(p, @1, $1); text_free($1); }
 	;
 
 key_states: key_state
-	| key_states key_state
+	| key_states key_state	{ $$ = $1 | $2; }
 	;
 
-key_state: STATELESS
-	| STATEFUL
+key_state: STATELESS	{ $$ = CONF_MPPE_STATELESS; }
+	| STATEFUL	{ $$ = CONF_MPPE_STATEFUL; }
 	;
 
 dump_words: dump_word
@@ -919,7 +953,8 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		return CONF_YYerror;
 	}
 	/* Elsewhere a comment may follow a word at once; a key would be cut off unseen. */
-	if (peek(p) == '#' && (p->last == PSK || p->last == SECRET || p->last == SECRET_FILE)) {
+	if (peek(p) == '#' && (p->last == PSK || p->last == L2TP_SECRET || p->last == SECRET ||
+			p->last == SECRET_FILE)) {
 		lex_error(p, pos, "a # inside a secret: put all of it in quotes, or a blank before a comment");
 		return CONF_YYerror;
 	}
@@ -928,7 +963,7 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		word[n] = '\0';
 		kw = kw_find(word, p->where);
 		/* A secret is never a keyword, whatever it spells; what follows it may be one. */
-		if (p->hush && kw && kw->token != (p->last == PSK ? SECRET_FILE : p->last == STRING ? TAG : -1))
+		if (p->hush && kw && kw->token != (p->last == PSK || p->last == L2TP_SECRET ? SECRET_FILE : p->last == STRING ? TAG : -1))
 			kw = NULL;
 		explicit_bzero(word, n);
 	}
@@ -1145,7 +1180,7 @@ static int conf_yylex(YYSTYPE *val, YYLTYPE *loc, struct conf_parse *p)
 			p->at_start = true;
 			p->quiet_stmt = false;
 		}
-	} else if (tok == PSK || tok == SECRET) {
+	} else if (tok == PSK || tok == SECRET || tok == L2TP_SECRET) {
 		p->hush = true;
 	} else if (tok == '}') {
 		p->hush = false;
@@ -1521,6 +1556,17 @@ static void mark_secret(struct conf_parse *p, struct conf_pos pos)
 }
 
 /* ---- statements ---- */
+
+static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	if (!strcmp(s, "40"))
+		return CONF_MPPE_40;
+	if (!strcmp(s, "56"))
+		return CONF_MPPE_56;
+	if (strcmp(s, "128") && !p->unbuilt)
+		conf_error(p, pos, "mppe-key-length: expected 40, 56 or 128, found \"%s\"", s);
+	return CONF_MPPE_128;
+}
 
 static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_proto proto)
 {
@@ -1963,25 +2009,48 @@ static void ike_alg(struct conf_parse *p, struct conf_pos pos, const char *what,
 	conf_error(p, pos, "unknown %s %s \"%s\"; did you mean \"%s\"?", phase, what, shown, best);
 }
 
-static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+/* A secret as it is written, or from the file that is. what: "psk"; name: "the pre-shared key". */
+static void put_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const char *name,
+	const char *s, char *path, uint8_t *secret, uint16_t *ret_len)
 {
-	unsigned i = (unsigned)(p->ike - p->c->ike);
+	char what_file[40];
 	size_t n = strlen(s);
 
-	if (file) {
-		put_path(p, pos, "psk file", p->ike->psk_file, s);
-		if (!(p->flags & CONF_NO_FILES) && p->ike->psk_file[0])
-			conf_read_psk(p, i, pos);
+	if (path) {
+		snprintf(what_file, sizeof(what_file), "%s file", what);
+		put_path(p, pos, what_file, path, s);
+		if (!(p->flags & CONF_NO_FILES) && path[0])
+			conf_read_secret(p, pos, what_file, name, path, secret, ret_len);
 		return;
 	}
 	mark_secret(p, pos);
 	if (n == 0 || n > CONF_SECRET_MAX) {
-		conf_error(p, pos, "psk is %zu bytes long; expected 1 to %d", n, CONF_SECRET_MAX);
+		conf_error(p, pos, "%s is %zu bytes long; expected 1 to %d", what, n, CONF_SECRET_MAX);
 		return;
 	}
-	memcpy(p->ike->psk, s, n);
-	p->ike->psk_len = (uint16_t)n;
-	conf_judge_secret(p, pos, "the pre-shared key", p->ike->psk, n);
+	memcpy(secret, s, n);
+	*ret_len = (uint16_t)n;
+	conf_judge_secret(p, pos, name, secret, n);
+}
+
+static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+{
+	put_secret(p, pos, "psk", "the pre-shared key", s, file ? p->ike->psk_file : NULL, p->ike->psk,
+		&p->ike->psk_len);
+}
+
+static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file)
+{
+	struct conf_tunnel *t = p->tunnel;
+
+	if (p->unbuilt)
+		return;
+	/* The last one counts, whichever form it has. */
+	explicit_bzero(t->l2tp_secret, sizeof(t->l2tp_secret));
+	memset(t->l2tp_secret_file, 0, sizeof(t->l2tp_secret_file));
+	t->l2tp_secret_len = 0;
+	put_secret(p, pos, "l2tp-secret", "the tunnel secret", s, file ? t->l2tp_secret_file : NULL, t->l2tp_secret,
+		&t->l2tp_secret_len);
 }
 
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,

@@ -82,8 +82,10 @@ struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
 
 void tunnel_conf_put(struct tunnel_conf *c)
 {
-	if (c && --c->refs == 0)
-		free(c);
+	if (!c || --c->refs > 0)
+		return;
+	explicit_bzero(c->l2tp.secret, sizeof(c->l2tp.secret));
+	free(c);
 }
 
 struct flow *flow_new(struct engine *e, unsigned tunnel)

@@ -68,6 +68,7 @@ static const struct allowed allowed[] = {
 
 	/* Packets. */
 	CALL(E, "recvmmsg"),				/* the UDP sockets */
+	CALL(E, "sendmmsg"),
 	CALL(E, "read"),					/* the TUNs */
 
 	/* Log lines: to stderr, or over the socket of syslog(3). */

@@ -3,12 +3,17 @@
  * Control connections: the table of RFC 2661 7.2.1, HELLO (5.5), and what
  * becomes of a message that is no good (7.1).
  *
- * deviation: a Challenge (5.1.1) is answered without a Challenge Response. We
- * have no tunnel secret; the client was authenticated by IPsec, and one that
- * insists ends the tunnel itself.
+ * With a secret in the settings both ends prove that they have it (5.1.1): our
+ * SCCRQ or SCCRP has a Challenge, and a peer without the right answer is not
+ * acceptable.
+ *
+ * deviation: without a secret a Challenge is answered without a Challenge
+ * Response.  The client was authenticated by IPsec, and one that insists ends
+ * the tunnel itself.
  */
 #include "l2tpd/tunnel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -91,10 +96,25 @@ struct why {
 
 enum { VERSION_1_0 = 0x0100 };
 
+enum {
+	PROBE_MS = 6000,		/* three HELLOs, 2 s apart on the average … */
+	PROBE_FRESH_MS = 2000,		/* … unless it was heard so recently */
+	EXPIRE_EFFECTS = 16,		/* of calls that end by themselves, in one call of the core */
+};
+
+struct l2tp_tunnel *l2tp_tunnel_new(const struct l2tp_conf *conf)
+{
+	unsigned n = MIN(conf->max_sessions, (unsigned)L2TP_SESSIONS_MAX);
+	struct l2tp_tunnel *t = calloc(1, sizeof(*t) + n * sizeof(t->session[0]));
+
+	if (t)
+		t->n_places = (uint16_t)n;
+	return t;
+}
+
 void l2tp_tunnel_init(struct l2tp_tunnel *t, const struct l2tp_ctx *c, uint16_t id, uint16_t port,
 	bool lac)
 {
-	memset(t, 0, sizeof(*t));
 	t->id = id;
 	t->port = port;
 	t->lac = lac;
@@ -106,14 +126,14 @@ unsigned l2tp_tunnel_calls(const struct l2tp_tunnel *t)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
-		n += t->session[i].state != L2TP_SES_IDLE;
+	for (unsigned i = 0; i < t->n_places; i++)
+		n += t->session[i].state != L2TP_SES_IDLE && t->session[i].state != L2TP_SES_CLOSING;
 	return n;
 }
 
 struct l2tp_session *l2tp_tunnel_session(struct l2tp_tunnel *t, uint16_t id)
 {
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < t->n_places; i++)
 		if (t->session[i].state != L2TP_SES_IDLE && t->session[i].id == id)
 			return &t->session[i];
 	return NULL;
@@ -121,23 +141,25 @@ struct l2tp_session *l2tp_tunnel_session(struct l2tp_tunnel *t, uint16_t id)
 
 struct l2tp_session *l2tp_tunnel_peer_session(struct l2tp_tunnel *t, uint16_t peer_id)
 {
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
-		if (t->session[i].state != L2TP_SES_IDLE && t->session[i].peer_id == peer_id)
+	for (unsigned i = 0; i < t->n_places; i++)
+		if (t->session[i].state != L2TP_SES_IDLE && t->session[i].state != L2TP_SES_CLOSING &&
+		    t->session[i].peer_id == peer_id)
 			return &t->session[i];
 	return NULL;
 }
 
 /* ---- effects ---- */
 
-void l2tp_tunnel_tell(struct l2tp_ctx *c, const struct l2tp_tunnel *t, const struct l2tp_session *s,
-	enum l2tp_effect_type type, enum l2tp_reason reason, uint16_t result, uint16_t error)
+struct l2tp_effect *l2tp_tunnel_tell(struct l2tp_ctx *c, const struct l2tp_tunnel *t,
+	const struct l2tp_session *s, enum l2tp_effect_type type, enum l2tp_reason reason, uint16_t result,
+	uint16_t error)
 {
 	struct l2tp_out *o = c->out;
 
 	/* L2TP_EFFECTS_STATE has room for all that one call can end and begin. */
 	if (o->n >= L2TP_EFFECTS_MAX)
-		return;
-	o->eff[o->n++] = (struct l2tp_effect){
+		return NULL;
+	o->eff[o->n] = (struct l2tp_effect){
 		.type = type,
 		.reason = reason,
 		.tunnel = t->id,
@@ -148,6 +170,7 @@ void l2tp_tunnel_tell(struct l2tp_ctx *c, const struct l2tp_tunnel *t, const str
 		.result = result,
 		.error = error,
 	};
+	return &o->eff[o->n++];
 }
 
 void l2tp_tunnel_flush(struct l2tp_ctx *c, struct l2tp_tunnel *t)
@@ -155,9 +178,11 @@ void l2tp_tunnel_flush(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 	struct l2tp_out *o = c->out;
 	uint32_t resent = t->x.resent;
 
+	if (t->state == ESTABLISHED)
+		l2tp_session_pump(c, t);
 	if (t->overflow && !t->gone)
 		l2tp_tunnel_close(c, t, L2TP_REASON_NO_ACK, L2TP_STOP_ERROR, L2TP_ERR_RESOURCES);
-	while (!t->dead && o->n_send < L2TP_EFFECTS_SEND) {
+	while (!t->dead && o->n_send < L2TP_EFFECTS_SEND && o->n < L2TP_EFFECTS_MAX) {
 		size_t at = o->w.len;
 
 		if (!xport_poll(&t->x, t->peer_id, c->now_ms, &o->w))
@@ -180,17 +205,43 @@ void l2tp_tunnel_flush(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 void l2tp_tunnel_send(struct l2tp_ctx *c, struct l2tp_tunnel *t, uint16_t peer_session,
 	const struct l2tp_msg *m)
 {
-	uint8_t buf[XPORT_BODY_MAX];
+	uint8_t buf[XPORT_BODY_MAX], vector[L2TP_VECTOR];
 	struct wr w = wr_of(buf, sizeof(buf));
+	struct avp_hiding h = {
+		.secret = rd_of(c->conf->secret, c->conf->secret_len), .vector = rd_of(vector, sizeof(vector)),
+	};
 
-	l2tp_msg_write(&w, m);
+	if (c->conf->hide && h.secret.n) {
+		rng_bytes(c->rng, vector, sizeof(vector));
+		l2tp_msg_write_hidden(&w, m, &h);
+	} else {
+		l2tp_msg_write(&w, m);
+	}
 	if (!xport_send(&t->x, peer_session, &w))
 		t->overflow = true;
 }
 
-/* SCCRQ (6.1) and SCCRP (6.2) say the same. */
-static void send_start(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_msg_type type)
+static struct rd secret_of(const struct l2tp_ctx *c)
 {
+	return rd_of(c->conf->secret, c->conf->secret_len);
+}
+
+/* The answer to the Challenge in `to`, if it is there and we have a secret. */
+static void answer(const struct l2tp_ctx *c, struct l2tp_msg *m, const struct l2tp_msg *to,
+	uint8_t buf[static L2TP_RESPONSE])
+{
+	if (!to || !c->conf->secret_len || !L2TP_HAS(to, AVP_CHALLENGE) ||
+	    !l2tp_response((uint8_t)m->type, secret_of(c), to->challenge, buf))
+		return;
+	m->has |= 1ull << AVP_CHALLENGE_RESPONSE;
+	m->response = rd_of(buf, L2TP_RESPONSE);
+}
+
+/* SCCRQ (6.1) and SCCRP (6.2) say nearly the same; to: the SCCRQ that is answered. */
+static void send_start(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_msg_type type,
+	const struct l2tp_msg *to)
+{
+	uint8_t response[L2TP_RESPONSE];
 	const char *host = c->conf->host_name, *vendor = c->conf->vendor_name;
 	struct l2tp_msg m = {
 		.type = type,
@@ -209,13 +260,27 @@ static void send_start(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_msg_
 		m.has |= 1ull << AVP_VENDOR_NAME;
 		m.vendor_name = rd_of(vendor, strnlen(vendor, L2TP_NAME_MAX));
 	}
+	answer(c, &m, to, response);
+	if (c->conf->secret_len) {
+		rng_bytes(c->rng, t->challenge, sizeof(t->challenge));
+		m.has |= 1ull << AVP_CHALLENGE;
+		m.challenge = rd_of(t->challenge, sizeof(t->challenge));
+	}
+	if (type == L2TP_SCCRQ && c->conf->tie_breaker) {
+		t->tie = true;
+		rng_bytes(c->rng, t->tie_breaker, sizeof(t->tie_breaker));
+		m.has |= 1ull << AVP_TIE_BREAKER;
+		m.tie_breaker = rd_of(t->tie_breaker, sizeof(t->tie_breaker));
+	}
 	l2tp_tunnel_send(c, t, 0, &m);
 }
 
-static void send_plain(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_msg_type type)
+static void send_scccn(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2tp_msg *to)
 {
-	const struct l2tp_msg m = { .type = type };
+	uint8_t response[L2TP_RESPONSE];
+	struct l2tp_msg m = { .type = L2TP_SCCCN };
 
+	answer(c, &m, to, response);
 	l2tp_tunnel_send(c, t, 0, &m);
 }
 
@@ -247,21 +312,24 @@ static void open_up(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 		t->idle_ms = c->now_ms;
 		l2tp_tunnel_tell(c, t, NULL, L2TP_EFF_TUNNEL_UP, L2TP_REASON_NONE, 0, 0);
 	}
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
-		l2tp_session_open(c, t, &t->session[i]);
+	/* Calls that wait for it: l2tp_session_pump(). */
 }
 
 static void clean(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct why *why)
 {
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
+	unsigned before = c->out->n;
+
+	for (unsigned i = 0; i < t->n_places; i++)
 		if (t->session[i].state != L2TP_SES_IDLE)
-			l2tp_session_drop(c, t, &t->session[i]);
+			l2tp_session_drop(c, t, &t->session[i], c->out->n - before < L2TP_TOLD_MAX);
 	l2tp_tunnel_tell(c, t, NULL, L2TP_EFF_TUNNEL_GONE, why->reason, why->result, why->error);
 	t->gone = true;
 	t->linger_ms = c->now_ms + xport_cycle_ms(c->conf->retransmit_ms, c->conf->retransmit_max);
 }
 
-static void step(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum event ev, const struct why *why)
+/* m: the message that the event is, or NULL. */
+static void step(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum event ev, const struct why *why,
+	const struct l2tp_msg *m)
 {
 	const struct cell *cell = &table[t->state][ev];
 
@@ -269,11 +337,11 @@ static void step(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum event ev, const
 		return;
 	t->state = cell->next;
 	if (cell->act & SCCRQ)
-		send_start(c, t, L2TP_SCCRQ);
+		send_start(c, t, L2TP_SCCRQ, NULL);
 	if (cell->act & SCCRP)
-		send_start(c, t, L2TP_SCCRP);
+		send_start(c, t, L2TP_SCCRP, m);
 	if (cell->act & SCCCN)
-		send_plain(c, t, L2TP_SCCCN);
+		send_scccn(c, t, m);
 	if (cell->act & OPEN)
 		open_up(c, t);
 	if (cell->act & STOP)
@@ -286,7 +354,7 @@ void l2tp_tunnel_dial(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 {
 	const struct why none = { 0 };
 
-	step(c, t, EV_OPEN, &none);
+	step(c, t, EV_OPEN, &none, NULL);
 }
 
 void l2tp_tunnel_close(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_reason reason,
@@ -295,14 +363,14 @@ void l2tp_tunnel_close(struct l2tp_ctx *c, struct l2tp_tunnel *t, enum l2tp_reas
 	const struct why why = { reason, result, error, NULL };
 
 	if (!t->gone)
-		step(c, t, EV_CLOSE, &why);
+		step(c, t, EV_CLOSE, &why, NULL);
 }
 
 void l2tp_tunnel_lose(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 {
 	const struct why why = { .reason = L2TP_REASON_TIE };
 
-	step(c, t, EV_LOSE, &why);
+	step(c, t, EV_LOSE, &why, NULL);
 	/* "silently discard": nothing to retransmit, nobody to acknowledge. */
 	t->dead = t->gone;
 }
@@ -331,6 +399,21 @@ static void learn(struct l2tp_tunnel *t, const struct l2tp_msg *m)
 	while (name.n && !name.p[name.n - 1])
 		name.n--;
 	str_escape(t->host_name, sizeof(t->host_name), name.p, name.n);
+}
+
+/* 5.1.1: with a secret, whether the answer to our Challenge is right; *why says that it is not. */
+static bool proven(struct l2tp_ctx *c, const struct l2tp_tunnel *t, const struct l2tp_msg *m, struct why *why)
+{
+	if (m->bad)
+		return false;
+	if (!c->conf->secret_len ||
+	    (L2TP_HAS(m, AVP_CHALLENGE_RESPONSE) &&
+	     l2tp_response_ok((uint8_t)m->type, secret_of(c), rd_of(t->challenge, sizeof(t->challenge)),
+		     m->response)))
+		return true;
+	*why = (struct why){ L2TP_REASON_AUTH, L2TP_STOP_AUTH, 0, NULL };
+	c->cnt[L2TP_CNT_AUTH]++;
+	return false;
 }
 
 /*
@@ -374,7 +457,7 @@ void l2tp_tunnel_accept(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct 
 		c->cnt[L2TP_CNT_REFUSED]++;
 		ok = false;
 	}
-	step(c, t, ok ? EV_SCCRQ : EV_SCCRQ_BAD, &why);
+	step(c, t, ok ? EV_SCCRQ : EV_SCCRQ_BAD, &why, m);
 }
 
 /* A message about calls; they exist in an established tunnel only. */
@@ -386,7 +469,7 @@ static void call_message(struct l2tp_ctx *c, struct l2tp_tunnel *t, uint16_t ses
 
 	if (t->state != ESTABLISHED) {
 		c->cnt[L2TP_CNT_ILLEGAL]++;
-		step(c, t, EV_CLOSE, &why);
+		step(c, t, EV_CLOSE, &why, m);
 		return;
 	}
 	if (session)
@@ -394,29 +477,36 @@ static void call_message(struct l2tp_ctx *c, struct l2tp_tunnel *t, uint16_t ses
 	else if (m->type == L2TP_CDN && m->session)
 		/* 4.4.4: from a peer that had no id of ours yet */
 		s = l2tp_tunnel_peer_session(t, m->session);
-	l2tp_session_message(c, t, s, m);
+	l2tp_session_message(c, t, s, session, m);
 }
 
 static void start_message(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2tp_msg *m)
 {
 	struct why why = fault(m);
+	bool good;
 
 	switch (m->type) {
 	case L2TP_SCCRQ:
 		c->cnt[L2TP_CNT_ILLEGAL]++;
-		step(c, t, EV_SCCRQ, &why);
+		step(c, t, EV_SCCRQ, &why, m);
 		break;
 	case L2TP_SCCRP:
-		if (t->state != WAIT_REPLY)
+		good = acceptable(c, m, &why);
+		if (t->state != WAIT_REPLY) {
 			c->cnt[L2TP_CNT_ILLEGAL]++;
-		else
+		} else {
 			learn(t, m);
-		step(c, t, acceptable(c, m, &why) ? EV_SCCRP : EV_SCCRP_BAD, &why);
+			good = good && proven(c, t, m, &why);
+		}
+		step(c, t, good ? EV_SCCRP : EV_SCCRP_BAD, &why, m);
 		break;
 	default:
+		good = !m->bad;
 		if (t->state != WAIT_CONN)
 			c->cnt[L2TP_CNT_ILLEGAL]++;
-		step(c, t, m->bad ? EV_SCCCN_BAD : EV_SCCCN, &why);
+		else
+			good = proven(c, t, m, &why);
+		step(c, t, good ? EV_SCCCN : EV_SCCCN_BAD, &why, m);
 		break;
 	}
 }
@@ -427,7 +517,7 @@ static void message(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2tp
 	struct l2tp_msg m;
 	struct why why;
 
-	if (l2tp_msg_parse(h->body, &m) == L2TP_PARSE_IGNORE)
+	if (l2tp_msg_parse_secret(h->body, secret_of(c), &m) == L2TP_PARSE_IGNORE)
 		return;
 	if (l2tp_msg_is_call(m.type)) {
 		call_message(c, t, h->session, &m);
@@ -448,12 +538,12 @@ static void message(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2tp
 			t->peer_id = m.tunnel;
 		t->stopped_by_peer = true;
 		why = (struct why){ L2TP_REASON_PEER, m.result, m.error, NULL };
-		step(c, t, EV_STOPCCN, &why);
+		step(c, t, EV_STOPCCN, &why, &m);
 		break;
 	default:
 		/* HELLO, which xport has answered already, and what could not be read at all. */
 		if (m.bad)
-			step(c, t, EV_CLOSE, &why);
+			step(c, t, EV_CLOSE, &why, &m);
 		break;
 	}
 }
@@ -531,10 +621,38 @@ static uint64_t call_deadline(const struct l2tp_session *s, const struct l2tp_co
 
 static void send_hello(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 {
+	const struct l2tp_msg m = { .type = L2TP_HELLO };
+
 	t->hello = true;
 	t->hello_ns = xport_ns(&t->x);
 	t->hello_ms = c->now_ms;
-	send_plain(c, t, L2TP_HELLO);
+	l2tp_tunnel_send(c, t, 0, &m);
+}
+
+/* Within the same millisecond, too: nothing had been heard for PROBE_FRESH_MS when it was asked. */
+static bool probe_answered(const struct l2tp_tunnel *t)
+{
+	return t->heard_ms >= t->probe_ms;
+}
+
+static uint64_t probe_deadline(const struct l2tp_tunnel *t)
+{
+	return t->state != ESTABLISHED || !t->probe_ms || probe_answered(t) ? UINT64_MAX : t->probe_ms + PROBE_MS;
+}
+
+bool l2tp_tunnel_probe(struct l2tp_ctx *c, struct l2tp_tunnel *t)
+{
+	if (c->now_ms < t->heard_ms + PROBE_FRESH_MS)
+		return false;
+	if (t->probe_ms && !probe_answered(t))
+		return true;
+	t->probe_ms = c->now_ms;
+	/* Sent at once, after 1 and after 3 seconds, with the usual intervals. */
+	if (hello_waits(t))
+		xport_again(&t->x, c->now_ms);
+	else
+		send_hello(c, t);
+	return true;
 }
 
 /* False: the peer does not acknowledge. */
@@ -558,6 +676,10 @@ void l2tp_tunnel_expire(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 		t->dead = c->now_ms >= t->linger_ms;
 		return;
 	}
+	if (c->now_ms >= probe_deadline(t)) {
+		lost(c, t, L2TP_REASON_SUPERSEDED);
+		return;
+	}
 	if (c->now_ms >= hello_deadline(t, conf)) {
 		if (hello_waits(t)) {
 			lost(c, t, L2TP_REASON_HELLO);
@@ -565,9 +687,10 @@ void l2tp_tunnel_expire(struct l2tp_ctx *c, struct l2tp_tunnel *t)
 		}
 		send_hello(c, t);
 	}
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
+	/* The rest at once afterwards: their time is over, so it is the deadline. */
+	for (unsigned i = 0; i < t->n_places && c->out->n < EXPIRE_EFFECTS; i++)
 		if (c->now_ms >= call_deadline(&t->session[i], conf))
-			l2tp_session_end(c, t, &t->session[i], L2TP_REASON_SETUP, L2TP_CDN_TIMEOUT, 0);
+			l2tp_session_end(c, t, &t->session[i], L2TP_REASON_SETUP, L2TP_CDN_TIMEOUT, 0, NULL);
 	if (c->now_ms >= setup_deadline(t, conf))
 		l2tp_tunnel_close(c, t, L2TP_REASON_SETUP, L2TP_STOP_GENERAL, 0);
 	else if (c->now_ms >= idle_deadline(t, conf))
@@ -581,9 +704,10 @@ uint64_t l2tp_tunnel_deadline(const struct l2tp_tunnel *t, const struct l2tp_con
 	if (t->gone)
 		return MIN(at, t->linger_ms);
 	at = MIN(at, hello_deadline(t, conf));
+	at = MIN(at, probe_deadline(t));
 	at = MIN(at, idle_deadline(t, conf));
 	at = MIN(at, setup_deadline(t, conf));
-	for (unsigned i = 0; i < L2TP_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < t->n_places; i++)
 		at = MIN(at, call_deadline(&t->session[i], conf));
 	return at;
 }

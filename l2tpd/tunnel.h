@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "l2tpd/l2tp.h"
 #include "l2tpd/msg.h"
+#include "l2tpd/secret.h"
 #include "l2tpd/session.h"
 #include "l2tpd/xport.h"
 
@@ -45,9 +46,16 @@ struct l2tp_tunnel {
 	uint64_t born_ms;
 	uint64_t idle_ms;		/* established: since when there is no call */
 	uint64_t linger_ms;		/* gone: until when it lingers */
+	uint64_t probe_ms;		/* established: since when it is asked whether it lives; 0 = not */
+	uint64_t ended_ms;		/* when a call ended */
+	uint64_t told_ms;		/* when a CDN for no session was sent */
+	bool tie;			/* our SCCRQ had a Tie Breaker */
+	uint8_t tie_breaker[L2TP_TIE_BREAKER];
+	uint8_t challenge[L2TP_CHALLENGE];	/* ours; with a secret only */
 	char host_name[L2TP_NAME_MAX];	/* the peer's, escaped */
-	struct l2tp_session session[L2TP_SESSIONS_MAX];
 	struct xport x;
+	uint16_t n_places;		/* for sessions */
+	struct l2tp_session session[];
 };
 
 /* What one call of flow.h works with. */
@@ -60,6 +68,9 @@ struct l2tp_ctx {
 };
 
 /* ---- for flow.c ---- */
+
+/* Memory for a tunnel, with as many sessions as the settings allow. NULL: there is none. */
+struct l2tp_tunnel *l2tp_tunnel_new(const struct l2tp_conf *);
 
 /* A tunnel in the idle state; id is one of the engine's. */
 void l2tp_tunnel_init(struct l2tp_tunnel *, const struct l2tp_ctx *, uint16_t id, uint16_t port,
@@ -85,6 +96,13 @@ void l2tp_tunnel_close(struct l2tp_ctx *, struct l2tp_tunnel *, enum l2tp_reason
 /* Another tunnel won the tie-breaker: it goes silently. */
 void l2tp_tunnel_lose(struct l2tp_ctx *, struct l2tp_tunnel *);
 
+/*
+ * Its client asks for another tunnel: does this one live?  HELLO is sent three
+ * times in 6 seconds, and one that stays silent goes.  False: it was heard just
+ * now.
+ */
+bool l2tp_tunnel_probe(struct l2tp_ctx *, struct l2tp_tunnel *);
+
 void l2tp_tunnel_expire(struct l2tp_ctx *, struct l2tp_tunnel *);
 uint64_t l2tp_tunnel_deadline(const struct l2tp_tunnel *, const struct l2tp_conf *);
 
@@ -97,11 +115,11 @@ void l2tp_tunnel_flush(struct l2tp_ctx *, struct l2tp_tunnel *);
 void l2tp_tunnel_send(struct l2tp_ctx *, struct l2tp_tunnel *, uint16_t peer_session,
 	const struct l2tp_msg *);
 
-/* Tell the owner about the tunnel, or about s in it. */
-void l2tp_tunnel_tell(struct l2tp_ctx *, const struct l2tp_tunnel *, const struct l2tp_session *s,
-	enum l2tp_effect_type, enum l2tp_reason, uint16_t result, uint16_t error);
+/* Tell the owner about the tunnel, or about s in it. NULL: there was no room (see l2tp.h). */
+struct l2tp_effect *l2tp_tunnel_tell(struct l2tp_ctx *, const struct l2tp_tunnel *,
+	const struct l2tp_session *s, enum l2tp_effect_type, enum l2tp_reason, uint16_t result, uint16_t error);
 
-/* Calls in it, whatever their state. */
+/* Calls in it, whatever their state; those that only wait to be told of their end do not count. */
 unsigned l2tp_tunnel_calls(const struct l2tp_tunnel *);
 
 /* NULL: no such session. */

@@ -151,8 +151,7 @@ static void push(struct xport *x, uint16_t session, const struct wr *body)
 
 bool xport_send(struct xport *x, uint16_t session, const struct wr *body)
 {
-	if (body->bad || body->len > XPORT_BODY_MAX || x->n + 1 >= XPORT_QUEUE ||
-	    x->used + body->len + XPORT_LAST > XPORT_BYTES)
+	if (body->bad || body->len > XPORT_BODY_MAX || !xport_room(x, body->len))
 		return false;
 	push(x, session, body);
 	return true;
@@ -213,6 +212,13 @@ bool xport_expire(struct xport *x, unsigned max, uint64_t now_ms)
 	x->next = 0;
 	x->timer_ms = now_ms + interval_ms(x->first_ms, x->tries);
 	return true;
+}
+
+void xport_again(struct xport *x, uint64_t now_ms)
+{
+	x->tries = 0;
+	x->next = 0;
+	x->timer_ms = x->high ? now_ms + interval_ms(x->first_ms, 0) : UINT64_MAX;
 }
 
 uint64_t xport_deadline(const struct xport *x)

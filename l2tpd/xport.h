@@ -20,7 +20,7 @@
 
 enum {
 	XPORT_QUEUE = 16,		/* messages */
-	XPORT_BYTES = 1024,		/* of all their bodies */
+	XPORT_BYTES = 1280,		/* of all their bodies */
 	XPORT_BODY_MAX = L2TP_DATAGRAM_MAX - L2TP_CONTROL_HEADER,
 	XPORT_LAST = 96,		/* kept free for xport_send_last() */
 	XPORT_HOLD = 4,			/* messages that came too early */
@@ -86,6 +86,15 @@ MUST_USE bool xport_send(struct xport *, uint16_t session, const struct wr *body
  * octets, in place of those that were not sent yet.  There is room for one.
  */
 void xport_send_last(struct xport *, const struct wr *body);
+
+/* There is room for a message of n octets. */
+static inline bool xport_room(const struct xport *x, size_t n)
+{
+	return x->n + 1 < XPORT_QUEUE && x->used + n + XPORT_LAST <= XPORT_BYTES;
+}
+
+/* What was not acknowledged is to be sent again now, and the intervals begin anew. */
+void xport_again(struct xport *, uint64_t now_ms);
 
 /* Nothing waits to be sent or to be acknowledged by the peer. */
 static inline bool xport_idle(const struct xport *x)

@@ -44,25 +44,32 @@ void chap_challenge(struct turn *t)
 	turn_send(t);
 }
 
-void chap_answer(struct turn *t)
+void chap_message(struct turn *t, struct wr *w)
 {
 	struct ppp *p = t->p;
 	uint8_t c[MSCHAP_CHALLENGE];
-	struct wr *w = turn_packet(t, PPP_CHAP, p->auth.good ? SUCCESS : FAILURE, p->req.ident);
 
 	/* RFC 2759 5: S= is the proof; nobody needs the M= after it. */
-	if (p->auth.method == PPP_AUTH_MSCHAPV2 && p->auth.good) {
+	if (p->auth.good) {
 		wr_text(w, "S=");
 		wr_hex(w, p->auth.proof, sizeof(p->auth.proof));
+		return;
 	}
 	/* RFC 2759 6: 691 authentication failure, no retry.  Without "M=": an old
 	 * pppd of macOS hangs on it.  C= would be for a retry, but belongs to the form. */
-	if (p->auth.method == PPP_AUTH_MSCHAPV2 && !p->auth.good) {
-		rng_bytes(&p->rng, c, sizeof(c));
-		wr_text(w, "E=691 R=0 C=");
-		wr_hex(w, c, sizeof(c));
-		wr_text(w, " V=3");
-	}
+	rng_bytes(&p->rng, c, sizeof(c));
+	wr_text(w, "E=691 R=0 C=");
+	wr_hex(w, c, sizeof(c));
+	wr_text(w, " V=3");
+}
+
+void chap_answer(struct turn *t)
+{
+	struct ppp *p = t->p;
+	struct wr *w = turn_packet(t, PPP_CHAP, p->auth.good ? SUCCESS : FAILURE, p->req.ident);
+
+	if (p->auth.method == PPP_AUTH_MSCHAPV2)
+		chap_message(t, w);
 	turn_send(t);
 }
 
@@ -115,7 +122,7 @@ void chap_response(struct turn *t)
 }
 
 /* RFC 2759 4: our challenge, 8 zeros, the response, flags 0. What the Success must show goes to auth.proof. */
-static bool compute_mschapv2(struct ppp *p)
+bool chap_compute(struct ppp *p)
 {
 	struct rd user = mschap_user(rd_of(p->conf->user, strlen(p->conf->user)));
 	const char *pw = p->conf->password;
@@ -127,7 +134,8 @@ static bool compute_mschapv2(struct ppp *p)
 	rng_bytes(&p->rng, v, MSCHAP_CHALLENGE);
 	ok = mschap_nt_hash(pw, strlen(pw), hash) &&
 	     mschap_nt_response(p->req.challenge, v, user, hash, nt) &&
-	     mschap_auth_response(hash, nt, v, p->req.challenge, user, p->auth.proof);
+	     mschap_auth_response(hash, nt, v, p->req.challenge, user, p->auth.proof) &&
+	     mschap_mppe_keys(hash, nt, false, p->mppe_send, p->mppe_recv);
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return ok;
 }
@@ -157,7 +165,7 @@ static void got_challenge(struct turn *t, uint8_t id, struct rd body)
 	memcpy(p->req.challenge, c.p, n);
 	p->req.response_len = value_size(p);
 	if (p->auth.method == PPP_AUTH_MSCHAPV2)
-		ok = compute_mschapv2(p);
+		ok = chap_compute(p);
 	else
 		ok = chap_md5(id, pw, strlen(pw), c, p->req.response);
 	if (ok)
@@ -173,7 +181,7 @@ static int hex_value(uint8_t c)
 }
 
 /* RFC 2759 5: "S=" and the AuthenticatorResponse in 40 hex digits, then anything. */
-static bool proof_is_right(const struct ppp *p, struct rd msg)
+bool chap_proof_is_right(const struct ppp *p, struct rd msg)
 {
 	uint8_t got[MSCHAP_AUTH];
 
@@ -199,7 +207,7 @@ static void got_result(struct turn *t, uint8_t code, uint8_t id, struct rd msg)
 		return;
 	}
 	/* RFC 2759 5: a peer that finds the proof missing or wrong MUST end the session. */
-	if (code == SUCCESS && p->auth.method == PPP_AUTH_MSCHAPV2 && !proof_is_right(p, msg)) {
+	if (code == SUCCESS && p->auth.method == PPP_AUTH_MSCHAPV2 && !chap_proof_is_right(p, msg)) {
 		p->auth.timer_ms = PPP_NEVER;
 		turn_close(t, "the server does not know the password");
 		return;

@@ -131,6 +131,20 @@ static uint8_t initial_count(const struct ppp_limits *l, uint16_t act)
 	return act & STR ? l->max_terminate : l->max_configure;
 }
 
+static bool is_optional(const struct turn *t, const struct ppp_proto *pr)
+{
+	return pr->optional && pr->optional(t->p);
+}
+
+/* The protocol cannot go on: it ends, or the link with it. */
+static void give_up(struct turn *t, const struct ppp_proto *pr, const char *reason)
+{
+	if (is_optional(t, pr))
+		fsm_event(t, pr, FSM_CLOSE, NULL);
+	else
+		turn_close(t, reason);
+}
+
 static void layer_up(struct turn *t, const struct ppp_proto *pr)
 {
 	struct ppp_fsm *f = proto_fsm(t->p, pr);
@@ -140,7 +154,7 @@ static void layer_up(struct turn *t, const struct ppp_proto *pr)
 		f->opens = 0;
 	}
 	if (++f->opens > OPENS_MAX) {
-		turn_close(t, "renegotiates too often");
+		give_up(t, pr, "renegotiates too often");
 		return;
 	}
 	/* Whatever was about to end it (a Terminate-Request while negotiating) did not. */
@@ -239,7 +253,7 @@ static void input_request(struct turn *t, const struct ppp_proto *pr, uint8_t id
 		return;
 	}
 	if (v == OPT_ABORT) {
-		turn_close(t, "");
+		give_up(t, pr, "");
 		return;
 	}
 	met_peer(t, pr);
@@ -251,7 +265,7 @@ static void input_request(struct turn *t, const struct ppp_proto *pr, uint8_t id
 		r.code = v == OPT_ACK ? CONFIGURE_ACK : v == OPT_NAK ? CONFIGURE_NAK : CONFIGURE_REJECT;
 	fsm_event(t, pr, v == OPT_ACK ? FSM_RCR_P : FSM_RCR_M, &r);
 	if (!converges(t->p, pr))
-		turn_close(t, "options do not converge");
+		give_up(t, pr, "options do not converge");
 }
 
 /* RFC 1661 5.2, 5.3, 5.4: the Identifier must be that of our last request, and
@@ -285,9 +299,9 @@ static void input_answer(struct turn *t, const struct ppp_proto *pr, uint8_t cod
 	else
 		f->got_refusals += f->got_refusals < UINT8_MAX;
 	if (!go)
-		turn_close(t, "");
+		give_up(t, pr, "");
 	else if (!converges(t->p, pr))
-		turn_close(t, "options do not converge");
+		give_up(t, pr, "options do not converge");
 	else
 		fsm_event(t, pr, code == CONFIGURE_ACK ? FSM_RCA : FSM_RCN, NULL);
 }
@@ -296,6 +310,8 @@ static void reason_terminated(struct turn *t, const struct ppp_proto *pr)
 {
 	struct ppp *p = t->p;
 
+	if (is_optional(t, pr))
+		return;
 	if (!p->reason[0] && pr->num == PPP_LCP)
 		str_copy(p->reason, sizeof(p->reason), "terminated by the peer");
 	else if (!p->reason[0])
@@ -314,7 +330,7 @@ static void input_code_reject(struct turn *t, const struct ppp_proto *pr, struct
 	}
 	if (code == ECHO_REQUEST)
 		t->p->no_echo = true;
-	if (needed && !t->p->reason[0])
+	if (needed && !t->p->reason[0] && !is_optional(t, pr))
 		str_copy(t->p->reason, sizeof(t->p->reason), "the peer rejects a basic code");
 	fsm_event(t, pr, needed ? FSM_RXJ_M : FSM_RXJ_P, NULL);
 }

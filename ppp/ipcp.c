@@ -67,6 +67,11 @@ static enum opt_verdict addr_judge(struct turn *t, struct rd val, struct wr *wan
 	return OPT_NAK;
 }
 
+static bool addr_wanted(const struct ppp *p)
+{
+	return true;
+}
+
 static void addr_set(struct ppp *p, struct rd val)
 {
 	if (!p->conf->authenticator)
@@ -125,7 +130,7 @@ static bool dns2_nak(struct turn *t, struct rd hint)
 
 static const struct ppp_opt ipcp_opts[] = {
 	{ .type = OPT_ADDRESS, .len = 4, .ask = addr_ask, .nak = addr_nak, .judge = addr_judge, .set = addr_set,
-		.wanted = true },
+		.wanted = addr_wanted },
 	{ .type = 129, .len = 4, .ask = dns1_ask, .nak = dns1_nak, .judge = dns1_judge },
 	{ .type = 131, .len = 4, .ask = dns2_ask, .nak = dns2_nak, .judge = dns2_judge },
 	{ .type = 130, .len = 4, .judge = nbns1_judge },
@@ -146,23 +151,16 @@ static void ipcp_up(struct turn *t)
 		turn_close(t, "no address was given");
 		return;
 	}
-	p->up = true;
 	p->may_choose = false;
-	p->phase_ms = PPP_NEVER;
-	turn_effect(t, PPP_EFF_UP);
+	turn_link(t);
 }
 
 static void ipcp_down(struct turn *t)
 {
-	if (!t->p->up)
-		return;
-	t->p->up = false;
-	turn_effect(t, PPP_EFF_DOWN);
-	if (t->p->phase == PPP_NETWORK)
-		turn_phase(t, PPP_NETWORK);	/* its time limit begins again */
+	turn_link(t);
 }
 
-/* The only network protocol: a link without it is of no use (RFC 1661 3.7 lets us decide). */
+/* The only network protocol that matters: a link without it is of no use (RFC 1661 3.7 lets us decide). */
 static void ipcp_finished(struct turn *t)
 {
 	turn_close(t, "no answer to IPCP");

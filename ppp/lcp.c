@@ -88,7 +88,7 @@ static enum opt_verdict auth_opt_judge(struct turn *t, struct rd val, struct wr 
 
 static void auth_opt_set(struct ppp *p, struct rd val)
 {
-	p->auth.method = auth_method(val);
+	p->auth.method = auth_method(val) & p->conf->auth;
 }
 
 static bool magic_ask(const struct ppp *p, struct wr *w)
@@ -199,8 +199,10 @@ static void lcp_down(struct turn *t)
 	struct ppp *p = t->p;
 
 	auth_stop(p);
-	if (p->fsm[PPP_FSM_IPCP].state > FSM_STARTING)
-		fsm_event(t, &ipcp_proto, FSM_DOWN, NULL);
+	for (int i = 0; ppp_ncps[i]; i++)
+		if (proto_fsm(p, ppp_ncps[i])->state > FSM_STARTING)
+			fsm_event(t, ppp_ncps[i], FSM_DOWN, NULL);
+	p->mppe_keys = false;
 	if (p->phase == PPP_TERMINATE)
 		return;
 	/* The peer hangs up, or wants to negotiate anew. */
@@ -250,8 +252,14 @@ static void got_protocol_reject(struct turn *t, struct rd body)
 			fsm_event(t, &ipcp_proto, FSM_RXJ_M, NULL);
 		}
 		return;
+	case PPP_CCP:
+	case PPP_COMP:
+		if (p->phase == PPP_NETWORK)
+			fsm_event(t, &ccp_proto, FSM_RXJ_M, NULL);
+		return;
 	case PPP_PAP:
 	case PPP_CHAP:
+	case PPP_EAP:
 		if (p->phase == PPP_AUTHENTICATE)
 			turn_close(t, "the peer rejects the authentication protocol");
 		return;

@@ -186,6 +186,32 @@ bool mschap_check(const uint8_t value[MSCHAP_VALUE], const uint8_t auth[MSCHAP_C
 	return ok;
 }
 
+bool mschap_mppe_keys(const uint8_t hash[MSCHAP_HASH], const uint8_t response[MSCHAP_RESPONSE], bool server,
+	uint8_t ret_send[MSCHAP_MPPE_KEY], uint8_t ret_recv[MSCHAP_MPPE_KEY])
+{
+	static const char magic1[] = "This is the MPPE Master Key";
+	static const char magic2[] = "On the client side, this is the send key; on the server side, it is the receive key.";
+	static const char magic3[] = "On the client side, this is the receive key; on the server side, it is the send key.";
+	/* SHApad1, the magic and SHApad2 in one piece. */
+	uint8_t hh[MSCHAP_HASH], master[20], d[20], tail[40 + sizeof(magic2) - 1 + 40] = { 0 };
+	const size_t n = sizeof(magic2) - 1;
+	bool ok = digest(md4, rd_of(hash, MSCHAP_HASH), none, none, hh) &&
+		  digest(sha1, rd_of(hh, sizeof(hh)), rd_of(response, MSCHAP_RESPONSE),
+			  rd_of(magic1, sizeof(magic1) - 1), master);
+
+	_Static_assert(sizeof(magic2) == sizeof(magic3), "both magics of RFC 3079 are 84 octets long");
+	memset(tail + 40 + n, 0xf2, 40);
+	for (int to_server = 0; to_server < 2 && ok; to_server++) {
+		memcpy(tail + 40, to_server ? magic2 : magic3, n);
+		ok = digest(sha1, rd_of(master, 16), rd_of(tail, sizeof(tail)), none, d);
+		memcpy(to_server == server ? ret_recv : ret_send, d, MSCHAP_MPPE_KEY);
+	}
+	OPENSSL_cleanse(hh, sizeof(hh));
+	OPENSSL_cleanse(master, sizeof(master));
+	OPENSSL_cleanse(d, sizeof(d));
+	return ok;
+}
+
 struct rd mschap_user(struct rd name)
 {
 	struct rd user = name;

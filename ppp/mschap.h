@@ -19,6 +19,7 @@ enum {
 	MSCHAP_CHALLENGE = 16, MSCHAP_HASH = 16, MSCHAP_RESPONSE = 24, MSCHAP_AUTH = 20,
 	MSCHAP_VALUE = 49,	/* peer challenge, 8 reserved, response, flags: RFC 2759 4 */
 	CHAP_MD5_VALUE = 16,
+	MSCHAP_MPPE_KEY = 16,
 };
 
 /* Load the providers and fetch the algorithms.  false: this OpenSSL has none. May be repeated. */
@@ -49,6 +50,14 @@ MUST_USE bool mschap_auth_response(const uint8_t hash[MSCHAP_HASH],
  */
 MUST_USE bool mschap_check(const uint8_t value[MSCHAP_VALUE], const uint8_t auth[MSCHAP_CHALLENGE],
 	struct rd name, const uint8_t hash[MSCHAP_HASH], uint8_t ret_auth[MSCHAP_AUTH]);
+
+/*
+ * RFC 3079 3.4: the start keys of MPPE for both directions, from the hash of the
+ * password and the NT-Response that was right.  server: the keys as the
+ * authenticator has them; the peer's are the same the other way round.
+ */
+MUST_USE bool mschap_mppe_keys(const uint8_t hash[MSCHAP_HASH], const uint8_t response[MSCHAP_RESPONSE], bool server,
+	uint8_t ret_send[MSCHAP_MPPE_KEY], uint8_t ret_recv[MSCHAP_MPPE_KEY]);
 
 /* What of a Name field is the user: all after the last '\'. */
 struct rd mschap_user(struct rd name);

@@ -97,7 +97,7 @@ static bool append_wanted(struct turn *t, const struct ppp_proto *pr, unsigned s
 	for (int i = 0; i < pr->n_opts; i++) {
 		struct rd none = { .bad = true };
 
-		if (!pr->opts[i].wanted || (seen | f->appended) & 1u << i)
+		if ((seen | f->appended) & 1u << i || !pr->opts[i].wanted || !pr->opts[i].wanted(t->p))
 			continue;
 		f->appended |= 1u << i;
 		any |= judge_one(t, pr, i, none, nak) == OPT_NAK;

@@ -38,7 +38,7 @@ struct ppp_opt {
 	enum opt_verdict (*judge)(struct turn *, struct rd val, struct wr *want);
 	/* All of a request was acked: this value is in force. */
 	void (*set)(struct ppp *, struct rd val);
-	bool wanted;		/* ask for it once where the peer left it out */
+	bool (*wanted)(const struct ppp *);	/* ask for it once where the peer left it out; NULL = never */
 };
 
 enum { OPT_ANY = 0xff };

@@ -6,6 +6,7 @@
 
 #include "ppp/auth.h"
 #include "ppp/fsm.h"
+#include "ppp/mppe.h"
 
 /*
  * Room for the effects of one call.  The most that a call can cause is a
@@ -130,8 +131,13 @@ void turn_gone(struct turn *t, const char *reason)
 	if (p->up)
 		turn_effect(t, PPP_EFF_DOWN);
 	p->up = false;
+	if (p->mppe_on)
+		turn_effect(t, PPP_EFF_MPPE_OFF);
+	p->mppe_on = false;
 	auth_stop(p);
 	explicit_bzero(&p->req, sizeof(p->req));
+	explicit_bzero(p->mppe_send, sizeof(p->mppe_send));
+	explicit_bzero(p->mppe_recv, sizeof(p->mppe_recv));
 	for (int i = 0; i < PPP_FSMS; i++)
 		p->fsm[i].state = FSM_INITIAL;
 	turn_phase(t, PPP_DEAD);
@@ -154,10 +160,39 @@ void turn_close(struct turn *t, const char *reason)
 
 void turn_network(struct turn *t)
 {
+	struct ppp *p = t->p;
+
 	turn_phase(t, PPP_NETWORK);
-	if (t->p->fsm[PPP_FSM_IPCP].state == FSM_INITIAL)
-		fsm_event(t, &ipcp_proto, FSM_OPEN, NULL);
-	fsm_event(t, &ipcp_proto, FSM_UP, NULL);
+	if (p->conf->mppe == PPP_MPPE_REQUIRED && !p->mppe_keys) {
+		turn_close(t, "MPPE is required, and this authentication makes no keys");
+		return;
+	}
+	ccp_begin(p);
+	for (int i = 0; ppp_ncps[i]; i++) {
+		const struct ppp_proto *pr = ppp_ncps[i];
+
+		if (pr->enabled && !pr->enabled(p))
+			continue;
+		if (proto_fsm(p, pr)->state == FSM_INITIAL)
+			fsm_event(t, pr, FSM_OPEN, NULL);
+		fsm_event(t, pr, FSM_UP, NULL);
+	}
+}
+
+void turn_link(struct turn *t)
+{
+	struct ppp *p = t->p;
+	bool up = p->fsm[PPP_FSM_IPCP].state == FSM_OPENED && (p->conf->mppe != PPP_MPPE_REQUIRED || p->mppe_on);
+
+	if (up == p->up)
+		return;
+	p->up = up;
+	turn_effect(t, up ? PPP_EFF_UP : PPP_EFF_DOWN);
+	/* The time limit begins again, or is over. */
+	if (p->phase == PPP_NETWORK)
+		turn_phase(t, PPP_NETWORK);
+	if (up)
+		p->phase_ms = PPP_NEVER;
 }
 
 void ppp_init(struct ppp *p, const struct ppp_conf *conf, const struct rng *seed)
@@ -233,7 +268,7 @@ void ppp_input(struct ppp *p, struct rd frame, uint64_t now_ms, struct ppp_out *
 	}
 	ppp_heard(p, now_ms);
 	pr = proto_find(num);
-	if (!pr)
+	if (!pr || (pr->enabled && !pr->enabled(p)))
 		lcp_protocol_reject(&t, num, frame);
 	else if (!(pr->phases & 1u << p->phase))
 		turn_drop(&t);
@@ -262,8 +297,8 @@ void ppp_expire(struct ppp *p, uint64_t now_ms, struct ppp_out *out)
 	if (p->gone)
 		return;
 	fsm_expire(&t, &lcp_proto);
-	if (!p->gone)
-		fsm_expire(&t, &ipcp_proto);
+	for (int i = 0; ppp_ncps[i] && !p->gone; i++)
+		fsm_expire(&t, ppp_ncps[i]);
 	if (!p->gone && now_ms >= p->auth.timer_ms)
 		auth_expire(&t);
 	if (!p->gone && now_ms >= lcp_keepalive_ms(p))
@@ -274,7 +309,8 @@ void ppp_expire(struct ppp *p, uint64_t now_ms, struct ppp_out *out)
 		turn_gone(&t, "closed");
 	else
 		turn_close(&t, p->phase == PPP_ESTABLISH ? "LCP takes too long" :
-			       p->phase == PPP_NETWORK ? "IPCP takes too long" : "no authentication in time");
+			       p->phase != PPP_NETWORK ? "no authentication in time" :
+			       p->fsm[PPP_FSM_IPCP].state == FSM_OPENED ? "CCP takes too long" : "IPCP takes too long");
 }
 
 void ppp_verdict(struct ppp *p, const struct ppp_verdict *v, uint64_t now_ms, struct ppp_out *out)
@@ -297,6 +333,14 @@ void ppp_address(struct ppp *p, uint32_t ip, uint64_t now_ms, struct ppp_out *ou
 	p->may_choose = false;
 	p->ip_remote = ip;
 	fsm_input(&t, &ipcp_proto, pkt);
+}
+
+void ppp_mppe_lost(struct ppp *p, uint64_t now_ms, struct ppp_out *out)
+{
+	struct turn t = { p, now_ms, out, 0, 0 };
+
+	if (!p->gone)
+		ccp_reset(&t);
 }
 
 void ppp_close(struct ppp *p, const char *reason, uint64_t now_ms, struct ppp_out *out)
@@ -324,5 +368,6 @@ uint16_t ppp_mtu(const struct ppp *p)
 {
 	uint16_t mtu = MIN(p->peer_mru, p->conf->mru);
 
-	return (uint16_t)MAX(PPP_MRU_MIN, MIN(PPP_MRU_DEFAULT, mtu));
+	mtu = (uint16_t)MAX(PPP_MRU_MIN, MIN(PPP_MRU_DEFAULT, mtu));
+	return p->conf->mppe == PPP_MPPE_NO ? mtu : mtu - MPPE_OVERHEAD;
 }

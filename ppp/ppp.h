@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ppp: one PPP link, either side of it (RFC 1661, 1332, 1334, 1877, 1994, 2759).
+ * ppp: one PPP link, either side of it (RFC 1661, 1332, 1334, 1877, 1962, 1994, 2759, 3078, 3748).
  *
  * A pure core: frames, events and the time go in, effects come out.  No
  * socket, clock, log or allocation (libcrypto allocates while a login is
@@ -21,8 +21,9 @@
  *	timer_at(ppp_deadline(&l->ppp));
  *
  * Where to look: ppp.c phases and demux; protos.c the protocols; fsm.c the
- * automaton; opt.c option negotiation; lcp.c, ipcp.c their options; auth.c,
- * chap.c, pap.c the authentication phase; mschap.c its arithmetic.
+ * automaton; opt.c option negotiation; lcp.c, ipcp.c, ccp.c their options;
+ * auth.c, chap.c, pap.c, eap.c the authentication phase; mschap.c its arithmetic.
+ * mppe.c, which is not needed to negotiate it, encrypts packets.
  */
 #ifndef CULVERT_PPP_H
 #define CULVERT_PPP_H
@@ -37,7 +38,7 @@
 
 /* Assigned numbers: protocols (RFC 1661 2, IANA). */
 enum ppp_proto_num {
-	PPP_IP = 0x0021, PPP_IPV6 = 0x0057,
+	PPP_IP = 0x0021, PPP_IPV6 = 0x0057, PPP_COMP = 0x00fd,
 	PPP_IPCP = 0x8021, PPP_IPV6CP = 0x8057, PPP_CCP = 0x80fd,
 	PPP_LCP = 0xc021, PPP_PAP = 0xc023, PPP_CHAP = 0xc223, PPP_EAP = 0xc227,
 };
@@ -47,7 +48,12 @@ enum ppp_phase {	/* RFC 1661 3.2 */
 };
 
 /* Authentication protocols; the values are bits of ppp_conf.auth. */
-enum { PPP_AUTH_PAP = 1, PPP_AUTH_CHAP_MD5 = 2, PPP_AUTH_MSCHAPV2 = 4 };
+enum {
+	PPP_AUTH_PAP = 1, PPP_AUTH_CHAP_MD5 = 2, PPP_AUTH_MSCHAPV2 = 4,
+	PPP_AUTH_EAP_MD5 = 8, PPP_AUTH_EAP_MSCHAPV2 = 16,
+	PPP_AUTH_EAP = PPP_AUTH_EAP_MD5 | PPP_AUTH_EAP_MSCHAPV2,	/* one protocol of LCP's; which of them EAP says */
+	PPP_AUTH_KEYS = PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP_MSCHAPV2,	/* these make keys for MPPE */
+};
 
 enum {
 	PPP_MRU_DEFAULT = 1500,	/* RFC 1661 6.1 */
@@ -60,7 +66,10 @@ enum {
 #define PPP_NEVER UINT64_MAX
 
 /* Protocols with an RFC 1661 automaton. */
-enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSMS };
+enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSM_CCP, PPP_FSMS };
+
+/* MPPE; required: no IP without it, and no link where the peer will not. */
+enum ppp_mppe { PPP_MPPE_NO, PPP_MPPE_YES, PPP_MPPE_REQUIRED };
 
 /* RFC 1661 4.6: how patient an automaton is. */
 struct ppp_limits {
@@ -85,6 +94,10 @@ struct ppp_conf {
 	bool want_dns;			/* ask for RFC 1877 DNS addresses */
 	uint32_t want_ip;		/* ask for this address, host order; 0 = any */
 
+	uint8_t mppe;			/* enum ppp_mppe */
+	uint32_t mppe_bits;		/* what may be agreed on: enum mppe_bit (mppe.h), a key length and a state at least … */
+	bool mppe_stateful;		/* … which is MPPE_STATELESS above, or this, or both */
+
 	struct ppp_limits limits[PPP_FSMS];	/* LCP's also time the authentication phase */
 	bool keepalive;			/* send LCP Echo-Requests */
 	uint32_t keepalive_interval_ms;	/* after this long without any frame from the peer */
@@ -108,6 +121,8 @@ struct ppp_auth_req {
 /* The judgement. */
 struct ppp_verdict {
 	bool ok;
+	bool mppe_keys;			/* with ok: the next two are there */
+	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4, the authenticator's */
 	uint8_t mschap_auth[20];	/* with ok or refused and MS-CHAPv2: RFC 2759 8.7, raw */
 	char reason[PPP_REASON_MAX];	/* not ok: for ppp.reason; refused: for the peer, too */
 	bool refused;			/* known, but not let in: Success, then LCP Terminate-Request with reason */
@@ -121,6 +136,10 @@ enum ppp_effect_type {
 	PPP_EFF_AUTH,		/* ppp.req is to be judged; answer with ppp_verdict(). Comes again, after
 				 * PPP_EFF_DOWN, where the peer renegotiates LCP */
 	PPP_EFF_ADDR,		/* the peer asks for the address ppp.ip_wanted; answer with ppp_address() */
+	PPP_EFF_MPPE_ON,	/* before PPP_EFF_UP, or after it where it is not required: packets are encrypted
+				 * from now on, with the keys and bits of ppp.mppe_* */
+	PPP_EFF_MPPE_OFF,	/* not any more */
+	PPP_EFF_MPPE_FLUSH,	/* for mppe_flush() */
 	PPP_EFF_UP,		/* IPCP opened: IP may pass; ppp_mtu(), ppp.ip_*, ppp.dns say how */
 	PPP_EFF_DOWN,		/* IP may not pass any more; PPP_EFF_UP may follow again */
 	PPP_EFF_GONE,		/* the link is finished; ppp.reason says why. Always the last effect, once */
@@ -161,11 +180,17 @@ struct ppp_fsm {
 
 struct ppp_auth {
 	uint8_t state;			/* enum ppp_auth_state (auth.h) */
-	uint8_t method;			/* agreed in LCP; 0 = none */
+	uint8_t method;			/* agreed in LCP; 0 = none. Of EAP's maybe several */
 	uint8_t asked;			/* authenticator: the method in our Configure-Request */
 	uint8_t tried;			/* methods asked for so far */
 	uint8_t ident;			/* of the next Challenge or PAP request */
 	bool good;			/* what the answer says, for repeated requests */
+	uint8_t fate;			/* enum ppp_auth_fate (auth.h): of the verdict */
+	char why[PPP_REASON_MAX];	/* likewise */
+	uint8_t eap_type;		/* EAP: of the last Request, ours or answered by us; 0 = none */
+	uint8_t eap_tried;		/* methods asked by so far */
+	uint8_t eap_ms_id;		/* MSCHAPv2 has an identifier of its own */
+	uint8_t eap_op;			/* peer: its OpCode that we answered last */
 	uint8_t proof[20];		/* MS-CHAPv2 AuthenticatorResponse: to send, or expected */
 	uint64_t timer_ms;		/* resend, or end after a failure; PPP_NEVER = off */
 };
@@ -198,6 +223,10 @@ struct ppp {
 	uint32_t ip_wanted;		/* authenticator: see PPP_EFF_ADDR */
 	uint8_t held[128];		/* the Configure-Request that waits for ppp_address() */
 	uint8_t held_len;		/* 0 = none */
+	bool mppe_keys;			/* the authentication gave the next two */
+	uint8_t mppe_send[16], mppe_recv[16];	/* start keys, as we send and receive */
+	uint32_t mppe_ours, mppe_theirs;	/* enum mppe_bit (mppe.h), as agreed: how we receive; how we send */
+	bool mppe_on;			/* PPP_EFF_MPPE_ON was given, PPP_EFF_MPPE_OFF not yet */
 	uint32_t dns[2], nbns[2];	/* host order; authenticator: given out, peer: received; 0 = none */
 
 	uint64_t heard_ms;		/* last frame from the peer */
@@ -259,17 +288,21 @@ void ppp_verdict(struct ppp *, const struct ppp_verdict *, uint64_t now_ms, stru
  */
 void ppp_address(struct ppp *, uint32_t ip, uint64_t now_ms, struct ppp_out *);
 
+/* mppe_open() lost track: ask the peer to begin anew (CCP Reset-Request). Nothing where MPPE is off. */
+void ppp_mppe_lost(struct ppp *, uint64_t now_ms, struct ppp_out *);
+
 /* Orderly end (RFC 1661 3.7): Terminate-Request carrying reason, retries, then PPP_EFF_GONE. */
 void ppp_close(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);
 
 /* The lower layer is gone: PPP_EFF_DOWN where IP was up, PPP_EFF_GONE, no frames. */
 void ppp_lower_down(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);
 
-/* IPCP is open: IP frames may pass, both ways. */
+/* IPCP is open, and MPPE where it is required: IP frames may pass, both ways. */
 bool ppp_may_ip(const struct ppp *);
 
 /* The longest IP packet to send: the smaller of the peer's MRU and conf.mru, in
- * [PPP_MRU_MIN, PPP_MRU_DEFAULT] whatever the peer asked for. */
+ * [PPP_MRU_MIN, PPP_MRU_DEFAULT] whatever the peer asked for; less what MPPE
+ * takes, where it may come. */
 uint16_t ppp_mtu(const struct ppp *);
 
 /* An IP frame came: a sign of life for the keepalive.  O(1), for the data path. */

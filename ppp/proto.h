@@ -18,6 +18,8 @@ struct turn {
 struct ppp_proto {
 	const char *name;
 	uint16_t num;
+	bool (*enabled)(const struct ppp *);	/* NULL = always; else where it says no, there is no such row */
+	bool (*optional)(const struct ppp *);	/* where it says yes the link lives on without it; NULL = never */
 	uint8_t phases;		/* bits 1 << enum ppp_phase: at any other time its packets are dropped unread */
 
 	uint8_t fsm;		/* enum ppp_fsm_index, where opts is set */
@@ -34,7 +36,10 @@ struct ppp_proto {
 	void (*input)(struct turn *, struct rd pkt);
 };
 
-extern const struct ppp_proto lcp_proto, ipcp_proto;
+extern const struct ppp_proto lcp_proto, ipcp_proto, ccp_proto;
+
+/* The network control protocols, in the order in which they start; NULL ends it. */
+extern const struct ppp_proto *const ppp_ncps[];
 
 /* The row for a protocol number, or NULL. */
 const struct ppp_proto *proto_find(uint16_t num);
@@ -72,6 +77,13 @@ void turn_gone(struct turn *, const char *reason);
 void turn_phase(struct turn *, enum ppp_phase);
 /* Authentication is done or not wanted: the network control protocols start. */
 void turn_network(struct turn *);
+
+/* Something that IP depends on came or went: PPP_EFF_UP or _DOWN, if that makes a difference. */
+void turn_link(struct turn *);
+
+/* ccp.c */
+void ccp_begin(struct ppp *);
+void ccp_reset(struct turn *);
 
 /* ipcp.c: is it a Configure-Request with an address that the owner must be asked about?  Kept for later, then. */
 bool ipcp_hold(struct turn *, struct rd pkt);

@@ -21,15 +21,19 @@ static const struct ppp_proto chap_proto = {
 	.input = chap_input,
 };
 
-/* Rows without a phase: known for what they are, never agreed to here.  An
- * authentication protocol out of place is dropped, not rejected: RFC 1661 3.5. */
-static const struct ppp_proto eap_proto = { .name = "EAP", .num = PPP_EAP };
+/* Like CHAP. An authentication protocol out of place is dropped, not rejected: RFC 1661 3.5. */
+static const struct ppp_proto eap_proto = {
+	.name = "EAP", .num = PPP_EAP, .phases = IN(PPP_AUTHENTICATE) | IN(PPP_NETWORK), .input = eap_input,
+};
+
 /* The owner's; one that comes here came too early. */
 static const struct ppp_proto ip_proto = { .name = "IP", .num = PPP_IP };
 
 static const struct ppp_proto *const protos[] = {
-	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ip_proto,
+	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ccp_proto, &ip_proto,
 };
+
+const struct ppp_proto *const ppp_ncps[] = { &ccp_proto, &ipcp_proto, NULL };
 
 const struct ppp_proto *proto_find(uint16_t num)
 {

@@ -23,6 +23,12 @@ const char *ppp_auth_name(uint8_t method)
 		return "CHAP";
 	case PPP_AUTH_MSCHAPV2:
 		return "MS-CHAP-V2";
+	case PPP_AUTH_EAP_MD5:
+		return "EAP-MD5";
+	case PPP_AUTH_EAP_MSCHAPV2:
+		return "EAP-MSCHAP-V2";
+	case PPP_AUTH_EAP:
+		return "EAP";
 	}
 	return "?";
 }

@@ -11,6 +11,7 @@ include tests/ctl.mk
 include tests/netd.mk
 include tests/engine.mk
 include tests/data.mk
+include tests/replay.mk
 
 # A unit test is tests/unit/t_NAME.c (cmocka).  A fuzz target is
 # tests/fuzz/fuzz_NAME.c (LLVMFuzzerTestOneInput) with seeds in

@@ -12,6 +12,10 @@
  *              4 the owner ends a call      5 the owner ends all
  *              6 the owner dials            7 data was heard
  *   what & 8   the flow      what & 16  the UDP port
+ *   what 0xff  other settings: octet 0 has a secret (1), hiding (2), Tie Breaker
+ *              (4), Sequencing Required (8); octet 1 sessions per tunnel
+ *   what 0xfe  the right SCCCN, where a secret is set, for the tunnel of octet 0
+ *   what 0xfd  a data message of a session that the owner does not have: ids
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +24,7 @@
 
 #include "base/util.h"
 #include "l2tpd/flow.h"
+#include "l2tpd/secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,8 +39,9 @@ static uint64_t now;
 static uint8_t said[FLOWS][65536 / 8];
 static struct up {
 	uint16_t tunnel, session;	/* session 0: the tunnel itself */
-} up[FLOWS][64];
+} up[FLOWS][2048];
 static unsigned n_up[FLOWS];
+static bool wide;		/* once there were more sessions per tunnel than are told of */
 
 #define MUST(c) do { \
 	if (!(c)) \
@@ -68,11 +74,25 @@ static void check_send(unsigned f, const struct l2tp_effect *e)
 	MUST(e->len <= L2TP_DATAGRAM_MAX);
 	MUST(l2tp_hdr_parse(rd_of(e->data, e->len), &h));
 	MUST(h.body.p + h.body.n == e->data + e->len);
-	MUST(!h.body.n || l2tp_msg_parse(h.body, &m) == L2TP_PARSE_OK);
+	/* Any secret that was set meanwhile: a message may have waited. */
+	MUST(!h.body.n || l2tp_msg_parse(h.body, &m) == L2TP_PARSE_OK ||
+		l2tp_msg_parse_secret(h.body, rd_of("s", 1), &m) == L2TP_PARSE_OK);
 	MUST(h.tunnel == e->peer_tunnel);
 	MUST(!h.tunnel || (said[f][h.tunnel / 8] & 1 << h.tunnel % 8));
 	MUST(!h.session || (said[f][h.session / 8] & 1 << h.session % 8));
 	MUST(e->port == PORT || e->port == PORT + 1);
+}
+
+/* Inside of what the owner was given. */
+static bool own(struct rd r)
+{
+	return !r.n || (r.p >= out.said && r.p + r.n <= out.said + sizeof(out.said));
+}
+
+static void check_call(const struct l2tp_call *c)
+{
+	MUST(own(c->initial_lcp) && own(c->last_sent_lcp) && own(c->last_received_lcp) && own(c->proxy_name) &&
+		own(c->proxy_challenge) && own(c->proxy_response));
 }
 
 static void check_effects(unsigned f)
@@ -91,16 +111,24 @@ static void check_effects(unsigned f)
 			break;
 		case L2TP_EFF_TUNNEL_GONE:
 			(void)take_up(f, e->tunnel, 0);
-			for (unsigned k = 0; k < n_up[f]; k++)
-				MUST(up[f][k].tunnel != e->tunnel);
+			for (unsigned k = 0; k < n_up[f];) {
+				/* Those that were not told of one by one; with few sessions, all are. */
+				MUST(up[f][k].tunnel != e->tunnel || conf.max_sessions > L2TP_TOLD_MAX || wide);
+				if (up[f][k].tunnel == e->tunnel)
+					up[f][k] = up[f][--n_up[f]];
+				else
+					k++;
+			}
 			MUST(!l2tp_flow_tunnel(&flow[f], e->tunnel));
 			break;
 		case L2TP_EFF_SESSION_UP:
-			MUST(e->session && e->peer_session && e->peer_tunnel);
+			MUST(e->session && e->peer_session && e->peer_tunnel && e->call);
+			check_call(e->call);
 			put_up(f, e->tunnel, e->session);
 			break;
 		case L2TP_EFF_SESSION_GONE:
 			MUST(e->session);
+			MUST(!e->cause || !e->cause->text.n || own(e->cause->text));
 			(void)take_up(f, e->tunnel, e->session);
 			break;
 		}
@@ -123,11 +151,11 @@ static void check_state(void)
 			n++;
 			live += !t->gone;
 			MUST(!t->dead && t->id && (ids.bits[t->id / 64] >> t->id % 64 & 1));
-			MUST(l2tp_tunnel_calls(t) <= conf.max_sessions);
+			MUST(l2tp_tunnel_calls(t) <= t->n_places);
 			MUST(!t->gone || !l2tp_tunnel_calls(t));
 			MUST(t->x.high <= t->x.n && t->x.next <= t->x.high && t->x.n <= XPORT_QUEUE);
 			MUST(t->x.used <= XPORT_BYTES);
-			for (unsigned k = 0; k < L2TP_SESSIONS_MAX; k++)
+			for (unsigned k = 0; k < t->n_places; k++)
 				calls += t->session[k].state == L2TP_SES_ESTABLISHED;
 		}
 		MUST(live <= conf.max_tunnels);
@@ -195,7 +223,7 @@ static void helped(unsigned f, uint16_t port, struct rd r)
 		return;
 	h = (struct l2tp_hdr){
 		.tunnel = t->id,
-		.session = which >> 4 < L2TP_SESSIONS_MAX ? t->session[which >> 4].id : 0,
+		.session = which >> 4 < t->n_places ? t->session[which >> 4].id : 0,
 		.ns = (uint16_t)(t->x.nr + ns),
 		.nr = (uint16_t)(t->x.una + t->x.high + nr),
 		.body = r,
@@ -242,6 +270,49 @@ static void data_message(unsigned f, struct rd r)
 		l2tp_flow_heard(&flow[f], d.tunnel, now);
 }
 
+static void settings(struct rd r)
+{
+	uint8_t bits = rd_u8(&r), n = rd_u8(&r);
+
+	conf.secret[0] = 's';
+	conf.secret_len = bits & 1;
+	conf.hide = bits & 2;
+	conf.tie_breaker = bits & 4;
+	conf.sequencing = bits & 8;
+	conf.max_sessions = n ? n : 4;
+	wide |= n > L2TP_TOLD_MAX;
+}
+
+static void proven_scccn(unsigned f, uint16_t port, struct rd r)
+{
+	const struct l2tp_tunnel *t = pick(f, rd_u8(&r));
+	uint8_t response[L2TP_RESPONSE], body[64], buf[96];
+	struct wr b = wr_of(body, sizeof(body)), w = wr_of(buf, sizeof(buf));
+	struct l2tp_msg m = { .type = L2TP_SCCCN, .has = 1ull << AVP_CHALLENGE_RESPONSE };
+	struct l2tp_hdr h;
+
+	if (!t || !l2tp_response(L2TP_SCCCN, rd_of("s", 1), rd_of(t->challenge, sizeof(t->challenge)), response))
+		return;
+	m.response = rd_of(response, sizeof(response));
+	l2tp_msg_write(&b, &m);
+	h = (struct l2tp_hdr){
+		.tunnel = t->id, .ns = t->x.nr, .nr = (uint16_t)(t->x.una + t->x.high), .body = rd_of(body, b.len),
+	};
+	l2tp_hdr_write(&w, &h);
+	input(f, port, rd_of(buf, w.len));
+}
+
+static void stray(unsigned f, uint16_t port, struct rd r)
+{
+	uint16_t tunnel = rd_u16(&r), session = rd_u16(&r);
+
+	said[f][tunnel / 8] |= (uint8_t)(1 << tunnel % 8);
+	said[f][session / 8] |= (uint8_t)(1 << session % 8);
+	l2tp_flow_stray(&flow[f], tunnel, session, port, now, &out);
+	MUST(out.n <= 2);
+	after(f);
+}
+
 static void record(uint8_t what, struct rd r)
 {
 	unsigned f = what >> 3 & 1;
@@ -249,6 +320,18 @@ static void record(uint8_t what, struct rd r)
 	const struct l2tp_tunnel *t = pick(f, r.n ? r.p[0] : 0);
 
 	l2tp_out_init(&out);
+	if (what == 0xff) {
+		settings(r);
+		return;
+	}
+	if (what == 0xfe) {
+		proven_scccn(0, port, r);
+		return;
+	}
+	if (what == 0xfd) {
+		stray(f, port, r);
+		return;
+	}
 	switch (what & 7) {
 	case 0:
 		input(f, port, r);
@@ -263,8 +346,8 @@ static void record(uint8_t what, struct rd r)
 		data_message(f, r);
 		break;
 	case 4:
-		if (t && r.n > 1)
-			(void)l2tp_session_close(&flow[f], t->id, t->session[r.p[1] % L2TP_SESSIONS_MAX].id,
+		if (t && r.n > 1 && t->n_places)
+			(void)l2tp_session_close(&flow[f], t->id, t->session[r.p[1] % t->n_places].id,
 				L2TP_CDN_ADMIN, 0, now, &out);
 		after(f);
 		break;
@@ -294,6 +377,8 @@ static void one_shot(struct rd r)
 	struct l2tp_hdr h;
 
 	(void)l2tp_hdr_parse(r, &h);
+	if (l2tp_msg_parse_secret(r, rd_of("s", 1), &m) == L2TP_PARSE_BAD)
+		MUST(m.bad && m.n_clear <= sizeof(m.clear));
 	if (l2tp_msg_parse(r, &m) == L2TP_PARSE_BAD)
 		MUST(m.bad && m.bad <= L2TP_ERR_UNKNOWN_AVP && memchr(m.bad_text, 0, sizeof(m.bad_text)));
 	else
@@ -312,6 +397,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	one_shot(r);
 	conf = l2tp_conf_default;
+	wide = false;
 	memcpy(conf.host_name, "fuzz", 5);
 	rng_init_test(&seed, 1);
 	l2tp_ids_init(&ids, &seed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A PPP link with a hostile other side.  Byte 0: role, methods offered, and how
- * far a good peer has brought the link before; then records: one byte of
+ * far a good peer has brought the link before (from 5 on with MPPE); then records: one byte of
  * length, one of time (units of 250 ms) or, where the length is 0, of an order
  * (a verdict, a close, …), then the frame.
  *
@@ -16,6 +16,7 @@
 
 #include "ppp/auth.h"
 #include "ppp/fsm.h"
+#include "ppp/mppe.h"
 #include "ppp/mschap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +26,7 @@ struct world {
 	struct ppp_conf c;
 	struct ppp_out out;
 	uint64_t now_ms;
-	bool asked, allowed, up, gone;
+	bool asked, allowed, up, gone, mppe;
 };
 
 static void must(bool what)
@@ -53,7 +54,19 @@ static void drain(struct world *w)
 		case PPP_EFF_ADDR:
 			must(w->c.authenticator && w->allowed && w->p.may_choose && w->p.ip_wanted);
 			break;
+		case PPP_EFF_MPPE_ON:
+			must(!w->mppe && (w->allowed || !w->c.authenticator) && w->p.mppe_ours && w->p.mppe_theirs);
+			w->mppe = true;
+			break;
+		case PPP_EFF_MPPE_OFF:
+			must(w->mppe);
+			w->mppe = false;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			must(w->mppe);
+			break;
 		case PPP_EFF_UP:
+			must(w->c.mppe != PPP_MPPE_REQUIRED || w->mppe);
 			must(!w->up && (w->allowed || !w->c.authenticator));
 			w->up = true;
 			break;
@@ -62,7 +75,7 @@ static void drain(struct world *w)
 			w->up = false;
 			break;
 		case PPP_EFF_GONE:
-			must(!w->up && i == w->out.n - 1);
+			must(!w->up && !w->mppe && i == w->out.n - 1);
 			w->gone = true;
 			break;
 		}
@@ -71,15 +84,16 @@ static void drain(struct world *w)
 		w->allowed = w->asked = false;
 	must(ppp_may_ip(&w->p) == w->up);
 	must(!w->up || w->allowed || !w->c.authenticator);
+	must(!w->up || w->mppe || w->c.mppe != PPP_MPPE_REQUIRED);
 	must(w->p.lost == 0);
-	must(ppp_mtu(&w->p) >= PPP_MRU_MIN && ppp_mtu(&w->p) <= PPP_MRU_DEFAULT);
+	must(ppp_mtu(&w->p) >= PPP_MRU_MIN - MPPE_OVERHEAD && ppp_mtu(&w->p) <= PPP_MRU_DEFAULT);
 	must(!w->gone || ppp_deadline(&w->p) == PPP_NEVER);
 	ppp_out_init(&w->out);
 }
 
 static void order(struct world *w, uint8_t what)
 {
-	struct ppp_verdict v = { .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
+	struct ppp_verdict v = { .mppe_keys = what & 16, .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
 
 	switch (what & 7) {
 	case 0:
@@ -137,17 +151,33 @@ static void ack(struct world *w, const struct ppp_proto *pr)
 	frame(w, buf, f.len);
 }
 
+/* EAP Response to what was asked last. */
+static void eap_frame(struct world *w, uint8_t type, const void *body, uint8_t n)
+{
+	uint8_t buf[80] = { 0xc2, 0x27, 2, w->p.req.ident, 0, (uint8_t)(5 + n), type };
+
+	memcpy(buf + 7, body, n);
+	frame(w, buf, 7u + n);
+}
+
 static void advance(struct world *w, unsigned steps)
 {
 	static const uint8_t empty[] = { 0xc0, 0x21, 1, 1, 0, 4 };
 	static const uint8_t ask_auth[] = { 0xc0, 0x21, 1, 1, 0, 9, 3, 5, 0xc2, 0x23, 5 };
 	static const uint8_t pap[] = { 0xc0, 0x23, 1, 1, 0, 8, 1, 'u', 1, 'p' };
 	static const uint8_t addr[] = { 0x80, 0x21, 1, 1, 0, 10, 3, 6, 10, 0, 0, 2 };
+	static const uint8_t ask_eap[] = { 0xc0, 0x21, 1, 1, 0, 8, 3, 4, 0xc2, 0x27 };
 	uint8_t chap[64] = { 0xc2, 0x23, 2, 0, 0, 54, 49 };
+	static const uint8_t md5[17] = { 16 };
+	uint8_t ms[54] = { 2, 0, 0, 54, 49 };
 
 	if (steps > 0) {
-		frame(w, w->c.authenticator || steps & 1 ? empty : ask_auth,
-			w->c.authenticator || steps & 1 ? sizeof(empty) : sizeof(ask_auth));
+		if (w->c.authenticator || steps & 1)
+			frame(w, empty, sizeof(empty));
+		else if (w->c.auth & PPP_AUTH_EAP)
+			frame(w, ask_eap, sizeof(ask_eap));
+		else
+			frame(w, ask_auth, sizeof(ask_auth));
 		ack(w, &lcp_proto);
 	}
 	if (steps > 1 && w->c.authenticator) {
@@ -155,9 +185,20 @@ static void advance(struct world *w, unsigned steps)
 		chap[6] = w->p.auth.method == PPP_AUTH_MSCHAPV2 ? 49 : 16;
 		frame(w, chap, 2 + 54);
 		frame(w, pap, sizeof(pap));
+		/* The name, then a Value of the length that is wanted. */
+		eap_frame(w, 1, "u", 1);
+		ms[1] = w->p.auth.eap_ms_id;
+		if (w->c.auth & PPP_AUTH_EAP_MSCHAPV2)
+			eap_frame(w, 26, ms, sizeof(ms));
+		else
+			eap_frame(w, 4, md5, sizeof(md5));
 	}
-	if (steps > 2)
-		order(w, 0);
+	if (steps > 2) {
+		order(w, 16);
+		eap_frame(w, 26, "\3", 1);
+	}
+	if (steps > 4)
+		ack(w, &ccp_proto);
 	if (steps > 3) {
 		ack(w, &ipcp_proto);
 		frame(w, addr, sizeof(addr));
@@ -166,6 +207,11 @@ static void advance(struct world *w, unsigned steps)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint8_t methods[8] = {
+		PPP_AUTH_PAP, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5, PPP_AUTH_MSCHAPV2,
+		PPP_AUTH_PAP | PPP_AUTH_MSCHAPV2, PPP_AUTH_EAP, PPP_AUTH_EAP_MSCHAPV2,
+		PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
+	};
 	static struct world w;
 	struct rd r = rd_of(data, size);
 	struct rng seed;
@@ -174,16 +220,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.bad || !mschap_init())
 		return 0;
 	w = (struct world){ .now_ms = 5, .c = {
-		.authenticator = !(how & 0x80), .auth = 1 + (how >> 4 & 7) % 7, .mru = 1360, .name = "s",
+		.authenticator = !(how & 0x80), .auth = methods[how >> 4 & 7], .mru = 1360, .name = "s",
 		.user = "u", .password = "p", .want_dns = true, .limits = PPP_LIMITS, .keepalive = true, .keepalive_interval_ms = 20000,
 		.keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
 	} };
+	if ((how & 7) >= 5) {
+		w.c.mppe = how & 1 ? PPP_MPPE_REQUIRED : PPP_MPPE_YES;
+		w.c.mppe_bits = MPPE_KEYS | MPPE_STATELESS;
+		w.c.mppe_stateful = how & 0x10;
+	}
 	rng_init_test(&seed, 1);
 	ppp_init(&w.p, &w.c, &seed);
 	ppp_out_init(&w.out);
 	ppp_start(&w.p, w.now_ms, &w.out);
 	drain(&w);
-	advance(&w, (how & 7) % 5);
+	advance(&w, (how & 7) < 5 ? how & 7 : 7);
 	while (r.n >= 2) {
 		uint8_t n = rd_u8(&r);
 		uint8_t t = rd_u8(&r);

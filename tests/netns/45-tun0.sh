@@ -21,6 +21,7 @@ must ns srv ethtool -K in0 gro off
 must dial_server 63.250 20 's/pppx0/tun0/'
 check_eq "it says that the uplink handles every packet by itself, and what helps" 1 \
 	"$(grep -c 'if=in0 gro is off: .*: ethtool -K in0 gro on$' "$rig_dir/culvertd.log")"
+check_eq "and nothing of UDP, which is worth nothing without GRO" 0 "$(grep -c 'rx-udp-gro-forwarding' "$rig_dir/culvertd.log")"
 check_eq "and nothing of what is on" 0 "$(grep -c 'gso is off' "$rig_dir/culvertd.log")"
 
 # dial_end: the one in the background hangs up.

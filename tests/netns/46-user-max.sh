@@ -13,7 +13,10 @@ must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 
 must dial_network
+must ns srv ethtool -K in0 gro on
 must dial_server 3.250 60 "s/pppx0/tun0/; 1a set user-max-session 3 replace"
+check_eq "it says that the uplink does not merge UDP, and what helps" 1 \
+	"$(grep -c 'if=in0 rx-udp-gro-forwarding is off: .*: ethtool -K in0 rx-udp-gro-forwarding on$' "$rig_dir/culvertd.log")"
 
 # rows USER
 rows()

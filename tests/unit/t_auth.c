@@ -18,14 +18,14 @@
 /* Three binds of one tunnel, by suffix, and one of another; RADIUS among them. */
 static const char text[] =
 	"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
-	"tunnel T protocol l2tp {\n\tauthentication-method pap chap mschapv2\n}\n"
+	"tunnel T protocol l2tp {\n\tauthentication-method pap chap mschapv2 eap eap-md5\n}\n"
 	"tunnel SAFE protocol l2tp {\n\tlisten on 192.0.2.2\n}\n"
 	"ipcp I {\n\tpool-address 10.0.0.0/24\n}\n"
 	"interface pppx0 address 10.1.0.1 ipcp I\n"
 	"interface tun0 address 10.1.0.2 ipcp I\n"
 	"authentication ALL type local {\n\tusers-file all\n}\n"
 	"authentication EX type local {\n\tusers-file ex\n\tusername-suffix \"@example\"\n\tstrip-atmark-realm yes\n}\n"
-	"authentication SUB type local {\n\tusers-file sub\n\tusername-suffix \"@sub@example\"\n\tstrip-nt-domain no\n}\n"
+	"authentication SUB type local {\n\tusers-file sub\n\tusername-suffix \"@sub@example\"\n\tstrip-nt-domain no\n\teap-capable no\n}\n"
 	"authentication RAD type radius {\n\tusername-suffix \"@radius\"\n\tauthentication-server {\n"
 	"\t\taddress 192.0.2.9 secret \"x\"\n\t}\n}\n"
 	"bind tunnel from T authenticated by ALL to pppx0\n"
@@ -100,6 +100,7 @@ static struct msg_judge request(unsigned tunnel, uint32_t method, const char *us
 		memcpy(r->response, password, r->response_len);
 		break;
 	case AUTH_CHAP_MD5:
+	case AUTH_EAP_MD5:
 		r->response_len = CHAP_MD5_VALUE;
 		assert_true(chap_md5(r->ident, password, strlen(password), rd_of(r->challenge, 16), r->response));
 		break;
@@ -112,7 +113,7 @@ static struct msg_judge request(unsigned tunnel, uint32_t method, const char *us
 	return j;
 }
 
-static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2 };
+static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
 
 static void t_names(void **st)
 {
@@ -157,6 +158,8 @@ static void t_names(void **st)
 
 			if (rows[i].tunnel == SAFE && methods[k] != AUTH_MSCHAPV2 && !why)
 				why = "authentication method not offered";
+			if (rows[i].auth == SUB && (methods[k] == AUTH_EAP_MD5 || methods[k] == AUTH_EAP_MSCHAPV2))
+				why = "this authentication is not eap-capable";
 			auth_judge(a, &j, &r);
 			if (r.auth != rows[i].auth || r.bind != rows[i].bind || strcmp(r.user, rows[i].user) ||
 			    strcmp(r.why, why ? why : ""))
@@ -189,7 +192,8 @@ static void t_shapes(void **st)
 			j = good;
 			j.req.method = methods[m];
 			auth_judge(a, &j, &r);
-			assert_int_equal(r.verdict == VERDICT_OK, m == k);
+			/* EAP's are CHAP's in other packets. */
+			assert_int_equal(r.verdict == VERDICT_OK, m == k || (m && k && (m == k + 2 || k == m + 2)));
 		}
 		j = good;
 		j.req.response[good.req.response_len - 17 % good.req.response_len] ^= 1;
@@ -202,7 +206,7 @@ static void t_shapes(void **st)
 			auth_judge(a, &j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 		}
-		if (methods[k] == AUTH_CHAP_MD5) {
+		if (methods[k] == AUTH_CHAP_MD5 || methods[k] == AUTH_EAP_MD5) {
 			j = good;
 			j.req.ident++;
 			auth_judge(a, &j, &r);
@@ -225,10 +229,38 @@ static void t_shapes(void **st)
 	}
 }
 
+/* RFC 3079 3.4: the keys go with a right MS-CHAPv2 Response, and with nothing else. */
+static void t_keys(void **st)
+{
+	static const uint8_t zero[MSCHAP_MPPE_KEY];
+	uint8_t hash[MSCHAP_HASH], send[MSCHAP_MPPE_KEY], recv[MSCHAP_MPPE_KEY];
+	struct msg_judge j = request(T, AUTH_MSCHAPV2, "joe", "secret");
+	struct msg_judged v;
+
+	auth_judge(a, &j, &v);
+	assert_int_equal(v.verdict, VERDICT_OK);
+	assert_true(v.mppe_keys);
+	assert_true(mschap_nt_hash("secret", 6, hash));
+	/* The client has them the other way round. */
+	assert_true(mschap_mppe_keys(hash, j.req.response + 24, false, send, recv));
+	assert_memory_equal(v.mppe_recv, send, sizeof(send));
+	assert_memory_equal(v.mppe_send, recv, sizeof(recv));
+	for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
+		for (int wrong = methods[i] == AUTH_MSCHAPV2 || methods[i] == AUTH_EAP_MSCHAPV2; wrong < 2; wrong++) {
+			j = request(T, methods[i], "joe", wrong ? "secre" : "secret");
+			auth_judge(a, &j, &v);
+			assert_int_equal(v.verdict, wrong ? VERDICT_DENY : VERDICT_OK);
+			assert_false(v.mppe_keys);
+			assert_memory_equal(v.mppe_send, zero, sizeof(zero));
+			assert_memory_equal(v.mppe_recv, zero, sizeof(zero));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_names),
+		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
 		cmocka_unit_test(t_shapes),
 	};
 

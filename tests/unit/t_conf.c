@@ -365,7 +365,8 @@ static void t_secrets(void **st)
 {
 	static const char text[] = IKE
 		"authentication R type radius { authentication-server { address 10.0.0.1 secret tail-gunner }\n"
-		"accounting-server { address 10.0.0.1 secret tail-gunner } }\n";
+		"accounting-server { address 10.0.0.1 secret tail-gunner } }\n"
+		"tunnel L protocol l2tp {\nl2tp-secret tail-gunner-nest\n}\n";
 	/* None of these may show what stands after psk or secret. */
 	static const char *const bad[] = {
 		"ike passive esp transport from any to any psk tail-gunner osprey\n",
@@ -375,12 +376,30 @@ static void t_secrets(void **st)
 		"ike passive esp transport from any to any psk \"x\"osprey\n",
 		"authentication R type radius { authentication-server { address 10.0.0.1 secret x osprey }\n}\n",
 		"ike passive esp transport from any to any psk osprey!tail-gunner\n",
+		"tunnel L protocol l2tp {\nl2tp-secret osprey gunner\n}\n",
+		"tunnel L protocol l2tp {\nl2tp-secret \"osprey\" \"gunner\"\n}\n",
+		"tunnel L protocol l2tp {\nl2tp-secret osprey#gunner\n}\n",
+		"tunnel L protocol l2tp {\nl2tp-secret file \"osprey\" gunner\n}\n",
 	};
 	struct conf_msgs m = { 0 };
 
 	assert_int_equal(conf_parse("t", text, strlen(text), CONF_NO_FILES, &c, &m), 0);
 	conf_msgs_free(&m);
 	assert_non_null(memmem(&c, sizeof(c), "tail-gunner", 11));
+	{
+		static struct conf some;
+
+		/* To each what is its business. */
+		some = c;
+		conf_scrub_but(&some, CONF_SECRETS_IKE);
+		assert_int_not_equal(some.ike[0].psk_len, 0);
+		assert_int_equal(some.tunnel[0].l2tp_secret_len, 0);
+		assert_null(memmem(&some, sizeof(some), "tail-gunner-nest", 16));
+		some = c;
+		conf_scrub_but(&some, CONF_SECRETS_L2TP);
+		assert_int_equal(some.ike[0].psk_len, 0);
+		assert_int_equal(some.tunnel[0].l2tp_secret_len, 16);
+	}
 	conf_scrub(&c);
 	assert_null(memmem(&c, sizeof(c), "tail-gunner", 11));
 	assert_null(memmem(&c, sizeof(c), "osprey", 6));

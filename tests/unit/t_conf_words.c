@@ -144,6 +144,8 @@ static const struct word_case {
 	{ "aggressive", IN_IKE, "ike aggressive " KEY_, "ike " KEY_ },
 	{ "rsa", IN_IKE, "ike rsa\n", "ike " KEY_ },
 
+	{ "l2tp-secret", IN_TUNNEL, TUNNEL_("l2tp-secret x"), TUNNEL_("") },
+	{ "file", IN_TUNNEL, TUNNEL_("l2tp-secret file x"), TUNNEL_("l2tp-secret x") },
 	{ "protocol", IN_TUNNEL, TUNNEL_(""), NULL },
 	{ "l2tp", IN_TUNNEL, TUNNEL_(""), NULL },
 	{ "pptp", IN_TUNNEL, IKE_ "tunnel T protocol pptp\n", IKE_ },
@@ -157,8 +159,9 @@ static const struct word_case {
 	{ "mschapv2", IN_TUNNEL, TUNNEL_("authentication-method mschapv2"), NULL },
 	{ "pap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 pap"), TUNNEL_("") },
 	{ "chap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 chap"), TUNNEL_("") },
-	{ "mppe", IN_TUNNEL, TUNNEL_("mppe no"), NULL },
-	{ "required", IN_TUNNEL, TUNNEL_("mppe required"), TUNNEL_("") },
+	{ "eap-md5", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 eap-md5"), TUNNEL_("") },
+	{ "mppe", IN_TUNNEL, TUNNEL_("mppe yes"), TUNNEL_("") },
+	{ "required", IN_TUNNEL, TUNNEL_("mppe required"), TUNNEL_("mppe yes") },
 	{ "mppe-key-length", IN_TUNNEL, TUNNEL_("mppe-key-length 128"), TUNNEL_("") },
 	{ "mppe-key-state", IN_TUNNEL, TUNNEL_("mppe-key-state stateless"), TUNNEL_("") },
 	{ "stateless", IN_TUNNEL, TUNNEL_("mppe-key-state stateless"), TUNNEL_("") },
@@ -167,7 +170,8 @@ static const struct word_case {
 	{ "debug-dump-pktout", IN_TUNNEL, TUNNEL_("debug-dump-pktout ip"), TUNNEL_("") },
 	{ "ip", IN_TUNNEL, TUNNEL_("debug-dump-pktin ip"), TUNNEL_("") },
 	{ "lcp", IN_TUNNEL, TUNNEL_("debug-dump-pktin lcp"), TUNNEL_("") },
-	{ "eap", IN_TUNNEL, TUNNEL_("debug-dump-pktin eap"), TUNNEL_("") },
+	{ "eap", IN_TUNNEL, TUNNEL_("authentication-method mschapv2 eap\ndebug-dump-pktin eap"),
+		TUNNEL_("authentication-method mschapv2") },
 	{ "ccp", IN_TUNNEL, TUNNEL_("debug-dump-pktin ccp"), TUNNEL_("") },
 	{ "ipcp", IN_TUNNEL, TUNNEL_("debug-dump-pktin ipcp"), TUNNEL_("") },
 
@@ -644,7 +648,8 @@ static void make_tunnel(unsigned i)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} methods[] = { { "pap", CONF_AUTH_PAP }, { "chap", CONF_AUTH_CHAP }, { "mschapv2", CONF_AUTH_MSCHAPV2 } };
+	} methods[] = { { "pap", CONF_AUTH_PAP }, { "chap", CONF_AUTH_CHAP }, { "mschapv2", CONF_AUTH_MSCHAPV2 },
+		{ "eap", CONF_AUTH_EAP_MSCHAPV2 }, { "eap-md5", CONF_AUTH_EAP_MD5 } };
 	struct conf_tunnel *t = &want.tunnel[i];
 	bool listens;
 
@@ -687,6 +692,33 @@ static void make_tunnel(unsigned i)
 				t->auth_methods |= methods[k].bit;
 			}
 		}
+		line_end();
+	}
+	if (chance(2)) {
+		static const char *const mppe[] = { "no", "yes", "required" };
+
+		t->mppe = (uint8_t)below(3);
+		word("mppe");
+		word(mppe[t->mppe]);
+		line_end();
+	}
+	if (chance(2)) {
+		static const char *const lengths[] = { "40", "56", "128" };
+
+		t->mppe_keys = (uint8_t)(1 + below(7));
+		word("mppe-key-length");
+		for (unsigned k = 0; k < 3; k++)
+			if (t->mppe_keys & 1u << k)
+				word(lengths[k]);
+		line_end();
+	}
+	if (chance(2)) {
+		t->mppe_states = (uint8_t)(1 + below(3));
+		word("mppe-key-state");
+		if (t->mppe_states & CONF_MPPE_STATELESS)
+			word("stateless");
+		if (t->mppe_states & CONF_MPPE_STATEFUL)
+			word("stateful");
 		line_end();
 	}
 	options(IN_TUNNEL, t, "\t");

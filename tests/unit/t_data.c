@@ -13,6 +13,16 @@ static const struct pkt_spec tcp = {
 	.seq = 1000, .ack = 77, .payload = 1300,
 };
 
+/* The real time, but for tests that make their own. */
+static uint64_t fake_ms;
+uint64_t __real_now_ms(void);
+uint64_t __wrap_now_ms(void);
+
+uint64_t __wrap_now_ms(void)
+{
+	return fake_ms ? fake_ms : __real_now_ms();
+}
+
 static uint8_t super[GSO_MAX], got[GSO_MAX], want[GSO_MAX];
 
 static int make(void **st)
@@ -96,6 +106,64 @@ static void t_out(void **st)
 	assert_int_equal(rig.e.count.tun_bad + rig.e.count.ip_nobody, 2);
 }
 
+/*
+ * More comes from a shared TUN than leaves: the queue loses the first packet of a
+ * super-packet now and then, and nothing where the sender takes marks (ECN).
+ */
+static void slowed(bool ect)
+{
+	enum { STEP = 40, SEGS = 10 };	/* small: a round must fit the client's socket */
+	uint64_t seed = 11;
+	unsigned put = 0, came = 0, marked = 0, gaps = 0, runs[2] = { 0 };
+	uint16_t next = 0;
+	struct vnet_hdr v;
+	size_t n = to_client(1, SEGS, STEP, &v, &seed);
+
+	super[1] = ect ? 2 : 0;
+	fake_ms = 1000000;
+	for (unsigned round = 0; round < 60; round++, fake_ms += 10) {
+		for (unsigned i = 0; i < 35 && round < 40; i++, put += SEGS) {
+			put16(super + 4, (uint32_t)put & 0xffff);		/* identification: of each packet */
+			ref_finish(super, n);
+			if (!rig_tun_put(rig.shared, &v, super, n))
+				break;
+		}
+		assert_true(event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
+		for (size_t len; (len = rig_recv(&rig.client[1], got)) > 0; came++) {
+			uint16_t id = (uint16_t)get16(got + 4);
+
+			marked += (got[1] & 3) == 3;
+			runs[(got[1] & 3) == 3] += id % SEGS == 0;
+			gaps += (uint16_t)(id - next);
+			if (id != next)
+				assert_int_equal(id % SEGS, 1);		/* the first was lost, no other */
+			next = (uint16_t)(id + 1);
+		}
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
+		for (; rig_recv(&rig.client[1], got) > 0; came++)
+			marked += (got[1] & 3) == 3;
+	}
+	fake_ms = 0;
+	assert_true(rig.e.count.out_slowed > 0);
+	assert_int_equal(rig.e.count.out_dropped, 0);
+	assert_int_equal(came + (ect ? 0 : rig.e.count.out_slowed), put);
+	assert_int_equal(marked, ect ? rig.e.count.out_slowed * SEGS : 0);
+	assert_true(ect ? !gaps && runs[1] > 0 : gaps > 0);
+	assert_int_equal(rig.client[1].row.out_errors, ect ? 0 : rig.e.count.out_slowed);
+}
+
+static void t_slowed(void **st)
+{
+	slowed(false);
+}
+
+static void t_slowed_ecn(void **st)
+{
+	slowed(true);
+}
+
 /* A socket that does not take trains (Linux wants the outer checksum for them): one by one, nothing lost. */
 static void t_no_train(void **st)
 {
@@ -169,6 +237,109 @@ static void t_in(void **st)
 	memset(got, 0, VNET_HDR);
 	assert_memory_equal(whole, got, VNET_HDR);
 	assert_memory_equal(whole + VNET_HDR, want, 1352);
+}
+
+/* Packets that PPP encrypts, both ways, in trains; and what must not get in. */
+static void t_mppe(void **st)
+{
+	static const uint32_t kinds[] = { MPPE_128 | MPPE_STATELESS, MPPE_40 };
+	static const uint8_t to_us[MPPE_KEY] = { 1 }, to_peer[MPPE_KEY] = { 2 };
+	static struct rig_train t;
+	struct rig_client *c = &rig.client[1];
+	uint8_t whole[VNET_HDR + GSO_MAX];
+	struct engine_count *n = &rig.e.count;
+	uint64_t seed = 4;
+
+	assert_true(mppe_init());
+	rig.ppp.mppe = PPP_MPPE_REQUIRED;
+	c->sess->ppp.mppe_on = true;
+	for (size_t k = 0; k < N_ELEMENTS(kinds); k++) {
+		struct mppe *m = mppe_new(kinds[k], to_us, kinds[k], to_peer);
+		struct pkt_spec s = tcp;
+		struct vnet_hdr v;
+		size_t len;
+
+		c->sess->mppe = mppe_new(kinds[k], to_peer, kinds[k], to_us);
+		assert_true(m && c->sess->mppe);
+		memset(n, 0, sizeof(*n));
+		put16(c->head + 16, PPP_COMP);
+		len = to_client(1, 20, 1300, &v, &seed);
+		assert_true(rig_tun_put(tun_of(1), &v, super, len));
+		rig_turn();
+		for (unsigned i = 0; i < 20; i++) {
+			size_t one = ref_seg(super, len, 1300, i, want);
+
+			assert_int_equal(rig_recv(c, got), one + MPPE_OVERHEAD);
+			assert_int_equal(mppe_open(m, got, one + MPPE_OVERHEAD, 1), MPPE_OK);
+			assert_int_equal(get16(got + 2), PPP_IP);
+			assert_memory_equal(got + MPPE_OVERHEAD, want, one);
+		}
+		assert_int_equal(n->tx_sends, 1);
+		/* 1400 of MRU are 1396 of IP. */
+		len = to_client(1, 1, 1345, &v, &seed);
+		assert_true(rig_tun_put(tun_of(1), &v, super, len));
+		rig_turn();
+		assert_int_equal(n->ip_too_big, 1);
+
+		/* Ten, then one in the clear, one that is no IP, one that is nothing. */
+		t.n = 0;
+		t.used = 0;
+		s.src = RIG_IP + 1;
+		for (unsigned i = 0; i < 13; i++, s.id++, s.seq += 1300) {
+			size_t one = pkt_make(&s, want, &seed);
+
+			if (i == 0)
+				memcpy(super, want, one);
+			put16(c->head + 16, i == 10 ? PPP_IP : PPP_COMP);
+			put16(got + 2, i == 11 ? PPP_IPV6 : PPP_IP);
+			memcpy(got + MPPE_OVERHEAD, want, one);
+			if (i < 12 && i != 10)
+				assert_true(mppe_seal(m, got, got + MPPE_HEADER, 2 + one));
+			if (i == 10)
+				rig_train_add(&t, c, want, one);
+			else
+				rig_train_add(&t, c, got, i < 12 ? one + MPPE_OVERHEAD : 2);
+		}
+		rig_train_send(&t, c);
+		rig_turn();
+		assert_int_equal(recv(tun_of(1), whole, sizeof(whole), 0), VNET_HDR + 52 + 10 * 1300);
+		assert_memory_equal(whole + VNET_HDR + 52, super + 52, 1300);
+		assert_true(recv(tun_of(1), whole, sizeof(whole), 0) < 0);
+		assert_int_equal(n->mppe_clear, 1);
+		assert_int_equal(n->mppe_bad, 2);
+
+		/* Two are lost: with state the peer is asked to begin anew, and does. */
+		for (unsigned i = 0; i < 4; i++, s.id++, s.seq += 1300) {
+			size_t one = pkt_make(&s, want, &seed);
+
+			put16(got + 2, PPP_IP);
+			memcpy(got + MPPE_OVERHEAD, want, one);
+			if (i == 3)
+				mppe_flush(m);
+			assert_true(mppe_seal(m, got, got + MPPE_HEADER, 2 + one));
+			if (i < 2)
+				continue;
+			t.n = 0;
+			t.used = 0;
+			put16(c->head + 16, PPP_COMP);
+			rig_train_add(&t, c, got, one + MPPE_OVERHEAD);
+			rig_train_send(&t, c);
+			rig_turn();
+			if (i == 2 && !(kinds[k] & MPPE_STATELESS)) {
+				put16(c->head + 16, PPP_CCP);
+				assert_int_equal(rig_recv(c, got), 4);
+				assert_int_equal(got[0], 14);
+				assert_true(recv(tun_of(1), whole, sizeof(whole), 0) < 0);
+				continue;
+			}
+			assert_int_equal(recv(tun_of(1), whole, sizeof(whole), 0), VNET_HDR + 1352);
+			assert_memory_equal(whole + VNET_HDR, want, 1352);
+		}
+		assert_int_equal(n->mppe_lost, !(kinds[k] & MPPE_STATELESS));
+		mppe_free(m);
+		mppe_free(c->sess->mppe);
+		c->sess->mppe = NULL;
+	}
 }
 
 /* One who has much does not keep another waiting, who comes after him. */
@@ -258,7 +429,7 @@ static void t_overload(void **st)
 	for (unsigned i = 0; i < 1000; i++)
 		rig_turn();
 	assert_true(rig.e.count.out_dropped > 0);
-	assert_int_equal(rig.client[0].row.out_packets, (put - rig.e.count.out_dropped) * 300);
+	assert_int_equal(rig.client[0].row.out_packets, (put - rig.e.count.out_dropped) * 300 - rig.e.count.out_slowed);
 	assert_int_equal(rig.client[3].row.out_packets, lones);
 	assert_int_equal(rig.client[3].row.out_errors, 0);
 }
@@ -271,7 +442,7 @@ static void fill_room(uint64_t *seed)
 	for (unsigned round = 0; round < 20; round++) {
 		unsigned i = 0;
 
-		while (rig_tun_put(rig.shared, &v, super, to_client(i % 3, 40, 10, &v, seed)))
+		while (rig_tun_put(rig.shared, &v, super, to_client(i % 3, 20, 10, &v, seed)))
 			i++;
 		event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 	}
@@ -525,10 +696,14 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_out, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_no_train, make, unmake),
 		cmocka_unit_test_setup_teardown(t_in, make, unmake),
+		cmocka_unit_test_setup_teardown(t_mppe, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_mppe, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_in, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_fair, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_fair, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_fair_in, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_slowed, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_slowed_ecn, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),

@@ -580,6 +580,22 @@ static void t_batch_mixed(void **st)
 	esp_open(NULL, 0);
 }
 
+/* The number of an SA that sends is raised, never taken back; one that receives has none to raise. */
+static void t_raise(void **st)
+{
+	struct esp_sa *out = sa_new(&suites[0], 256, false), *in = sa_new(&suites[0], 256, true);
+
+	assert_true(esp_seq_raise(out, 100));
+	assert_int_equal(esp_seq(out), 100);
+	assert_false(esp_seq_raise(out, 99));
+	assert_int_equal(esp_seq(out), 100);
+	assert_true(esp_seq_raise(out, 100));
+	assert_false(esp_seq_raise(in, 100));
+	assert_int_equal(esp_seq(in), 0);
+	esp_sa_free(in);
+	esp_sa_free(out);
+}
+
 static void t_exhausted(void **st)
 {
 	struct esp_sa *out = sa_new(&suites[0], 256, false), *in = sa_new(&suites[0], 256, true);
@@ -909,7 +925,7 @@ int main(void)
 		cmocka_unit_test(t_damage), cmocka_unit_test(t_direction), cmocka_unit_test(t_sizes),
 		cmocka_unit_test_prestate(t_batch_duplicates, suite_cbc),
 		cmocka_unit_test_prestate(t_batch_duplicates, suite_gcm),
-		cmocka_unit_test(t_batch_mixed), cmocka_unit_test(t_exhausted), cmocka_unit_test(t_ivs),
+		cmocka_unit_test(t_batch_mixed), cmocka_unit_test(t_exhausted), cmocka_unit_test(t_raise), cmocka_unit_test(t_ivs),
 		cmocka_unit_test(t_ivs_gcm), cmocka_unit_test(t_bounds),
 	};
 	const struct CMUnitTest once[] = {

@@ -569,12 +569,14 @@ static void t_copied(void **st)
 	for (unsigned i = 0; i < 200 && step(&p, 2000); i++) {
 		for (size_t k = 0; k < N_ELEMENTS(f->tunnel); k++) {
 			struct l2tp_tunnel *copy;
+			size_t size;
 
 			if (!f->tunnel[k])
 				continue;
-			copy = malloc(sizeof(*copy));
-			memcpy(copy, f->tunnel[k], sizeof(*copy));
-			memset(f->tunnel[k], 0xee, sizeof(*copy));
+			size = sizeof(*copy) + f->tunnel[k]->n_places * sizeof(copy->session[0]);
+			copy = malloc(size);
+			memcpy(copy, f->tunnel[k], size);
+			memset(f->tunnel[k], 0xee, size);
 			free(f->tunnel[k]);
 			f->tunnel[k] = copy;
 		}

@@ -144,7 +144,10 @@ static void ppp_effects(struct pair *p, struct side *a, struct ppp_out *out)
 			a->up = true;
 			break;
 		case PPP_EFF_ADDR:
-			fail_msg("nobody may choose");
+		case PPP_EFF_MPPE_ON:
+		case PPP_EFF_MPPE_OFF:
+		case PPP_EFF_MPPE_FLUSH:
+			fail_msg("nobody may choose, or encrypt");
 			break;
 		case PPP_EFF_DOWN:
 			a->up = false;

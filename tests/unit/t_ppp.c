@@ -16,6 +16,7 @@
 
 #include "ppp/auth.h"
 #include "ppp/fsm.h"
+#include "ppp/mppe.h"
 #include "ppp/mschap.h"
 #include "ppp/ppp.h"
 
@@ -68,7 +69,8 @@ static const char *took(struct one *o)
 {
 	static const char *const words[] = {
 		[PPP_EFF_AUTH] = "AUTH", [PPP_EFF_ADDR] = "ADDR", [PPP_EFF_UP] = "UP", [PPP_EFF_DOWN] = "DOWN",
-		[PPP_EFF_GONE] = "GONE",
+		[PPP_EFF_GONE] = "GONE", [PPP_EFF_MPPE_ON] = "MPPE", [PPP_EFF_MPPE_OFF] = "CLEAR",
+		[PPP_EFF_MPPE_FLUSH] = "FLUSH",
 	};
 	size_t n = 0;
 
@@ -989,6 +991,495 @@ static void t_loopback(void **st)
 	}
 }
 
+/* ---- CCP ---- */
+#define CCP_REQ(id, bits) "ff0380fd 01 " id " 000a 1206 " bits
+
+/* Authenticated, and both network protocols have begun. */
+static void mppe_at(struct one *o, enum ppp_mppe mppe, uint32_t bits, bool stateful)
+{
+	struct ppp_verdict v = yes;
+	struct ppp_conf c = lns_conf;
+	char text[200];
+
+	v.mppe_keys = true;
+	memset(v.mppe_send, 1, sizeof(v.mppe_send));
+	memset(v.mppe_recv, 2, sizeof(v.mppe_recv));
+	c.mppe = (uint8_t)mppe;
+	c.mppe_bits = bits;
+	c.mppe_stateful = stateful;
+	lns_at(o, &c, JUDGED);
+	snprintf(text, sizeof(text), SUCCESS41 "|" CCP_REQ("01", "%08x") "|" IPCP_REQ, (unsigned)bits);
+	want(text, verdict(o, &v));
+}
+
+/* The peer's IPCP is done. */
+static const char *mppe_ipcp(struct one *o)
+{
+	assert_string_equal(feed(o, "8021 02 01 000a 0306 0a000001"), "");
+	return feed(o, "8021 01 50 000a 0306 0a000019");
+}
+#define IPCP_ACK "ff038021 02 50 000a 0306 0a000019"
+
+enum { ALL_KEYS = MPPE_KEYS, H = MPPE_STATELESS };
+
+/* One request of the peer's each, while ours has had its Ack. */
+static const struct {
+	const char *what;
+	uint32_t bits;
+	bool stateful, required;
+	const char *in, *out;
+} ccp_rows[] = {
+	{ "one that will do", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 01000040",
+		"ff0380fd 02 07 000a 1206 01000040 | MPPE" },
+	{ "with state", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 00000040", "ff0380fd 02 07 000a 1206 00000040 | MPPE" },
+	{ "with state, which we do not do", ALL_KEYS | H, false, true, "80fd 01 07 000a 1206 00000040",
+		"ff0380fd 03 07 000a 1206 01000040" },
+	{ "without, which we do not do", ALL_KEYS, true, true, "80fd 01 07 000a 1206 01000040",
+		"ff0380fd 03 07 000a 1206 00000040" },
+	{ "several: the longest", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 010000e0", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "several: the longest that we do", MPPE_40 | MPPE_56 | H, true, true, "80fd 01 07 000a 1206 010000e0",
+		"ff0380fd 03 07 000a 1206 01000080" },
+	{ "40 bits", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 01000020", "ff0380fd 02 07 000a 1206 01000020 | MPPE" },
+	{ "40 bits are not enough", MPPE_128 | H, true, true, "80fd 01 07 000a 1206 01000020", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "MPPC besides (Windows)", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 010000e1", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "MPPC alone", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 00000001", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "the obsolete bit", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 01000050", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "a bit that there is not", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 81000040", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "no bit", ALL_KEYS | H, true, true, "80fd 01 07 000a 1206 00000000", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "too short", ALL_KEYS | H, true, true, "80fd 01 07 0008 1204 0100", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "too long", ALL_KEYS | H, true, true, "80fd 01 07 000c 1208 010000400000", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "twice", ALL_KEYS | H, true, true, "80fd 01 07 0010 1206 01000040 1206 01000040", "ff0380fd 04 07 000a 1206 01000040" },
+	{ "Deflate, BSD, Predictor, LZS besides", ALL_KEYS | H, true, true,
+		"80fd 01 07 0018 1a04 7800 1503 2f 0102 1105 000101 1206 01000040", "ff0380fd 04 07 0012 1a04 7800 1503 2f 0102 1105 000101" },
+	{ "nothing, where it is required: told once", ALL_KEYS | H, true, true, "80fd 01 07 0004", "ff0380fd 03 07 000a 1206 01000040" },
+	{ "nothing, where it is not", ALL_KEYS | H, true, false, "80fd 01 07 0004", "ff0380fd 02 07 0004" },
+	{ "an option cut short", ALL_KEYS | H, true, true, "80fd 01 07 0009 1206 010000", "" },
+	{ "Reset-Request too early", ALL_KEYS | H, true, true, "80fd 0e 07 0004", "" },
+	{ "an unknown code", ALL_KEYS | H, true, true, "80fd 10 07 0004", "ff0380fd 07 01 0008 10070004" },
+};
+
+static void t_ccp_rows(void **st)
+{
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(ccp_rows); i++) {
+		const char *got;
+		char ack[64];
+
+		mppe_at(&o, ccp_rows[i].required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES, ccp_rows[i].bits, ccp_rows[i].stateful);
+		snprintf(ack, sizeof(ack), "80fd 02 01 000a 1206 %08x", (unsigned)ccp_rows[i].bits);
+		assert_string_equal(feed(&o, ack), "");
+		got = feed(&o, ccp_rows[i].in);
+		if (!alike(ccp_rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", ccp_rows[i].what, ccp_rows[i].out, got);
+	}
+}
+
+static void t_ccp(void **st)
+{
+	static struct one o;
+
+	/* Required: IPCP alone opens nothing; CCP opens all. */
+	mppe_at(&o, PPP_MPPE_REQUIRED, ALL_KEYS | H, false);
+	want(IPCP_ACK, mppe_ipcp(&o));
+	assert_false(ppp_may_ip(&o.p));
+	/* Several of ours are too many for the peer, which chooses; it acks what it chose. */
+	want("ff0380fd 01 02 000a 1206 01000040", feed(&o, "80fd 03 01 000a 1206 01000040"));
+	assert_string_equal(feed(&o, "80fd 02 02 000a 1206 01000040"), "");
+	want("ff0380fd 02 07 000a 1206 01000020 | MPPE | UP", feed(&o, "80fd 01 07 000a 1206 01000020"));
+	assert_int_equal(o.p.mppe_ours, MPPE_128 | H);
+	assert_int_equal(o.p.mppe_theirs, MPPE_40 | H);
+	assert_int_equal(ppp_mtu(&o.p), 1356);
+	/* RFC 3078 8.2, both ways; no Reset-Ack. */
+	want("FLUSH", feed(&o, "80fd 0e 09 0004"));
+	assert_string_equal(feed(&o, "80fd 0f 09 0004"), "");
+	ppp_mppe_lost(&o.p, o.now_ms, &o.out);
+	want("ff0380fd 0e .. 0004", took(&o));
+	/* CCP anew: no IP until it is done, and the time for that is limited. */
+	want("DOWN | CLEAR | ff0380fd 01 03 000a 1206 01000040 | ff0380fd 02 08 000a 1206 01000040",
+		feed(&o, "80fd 01 08 000a 1206 01000040"));
+	assert_false(ppp_may_ip(&o.p));
+	assert_true(ppp_deadline(&o.p) != PPP_NEVER);
+	want("MPPE | UP", feed(&o, "80fd 02 03 000a 1206 01000040"));
+	/* The peer ends CCP: so does the link. */
+	want("DOWN | CLEAR | ff0380fd 06 09 0004", feed(&o, "80fd 05 09 0004"));
+	assert_false(ppp_may_ip(&o.p));
+	expire(&o, 3000);
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+	assert_string_equal(o.p.reason, "network protocol terminated by the peer");
+
+	/* Not required: IP passes without, then with, then without. */
+	mppe_at(&o, PPP_MPPE_YES, MPPE_128 | H, false);
+	want(IPCP_ACK "| UP", mppe_ipcp(&o));
+	assert_string_equal(feed(&o, "80fd 02 01 000a 1206 01000040"), "");
+	want("ff0380fd 02 07 000a 1206 01000040 | MPPE", feed(&o, "80fd 01 07 000a 1206 01000040"));
+	want("CLEAR | ff0380fd 06 09 0004", feed(&o, "80fd 05 09 0004"));
+	assert_true(ppp_may_ip(&o.p));
+	expire(&o, 3000);
+	assert_int_equal(o.p.phase, PPP_NETWORK);
+	assert_string_equal(o.p.reason, "");
+
+	/* The peer takes back both at the end. */
+	mppe_at(&o, PPP_MPPE_REQUIRED, MPPE_128 | H, false);
+	mppe_ipcp(&o);
+	feed(&o, "80fd 02 01 000a 1206 01000040");
+	feed(&o, "80fd 01 07 000a 1206 01000040");
+	ppp_lower_down(&o.p, "gone", o.now_ms, &o.out);
+	want("DOWN | CLEAR | GONE", took(&o));
+	for (size_t i = 0; i < sizeof(o.p.mppe_send); i++)
+		assert_int_equal(o.p.mppe_send[i] | o.p.mppe_recv[i], 0);
+}
+
+/* A peer that will not: the link lives on without, or ends. */
+static void t_ccp_refused(void **st)
+{
+	static const struct {
+		const char *what, *in, *reason;
+	} refusals[] = {
+		{ "Protocol-Reject", "c021 08 01 0006 80fd", "no answer to CCP, and MPPE is required" },
+		{ "Protocol-Reject of packets", "c021 08 01 0006 00fd", "no answer to CCP, and MPPE is required" },
+		{ "Configure-Reject", "80fd 04 01 000a 1206 01000040", "the peer refuses MPPE" },
+		{ "Code-Reject", "80fd 07 01 0008 01010004", "the peer rejects a basic code" },
+	};
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(refusals); i++) {
+		for (int required = 0; required < 2; required++) {
+			mppe_at(&o, required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES, MPPE_128 | H, false);
+			feed(&o, refusals[i].in);
+			if (required) {
+				if (o.p.phase != PPP_TERMINATE || strcmp(o.p.reason, refusals[i].reason))
+					fail_msg("%s: %s", refusals[i].what, o.p.reason);
+				continue;
+			}
+			want(IPCP_ACK "| UP", mppe_ipcp(&o));
+			for (int k = 0; k < 12; k++)
+				expire(&o, 3000);
+			if (!ppp_may_ip(&o.p) || o.p.reason[0])
+				fail_msg("%s: %s", refusals[i].what, o.p.reason);
+		}
+	}
+
+	/* Silence. */
+	for (int required = 0; required < 2; required++) {
+		mppe_at(&o, required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES, MPPE_128 | H, false);
+		mppe_ipcp(&o);
+		for (int k = 0; k < 12; k++)
+			expire(&o, 3000);
+		assert_int_equal(o.p.phase == PPP_NETWORK, !required);
+		assert_int_equal(ppp_may_ip(&o.p), !required);
+	}
+
+	/* One that naks for ever (Yamaha RTX): CCP ends, the link does not. */
+	mppe_at(&o, PPP_MPPE_YES, MPPE_128 | H, false);
+	want(IPCP_ACK "| UP", mppe_ipcp(&o));
+	for (int i = 0; i < 40; i++) {
+		uint8_t nak[] = { 0x80, 0xfd, 3, o.p.fsm[PPP_FSM_CCP].id, 0, 10, 18, 6, 0, 0, 0, 1 };
+
+		input(&o, nak, sizeof(nak));
+		took(&o);
+		feed(&o, "80fd 01 07 000a 1206 00000001");
+	}
+	assert_true(ppp_may_ip(&o.p));
+	assert_string_equal(o.p.reason, "");
+
+	/* No keys: required ends it, else CCP is not spoken. */
+	for (int required = 0; required < 2; required++) {
+		struct ppp_conf c = lns_conf;
+
+		c.mppe = required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES;
+		c.mppe_bits = MPPE_128 | H;
+		lns_at(&o, &c, JUDGED);
+		verdict(&o, &yes);
+		assert_int_equal(o.p.phase, required ? PPP_TERMINATE : PPP_NETWORK);
+		if (!required)
+			want("ff03c021 08 01 0010 80fd 0101000a120601000060", feed(&o, "80fd 01 01 000a 1206 01000060"));
+	}
+	/* Before it is its turn it is dropped, where it may come at all. */
+	{
+		struct ppp_conf c = lns_conf;
+
+		c.mppe = PPP_MPPE_YES;
+		lns_at(&o, &c, AUTHENTICATING);
+		assert_string_equal(feed(&o, "80fd 01 01 000a 1206 01000060"), "");
+	}
+}
+
+/* ---- EAP ---- */
+#define EAP_SUCCESS_TEXT "533d" "30303030303030303030303030303030303030303030303030303030303030303030303030303030"
+#define EAP_FAILURE_TEXT "453d36393120523d3020433d................................................................20563d33"
+#define EAP_MS_REQ(id) "ff03c227 01 " id " 001d 1a 01 " id " 0018 10 ................................ 6c6e73"
+#define EAP_MD5_REQ(id) "ff03c227 01 " id " 0019 04 10 ................................ 6c6e73"
+#define EAP_ID_REQ "ff03c227 01 41 0005 01"
+
+enum eap_at { EAP_BEGUN, EAP_ASKED, EAP_JUDGED, EAP_TOLD, EAP_OVER };
+
+static void eap_at(struct one *o, uint8_t methods, enum eap_at at)
+{
+	struct ppp_conf c = lns_conf;
+
+	c.auth = methods;
+	lns_new(o, &c);
+	ppp_start(&o->p, o->now_ms, &o->out);
+	want("ff03c021 01 01 0012 0104 0550 0304 c227 0506 11223345", took(o));
+	feed(o, "ff03 c021 01 77 0004");
+	want(EAP_ID_REQ, feed(o, "c021 02 01 0012 0104 0550 0304 c227 0506 11223345"));
+	if (at == EAP_BEGUN)
+		return;
+	want(methods & PPP_AUTH_EAP_MSCHAPV2 ? EAP_MS_REQ("42") : EAP_MD5_REQ("42"), feed(o, "c227 02 41 0008 01 6a6f65"));
+	if (at == EAP_ASKED)
+		return;
+	want("AUTH", feed(o, methods & PPP_AUTH_EAP_MSCHAPV2 ? "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65" :
+		"c227 02 42 0019 04 10" Z8 Z8 "626f62"));
+	assert_int_equal(o->p.req.method, methods & PPP_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : PPP_AUTH_EAP_MD5);
+	if (at == EAP_JUDGED)
+		return;
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, verdict(o, &yes));
+	if (at == EAP_TOLD)
+		return;
+	want("ff03c227 03 43 0004 |" IPCP_REQ, feed(o, "c227 02 43 0006 1a 03"));
+}
+
+static const struct {
+	const char *what;
+	uint8_t methods;
+	enum eap_at at;
+	const char *in, *out;
+} eap_rows[] = {
+	{ "header cut", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 00", "" },
+	{ "Length below header", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0003 01", "" },
+	{ "Length past the end", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0009 01 6a6f65", "" },
+	{ "no type", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0004", "" },
+	{ "padding is not a name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0006 01 6a 0000", EAP_MS_REQ("42") },
+	{ "no name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0005 01", EAP_MS_REQ("42") },
+	{ "wrong Identifier", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 40 0008 01 6a6f65", "" },
+	{ "Identity naked", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0006 03 04", "" },
+	{ "a method before the name", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0016 04 10" Z8 Z8, "" },
+	{ "Notification answered", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0005 02", "" },
+	{ "Request to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 01 41 0005 01", "" },
+	{ "Success to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 03 41 0004", "" },
+	{ "a code that there is not", PPP_AUTH_EAP, EAP_BEGUN, "c227 05 41 0005 01", "" },
+	{ "TLS of 4 GB", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 000a 0d 80 ffffffff", "" },
+	{ "CHAP, not agreed", PPP_AUTH_EAP, EAP_BEGUN, RESPONSE41, "" },
+	{ "PAP, not agreed", PPP_AUTH_EAP, EAP_BEGUN, "c023 01 01 000a 036a6f65 0178", "" },
+	{ "the name again", PPP_AUTH_EAP, EAP_ASKED, "c227 02 41 0008 01 6a6f65", "" },
+	{ "Nak: MD5", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 04", EAP_MD5_REQ("43") },
+	{ "Nak: TLS, PEAP, MD5", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0008 03 0d1904", EAP_MD5_REQ("43") },
+	{ "Nak: TLS", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 0d", "ff03c227 04 42 0004" },
+	{ "Nak: nothing", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 00", "ff03c227 04 42 0004" },
+	{ "Nak: empty", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0005 03", "ff03c227 04 42 0004" },
+	{ "Nak: what was asked", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 03 1a", "ff03c227 04 42 0004" },
+	{ "Nak: MD5, not offered", PPP_AUTH_EAP_MSCHAPV2, EAP_ASKED, "c227 02 42 0006 03 04", "ff03c227 04 42 0004" },
+	{ "another method", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0016 04 10" Z8 Z8, "" },
+	{ "value of 48", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003d 1a 02 42 0038 30 " Z48 "6a6f65", "" },
+	{ "value of 255", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 42 0039 ff " VALUE49 "6a6f65", "" },
+	{ "value of 0", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 000a 1a 02 42 0005 00", "" },
+	{ "MSCHAPv2 cut", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0008 1a 02 42 00", "" },
+	{ "MSCHAPv2 empty", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0005 1a", "" },
+	{ "other MS-CHAPv2-ID", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 41 0039 31 " VALUE49 "6a6f65", "" },
+	{ "Change-Password", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 07 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "Success before its time", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 0006 1a 03", "" },
+	{ "wrong MS-Length", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003e 1a 02 42 ffff 31 " VALUE49 "6a6f65", "AUTH" },
+	{ "no name at all", PPP_AUTH_EAP, EAP_ASKED, "c227 02 42 003b 1a 02 42 0036 31 " VALUE49, "AUTH" },
+	{ "MD5, value of 15", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0016 04 0f" Z8 Z8, "" },
+	{ "MD5, value past the end", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0015 04 10" Z8 "00000000000000", "" },
+	{ "MD5 without a name", PPP_AUTH_EAP_MD5, EAP_ASKED, "c227 02 42 0016 04 10" Z8 Z8, "AUTH" },
+	{ "a second Response", PPP_AUTH_EAP, EAP_JUDGED, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "IPCP before the verdict", PPP_AUTH_EAP, EAP_JUDGED, "8021 01 01 0004", "" },
+	{ "the Response again, after the verdict", PPP_AUTH_EAP, EAP_TOLD, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65", "" },
+	{ "IPCP before the proof is acknowledged", PPP_AUTH_EAP, EAP_TOLD, "8021 01 01 0004", "" },
+	{ "the peer does not believe it", PPP_AUTH_EAP, EAP_TOLD, "c227 02 43 0006 1a 04", "" },
+	{ "acknowledged", PPP_AUTH_EAP, EAP_TOLD, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004 |" IPCP_REQ },
+	{ "acknowledged again", PPP_AUTH_EAP, EAP_OVER, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004" },
+	{ "and an old one", PPP_AUTH_EAP, EAP_OVER, "c227 02 42 0006 1a 03", "" },
+	{ "Protocol-Reject", PPP_AUTH_EAP, EAP_BEGUN, "c021 08 01 0006 c227",
+		TERM("02", "0030", "the peer rejects the authentication protocol") },
+};
+
+static void t_eap_rows(void **st)
+{
+	static struct one base, o;
+	uint8_t buf[512];
+
+	for (size_t i = 0; i < N_ELEMENTS(eap_rows); i++) {
+		size_t n = unhex(eap_rows[i].in, buf);
+		const char *got;
+
+		eap_at(&base, eap_rows[i].methods, eap_rows[i].at);
+		o = base;
+		o.p.conf = &o.c;
+		ppp_out_init(&o.out);
+		got = feed(&o, eap_rows[i].in);
+		if (!alike(eap_rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", eap_rows[i].what, eap_rows[i].out, got);
+		/* Cut short, and each octet changed: nobody gets in. */
+		for (size_t k = 0; k < 2 * n; k++) {
+			o = base;
+			o.p.conf = &o.c;
+			ppp_out_init(&o.out);
+			buf[k / 2] ^= k & 1 ? 0xff : 0;
+			input(&o, buf, k & 1 ? n : k / 2);
+			buf[k / 2] ^= k & 1 ? 0xff : 0;
+			took(&o);
+			assert_false(ppp_may_ip(&o.p));
+			assert_true(o.p.phase != PPP_NETWORK || eap_rows[i].at >= EAP_TOLD);
+		}
+	}
+}
+
+static void t_eap(void **st)
+{
+	static struct one o;
+	struct ppp_verdict no = { .ok = false }, refused = { .refused = true, .reason = "limit" };
+
+	/* MD5: the name is the Identity's. */
+	eap_at(&o, PPP_AUTH_EAP_MD5, EAP_JUDGED);
+	assert_int_equal(o.p.req.user_len, 3);
+	assert_memory_equal(o.p.req.user, "joe", 3);
+	assert_int_equal(o.p.req.ident, 0x42);
+	want("ff03c227 03 42 0004 |" IPCP_REQ, verdict(&o, &yes));
+
+	/* MSCHAPv2: its own. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_ASKED);
+	want("AUTH", feed(&o, "c227 02 42 003d 1a 02 42 0038 31 " VALUE49 "616c"));
+	assert_int_equal(o.p.req.user_len, 2);
+	assert_memory_equal(o.p.req.user, "al", 2);
+
+	/* Each Request comes again, the same, until there is an answer; and it all ends. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_BEGUN);
+	want(EAP_ID_REQ, expire(&o, 3000));
+	feed(&o, "c227 02 41 0008 01 6a6f65");
+	want(EAP_MS_REQ("42"), expire(&o, 3000));
+	want("AUTH", feed(&o, "c227 02 42 003e 1a 02 42 0039 31 " VALUE49 "6a6f65"));
+	assert_string_equal(expire(&o, 3000), "");
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, verdict(&o, &yes));
+	want("ff03c227 01 43 0033 1a 03 42 002e" EAP_SUCCESS_TEXT, expire(&o, 3000));
+	/* The EAP Success was lost: said again, until IPCP is heard. */
+	want("ff03c227 03 43 0004 |" IPCP_REQ, feed(&o, "c227 02 43 0006 1a 03"));
+	want("ff03c227 03 43 0004 |" IPCP_REQ, expire(&o, 3000));
+	eap_at(&o, PPP_AUTH_EAP, EAP_TOLD);
+	for (int i = 0; i < 20; i++)
+		expire(&o, 3000);
+	assert_true(o.p.gone);
+
+	/* Wrong: RFC 2759 6 inside of it, then the end; by what the peer answers, too. */
+	for (int how = 0; how < 3; how++) {
+		static const char *const acks[] = { "c227 02 43 0006 1a 04", "c227 02 43 0006 1a 03", "c227 02 43 0005 03" };
+
+		eap_at(&o, PPP_AUTH_EAP, EAP_JUDGED);
+		want("ff03c227 01 43 0039 1a 04 42 0034" EAP_FAILURE_TEXT, verdict(&o, &no));
+		want("ff03c227 04 43 0004", feed(&o, acks[how]));
+		want(TERM("02", "0019", "authentication failed"), expire(&o, 1000));
+	}
+	eap_at(&o, PPP_AUTH_EAP_MD5, EAP_JUDGED);
+	want("ff03c227 04 42 0004", verdict(&o, &no));
+
+	/* Known, but not let in. */
+	eap_at(&o, PPP_AUTH_EAP, EAP_JUDGED);
+	verdict(&o, &refused);
+	want("ff03c227 03 43 0004 |" TERM("02", "0009", "limit"), feed(&o, "c227 02 43 0006 1a 03"));
+
+	/* Asked for after MS-CHAPv2 where the peer naks that, as a Windows client set to EAP does. */
+	{
+		struct ppp_conf c = lns_conf;
+
+		c.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP | PPP_AUTH_PAP;
+		lns_at(&o, &c, MET);
+		want("ff03c021 01 02 0012 0104 0550 0304 c227 0506 11223345", feed(&o, "c021 03 01 0008 0304 c227"));
+		want("ff03c021 01 03 0012 0104 0550 0304 c023 0506 11223345", feed(&o, "c021 03 02 0009 0305 c22381"));
+		/* An option of EAP's with something behind it is none of ours. */
+		lns_at(&o, &c, MET);
+		want("ff03c021 01 02 0012 0104 0550 0304 c227 0506 11223345", feed(&o, "c021 03 01 0009 0305 c22705"));
+	}
+}
+
+/* The client's side of it: what it answers, and what it does not believe. */
+static void t_eap_peer(void **st)
+{
+	static const struct {
+		const char *what, *in, *out;
+	} steps[] = {
+		{ "Success from nowhere", "c227 03 01 0004", "" },
+		{ "a name?", "c227 01 01 0005 01", "ff03c227 02 01 0008 01 6a6f65" },
+		{ "again", "c227 01 01 0005 01", "ff03c227 02 01 0008 01 6a6f65" },
+		{ "with a prompt", "c227 01 02 0009 01 6e616d65", "ff03c227 02 02 0008 01 6a6f65" },
+		{ "Success before anything was proved", "c227 03 02 0004", "" },
+		{ "Notification", "c227 01 03 000a 02 68656c6c6f", "ff03c227 02 03 0005 02" },
+		{ "TLS", "c227 01 04 0006 0d 20", "ff03c227 02 04 0007 03 1a04" },
+		{ "a Nak as a Request", "c227 01 05 0006 03 04", "" },
+		{ "no type", "c227 01 05 0004", "" },
+		{ "MSCHAPv2, Success first", "c227 01 05 0009 1a 03 05 0004", "" },
+		{ "MSCHAPv2, challenge of 8", "c227 01 05 0012 1a 01 05 000d 08" Z8, "" },
+		{ "MSCHAPv2, cut", "c227 01 05 0008 1a 01 05 00", "" },
+		{ "MSCHAPv2", "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73",
+			"ff03c227 02 05 003e 1a 02 77 0039 31" "................................" Z8
+			"................................................ 00 6a6f65" },
+		{ "Success before the proof", "c227 03 05 0004", "" },
+		{ "Response to us", "c227 02 05 0008 01 6a6f65", "" },
+		{ "IPCP", "8021 01 01 000a 0306 0a000001", "" },
+	};
+	static struct one o;
+	uint8_t buf[128];
+
+	for (int wrong = 0; wrong < 2; wrong++) {
+		struct ppp_conf c = client_conf;
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		c.auth = PPP_AUTH_EAP | PPP_AUTH_MSCHAPV2;
+		lns_new(&o, &c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		feed(&o, "c021 01 01 0008 0304 c227");
+		assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
+		for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+			const char *got = feed(&o, steps[i].in);
+
+			if (!alike(steps[i].out, got))
+				fail_msg("%s:\nwant %s\n got %s", steps[i].what, steps[i].out, got);
+		}
+		/* The proof, right or with one digit wrong. */
+		wr_u16(&w, PPP_EAP);
+		wr_u16(&w, 0x0106);
+		wr_u16(&w, 0x0033);
+		wr_u8(&w, 26);
+		wr_u16(&w, 0x0377);
+		wr_u16(&w, 0x002e);
+		wr_bytes(&w, "S=", 2);
+		for (int k = 0; k < 20; k++) {
+			char hex[3];
+
+			sprintf(hex, "%02X", o.p.auth.proof[k] ^ (wrong && k == 7 ? 0x10 : 0));
+			wr_bytes(&w, hex, 2);
+		}
+		input(&o, buf, w.len);
+		if (wrong) {
+			took(&o);
+			assert_int_equal(o.p.phase, PPP_TERMINATE);
+			assert_string_equal(o.p.reason, "the server does not know the password");
+			continue;
+		}
+		want("ff03c227 02 06 0006 1a 03", took(&o));
+		want("ff038021 01 01 0016 0306 00000000 8106 00000000 8306 00000000", feed(&o, "c227 03 06 0004"));
+		assert_true(o.p.mppe_keys);
+	}
+
+	/* No method that it has. */
+	{
+		struct ppp_conf c = client_conf;
+
+		c.auth = PPP_AUTH_EAP_MD5;
+		lns_new(&o, &c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		want("ff03c021 03 01 0008 0304 c227", feed(&o, "c021 01 01 0009 0305 c22381"));
+		feed(&o, "c021 01 01 0008 0304 c227");
+		want("ff03c227 02 05 0006 03 04", feed(&o, "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73"));
+		want(TERM("02", "0019", "authentication failed"), feed(&o, "c227 04 05 0004"));
+	}
+}
+
 /* ---- two cores ---- */
 
 enum { A, B };		/* the server, the client */
@@ -1013,6 +1504,7 @@ struct pair {
 	bool refuse;
 	struct ppp_verdict v;		/* what it gives */
 	unsigned sent[2], ups[2], downs[2], gone[2], auths;
+	bool mppe[2];
 	uint64_t up_ms[2];
 	struct flight air[64];
 	unsigned n_air, order;
@@ -1027,11 +1519,12 @@ static void judge(struct pair *w, struct ppp_verdict *v)
 
 	*v = w->v;
 	v->ok = user.n == 3 && !memcmp(user.p, "joe", 3);
-	if (r->method == PPP_AUTH_MSCHAPV2) {
+	if (r->method & PPP_AUTH_KEYS) {
 		assert_int_equal(r->response_len, MSCHAP_VALUE);
 		assert_true(mschap_nt_hash(w->password, n, hash));
 		v->ok &= mschap_check(r->response, r->challenge, user, hash, v->mschap_auth);
-	} else if (r->method == PPP_AUTH_CHAP_MD5) {
+		v->mppe_keys = mschap_mppe_keys(hash, r->response + 24, true, v->mppe_send, v->mppe_recv);
+	} else if (r->method == PPP_AUTH_CHAP_MD5 || r->method == PPP_AUTH_EAP_MD5) {
 		assert_true(chap_md5(r->ident, w->password, n, rd_of(r->challenge, r->challenge_len), hash));
 		v->ok &= r->response_len == 16 && !memcmp(hash, r->response, 16);
 	} else {
@@ -1085,6 +1578,15 @@ static void apply(struct pair *w, int side, struct ppp_out *o)
 			break;
 		case PPP_EFF_ADDR:
 			fail_msg("nobody may choose");
+			break;
+		case PPP_EFF_MPPE_ON:
+			w->mppe[side] = true;
+			break;
+		case PPP_EFF_MPPE_OFF:
+			w->mppe[side] = false;
+			break;
+		case PPP_EFF_MPPE_FLUSH:
+			fail_msg("nothing was lost");
 			break;
 		case PPP_EFF_DOWN:
 			w->downs[side]++;
@@ -1188,7 +1690,8 @@ static void t_pair(void **st)
 		{ 10, 10, 0 }, { 10, 10, 50 }, { 10, 20, 0 }, { 10, 2000, 5 }, { 10, 9990, 5 },
 		{ 10, 20000, 0 }, { 30, 10, 0 }, { 2000, 10, 5 }, { 10, 11, 100 },
 	};
-	static const uint8_t methods[] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP };
+	static const uint8_t methods[] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP, PPP_AUTH_EAP_MD5,
+		PPP_AUTH_EAP_MSCHAPV2 };
 	static struct pair w;
 
 	for (size_t i = 0; i < N_ELEMENTS(starts); i++) {
@@ -1200,21 +1703,138 @@ static void t_pair(void **st)
 			w.start_ms[B] = starts[i].b_ms;
 			w.delay_ms = starts[i].delay_ms;
 			/* Both orders of who finds out what the other cannot do. */
-			w.c[A].auth = m == 1 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 : methods[m];
+			w.c[A].auth = m == 1 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 :
+				m == 3 ? PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP : methods[m];
 			w.c[B].auth = methods[m];
 			pair_run(&w, late + 25000);
 			if (!both_up(&w))
 				fail_msg("start %zu, method %s: %s / %s", i, ppp_auth_name(methods[m]),
 					w.p[A].reason, w.p[B].reason);
-			assert_int_equal(w.p[A].auth.method, methods[m]);
+			assert_int_equal(w.p[A].auth.method & methods[m], methods[m]);
+			assert_int_equal(w.p[A].req.method, methods[m]);
 			assert_int_equal(w.auths, 1);
 			/* Nobody waited for a timer, unless the server came second: then the
 			 * client's own first request is what is lost, and what is repeated
 			 * when the server's arrives. */
-			if (w.up_ms[A] - late > 12 * starts[i].delay_ms)
+			if (w.up_ms[A] - late > 16 * starts[i].delay_ms)
 				fail_msg("start %zu took %u ms", i, (unsigned)(w.up_ms[A] - late));
 			assert_int_equal(w.ups[A], 1);
 			assert_int_equal(w.ups[B], 1);
+		}
+	}
+}
+
+static void mppe_conf(struct ppp_conf *c, enum ppp_mppe mppe, uint32_t bits, bool stateful)
+{
+	c->mppe = (uint8_t)mppe;
+	c->mppe_bits = bits;
+	c->mppe_stateful = stateful;
+}
+
+/* Both made the same of it: what one sends the other opens. */
+static void check_mppe(const struct pair *w)
+{
+	struct mppe *m[2];
+
+	for (int s = A; s <= B; s++) {
+		const struct ppp *p = &w->p[s];
+
+		m[s] = mppe_new(p->mppe_theirs, p->mppe_send, p->mppe_ours, p->mppe_recv);
+		assert_non_null(m[s]);
+	}
+	for (int s = A; s <= B; s++) {
+		uint8_t k[MPPE_HEADER + 4] = { 0, 0, 0x21, 0x45, 1, 2 };
+
+		assert_true(mppe_seal(m[s], k, k + MPPE_HEADER, 4));
+		assert_int_equal(mppe_open(m[!s], k, sizeof(k), 1), MPPE_OK);
+		assert_memory_equal(k + MPPE_HEADER, "\x21\x45\x01\x02", 4);
+	}
+	mppe_free(m[A]);
+	mppe_free(m[B]);
+}
+
+static bool link_up(const struct pair *w)
+{
+	return w->started[A] && w->started[B] && ppp_may_ip(&w->p[A]) && ppp_may_ip(&w->p[B]) &&
+	       w->p[A].ip_remote == w->p[B].ip_local;
+}
+
+/* MPPE between what each of two may have; both up and encrypted, both up and not, or not up. */
+static void t_pair_mppe(void **st)
+{
+	static const struct {
+		enum ppp_mppe a_mppe;
+		uint32_t a;
+		bool a_stateful;
+		enum ppp_mppe b_mppe;
+		uint32_t b;
+		bool b_stateful;
+		uint32_t agreed;	/* 0 = none */
+		bool up;
+	} cases[] = {
+		{ PPP_MPPE_YES, ALL_KEYS | H, true, PPP_MPPE_YES, ALL_KEYS | H, true, MPPE_128 | H, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS | H, true, PPP_MPPE_REQUIRED, ALL_KEYS | H, true, MPPE_128 | H, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS | H, false, PPP_MPPE_REQUIRED, MPPE_40 | H, true, MPPE_40 | H, true },
+		{ PPP_MPPE_REQUIRED, MPPE_56 | H, false, PPP_MPPE_REQUIRED, ALL_KEYS | H, true, MPPE_56 | H, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS, true, PPP_MPPE_REQUIRED, ALL_KEYS | H, true, MPPE_128, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS | H, true, PPP_MPPE_REQUIRED, MPPE_40, true, MPPE_40, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS | H, true, PPP_MPPE_YES, MPPE_128 | H, false, MPPE_128 | H, true },
+		{ PPP_MPPE_YES, ALL_KEYS | H, true, PPP_MPPE_NO, 0, false, 0, true },
+		{ PPP_MPPE_NO, 0, false, PPP_MPPE_YES, ALL_KEYS | H, true, 0, true },
+		{ PPP_MPPE_REQUIRED, ALL_KEYS | H, true, PPP_MPPE_NO, 0, false, 0, false },
+		{ PPP_MPPE_NO, 0, false, PPP_MPPE_REQUIRED, ALL_KEYS | H, true, 0, false },
+		{ PPP_MPPE_YES, MPPE_128 | H, false, PPP_MPPE_YES, MPPE_40 | H, false, 0, true },
+		{ PPP_MPPE_YES, MPPE_128, true, PPP_MPPE_YES, MPPE_128 | H, false, 0, true },
+		{ PPP_MPPE_REQUIRED, MPPE_128 | H, false, PPP_MPPE_REQUIRED, MPPE_40 | H, false, 0, false },
+	};
+	static struct pair w;
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pair_init(&w);
+		w.start_ms[A] = w.start_ms[B] = 10;
+		w.delay_ms = 5;
+		mppe_conf(&w.c[A], cases[i].a_mppe, cases[i].a, cases[i].a_stateful);
+		mppe_conf(&w.c[B], cases[i].b_mppe, cases[i].b, cases[i].b_stateful);
+		pair_run(&w, 60000);
+		if (link_up(&w) != cases[i].up || w.mppe[A] != (cases[i].agreed != 0) || w.mppe[B] != w.mppe[A])
+			fail_msg("row %zu: up %d, mppe %d %d: %s / %s", i, link_up(&w), w.mppe[A], w.mppe[B], w.p[A].reason,
+				w.p[B].reason);
+		if (!cases[i].up)
+			assert_true(w.gone[A] && w.gone[B]);
+		if (!cases[i].agreed)
+			continue;
+		assert_int_equal(w.p[A].mppe_ours, cases[i].agreed);
+		assert_int_equal(w.p[A].mppe_theirs, cases[i].agreed);
+		assert_true(w.up_ms[A] < 200 && w.up_ms[B] < 200);	/* nobody waited for a timer */
+		check_mppe(&w);
+		assert_int_equal(w.downs[A] + w.downs[B], 0);
+	}
+}
+
+/* Any two frames lost, doubled or late: MPPE comes all the same. */
+static void t_pair_mppe_loss(void **st)
+{
+	static struct pair w;
+
+	for (int i = 0; i < 14; i++) {
+		for (int k = i; k < 28; k++) {
+			for (int how = 0; how < 3; how++) {
+				uint64_t *bits;
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				mppe_conf(&w.c[A], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+				mppe_conf(&w.c[B], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+				bits = how == 0 ? w.lose : how == 1 ? w.twice : w.late;
+				bits[A] |= 1ull << i;
+				bits[k >= 14] |= 1ull << k % 14;
+				pair_run(&w, 60000);
+				if (!link_up(&w) || !w.mppe[A] || !w.mppe[B])
+					fail_msg("%d: A%d and %d: %s / %s", how, i, k, w.p[A].reason, w.p[B].reason);
+				check_mppe(&w);
+			}
 		}
 	}
 }
@@ -1248,12 +1868,46 @@ static void t_pair_loss(void **st)
 	}
 }
 
+/* EAP with any two frames lost, doubled or late, and MPPE from its keys. */
+static void t_pair_eap_loss(void **st)
+{
+	static const uint8_t methods[] = { PPP_AUTH_EAP_MD5, PPP_AUTH_EAP_MSCHAPV2 };
+	static struct pair w;
+
+	for (int i = 0; i < 16; i++) {
+		for (int k = i; k < 32; k++) {
+			for (int how = 0; how < 6; how++) {
+				uint64_t *bits;
+				bool keys = how & 1;
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				w.c[A].auth = w.c[B].auth = methods[keys];
+				if (keys) {
+					mppe_conf(&w.c[A], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+					mppe_conf(&w.c[B], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
+				}
+				bits = how < 2 ? w.lose : how < 4 ? w.twice : w.late;
+				bits[A] |= 1ull << i;
+				bits[k >= 16] |= 1ull << k % 16;
+				pair_run(&w, 60000);
+				if (!link_up(&w) || w.mppe[A] != keys || w.mppe[B] != keys)
+					fail_msg("%d: A%d and %d: %s / %s", how, i, k, w.p[A].reason, w.p[B].reason);
+				if (keys)
+					check_mppe(&w);
+			}
+		}
+	}
+}
+
 static void t_pair_end(void **st)
 {
 	static struct pair w;
 
 	/* Wrong password, by each method. */
-	for (int m = 0; m < 3; m++) {
+	for (int m = 0; m < 5; m++) {
 		pair_init(&w);
 		w.c[A].auth = w.c[B].auth = (uint8_t)(1u << m);
 		w.password = "secre";
@@ -1381,7 +2035,7 @@ static void t_client_proof(void **st)
 
 static int init(void **st)
 {
-	return mschap_init() ? 0 : -1;
+	return mschap_init() && mppe_init() ? 0 : -1;
 }
 
 int main(void)
@@ -1393,7 +2047,9 @@ int main(void)
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
 		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
-		cmocka_unit_test(t_client_proof),
+		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer),
+		cmocka_unit_test(t_client_proof), cmocka_unit_test(t_ccp_rows), cmocka_unit_test(t_ccp),
+		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss), cmocka_unit_test(t_pair_eap_loss),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
 	};
 

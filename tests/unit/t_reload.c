@@ -276,6 +276,14 @@ static const struct {
 	  "changed: authentication R: authentication-server address 192.0.2.7 port 1812 secret \"(secret)\" -> "
 	  "192.0.2.7 port 1812 secret \"(another secret)\" (new sessions)\n"
 	  "changed: authentication R: authentication-server timeout 9 -> 3 (new sessions)\n", "" },
+	{ IKE TUN("A", "192.0.2.1", "l2tp-secret \"a tunnel's secret\"\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
+	  BIND("A", "U", "pppx0"),
+	  IKE TUN("A", "192.0.2.1", "l2tp-secret \"another tunnel's\"\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
+	  BIND("A", "U", "pppx0"),
+	  "changed: tunnel A: l2tp-secret \"(secret)\" -> \"(another secret)\" (new sessions)\n", "" },
+	{ ONE, IKE TUN("A", "192.0.2.1", "l2tp-secret \"a tunnel's secret\"\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
+	  BIND("A", "U", "pppx0"),
+	  "changed: tunnel A: l2tp-secret (none) -> \"(secret)\" (new sessions)\n", "" },
 	/* only a restart */
 	{ ONE, "set engines 4\nset max-session 101\n" ONE "control {\nsocket \"/run/other\"\ngroup vpn\n}\n", "",
 	  "needs a restart: added: control\nneeds a restart: set max-session 0 -> 101\nneeds a restart: set engines 2 -> 4\n" },

@@ -348,7 +348,7 @@ static void t_silent(void **st)
 		{ "SCCRQ with Ns 1", 0, 1, 0, M_SCCRQ(0008), L2TP_CNT_WINDOW },
 		{ "SCCRQ with Nr 1", 0, 0, 1, M_SCCRQ(0008), L2TP_CNT_WINDOW },
 		{ "SCCRQ to a tunnel that is not", 1, 0, 0, M_SCCRQ(0008), L2TP_CNT_UNKNOWN_TUNNEL },
-		{ "HELLO to a tunnel that is not", 1, 0, 0, M_HELLO, L2TP_CNT_UNKNOWN_TUNNEL },
+		{ "SCCRQ with another's id as its tunnel", 1, 1, 1, M_SCCRQ(0007), L2TP_CNT_UNKNOWN_TUNNEL },
 		{ "ZLB to a tunnel that is not", 1, 0, 0, "", L2TP_CNT_UNKNOWN_TUNNEL },
 		{ "StopCCN to a tunnel that is not", 1, 0, 0, M_STOPCCN(0007), L2TP_CNT_UNKNOWN_TUNNEL },
 	};
@@ -565,21 +565,505 @@ static void t_tunnel_limit(void **st)
 	assert_non_null(l2tp_flow_tunnel(&flow, first));
 }
 
-/* 4.4.3: a request with a Tie Breaker wins over ours, which has none. */
+/* 4.4.3, Tie Breaker: every pair of values. */
 static void t_tie(void **st)
 {
+	static const struct {
+		bool ours;
+		int its;		/* against ours: -1 below, 0 equal, 1 above; 9: it has none */
+		bool ours_stays, its_stays;
+	} rows[] = {
+		{ false, 9, true, true }, { false, -1, false, true }, { true, 9, true, false },
+		{ true, -1, false, true }, { true, 1, true, false }, { true, 0, false, false },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct l2tp_hdr h;
+		struct l2tp_msg m;
+		char avps[256] = M_SCCRQ(0007);
+		uint8_t tie[8] = { 0, 0, 0, 0, 0, 0, 0, 1 };
+		unsigned carry = (unsigned)rows[i].its;
+
+		fresh();
+		conf.tie_breaker = rows[i].ours;
+		dial(0);
+		assert_true(sent(&out, L2TP_SCCRQ, &h, &m));
+		assert_int_equal(L2TP_HAS(&m, AVP_TIE_BREAKER), rows[i].ours);
+		if (rows[i].ours)
+			memcpy(tie, m.tie_breaker.p, sizeof(tie));
+		for (unsigned k = sizeof(tie); k-- > 0 && rows[i].its != 9 && carry;) {
+			unsigned sum = tie[k] + carry;	/* plus or minus one, over all octets */
+
+			tie[k] = (uint8_t)sum;
+			carry = rows[i].its < 0 ? (tie[k] == 0xff ? carry : 0) : sum >> 8;
+		}
+		if (rows[i].its != 9)
+			snprintf(avps + strlen(avps), sizeof(avps) - strlen(avps),
+				"000e 0000 0005 %02x%02x%02x%02x%02x%02x%02x%02x", tie[0], tie[1], tie[2], tie[3],
+				tie[4], tie[5], tie[6], tie[7]);
+		say(0, 0, 0, 0, avps);
+		if (count(&out, L2TP_EFF_TUNNEL_GONE) != !rows[i].ours_stays ||
+		    sent(&out, L2TP_SCCRP, &h, &m) != rows[i].its_stays)
+			fail_msg("row %zu: %s", i, outcome());
+		/* Silently: whoever lost is not told. */
+		assert_false(sent(&out, L2TP_STOPCCN, &h, &m));
+		assert_int_equal(ids.n, rows[i].ours_stays + rows[i].its_stays);
+		if (!rows[i].ours_stays) {
+			assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->reason, L2TP_REASON_TIE);
+			assert_int_equal(count(&out, L2TP_EFF_SESSION_GONE), 1);
+		}
+	}
+}
+
+static void pass_until(uint64_t until)
+{
+	while (l2tp_flow_deadline(&flow) <= until) {
+		now = MAX(now, l2tp_flow_deadline(&flow));
+		l2tp_out_init(&out);
+		l2tp_flow_expire(&flow, now, &out);
+		if (count(&out, L2TP_EFF_TUNNEL_GONE))
+			return;
+	}
+	now = until;
+}
+
+static unsigned hellos(uint64_t until)
+{
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+	unsigned n = 0;
+
+	while (l2tp_flow_deadline(&flow) <= until) {
+		now = MAX(now, l2tp_flow_deadline(&flow));
+		l2tp_out_init(&out);
+		l2tp_flow_expire(&flow, now, &out);
+		n += sent(&out, L2TP_HELLO, &h, &m);
+		if (count(&out, L2TP_EFF_TUNNEL_GONE))
+			break;
+	}
+	return n;
+}
+
+/* A client that is back asks for another tunnel: its old one is asked three times, and goes or stays. */
+static void t_superseded(void **st)
+{
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+	uint64_t asked;
+	uint16_t first;
+
 	fresh();
-	dial(0);
-	say(0, 0, 0, 0, M_SCCRQ(0007));
-	assert_int_equal(count(&out, L2TP_EFF_TUNNEL_GONE), 0);
-	assert_int_equal(ids.n, 2);
-	fresh();
-	dial(0);
-	say(0, 0, 0, 0, M_SCCRQ(0007) "000e 0000 0005 0000000000000001");
-	assert_int_equal(count(&out, L2TP_EFF_TUNNEL_GONE), 1);
-	assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->reason, L2TP_REASON_TIE);
+	open_tunnel();
+	open_call(true);
+	first = tid;
+	say(tid, 0, ns, 2, "");
+	now += 30000;
+	asked = now;
+	/* Two tunnels may be: the new one is there at once. */
+	tid = ns = 0;
+	say(0, 0, 0, 0, M_SCCRQ(0008));
+	assert_true(sent(&out, L2TP_HELLO, &h, &m));
+	assert_int_equal(h.tunnel, PEER_TUNNEL);
+	assert_true(sent(&out, L2TP_SCCRP, &h, &m));
+	tid = m.tunnel;
+	say(tid, 0, 1, 1, M_SCCCN);
+	say(tid, 0, 2, 1, M_ICRQ(0056));
+	assert_true(sent(&out, L2TP_ICRP, &h, &m));
+	say(tid, m.session, 3, 2, M_ICCN);
+	assert_int_equal(hellos(asked + 60000), 2);
+	assert_int_equal(now, asked + 6000);
+	assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->reason, L2TP_REASON_SUPERSEDED);
+	assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->tunnel, first);
 	assert_int_equal(count(&out, L2TP_EFF_SESSION_GONE), 1);
-	assert_int_equal(ids.n, 1);
+	assert_non_null(l2tp_flow_tunnel(&flow, tid));
+
+	/* One whose peer answers, or whose data comes, stays. */
+	for (unsigned data = 0; data < 2; data++) {
+		fresh();
+		open_tunnel();
+		open_call(true);
+		first = tid;
+		say(tid, 0, ns, 2, "");
+		now += 30000;
+		tid = 0;
+		say(0, 0, 0, 0, M_SCCRQ(0008));
+		now += 5900;
+		if (data)
+			l2tp_flow_heard(&flow, first, now);
+		else
+			say(first, 0, ns, 3, "");
+		pass_until(now + 20000);
+		assert_non_null(l2tp_flow_tunnel(&flow, first));
+	}
+
+	/* At the limit: no answer until it is known; then the request, sent again, is served or refused. */
+	for (unsigned alive = 0; alive < 2; alive++) {
+		fresh();
+		conf.max_tunnels = 1;
+		open_tunnel();
+		open_call(true);
+		first = tid;
+		say(tid, 0, ns, 2, "");
+		now += 30000;
+		tid = 0;
+		say(0, 0, 0, 0, M_SCCRQ(0008));
+		assert_false(sent(&out, L2TP_SCCRP, &h, &m) || sent(&out, L2TP_STOPCCN, &h, &m));
+		assert_int_equal(ids.n, 1);
+		now += 1000;
+		if (alive)
+			say(first, 0, ns, 3, "");
+		say(0, 0, 0, 0, M_SCCRQ(0008));
+		assert_int_equal(sent(&out, L2TP_STOPCCN, &h, &m), alive);
+		if (alive)
+			continue;
+		assert_int_equal(ids.n, 1);
+		pass_until(now + 5000);
+		assert_null(l2tp_flow_tunnel(&flow, first));
+		now += 1000;
+		say(0, 0, 0, 0, M_SCCRQ(0008));
+		assert_true(sent(&out, L2TP_SCCRP, &h, &m));
+	}
+}
+
+/* Somebody speaks to a tunnel that is not: who is told to give it up, and who is not. */
+static void t_told(void **st)
+{
+	static struct l2tp_flow other;
+	struct rng seed;
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+	uint8_t buf[256];
+	uint16_t old, strange;
+	size_t n;
+
+	/* A client whose tunnel we lost: told with the numbers that it waits for. */
+	fresh();
+	open_tunnel();
+	open_call(true);
+	old = tid;
+	pass_until(now + 200000);
+	assert_null(l2tp_flow_tunnel(&flow, old));
+	say(old, 0, 2, 4, M_HELLO);
+	assert_true(sent(&out, L2TP_STOPCCN, &h, &m));
+	assert_int_equal(h.tunnel, PEER_TUNNEL);
+	assert_int_equal(h.ns, 4);
+	assert_int_equal(h.nr, 3);
+	assert_int_equal(m.tunnel, old);
+	assert_int_equal(m.result, L2TP_STOP_ERROR);
+	assert_int_equal(m.error, L2TP_ERR_NO_TUNNEL);
+	assert_int_equal(ids.n, 0);
+	/* Not for each message. */
+	now += 500;
+	say(old, 0, 2, 4, M_HELLO);
+	assert_int_equal(out.n, 0);
+	now += 500;
+	/* Data says the same. */
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&flow, old, 5, PORT, now, &out);
+	assert_true(sent(&out, L2TP_STOPCCN, &h, &m));
+	assert_int_equal(h.tunnel, PEER_TUNNEL);
+	assert_int_equal(h.nr, 4);
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 2);
+	/* Never a ZLB or a StopCCN. */
+	now += 1000;
+	say(old, 0, 2, 4, "");
+	assert_int_equal(out.n, 0);
+	say(old, 0, 2, 4, M_STOPCCN(0007));
+	assert_int_equal(out.n, 0);
+	/* An id that we never had: found by the Assigned Tunnel ID. */
+	strange = (uint16_t)(old + 1 ? old + 1 : 1);
+	say(strange, 0, 2, 4, M_ICCN);
+	assert_true(sent(&out, L2TP_STOPCCN, &h, &m));
+	assert_int_equal(h.tunnel, 0);
+	assert_int_equal(m.tunnel, strange);
+
+	/* An id of another flow: silence, from whoever asks. */
+	now += 1000;
+	rng_init_test(&seed, 3);
+	l2tp_flow_init(&other, &conf, &ids, &seed);
+	n = control(buf, sizeof(buf), 0, 0, 0, 0, M_SCCRQ(0007));
+	l2tp_out_init(&out);
+	l2tp_flow_input(&other, rd_of(buf, n), PORT, now, &out);
+	assert_true(sent(&out, L2TP_SCCRP, &h, &m));
+	say(m.tunnel, 0, 1, 1, M_HELLO);
+	assert_int_equal(out.n, 0);
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&flow, m.tunnel, 5, PORT, now, &out);
+	assert_int_equal(out.n, 0);
+	l2tp_flow_free(&other);
+
+	/* A flow that never had a tunnel: silence. */
+	fresh();
+	say(1, 0, 0, 0, M_HELLO);
+	assert_int_equal(out.n, 0);
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&flow, 1, 5, PORT, now, &out);
+	assert_int_equal(out.n, 0);
+	/* Nor does an SCCRQ that was refused change that. */
+	say(0, 0, 0, 0, M_SCCRQ(0007) "8006 0000 00ff");
+	say(1, 0, 0, 0, M_HELLO);
+	assert_int_equal(out.n, 0);
+}
+
+/* The same for sessions. */
+static void t_told_session(void **st)
+{
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+
+	fresh();
+	open_tunnel();
+	now += 5000;
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&flow, tid, 0x77, PORT, now, &out);
+	assert_true(sent(&out, L2TP_CDN, &h, &m));
+	assert_int_equal(h.tunnel, PEER_TUNNEL);
+	assert_int_equal(h.session, 0);
+	assert_int_equal(m.session, 0x77);
+	assert_int_equal(m.result, L2TP_CDN_ERROR);
+	assert_int_equal(m.error, L2TP_ERR_SESSION_ID);
+	/* Not for each, not from another port, not for one that is about to be. */
+	l2tp_flow_stray(&flow, tid, 0x78, PORT, now + 500, &out);
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 1);
+	l2tp_flow_stray(&flow, tid, 0x78, PORT + 1, now + 5000, &out);
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 1);
+	now += 1000;
+	open_call(false);
+	l2tp_flow_stray(&flow, tid, sid, PORT, now, &out);
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 1);
+	next(sid, M_ICCN);
+	/* Data that crossed the CDN. */
+	next(sid, M_CDN(0055));
+	l2tp_flow_stray(&flow, tid, sid, PORT, now + 2000, &out);
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 1);
+	now += 4000;
+	next(sid, M_WEN);
+	assert_string_equal(outcome(), "cdn 2/5");
+	assert_int_equal(flow.cnt[L2TP_CNT_TOLD], 2);
+}
+
+static unsigned admin_cdns(void)
+{
+	const struct l2tp_effect *e;
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+	unsigned n = 0;
+
+	for (unsigned k = 0; (e = effect(&out, L2TP_EFF_SEND, k)); k++) {
+		assert_true(l2tp_hdr_parse(rd_of(e->data, e->len), &h));
+		m.type = 0;
+		if (h.body.n)
+			assert_int_equal(l2tp_msg_parse(h.body, &m), L2TP_PARSE_OK);
+		n += m.type == L2TP_CDN && m.result == L2TP_CDN_ADMIN;
+	}
+	return n;
+}
+
+/* A LAC's tunnel with many calls: all come, and all go, though not all CDNs find room at once. */
+static void t_many(void **st)
+{
+	static uint16_t sids[300];
+	unsigned cdns = 0, gone = 0;
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+
+	fresh();
+	conf.max_sessions = 300;
+	open_tunnel();
+	for (unsigned i = 0; i < 300; i++) {
+		char avps[128];
+
+		snprintf(avps, sizeof(avps), MT(0a) "8008 0000 000e %04x" SERIAL, i + 1);
+		next(0, avps);
+		assert_true(sent(&out, L2TP_ICRP, &h, &m));
+		sids[i] = m.session;
+		next(sids[i], M_ICCN);
+		assert_string_equal(outcome(), "up");
+	}
+	next(0, M_ICRQ(1000));
+	assert_string_equal(outcome(), "cdn 4/0");
+	/* The owner ends all of them at once. */
+	for (unsigned i = 0; i < 300; i++) {
+		l2tp_out_init(&out);
+		assert_true(l2tp_session_close(&flow, tid, sids[i], L2TP_CDN_ADMIN, 0, now, &out));
+		gone += count(&out, L2TP_EFF_SESSION_GONE);
+		assert_int_equal(count(&out, L2TP_EFF_TUNNEL_GONE), 0);
+		cdns += admin_cdns();
+		assert_null(l2tp_flow_session(&flow, tid, sids[i]));
+	}
+	assert_int_equal(gone, 300);
+	assert_true(cdns < 20);
+	/* One that ends from there meanwhile needs no CDN any more. */
+	next(sids[299], M_CDN(012c));
+	cdns += admin_cdns();
+	for (unsigned i = 0; i < 1000 && !xport_idle(&l2tp_flow_tunnel(&flow, tid)->x); i++) {
+		say(tid, 0, ns, -1, "");
+		cdns += admin_cdns();
+	}
+	assert_int_equal(cdns, 299);
+	assert_int_equal(l2tp_tunnel_calls(l2tp_flow_tunnel(&flow, tid)), 0);
+	for (unsigned i = 0; i < l2tp_flow_tunnel(&flow, tid)->n_places; i++)
+		assert_int_equal(l2tp_flow_tunnel(&flow, tid)->session[i].state, L2TP_SES_IDLE);
+
+	/* With their tunnel: the first few are told of, the tunnel's end says the rest. */
+	fresh();
+	conf.max_sessions = 100;
+	open_tunnel();
+	for (unsigned i = 0; i < 100; i++) {
+		char avps[128];
+
+		snprintf(avps, sizeof(avps), MT(0a) "8008 0000 000e %04x" SERIAL, i + 1);
+		next(0, avps);
+		assert_true(sent(&out, L2TP_ICRP, &h, &m));
+		next(m.session, M_ICCN);
+	}
+	next(0, M_STOPCCN(0007));
+	assert_int_equal(count(&out, L2TP_EFF_SESSION_GONE), L2TP_TOLD_MAX);
+	assert_int_equal(count(&out, L2TP_EFF_TUNNEL_GONE), 1);
+}
+
+/* Many calls that we make, and that nobody answers. */
+static void t_many_dialled(void **st)
+{
+	unsigned gone = 0;
+
+	fresh();
+	conf.max_sessions = 100;
+	dial(0);
+	for (unsigned i = 1; i < 100; i++) {
+		l2tp_out_init(&out);
+		assert_int_not_equal(l2tp_flow_call(&flow, tid, now, &out), 0);
+	}
+	l2tp_out_init(&out);
+	assert_int_equal(l2tp_flow_call(&flow, tid, now, &out), 0);
+	next(0, M_SCCRP(0007));
+	assert_int_equal(count(&out, L2TP_EFF_TUNNEL_UP), 1);
+	for (unsigned i = 0; i < 1000 && gone < 100; i++) {
+		say(tid, 0, ns, -1, "");
+		now = MAX(now, l2tp_flow_deadline(&flow));
+		l2tp_out_init(&out);
+		l2tp_flow_expire(&flow, now, &out);
+		gone += count(&out, L2TP_EFF_SESSION_GONE);
+		assert_int_equal(count(&out, L2TP_EFF_TUNNEL_GONE), 0);
+	}
+	assert_int_equal(gone, 100);
+}
+
+/* RFC 3145: the PPP Disconnect Cause Code, out and in. */
+static void t_cause(void **st)
+{
+	static const struct l2tp_cause cause = {
+		.code = L2TP_CAUSE_ECHO, .proto = 0xc021, .direction = L2TP_CAUSE_AT_LOCAL,
+		.text = { (const uint8_t *)"keepalive", 9, false },
+	};
+	const struct l2tp_effect *e;
+	struct l2tp_hdr h;
+	struct l2tp_msg m;
+	struct avp a;
+	struct rd r;
+
+	fresh();
+	open_tunnel();
+	open_call(true);
+	l2tp_out_init(&out);
+	assert_true(l2tp_session_close_cause(&flow, tid, sid, L2TP_CDN_ADMIN, 0, &cause, now, &out));
+	assert_true(sent(&out, L2TP_CDN, &h, &m));
+	assert_true(L2TP_HAS(&m, AVP_PPP_DISCONNECT_CAUSE));
+	assert_int_equal(m.cause.code, L2TP_CAUSE_ECHO);
+	assert_int_equal(m.cause.proto, 0xc021);
+	assert_int_equal(m.cause.direction, L2TP_CAUSE_AT_LOCAL);
+	assert_int_equal(m.cause.text.n, 9);
+	for (r = h.body; r.n && avp_next(&r, &a);)
+		assert_int_equal(a.mandatory, a.type != AVP_PPP_DISCONNECT_CAUSE);	/* 2: MUST NOT be */
+
+	fresh();
+	open_tunnel();
+	open_call(true);
+	next(sid, M_CDN(0055) "000f 0000 002e 0003 c021 01 627965 1b");
+	e = effect(&out, L2TP_EFF_SESSION_GONE, 0);
+	assert_non_null(e);
+	assert_non_null(e->cause);
+	assert_int_equal(e->cause->code, 3);
+	assert_int_equal(e->cause->proto, 0xc021);
+	assert_int_equal(e->cause->direction, L2TP_CAUSE_AT_PEER);
+	assert_int_equal(e->cause->text.n, 4);
+	assert_memory_equal(e->cause->text.p, "bye\x1b", 4);
+	/* Too short, or with M: as if it were not there; a CDN is a CDN. */
+	for (unsigned i = 0; i < 2; i++) {
+		fresh();
+		open_tunnel();
+		open_call(true);
+		next(sid, i ? M_CDN(0055) "800a 0000 002e 0003 c021" : M_CDN(0055) "000a 0000 002e 0003 c021");
+		assert_string_equal(outcome(), "gone");
+		assert_null(effect(&out, L2TP_EFF_SESSION_GONE, 0)->cause);
+	}
+}
+
+#define PROXY "000a 0000 001a 0104 05dc" "0010 0000 001b 01040578 050612345678" \
+	"000a 0000 001c 0104 05dc" "0008 0000 001d 0002" "0009 0000 001e 6a6f65" \
+	"000a 0000 001f 01020304" "0008 0000 0020 0007" "0016 0000 0021 101112131415161718191a1b1c1d1e1f"
+
+/* Proxy LCP and authentication: told as the LAC says them. */
+static void t_proxy(void **st)
+{
+	const struct l2tp_call *call;
+
+	fresh();
+	open_tunnel();
+	open_call(false);
+	next(sid, M_ICCN PROXY);
+	assert_string_equal(outcome(), "up");
+	call = effect(&out, L2TP_EFF_SESSION_UP, 0)->call;
+	assert_non_null(call);
+	assert_true(call->proxy_lcp);
+	assert_false(call->sequencing);
+	assert_int_equal(call->initial_lcp.n, 4);
+	assert_int_equal(call->last_sent_lcp.n, 10);
+	assert_int_equal(call->last_sent_lcp.p[4], 5);
+	assert_int_equal(call->last_received_lcp.n, 4);
+	assert_int_equal(call->proxy_type, L2TP_PROXY_CHAP);
+	assert_int_equal(call->proxy_id, 7);
+	assert_memory_equal(call->proxy_name.p, "joe", 3);
+	assert_int_equal(call->proxy_challenge.n, 4);
+	assert_int_equal(call->proxy_response.n, 16);
+	/* They are the effect's own: the message is gone. */
+	assert_true(call->proxy_name.p >= out.said && call->proxy_name.p < out.said + sizeof(out.said));
+	/* Without them; with a part of them. */
+	fresh();
+	open_tunnel();
+	open_call(false);
+	next(sid, M_ICCN "0010 0000 001b 01040578 050612345678 8006 0000 0027");
+	call = effect(&out, L2TP_EFF_SESSION_UP, 0)->call;
+	assert_false(call->proxy_lcp);
+	assert_true(call->sequencing);
+	assert_int_equal(call->proxy_type, L2TP_PROXY_NONE_SAID);
+	/* More than there is room for: PPP will begin anew. */
+	fresh();
+	open_tunnel();
+	open_call(false);
+	{
+		static uint8_t big[4096];
+		struct wr w = wr_of(big, sizeof(big));
+		struct l2tp_hdr h = { .tunnel = tid, .session = sid, .ns = ns++, .nr = 2 };
+		struct l2tp_msg m = {
+			.type = L2TP_ICCN, .tx_speed = 1, .framing_type = 1,
+			.has = 1ull << AVP_TX_CONNECT_SPEED | 1ull << AVP_FRAMING_TYPE |
+			       1ull << AVP_INITIAL_RECEIVED_LCP_CONFREQ | 1ull << AVP_LAST_SENT_LCP_CONFREQ |
+			       1ull << AVP_LAST_RECEIVED_LCP_CONFREQ,
+		};
+		static uint8_t zeros[700], body[3000];
+		struct wr b = wr_of(body, sizeof(body));
+
+		m.initial_lcp = m.last_sent_lcp = m.last_received_lcp = rd_of(zeros, sizeof(zeros));
+		l2tp_msg_write(&b, &m);
+		h.body = rd_of(body, b.len);
+		l2tp_hdr_write(&w, &h);
+		l2tp_out_init(&out);
+		l2tp_flow_input(&flow, rd_of(big, w.len), PORT, now, &out);
+		assert_string_equal(outcome(), "up");
+		assert_false(effect(&out, L2TP_EFF_SESSION_UP, 0)->call->proxy_lcp);
+		assert_int_equal(effect(&out, L2TP_EFF_SESSION_UP, 0)->call->initial_lcp.n, 0);
+	}
 }
 
 /* The openings of real clients, and their ways to end. */
@@ -779,7 +1263,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(t_tunnel_matrix), CASE(t_call_matrix), CASE(t_refused), CASE(t_silent), CASE(t_sccrp),
 		CASE(t_sccrq_again), CASE(t_stop_without_id), CASE(t_call_limit), CASE(t_tunnel_limit),
-		CASE(t_tie), CASE(t_clients), CASE(t_long_name), CASE(t_window_one), CASE(t_sequencing),
+		CASE(t_tie), CASE(t_superseded), CASE(t_told), CASE(t_told_session), CASE(t_many),
+		CASE(t_many_dialled), CASE(t_cause), CASE(t_proxy), CASE(t_clients), CASE(t_long_name), CASE(t_window_one), CASE(t_sequencing),
 		CASE(t_flood), CASE(t_ids), CASE(t_names),
 	};
 
