@@ -32,7 +32,7 @@ write_conf()
 {
 	printf '[global]\nport = 1701\n%s\n[lac vpn]\nlns = %s\npppoptfile = /etc/ppp/options.lac\nautodial = no\nredial = no\n%s\n' \
 		"$GLOBAL" "$SERVER" "$LAC" >/etc/xl2tpd/lac.conf
-	printf '* * "%s"\n' "$SECRET" >/etc/xl2tpd/l2tp-secrets
+	printf '* * %s\n' "$SECRET" >/etc/xl2tpd/l2tp-secrets
 	echo lock >/etc/ppp/options
 	cat >/etc/ppp/options.lac <<-END
 	name "$USER"
@@ -80,7 +80,9 @@ do_down()
 {
 	local pid
 	pid=$(cat $run/pid)
-	echo "d vpn" >$run/control
+	# PPP first, as a user who hangs up; xl2tpd's own "d" ends the tunnel below it, and
+	# pppd then waits in vain for an answer.
+	kill "$(cat /run/ppp0.pid)"
 	within 20 test ! -e /sys/class/net/ppp0 || { echo error=ppp0-stays; return 1; }
 	kill "$pid" && within 10 test ! -e "/proc/$pid"
 }

@@ -46,7 +46,7 @@ do_xl2tpd()
 	length bit = yes
 	$XL
 	END
-	printf '* * "%s"\n' "$SECRET" >/etc/xl2tpd/l2tp-secrets
+	printf '* * %s\n' "$SECRET" >/etc/xl2tpd/l2tp-secrets
 	echo lock >/etc/ppp/options
 	printf '%s\nmtu 1360\nmru 1360\ndebug\nlogfile %s/pppd\n' "$AUTH" "$log" >/etc/ppp/options.lns
 	printf '"%s" * "%s" *\n' "$USER" "$PASSWORD" | tee /etc/ppp/chap-secrets >/etc/ppp/pap-secrets
