@@ -87,7 +87,7 @@ enum { CONF_MPPE_STATELESS = 1, CONF_MPPE_STATEFUL = 2 };
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
 	uint8_t order;			/* its place in the file: of two that listen alike, the first counts */
-	struct addr listen[CONF_LISTENS];	/* "listen on"; port 1701 inside ESP */
+	struct addr listen[CONF_LISTENS];	/* "listen on"; its port is that of plain L2TP, 0 = 1701 */
 	uint8_t n_listen;
 	char l2tp_hostname[CONF_NAME_MAX];	/* "" = gethostname() */
 	char l2tp_vendor_name[CONF_NAME_MAX];	/* "" = AVP left out */
@@ -231,6 +231,12 @@ struct conf {
 	char control_socket[CONF_PATH_MAX];	/* "" = RUNDIR/culvert.sock */
 	char control_group[CONF_NAME_MAX];
 };
+
+/* Where a tunnel with "l2tp-require-ipsec no" takes plain L2TP at one of its addresses. */
+static inline uint16_t conf_plain_port(const struct addr *listen)
+{
+	return listen->port ? listen->port : 1701;
+}
 
 /* Is there such an object?  False for what is out of range, or a hole. */
 static inline bool conf_has_tunnel(const struct conf *c, unsigned i)

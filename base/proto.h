@@ -164,7 +164,7 @@ static inline unsigned spi_slot(uint32_t spi)
 }
 
 /* ---- parent ---- */
-enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500 };
+enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP };
 
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */

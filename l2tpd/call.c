@@ -252,7 +252,6 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	struct ppp_out out;
 	struct rng seed;
 	struct sess *s;
-	struct wr w;
 
 	if (f->conf->removed || !may_dial_in(f, eff, now)) {
 		if (f->conf->removed)
@@ -291,14 +290,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	e->n_sessions++;
 	list_push(&f->sessions, &s->link);
 
-	w = wr_of(s->head, sizeof(s->head));
-	wr_u16(&w, 1701);
-	wr_u16(&w, eff->port);
-	wr_u16(&w, 0);			/* length: per packet */
-	wr_u16(&w, 0);			/* checksum: none, RFC 3948 3.1.2 */
-	(void)l2tp_data_header(wr_room(&w, 6), eff->peer_tunnel, eff->peer_session);
-	wr_u16(&w, 0xff03);		/* RFC 1661 6.6: always legal uncompressed */
-	wr_u16(&w, PPP_IP);
+	data_head(s);
 
 	row_write_begin(s->row);
 	s->row->state = ROW_LOGIN;
@@ -361,8 +353,9 @@ static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
 	const struct ppp_auth_req *r = &s->ppp.req;
+	const struct path *path = flow_path(f);
 	struct msg_auth_req m = {
-		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
+		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? path->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
 		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
@@ -543,6 +536,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	str_copy(v.reason, sizeof(v.reason), m->reason);
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
+		const struct path *path = flow_path(s->flow);
 
 		s->ip = m->ip;
 		s->session_timeout_s = m->session_timeout_s;
@@ -556,8 +550,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
-		if (s->flow->send)
-			s->row->peer = s->flow->send->peer;
+		if (path)
+			s->row->peer = path->peer;
 		if (shared->ifname[0])
 			memcpy(s->row->ifname, shared->ifname, sizeof(s->row->ifname));
 		row_write_end(s->row);
@@ -685,6 +679,8 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 		case L2TP_EFF_TUNNEL_UP:
 			log_debug("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
 				eff->port, host_name(&f->l2tp, eff->tunnel));
+			if (f->plain)
+				plain_proven(f);
 			break;
 		case L2TP_EFF_TUNNEL_GONE:
 			if (log_rate_ok(&rate, now))

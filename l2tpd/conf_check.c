@@ -30,6 +30,9 @@ static void fill(struct conf_parse *p)
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
 		c->tunnel[i].order = (uint8_t)i;
 		if (!c->tunnel[i].n_listen) {
+			if (!c->tunnel[i].l2tp_require_ipsec)
+				conf_error(p, p->at_tunnel[i], "tunnel %s has l2tp-require-ipsec no, and takes plain L2TP at "
+					"addresses only that are named: add listen on ADDRESS", c->tunnel[i].name);
 			c->tunnel[i].listen[0].family = 4;
 			c->tunnel[i].n_listen = 1;
 		}
@@ -211,6 +214,32 @@ static void check_unused(struct conf_parse *p)
 	}
 }
 
+/* Ports of plain L2TP, and where there is none. */
+static void check_ports(struct conf_parse *p)
+{
+	const struct conf *c = p->c;
+
+	for (unsigned t = 0; t < c->n_tunnel; t++) {
+		for (unsigned i = 0; i < c->tunnel[t].n_listen; i++) {
+			uint16_t port = c->tunnel[t].listen[i].port;
+
+			if (port && c->tunnel[t].l2tp_require_ipsec)
+				conf_error(p, p->at_port[t][i], "inside ESP the port is always 1701; another one is possible with "
+					"l2tp-require-ipsec no");
+			else if (port == 500 || port == 4500)
+				conf_error(p, p->at_port[t][i], "port %u is IKE's; take another one", port);
+		}
+	}
+}
+
+static bool has_plain(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_tunnel; i++)
+		if (!c->tunnel[i].l2tp_require_ipsec)
+			return true;
+	return false;
+}
+
 static bool same_key(const struct conf_ike *a, const struct conf_ike *b)
 {
 	/* No length: its file was not opened. */
@@ -243,7 +272,7 @@ static void check_ikes(struct conf_parse *p)
 					"dstid or xauth; write the same ones", at);
 		}
 	}
-	if (!c->n_ike)
+	if (!c->n_ike && !has_plain(c))
 		conf_warn(p, (struct conf_pos){ .file = p->files[0].name },
 			"there is no ike statement, so no client can connect; the shortest is: ike psk \"…\"");
 }
@@ -475,6 +504,10 @@ static void check_weak(struct conf_parse *p)
 	const struct conf *c = p->c;
 
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		if (!c->tunnel[i].l2tp_require_ipsec)
+			conf_warn(p, p->at_tunnel[i], "tunnel %s takes clients in the clear: everybody on the way can read and change "
+				"all that they send; take l2tp-require-ipsec no out unless that network is your own",
+				c->tunnel[i].name);
 		if (c->tunnel[i].auth_methods & CONF_AUTH_PAP)
 			conf_warn(p, p->at_methods[i], "pap hands the password itself to the server, and everybody who has the "
 				"pre-shared key can pose as the server: take pap out unless a RADIUS server needs it");
@@ -603,6 +636,7 @@ void conf_check(struct conf_parse *p)
 	}
 	fill(p);
 	resolve(p);
+	check_ports(p);
 	check_ikes(p);
 	check_pools(p);
 	check_nets(p);

@@ -172,6 +172,8 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	for (unsigned i = 0; i < t->n_listen; i++) {
 		fputs("\tlisten on ", f);
 		put_addr(f, &t->listen[i]);
+		if (t->listen[i].port)
+			fprintf(f, " port %u", t->listen[i].port);
 		putc('\n', f);
 	}
 	fprintf(f, "\tauthentication-method%s%s%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",

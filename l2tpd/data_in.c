@@ -217,33 +217,18 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	}
 }
 
-/* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
-static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
+/* An L2TP message of the flow's client, n bytes at p, from its UDP port. */
+static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_t now)
 {
-	struct flow *f = sa->flow;
 	struct engine *e = f->e;
-	struct rd r = rd_of(pkt->payload, pkt->payload_len), frame;
+	struct rd r = rd_of(p, n), frame;
 	struct l2tp_data d;
 	struct sess *s;
-	uint16_t sport, dport, len, proto;
+	uint16_t proto;
 
-	sport = rd_u16(&r);
-	dport = rd_u16(&r);
-	len = rd_u16(&r);
-	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). */
-	rd_skip(&r, 2);
-	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n) {
-		e->count.inner_bad++;
-		return;
-	}
-	if (dport != DATA_L2TP_PORT) {
-		e->count.inner_not_1701++;
-		return;
-	}
-	r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
 	if (l2tp_is_control(r)) {
 		coal_flush(&rx.coal);		/* it may end sessions */
-		call_l2tp(f, r, sport, now);
+		call_l2tp(f, r, port, now);
 		return;
 	}
 	if (!l2tp_data_parse(&r, &d)) {
@@ -254,7 +239,7 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	if (!s) {
 		e->count.l2tp_unknown_session++;
 		coal_flush(&rx.coal);
-		call_stray(f, d.tunnel, d.session, sport, now);
+		call_stray(f, d.tunnel, d.session, port, now);
 		return;
 	}
 	if (rx.heard != f || rx.heard_tunnel != d.tunnel) {
@@ -273,13 +258,36 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 			mppe_clear(s, now);
 		/* The batch is ours to write to; coal does. */
 		else
-			ip_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
+			ip_in(s, p + (frame.p - p), frame.n, now);
 	} else if (proto == PPP_COMP && s->mppe) {
-		mppe_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
+		mppe_in(s, p + (frame.p - p), frame.n, now);
 	} else {
 		coal_flush(&rx.coal);
 		call_ppp(s, r, now);
 	}
+}
+
+/* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
+static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
+{
+	struct engine *e = sa->flow->e;
+	struct rd r = rd_of(pkt->payload, pkt->payload_len);
+	uint16_t sport, dport, len;
+
+	sport = rd_u16(&r);
+	dport = rd_u16(&r);
+	len = rd_u16(&r);
+	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). */
+	rd_skip(&r, 2);
+	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n) {
+		e->count.inner_bad++;
+		return;
+	}
+	if (dport != DATA_L2TP_PORT) {
+		e->count.inner_not_1701++;
+		return;
+	}
+	l2tp_in(sa->flow, pkt->payload + DATA_UDP_HDR, (size_t)len - DATA_UDP_HDR, sport, now);
 }
 
 /* ---- in: ESP ---- */
@@ -409,6 +417,24 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 	rx_add(e, s, seq, peer, p, n);
 }
 
+/* The packets of a datagram of plain L2TP: nothing of them is sealed. */
+static void plain_in(struct gram *g, size_t from, uint64_t now)
+{
+	struct engine *e = g->sock->e;
+	struct flow *f = plain_find(e, &g->local, &g->peer);
+
+	for (size_t at = from; at < g->len; at += g->seg) {
+		size_t n = MIN(g->seg, g->len - at);
+
+		e->count.rx_packets++;
+		e->count.rx_bytes += n;
+		if (f)
+			l2tp_in(f, g->buf + at, n, g->peer.port, now);
+		else
+			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->buf + at, n), now);
+	}
+}
+
 /* All packets of a datagram from byte `from` on; it is in the batch from then on. */
 static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
@@ -416,6 +442,10 @@ static void gram_in(struct gram *g, size_t from, uint64_t now)
 
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
+	if (g->sock->plain) {
+		plain_in(g, from, now);
+		return;
+	}
 	for (size_t at = from; at < g->len; at += g->seg)
 		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
 }
@@ -549,7 +579,8 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	g->len = g->seg = m->msg_len;
 	g->peer = addr_from_sa((const struct sockaddr *)from);
 	g->local = sock->at;
-	g->local.port = 4500;
+	if (!sock->plain)
+		g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			int v;
@@ -572,22 +603,33 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	return g->len && !(h->msg_flags & MSG_TRUNC);
 }
 
-/* To the queue of the flow that it says it is of; what is of none is looked at now. */
-static void gram_queue(struct engine *e, struct gram *g)
+/* The flow that a datagram says it is of, or NULL. */
+static struct flow *gram_flow(struct engine *e, const struct gram *g)
 {
 	uint32_t spi, seq;
-	struct sa *s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	struct sa *s;
 
-	if (!s) {
+	if (g->sock->plain)
+		return plain_find(e, &g->local, &g->peer);
+	s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	return s ? s->flow : NULL;
+}
+
+/* To the queue of its flow; what is of none is looked at now. */
+static void gram_queue(struct engine *e, struct gram *g)
+{
+	struct flow *f = gram_flow(e, g);
+
+	if (!f) {
 		uint64_t now = now_ms();
 
 		gram_in(g, 0, now);
 		rx_finish(e, now);
 		return;
 	}
-	list_push(&s->flow->in_queue, &g->link);
-	s->flow->in_queued += g->len;
-	turn_join(&e->in_turns, &s->flow->in_turn);
+	list_push(&f->in_queue, &g->link);
+	f->in_queued += g->len;
+	turn_join(&e->in_turns, &f->in_turn);
 }
 
 /* Read up to RX_BUFS datagrams. True: there may be more. */

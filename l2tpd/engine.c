@@ -235,6 +235,7 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 			e->dump_data |= (e->conf.tunnel[i].dump_in | e->conf.tunnel[i].dump_out) & (CONF_DUMP_IP | CONF_DUMP_MPPE);
 	take_tunnels(e);
 	take_interfaces(e);
+	plain_end_unwanted(e);
 }
 
 /* ---- start ---- */
@@ -242,9 +243,11 @@ static void take_sock(struct engine *e, struct msg *m)
 {
 	struct engine_sock *s = &e->sock[e->n_sock];
 
-	if (m->b.sock.kind != SOCK_ESP_4500 || e->n_sock >= ENGINE_SOCKS)
+	bool plain = m->b.sock.kind == SOCK_L2TP;
+
+	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain) || e->n_sock >= ENGINE_SOCKS)
 		fatal("a socket that is not an engine's");
-	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at };
+	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain };
 	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
 	if (!s->ev)
 		fatal("out of memory");
@@ -364,6 +367,7 @@ void engine_main(void)
 		list_init(&e.by_lineage[i]);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
 		list_init(&e.by_ip[i]);
+	plain_init(&e);
 	rng_init(&seed);
 	l2tp_ids_init(&e.ids, &seed);
 	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));

@@ -5,12 +5,15 @@
  *
  *   engine.c   start, messages from other processes, counters
  *   sa.c       flows and their SAs
+ *   plain.c    flows without SAs: plain L2TP
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
  * Invariant: a packet reaches a tunnel only through an SA of the flow that the
  * tunnel belongs to; tunnels and sessions are looked up inside the flow, never
- * across flows.
+ * across flows.  Plain L2TP has flows of its own, which never have an SA: they
+ * are found by the peer's address and port, and only for what came to a socket
+ * of plain L2TP.
  */
 #ifndef CULVERT_ENGINE_H
 #define CULVERT_ENGINE_H
@@ -52,6 +55,13 @@ struct hold {
 	unsigned n;
 };
 
+/* Where packets to a client leave from, and go to. */
+struct path {
+	struct addr local, peer;	/* outer addresses; an SA's peer moves after ICV and replay */
+	int sock;			/* to send from: an index in engine.sock; -1 = there is none */
+	bool no_train;			/* it takes no UDP_SEGMENT */
+};
+
 /* A pair of SAs: the slot of the inbound SPI. */
 struct sa {
 	struct list link;		/* in flow.sas, newest last */
@@ -59,12 +69,10 @@ struct sa {
 	uint32_t spi;			/* inbound, ours */
 	uint32_t spi_out;		/* the peer's; 0 until known */
 	struct esp_sa *in, *out;	/* NULL until their keys are here */
-	struct addr local, peer;	/* outer addresses; peer moves after ICV and replay */
-	int sock;			/* to send from; an index in engine.sock */
+	struct path path;
 	bool proven;			/* a packet was opened with it */
 	struct hold hold;
 	struct event *life;		/* hard lifetime */
-	bool no_train;			/* this path takes no UDP_SEGMENT */
 	bool exhausted;			/* its sequence numbers are used up */
 	bool tell_move;			/* iked has not heard of the last move */
 	uint64_t moved_ms;		/* when ESP moved the peer; 0 = never */
@@ -85,17 +93,19 @@ struct tunnel_conf {
 	bool accept_dialin, lcp_renegotiation, force_lcp_renegotiation;	/* calls with proxied LCP */
 };
 
-/* One client: one lineage (base/proto.h). */
+/* One client: one lineage (base/proto.h), or one address and port that speak plain L2TP. */
 struct flow {
 	struct list link;		/* in engine.flows */
-	struct list by_lineage;		/* in engine.by_lineage[] */
+	struct list by_id;		/* in engine.by_lineage[], or in .by_peer[]: never in both */
 	struct engine *e;
-	struct lineage lineage;
+	struct lineage lineage;		/* of plain L2TP: epoch 0 and a number, for people */
 	char ike_id[64];
 	struct tunnel_conf *conf;	/* as it was when the client came */
 	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
 	struct sa *send;		/* the pair we send on; NULL = none */
+	struct path *plain;		/* plain L2TP: the only one it ever has; owned. NULL = IPsec */
+	struct list half_open;		/* in engine.half_open: plain, and never answered us */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
 	struct turn in_turn;		/* in engine.in_turns */
@@ -153,14 +163,17 @@ struct sess {
 	char user[128];
 	uint32_t ip;
 	uint64_t start_ms;
-	/* What goes in front of each IP packet to the peer: UDP, L2TP, PPP. */
-	uint8_t head[18];
+	/* What goes in front of each IP packet to the peer: UDP (inside ESP only), L2TP (Ns and Nr
+	 * where messages are numbered), PPP. */
+	uint8_t head[8 + 10 + 4];
+	uint8_t head_len;
 };
 
 struct engine_sock {
 	struct engine *e;
 	int fd;
 	struct addr at;
+	bool plain;			/* of plain L2TP; else what comes is ESP */
 	struct event *ev;
 };
 
@@ -183,7 +196,8 @@ struct shared_tun {
 	X(ip_before_up) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) \
 	X(tun_full) X(tun_reads) X(tun_writes) X(tun_bad) \
 	X(tx_sends) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) X(sa_expired) \
-	X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
+	X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited) \
+	X(plain_stranger) X(plain_refused) X(plain_evicted)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -191,7 +205,7 @@ struct engine_count {
 #undef X
 };
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = CONF_TUNNELS * CONF_LISTENS };
+enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 2 * CONF_TUNNELS * CONF_LISTENS };
 
 struct engine {
 	struct event_base *base;
@@ -207,6 +221,10 @@ struct engine {
 	struct sa **sa;			/* SPI_SLOTS */
 	struct list flows;
 	struct list by_lineage[ENGINE_BUCKETS];
+	struct list by_peer[ENGINE_BUCKETS];	/* flows of plain L2TP */
+	struct list half_open;			/* those of them that never answered us, oldest first */
+	uint64_t plain_last;			/* number of the newest one */
+	unsigned n_plain, n_half_open;
 	unsigned n_flows, n_sas, n_sessions;
 	struct sess_row *rows;
 	uint32_t n_rows;
@@ -233,6 +251,16 @@ struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *);
 void tunnel_conf_put(struct tunnel_conf *);
 
 /* ---- sa.c ---- */
+
+/* The index of the tunnel whose `listen on` fits best; CONF_TUNNELS: none. plain: of those that take plain L2TP. */
+unsigned tunnel_of(const struct engine *, const struct addr *local, bool plain);
+
+/* A flow without anything, of a tunnel or of CONF_TUNNELS. NULL: out of memory. */
+struct flow *flow_new(struct engine *, unsigned tunnel);
+
+/* Silently, and with all that it has but sessions. */
+void flow_free(struct flow *);
+
 void sa_announce(struct engine *, const struct msg_spi_new *);
 void sa_add(struct engine *, const struct msg_sa_add *);
 void sa_move(struct engine *, const struct msg_sa_move *);
@@ -263,6 +291,37 @@ void sa_orphan_all(struct engine *);
 /* Send everything that ends every flow; the process is about to exit. */
 void flow_stop_all(struct engine *);
 
+/* Where packets to the client go now; NULL: nowhere. */
+static inline struct path *flow_path(const struct flow *f)
+{
+	return f->plain ? f->plain : f->send ? &f->send->path : NULL;
+}
+
+/* ---- plain.c ---- */
+void plain_init(struct engine *);
+
+/* The flow of what came to a socket of plain L2TP; NULL: a stranger. */
+struct flow *plain_find(struct engine *, const struct addr *local, const struct addr *peer);
+
+/*
+ * A stranger's datagram. Only an SCCRQ makes a flow of him, which is returned,
+ * and the message went to it; everything else is counted and forgotten: NULL.
+ */
+struct flow *plain_stranger(struct engine_sock *, const struct addr *local, const struct addr *peer, struct rd datagram,
+	uint64_t now);
+
+/* The client answered what only it can have read: it is where it says it is. */
+void plain_proven(struct flow *);
+
+/* Some tunnel of it came or went: when it is through, it ends. */
+void plain_watch(struct flow *);
+
+/* It goes: out of the tables. */
+void plain_forget(struct flow *);
+
+/* A reload: clients of tunnels that want IPsec from now on are told, and end. */
+void plain_end_unwanted(struct engine *);
+
 /* ---- data.c, data_in.c, data_out.c ---- */
 void data_init(struct engine *);
 void data_sess_init(struct sess *);
@@ -277,6 +336,9 @@ void data_held(struct sa *, const struct held *);
 
 /* Queue n bytes (an L2TP message) for inner UDP port `port` of the flow's client. */
 void data_send_l2tp(struct flow *, uint16_t port, const uint8_t *msg, size_t n);
+
+/* Make a session's head of its ids, its port and whether it numbers: before anything is sent. */
+void data_head(struct sess *);
 
 /* Queue a PPP frame of a session; bytes from the protocol or the address field on. */
 void data_send_ppp(struct sess *, const uint8_t *frame, size_t n);

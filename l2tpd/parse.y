@@ -1622,15 +1622,17 @@ static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char 
 
 	if (p->unbuilt || !a.family)
 		return;
-	if (n && n != 1701)
-		later(p, port_pos, "a port other than 1701 (inside ESP it is always that one)");
 	for (unsigned i = 0; i < p->tunnel->n_listen; i++) {
 		if (addr_ip_eq(&p->tunnel->listen[i], &a)) {
 			conf_error(p, pos, "listen on %s stands twice in this tunnel", addr);
 			return;
 		}
 	}
-	p->tunnel->listen[NEXT(p, pos, "listen addresses", p->tunnel->listen, p->tunnel->n_listen)] = a;
+	unsigned at = NEXT(p, pos, "listen addresses", p->tunnel->listen, p->tunnel->n_listen);
+
+	a.port = n == 1701 ? 0 : (uint16_t)n;
+	p->tunnel->listen[at] = a;
+	p->at_port[p->tunnel - p->c->tunnel][at] = port ? port_pos : (struct conf_pos){ 0 };
 }
 
 static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name)

@@ -144,10 +144,13 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	s->flow = f;
 	s->tunnel_id = (uint16_t)(100 + i);
 	s->session_id = 7;
+	s->peer_tunnel_id = s->tunnel_id;
+	s->peer_session_id = s->session_id;
+	s->port = 1701;
 	s->ip = RIG_IP + i;
 	s->row = &c->row;
 	s->ppp = (struct ppp){ .conf = &rig.ppp, .up = true, .phase = PPP_NETWORK, .peer_mru = RIG_MTU };
-	rig_head(s->head, s);
+	data_head(s);
 	rig_head(c->head, s);
 	list_push(&f->sessions, &s->link);
 	c->sess = s;

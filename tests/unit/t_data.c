@@ -411,6 +411,7 @@ static void t_numbered(void **st)
 
 	/* Out: each has its own, in the trains as in the frames of PPP. */
 	c->sess->seq.out = true;
+	data_head(c->sess);
 	c->sess->seq.ns = 65534;
 	c->sess->peer_tunnel_id = c->sess->tunnel_id;
 	c->sess->peer_session_id = c->sess->session_id;
