@@ -164,6 +164,7 @@ static void t_too_much(void **st)
 	struct wr w = wr_of(buf, sizeof(buf));
 	struct avp_hiding h = { secret, rd_of(seq, 16) };
 	uint8_t big[1000] = { 0 };
+	static const uint8_t longest[AVP_VALUE_MAX - 1];
 	struct l2tp_msg m;
 
 	avp_put_u16(&w, AVP_MESSAGE_TYPE, L2TP_ICRQ);
@@ -174,7 +175,7 @@ static void t_too_much(void **st)
 	assert_int_equal(l2tp_msg_parse_secret(rd_of(buf, w.len), secret, &m), L2TP_PARSE_BAD);
 	assert_int_equal(m.bad, L2TP_ERR_RESOURCES);
 	assert_true(L2TP_HAS(&m, AVP_CALLED_NUMBER) && m.called_number.n == sizeof(big));
-	avp_put_hidden(&w, AVP_CALLING_NUMBER, &h, rd_of(big, AVP_VALUE_MAX - 1));
+	avp_put_hidden(&w, AVP_CALLING_NUMBER, &h, rd_of(longest, sizeof(longest)));
 	assert_true(w.bad);
 }
 
