@@ -126,6 +126,8 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct engine *e = s->flow->e;
 
 	ppp_heard(&s->ppp, now);
+	if (e->dump_data)
+		call_dump(s, true, PPP_IP, p, n);
 	if (!ppp_may_ip(&s->ppp)) {
 		e->count.ip_before_up++;
 		return;
@@ -162,6 +164,8 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct rd in;
 	uint16_t proto;
 
+	if (e->dump_data)
+		call_dump(s, true, PPP_COMP, p, n);
 	switch (mppe_open(s->mppe, p, n, now)) {
 	case MPPE_LOST:
 		e->count.mppe_lost++;

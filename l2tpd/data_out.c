@@ -181,6 +181,8 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, uint64_t now)
 			s->row->out_errors++;
 			continue;
 		}
+		if (f->e->dump_data)
+			call_dump(s, false, PPP_COMP, header, MPPE_OVERHEAD + n);
 		w = wr_of(p, DATA_UDP_HDR);
 		(void)wr_room(&w, 4);
 		wr_u16(&w, (uint16_t)len);
@@ -208,6 +210,8 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		s->row->out_errors++;
 		return 0;
 	}
+	if (f->e->dump_data)
+		call_dump(s, false, PPP_IP, r.p, r.n);
 	memcpy(&v, hdr, sizeof(v));
 	if (!seg_begin(&seg, &v, r.p, r.n)) {
 		f->e->count.tun_bad++;

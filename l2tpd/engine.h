@@ -127,6 +127,8 @@ struct sess {
 	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
 	struct idle idle;
+	uint32_t session_timeout_s;	/* of the verdict; 0 = none */
+	uint64_t ends_ms;		/* when that is over; PPP_NEVER */
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
 	struct shared_tun *shared;	/* instead; NULL = none */
@@ -208,6 +210,7 @@ struct engine {
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
+	bool dump_data;			/* some tunnel dumps packets of IP or MPPE */
 	bool started, stopping;
 };
 
@@ -300,6 +303,9 @@ void call_l2tp_expire(struct flow *, uint64_t now);
 void call_close_all(struct flow *, const char *reason, bool tell);
 /* A PPP frame that is not IP. */
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
+/* debug-dump-pktin, -pktout of what does not come to call_ppp(): the information of a PPP frame of
+ * protocol proto. For where engine.dump_data is set. */
+void call_dump(const struct sess *, bool in, uint16_t proto, const uint8_t *p, size_t n);
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
 void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);

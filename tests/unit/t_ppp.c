@@ -1480,6 +1480,81 @@ static void t_eap_peer(void **st)
 	}
 }
 
+/* ---- IPV6CP ---- */
+static const struct {
+	const char *what, *in, *out;
+} ipv6cp_rows[] = {
+	{ "an identifier", "8057 01 07 000e 010a 0200000000000001", "ff038057 02 07 000e 010a 0200000000000001" },
+	{ "zero", "8057 01 07 000e 010a 0000000000000000", "ff038057 03 07 000e 010a ................" },
+	{ "ours", "8057 01 07 000e 010a 1111111111111111", "ff038057 03 07 000e 010a ................" },
+	{ "none: told once", "8057 01 07 0004", "ff038057 03 07 000e 010a ................" },
+	{ "too short", "8057 01 07 000a 0106 02000000", "ff038057 03 07 000e 010a ................" },
+	{ "twice", "8057 01 07 0018 010a 0200000000000001 010a 0200000000000001", "ff038057 04 07 000e 010a 0200000000000001" },
+	{ "compression", "8057 01 07 0012 010a 0200000000000001 0204 004f", "ff038057 04 07 0008 0204 004f" },
+	{ "cut", "8057 01 07 000d 010a 02000000000000", "" },
+	{ "unknown code", "8057 0e 07 0004", "ff038057 07 01 0008 0e070004" },
+	{ "IPv6 packet", "0057 60000000", "" },
+	{ "IPv6 packet, compressed", "57 60000000", "" },
+	{ "Terminate-Request", "8057 05 07 0004", "ff038057 06 07 0004" },
+	{ "Reject of ours", "8057 04 01 000e 010a 1111111111111111", "ff038057 01 02 0004" },
+	{ "Nak of ours", "8057 03 01 000e 010a 0200000000000009", "ff038057 01 02 000e 010a 0200000000000009" },
+};
+
+static void ipv6_at(struct one *o)
+{
+	struct ppp_conf c = lns_conf;
+
+	c.ipv6 = true;
+	lns_at(o, &c, JUDGED);
+	want(SUCCESS41 "|" IPCP_REQ "| ff038057 01 01 000e 010a ................", verdict(o, &yes));
+	/* A good peer met it, so that it is not asked for again in between. */
+	o->p.fsm[PPP_FSM_IPV6CP].met = true;
+	o->p.if_id = 0x1111111111111111;
+}
+
+static void t_ipv6cp(void **st)
+{
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(ipv6cp_rows); i++) {
+		const char *got;
+
+		ipv6_at(&o);
+		assert_false(o.p.if_id & UINT64_C(2) << 56);
+		got = feed(&o, ipv6cp_rows[i].in);
+		if (!alike(ipv6cp_rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", ipv6cp_rows[i].what, ipv6cp_rows[i].out, got);
+		/* IPv4 comes up whatever became of it, and stays. */
+		feed(&o, "8021 02 01 000a 0306 0a000001");
+		want(IPCP_ACK "| UP", feed(&o, "8021 01 50 000a 0306 0a000019"));
+		for (int k = 0; k < 12; k++)
+			expire(&o, 3000);
+		assert_true(ppp_may_ip(&o.p));
+		assert_string_equal(o.p.reason, "");
+	}
+	/* What is told stays the same, and is not our own. */
+	ipv6_at(&o);
+	want("ff038057 03 07 000e 010a ................", feed(&o, "8057 01 07 000e 010a 0000000000000000"));
+	{
+		uint64_t id = o.p.peer_if_id;
+
+		feed(&o, "8057 01 08 000e 010a 0000000000000000");
+		assert_true(id && id == o.p.peer_if_id && id != o.p.if_id);
+	}
+	/* It opens; nothing follows from that yet. Then the peer rejects it. */
+	ipv6_at(&o);
+	feed(&o, "8057 01 07 000e 010a 0200000000000001");
+	assert_string_equal(feed(&o, "8057 02 01 000e 010a 1111111111111111"), "");
+	assert_int_equal(o.p.fsm[PPP_FSM_IPV6CP].state, FSM_OPENED);
+	assert_int_equal(o.p.peer_if_id, 0x0200000000000001);
+	feed(&o, "c021 08 01 0006 8057");
+	assert_int_equal(o.p.phase, PPP_NETWORK);
+	/* Off: rejected, packets of IPv6 as well. */
+	lns_at(&o, &lns_conf, UP);
+	want("ff03c021 08 01 000a 0057 60000000", feed(&o, "0057 60000000"));
+	want("ff03c021 08 02 000a 8057 01010004", feed(&o, "8057 01 01 0004"));
+}
+
 /* ---- two cores ---- */
 
 enum { A, B };		/* the server, the client */
@@ -1902,6 +1977,35 @@ static void t_pair_eap_loss(void **st)
 	}
 }
 
+/* IPV6CP between two that have it, that choose the same identifier, and where one has it not; with two frames lost. */
+static void t_pair_ipv6(void **st)
+{
+	static struct pair w;
+
+	for (int i = 0; i < 14; i++) {
+		for (int k = 0; k < 14; k++) {
+			for (int who = 1; who < 4; who++) {
+				const struct ppp *a = &w.p[A], *b = &w.p[B];
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				w.c[A].ipv6 = who & 1;
+				w.c[B].ipv6 = who & 2;
+				w.lose[A] |= 1ull << i;
+				w.lose[B] |= 1ull << k;
+				pair_run(&w, 60000);
+				if (!link_up(&w))
+					fail_msg("A%d B%d, %d: %s / %s", i, k, who, a->reason, b->reason);
+				if (who == 3 && (a->fsm[PPP_FSM_IPV6CP].state != FSM_OPENED || a->if_id != b->peer_if_id ||
+						 b->fsm[PPP_FSM_IPV6CP].state != FSM_OPENED || b->if_id != a->peer_if_id))
+					fail_msg("A%d B%d: IPV6CP", i, k);
+			}
+		}
+	}
+}
+
 static void t_pair_end(void **st)
 {
 	static struct pair w;
@@ -2050,6 +2154,7 @@ int main(void)
 		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer),
 		cmocka_unit_test(t_client_proof), cmocka_unit_test(t_ccp_rows), cmocka_unit_test(t_ccp),
 		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss), cmocka_unit_test(t_pair_eap_loss),
+		cmocka_unit_test(t_ipv6cp), cmocka_unit_test(t_pair_ipv6),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
 	};
 
