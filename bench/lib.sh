@@ -27,6 +27,8 @@ candidate=
 cand_why=
 sources=
 dial_pid=
+pinger=
+pinger_pid=
 pinned=no
 bench_build=$build
 null_build=${NULL_BUILD:-$build-null}
@@ -294,6 +296,34 @@ cand_clients()
 	fi
 	ip -n "$cli" route replace $INSIDE dev vpn0 && wait_for ns cli ping -c 1 -W 1 -I "${sources%% *}" $INSIDE &&
 		server_rests
+}
+
+# cand_pinger: one more client, whose address is in $pinger, beside the one in $sources.  It has a
+# process and a device of its own that go before all else of the load's, so that what a
+# neighbour adds to its round trips is the server's and not the crowded client machine's.
+cand_pinger()
+{
+	local cli
+	cli=$(nsname cli) pinger=
+	if [ $candidate = plain ]; then
+		pinger=198.18.0.2
+		return 0
+	fi
+	start_ns cli pinger chrt -r 1 $(on_load) "${dial_cmd[@]}" -n 1 --tun vpn1 --mru "$cand_mtu" \
+		--esp "$(suite_dial "$cand_suite")" --time --from $PREFIX
+	pinger_pid=$started
+	wait_for eval 'grep -q " up local=" "$rig_dir/pinger.log" && ip -n "$(nsname cli)" link show vpn1 || ! rig_alive "$pinger_pid"'
+	pinger=$(sed -nE 's/.* up .* ip=([0-9.]+) .*/\1/p' "$rig_dir/pinger.log")
+	[ -n "$pinger" ] || { cand_why="$candidate: $(grep -hE '^failed|^lost' "$rig_dir/pinger.log" | head -n 1)"; return 1; }
+	ip -n "$cli" route replace $INSIDE dev vpn1 table 77 && ip -n "$cli" rule add from "$pinger" table 77 priority 77 &&
+		wait_for ns cli ping -c 1 -W 1 -I "$pinger" $INSIDE && server_rests
+}
+
+pinger_stop()
+{
+	[ $candidate = plain ] || rig_kill TERM "$pinger_pid"
+	ip -n "$(nsname cli)" rule del priority 77 2>/dev/null
+	return 0
 }
 
 # server_rests: until it has done what follows a login in its own time (culvert-iked

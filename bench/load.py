@@ -339,7 +339,7 @@ def do_ping(args):
         neighbour = tcp_start(args, args.neighbours, args.dir, int(args.time + 1), "neighbour")
         time.sleep(args.omit)
     n = int(args.time / args.interval)
-    p = subprocess.run(in_ns(args, args.ns, "ping", "-n", "-i", str(args.interval), "-c", str(n), "-W", "2", "-I",
+    p = subprocess.run(in_ns(args, args.ns, "chrt", "-r", "1", "ping", "-n", "-i", str(args.interval), "-c", str(n), "-W", "2", "-I",
                              args.sources[0], args.target), capture_output=True, text=True, check=False)
     if neighbour:
         tcp_end(args, neighbour, args.neighbours, args.dir, "neighbour")

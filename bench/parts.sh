@@ -359,16 +359,17 @@ part_latency()
 		for name in culvert softether plain; do
 			wants $name || continue
 			bench_pin yes || bench_pin no
-			if ! cand_start $name $BASE_MTU $BASE_SUITE || ! cand_clients 2; then
+			if ! cand_start $name $BASE_MTU $BASE_SUITE || ! cand_clients 1 || ! cand_pinger; then
 				[ -n "$cand_skip" ] && missing "$cand_skip" || not_ok "latency: $name: ${cand_why:-does not work}"
 				cand_stop
 				continue
 			fi
-			measure latency idle 1 $round load ping --time $((seconds > 2 ? 5 : 1))
+			measure latency idle 1 $round load ping --time $((seconds > 2 ? 5 : 1)) --sources "$pinger"
 			for dir in down up; do
 				measure latency "beside-$dir" 2 $round load ping --time $((seconds > 2 ? 5 : 1)) \
-					--sources ${sources%% *} --neighbours ${sources##* } --dir $dir
+					--sources "$pinger" --neighbours "$sources" --dir $dir
 			done
+			pinger_stop
 			clients_stop
 			if [ $name != plain ]; then
 				n=$([ $quick = yes ] && echo 20 || echo 200)

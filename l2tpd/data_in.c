@@ -40,6 +40,7 @@ enum {
 struct gram {
 	struct list link;			/* in grams_free, a flow's queue, or rx.grams */
 	size_t len, seg;
+	uint64_t at_ms;				/* when it was received */
 	struct engine_sock *sock;
 	struct addr peer, local;
 	uint8_t buf[DATA_DATAGRAM];
@@ -378,14 +379,14 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 	rx_add(e, s, seq, peer, p, n);
 }
 
-/* All packets of a datagram, which is in the batch from then on. */
-static void gram_in(struct gram *g, uint64_t now)
+/* All packets of a datagram from byte `from` on; it is in the batch from then on. */
+static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
 	struct engine *e = g->sock->e;
 
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
-	for (size_t at = 0; at < g->len; at += g->seg)
+	for (size_t at = from; at < g->len; at += g->seg)
 		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
 }
 
@@ -485,12 +486,18 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 		struct flow *f = CONTAINER_OF(t, struct flow, in_turn);
 		struct gram *g = flow_take(f);
 		unsigned n = (unsigned)((g->len + g->seg - 1) / g->seg);
+		size_t from = 0;
 
+		/* One packet of it is lost, so that its sender slows down. */
+		if (codel_take(&f->in_codel, now - g->at_ms, list_empty(&f->in_queue), now)) {
+			e->count.in_slowed++;
+			from = g->seg;
+		}
 		left -= (int)n;
 		turn_pay(t, g->len, n);		/* before: the flow may end meanwhile */
 		if (list_empty(&f->in_queue))
 			turn_rest(&e->in_turns, t);
-		gram_in(g, now);
+		gram_in(g, from, now);
 		if (rx.bytes >= RX_BYTES)
 			rx_finish(e, now);
 	}
@@ -544,7 +551,7 @@ static void gram_queue(struct engine *e, struct gram *g)
 	if (!s) {
 		uint64_t now = now_ms();
 
-		gram_in(g, now);
+		gram_in(g, 0, now);
 		rx_finish(e, now);
 		return;
 	}
@@ -554,7 +561,7 @@ static void gram_queue(struct engine *e, struct gram *g)
 }
 
 /* Read up to RX_BUFS datagrams. True: there may be more. */
-static bool receive(struct engine_sock *sock, int fd)
+static bool receive(struct engine_sock *sock, int fd, uint64_t now)
 {
 	static struct sockaddr_storage from[RX_BUFS];
 	static union {
@@ -580,6 +587,7 @@ static bool receive(struct engine_sock *sock, int fd)
 	for (int i = (int)room; i-- > MAX(n, 0);)
 		gram_put(g[i]);
 	for (int i = 0; i < n; i++) {
+		g[i]->at_ms = now;
 		if (gram_parse(g[i], sock, &msg[i], &from[i]))
 			gram_queue(sock->e, g[i]);
 		else
@@ -592,7 +600,9 @@ void data_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine_sock *sock = arg;
 
-	for (int round = 0; round < RX_ROUNDS && receive(sock, fd); round++)
+	uint64_t now = now_ms();
+
+	for (int round = 0; round < RX_ROUNDS && receive(sock, fd, now); round++)
 		;
 	event_active(sock->e->in_pump, EV_TIMEOUT, 0);
 }

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/rd.h"
 #include "base/wr.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 #include "l2tpd/seg.h"
@@ -36,7 +37,8 @@ enum {
 	TRAINS = 64,				/* of one sendmmsg */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
-	WAITING = 256,				/* packets or super-packets of shared TUNs, of all sessions */
+	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
+	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
 
 /* What waits to be sealed and sent, in order, without gaps. */
@@ -51,6 +53,7 @@ static struct tx {
 /* What a TUN gave: a virtio header, then the packet. */
 struct waiting {
 	struct list link;			/* in waiting_free, or in a session's queue */
+	uint64_t at_ms;				/* when it was read */
 	size_t n;				/* bytes of both */
 	uint8_t raw[VNET_HDR + DATA_DATAGRAM];
 };
@@ -146,15 +149,15 @@ void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 
 /* ---- IP ---- */
 
-/* The same where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
-static unsigned mppe_out(struct sess *s, const struct seg *seg, uint64_t now)
+/* Packets from `first` on where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
 {
 	struct flow *f = s->flow;
 	unsigned sent = 0;
 	size_t bytes = 0;
 
 	tx_expect(f, seg->n, sizeof(s->head) + MPPE_OVERHEAD + seg->size);
-	for (unsigned i = 0; i < seg->n; i++) {
+	for (unsigned i = first; i < seg->n; i++) {
 		size_t n = seg_len(seg, i), len = sizeof(s->head) + MPPE_OVERHEAD + n;
 		uint8_t *p, *header, *inside;
 		struct wr w;
@@ -194,21 +197,43 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, uint64_t now)
 	return sent;
 }
 
-/* What a TUN gave for the session: how many packets left. */
-static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
+/*
+ * The queue is too long (codel.h).  Who said that he listens to marks (ECN, RFC 3168)
+ * gets one, in all of the super-packet: false.  True: one packet is to be lost.
+ */
+static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
+{
+	size_t hdr = (ip[0] & 15) * 4u;
+
+	s->flow->e->count.out_slowed++;
+	if (n < IP_HDR_MIN || hdr < IP_HDR_MIN || hdr > n || !(ip[1] & IP_ECT))
+		return true;
+	ip[1] |= IP_CE;
+	csum_store(ip + IP_CSUM_AT, 0);
+	csum_store(ip + IP_CSUM_AT, (uint16_t)~csum_fold(csum_add(0, ip, hdr)));
+	return false;
+}
+
+/* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
+static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct rd r = rd_of(k->raw, k->n);
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0;
+	unsigned sent = 0, first = 0;
 	size_t bytes = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
 		s->row->out_errors++;
 		return 0;
+	}
+	/* The first, so that those behind it tell of the gap. */
+	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
+		s->row->out_errors++;
+		first = 1;
 	}
 	if (f->e->dump_data)
 		call_dump(s, false, PPP_IP, r.p, r.n);
@@ -225,9 +250,9 @@ static unsigned ip_out(struct sess *s, const struct waiting *k, uint64_t now)
 		return 0;
 	}
 	if (s->mppe)
-		return mppe_out(s, &seg, now);
+		return mppe_out(s, &seg, first, now);
 	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
-	for (unsigned i = 0; i < seg.n; i++) {
+	for (unsigned i = first; i < seg.n; i++) {
 		size_t n = seg_len(&seg, i);
 		uint8_t *p;
 		struct wr w;
@@ -342,7 +367,7 @@ static struct waiting *waiting_get(struct engine *e)
 }
 
 /* What a shared TUN has, into the queues of its sessions. False: there is no room left. */
-static bool shared_read(struct shared_tun *t)
+static bool shared_read(struct shared_tun *t, uint64_t now)
 {
 	for (unsigned i = 0; i < SHARED_READS && t->readable; i++) {
 		struct waiting *k;
@@ -353,6 +378,7 @@ static bool shared_read(struct shared_tun *t)
 		k = waiting_get(t->e);
 		if (!k)
 			return false;
+		k->at_ms = now;
 		err = tun_read(t->e, t->fd, k);
 		if (err) {
 			waiting_put(k);
@@ -383,14 +409,14 @@ static bool shared_read(struct shared_tun *t)
 }
 
 /* All of them; one after whom no room was left comes last the next time. */
-static void shared_read_all(struct engine *e)
+static void shared_read_all(struct engine *e, uint64_t now)
 {
 	static unsigned first;
 
 	for (unsigned i = 0; i < CONF_INTERFACES; i++) {
 		unsigned at = (first + i) % CONF_INTERFACES;
 
-		if (e->shared[at].readable && !shared_read(&e->shared[at])) {
+		if (e->shared[at].readable && !shared_read(&e->shared[at], now)) {
 			first = at + 1;
 			return;
 		}
@@ -430,16 +456,18 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 	struct turn *t;
 	int left = PUMP_PKTS;
 
-	shared_read_all(e);
+	shared_read_all(e, now);
 	while (left > 0 && (t = turns_next(&e->out_turns))) {
 		struct sess *s = CONTAINER_OF(t, struct sess, out.turn);
 		struct waiting *k = take(e, s);
 		unsigned sent;
+		bool slow;
 
 		left--;
 		if (!k)
 			continue;
-		sent = ip_out(s, k, now);
+		slow = k != &at_hand && codel_take(&s->out.codel, now - k->at_ms, list_empty(&s->out.queue), now);
+		sent = ip_out(s, k, slow, now);
 		left -= (int)sent;
 		turn_pay(t, k->n, sent);
 		waiting_put(k);

@@ -21,6 +21,7 @@
 #include "base/proto.h"
 #include "esp/esp.h"
 #include "l2tpd/bucket.h"
+#include "l2tpd/codel.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/peer.h"
@@ -97,6 +98,7 @@ struct flow {
 	struct turn in_turn;		/* in engine.in_turns */
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
+	struct codel in_codel;
 	struct event *timer;		/* the L2TP core's deadline */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
@@ -112,6 +114,7 @@ struct sess_out {
 	struct turn turn;		/* in engine.out_turns */
 	struct list queue;		/* shared TUN: what was read from it, oldest first … */
 	size_t queued;			/* … and the bytes of that */
+	struct codel codel;
 };
 
 /* One PPP link over one L2TP session. */
@@ -172,7 +175,7 @@ struct shared_tun {
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
 	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_limited) X(out_limited)
+	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;

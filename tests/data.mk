@@ -7,9 +7,14 @@ tests_unit_t_seg_LDADD = libseg.a $(CMOCKA_LIBS)
 tests_unit_t_coal_SOURCES = tests/unit/t_coal.c tests/unit/gso_util.h
 tests_unit_t_coal_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_coal_LDADD = libseg.a $(CMOCKA_LIBS)
+unit_tests += tests/unit/t_codel
+tests_unit_t_codel_SOURCES = tests/unit/t_codel.c
+tests_unit_t_codel_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_codel_LDADD = libbase.a $(CMOCKA_LIBS)
 unit_tests += tests/unit/t_data
 tests_unit_t_data_SOURCES = tests/unit/t_data.c tests/unit/data_rig.h tests/unit/gso_util.h
 tests_unit_t_data_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_data_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=now_ms
 tests_unit_t_data_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
 	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_seg tests/fuzz/fuzz_coal
