@@ -359,7 +359,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 
 	*c = (struct dial_conf){
 		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
-		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
+		/* EAP only when asked for: SoftEther offers it first, and means TLS. */
+		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {
