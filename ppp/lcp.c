@@ -292,7 +292,7 @@ static void got_echo_request(struct turn *t, uint8_t id, struct rd body)
 	fsm_event(t, &lcp_proto, FSM_RXR, &r);
 }
 
-/* RFC 1661 5.7 to 5.9, and RFC 1570 2.1, 2.2: clients send these without having been asked. */
+/* RFC 1661 5.7 to 5.9, and RFC 1570 1.1, 1.2: clients send these without having been asked. */
 static bool lcp_extra(struct turn *t, uint8_t code, uint8_t id, struct rd body)
 {
 	bool open = t->p->fsm[PPP_FSM_LCP].state == FSM_OPENED;
