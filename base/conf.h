@@ -76,7 +76,7 @@ enum {
 /* Bits of conf_tunnel.dump_in and .dump_out */
 enum {
 	CONF_DUMP_LCP = 1, CONF_DUMP_PAP = 2, CONF_DUMP_CHAP = 4, CONF_DUMP_EAP = 8, CONF_DUMP_MPPE = 16,
-	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64,
+	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64, CONF_DUMP_IP = 128,
 };
 
 enum conf_mppe { CONF_MPPE_NO, CONF_MPPE_YES, CONF_MPPE_REQUIRED };
@@ -143,6 +143,7 @@ struct conf_ipcp {			/* ipcp NAME { … } */
 	struct conf_pool pool[CONF_POOLS];
 	uint8_t n_pool;
 	uint32_t dns[2], nbns[2];	/* 0 = none */
+	bool dns_resolver;		/* "dns-servers resolver": dns is what this host had when the file was read */
 	bool allow_user_selected_address;
 	uint32_t max_session;		/* 0 = unlimited */
 };
@@ -219,6 +220,7 @@ struct conf {
 	uint8_t n_unbuilt;
 	struct conf_ipcp ipcp[CONF_IPCPS];
 	uint8_t n_ipcp;
+	char ipv6cp[CONF_NAME_MAX];	/* ipv6cp NAME { }: IPV6CP is spoken; "" = it is not */
 	struct conf_interface interface[CONF_INTERFACES];
 	uint8_t n_interface;
 	struct conf_auth auth[CONF_AUTHS];

@@ -64,6 +64,10 @@ static void sess_timer(evutil_socket_t fd, short what, void *arg)
 	ppp_expire(&s->ppp, now, &out);
 	if (idle_over(&s->idle, packets(s), now))
 		ppp_close(&s->ppp, "Idle timeout", now, &out);
+	if (now >= s->ends_ms) {
+		s->ends_ms = PPP_NEVER;
+		ppp_close(&s->ppp, "Session timeout", now, &out);
+	}
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }
@@ -278,6 +282,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
 	idle_start(&s->idle, 0, 0, now);
+	s->ends_ms = PPP_NEVER;
 	data_sess_init(s);
 	s->seq.out = s->conf->data_use_seq || (eff->call && eff->call->sequencing);
 	s->row = &e->rows[slot];
@@ -339,6 +344,19 @@ static void dump_out(const struct sess *s, struct rd frame)
 	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_out, "sent", frame);
 }
 
+void call_dump(const struct sess *s, bool in, uint16_t proto, const uint8_t *p, size_t n)
+{
+	uint8_t frame[2 + PPP_FRAME_MAX];
+	struct wr w = wr_of(frame, sizeof(frame));
+
+	wr_u16(&w, proto);
+	wr_bytes(&w, p, MIN(n, (size_t)PPP_FRAME_MAX));
+	if (in)
+		dump_in(s, rd_of(frame, w.len));
+	else
+		dump_out(s, rd_of(frame, w.len));
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -384,6 +402,8 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
+	if (s->session_timeout_s)
+		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
 	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
@@ -474,7 +494,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		ppp_effects(s, &more, now);
 		return;
 	}
-	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
+	arm(s->timer, &s->timer_at, MIN(MIN(ppp_deadline(&s->ppp), s->idle.due_ms), s->ends_ms), now);
 }
 
 void call_ppp(struct sess *s, struct rd frame, uint64_t now)
@@ -525,6 +545,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		struct shared_tun *shared = &e->shared[m->interface];
 
 		s->ip = m->ip;
+		s->session_timeout_s = m->session_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;

@@ -2,6 +2,7 @@
 /* conf_check: what takes a whole configuration: what it is silent about, names, and statements
  * that do not go together.  Every message about two places names both. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
@@ -528,6 +529,71 @@ static void check_files(struct conf_parse *p)
 	}
 }
 
+void conf_resolver(const char *text, size_t n, uint32_t ret[static 2])
+{
+	const char *end = text + n;
+	unsigned found = 0;
+
+	ret[0] = ret[1] = 0;
+	while (text < end && found < 2) {
+		const char *nl = memchr(text, '\n', (size_t)(end - text));
+		size_t len = (size_t)((nl ? nl : end) - text);
+		char line[128], addr[64];
+		struct addr a = { .family = 0 };
+		uint32_t ip;
+
+		if (len < sizeof(line)) {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			/* A resolver on this host itself is none that clients could reach. */
+			if (sscanf(line, " nameserver %63s", addr) != 1 || !addr_parse(addr, 0, &a))
+				a.family = 0;
+			ip = a.family == 4 ? addr_v4_of(&a) : 0;
+			if (ip && ip >> 24 != 127 && (!found || ip != ret[0]))
+				ret[found++] = ip;
+		}
+		text = nl ? nl + 1 : end;
+	}
+}
+
+static bool resolver_file(const char *path, uint32_t ret[static 2])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *buf;
+	size_t n;
+
+	ret[0] = ret[1] = 0;
+	if (fd < 0)
+		return false;
+	if (read_all(fd, 1 << 16, &buf, &n) == 0) {
+		conf_resolver(buf, n, ret);
+		free(buf);
+	}
+	close(fd);
+	return ret[0] != 0;
+}
+
+/* dns-servers resolver: systemd-resolved has the real ones in a file of its own. */
+static void read_resolver(struct conf_parse *p)
+{
+	uint32_t dns[2];
+	bool any = false, read = false;
+
+	for (unsigned i = 0; i < p->c->n_ipcp && !(p->flags & CONF_NO_FILES); i++) {
+		struct conf_ipcp *ipcp = &p->c->ipcp[i];
+
+		if (!ipcp->dns_resolver)
+			continue;
+		if (!read)
+			any = resolver_file("/etc/resolv.conf", dns) || resolver_file("/run/systemd/resolve/resolv.conf", dns);
+		read = true;
+		memcpy(ipcp->dns, dns, sizeof(ipcp->dns));
+		if (!any)
+			conf_warn(p, p->at_resolver[i], "this host has no name server that clients could reach: "
+				"/etc/resolv.conf names none but itself; write the address of one");
+	}
+}
+
 void conf_check(struct conf_parse *p)
 {
 	if (!p->n_statements) {
@@ -545,6 +611,7 @@ void conf_check(struct conf_parse *p)
 	check_mppe(p);
 	check_weak(p);
 	check_files(p);
+	read_resolver(p);
 	if (!p->msgs->errors) {
 		check_binds(p);
 		check_unused(p);

@@ -127,6 +127,8 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct engine *e = s->flow->e;
 
 	ppp_heard(&s->ppp, now);
+	if (e->dump_data)
+		call_dump(s, true, PPP_IP, p, n);
 	if (!ppp_may_ip(&s->ppp)) {
 		e->count.ip_before_up++;
 		return;
@@ -182,12 +184,18 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct rd in;
 	uint16_t proto;
 
+	if (e->dump_data)
+		call_dump(s, true, PPP_COMP, p, n);
 	switch (mppe_open(s->mppe, p, n, now)) {
 	case MPPE_LOST:
 		e->count.mppe_lost++;
 		s->row->in_errors++;
 		coal_flush(&rx.coal);
 		call_mppe_lost(s, now);
+		return;
+	case MPPE_LATE:
+		e->count.mppe_late++;
+		s->row->in_errors++;
 		return;
 	case MPPE_DROP:
 		e->count.mppe_bad++;
@@ -197,13 +205,16 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted, and of these IP alone was agreed on. */
-	if (!ppp_frame(&in, &proto) || proto != PPP_IP) {
+	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
-		return;
+	} else if (proto == PPP_IP) {
+		ip_in(s, p + (in.p - p), in.n, now);
+	} else {
+		coal_flush(&rx.coal);
+		call_ppp(s, rd_of(p + MPPE_HEADER, n - MPPE_HEADER), now);
 	}
-	ip_in(s, p + (in.p - p), in.n, now);
 }
 
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */

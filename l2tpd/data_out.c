@@ -218,6 +218,8 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			s->row->out_errors++;
 			continue;
 		}
+		if (f->e->dump_data)
+			call_dump(s, false, PPP_COMP, header, MPPE_OVERHEAD + n);
 		w = wr_of(p, DATA_UDP_HDR);
 		(void)wr_room(&w, 4);
 		wr_u16(&w, (uint16_t)len);
@@ -307,6 +309,8 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		s->row->out_errors++;
 		return 0;
 	}
+	if (f->e->dump_data)
+		call_dump(s, false, PPP_IP, r.p, r.n);
 	/* The first, so that those behind it tell of the gap. */
 	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
 		s->row->out_errors++;

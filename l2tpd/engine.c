@@ -164,6 +164,7 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MD5 ? PPP_AUTH_EAP_MD5 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : 0));
+	p->ipv6 = e->conf.ipv6cp[0] != '\0';
 	p->mppe = c->mppe == CONF_MPPE_REQUIRED ? PPP_MPPE_REQUIRED : c->mppe == CONF_MPPE_YES ? PPP_MPPE_YES : PPP_MPPE_NO;
 	p->mppe_bits = (c->mppe_keys & CONF_MPPE_40 ? MPPE_40 : 0u) | (c->mppe_keys & CONF_MPPE_56 ? MPPE_56 : 0u) |
 		(c->mppe_keys & CONF_MPPE_128 ? MPPE_128 : 0u) |
@@ -228,6 +229,10 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 {
 	e->self = m->self;
 	e->conf = m->conf;
+	e->dump_data = false;
+	for (unsigned i = 0; i < CONF_TUNNELS; i++)
+		if (conf_has_tunnel(&e->conf, i))
+			e->dump_data |= (e->conf.tunnel[i].dump_in | e->conf.tunnel[i].dump_out) & (CONF_DUMP_IP | CONF_DUMP_MPPE);
 	take_tunnels(e);
 	take_interfaces(e);
 }

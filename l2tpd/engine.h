@@ -133,6 +133,8 @@ struct sess {
 	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
 	struct idle idle;
+	uint32_t session_timeout_s;	/* of the verdict; 0 = none */
+	uint64_t ends_ms;		/* when that is over; PPP_NEVER */
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
 	struct shared_tun *shared;	/* instead; NULL = none */
@@ -174,10 +176,14 @@ struct shared_tun {
 /* X(name): every counter of an engine, as culvertctl status shows it. */
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
-	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
-	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) X(ppp_bad) X(ip_before_up) \
-	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
+	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
+	X(inner_not_1701) X(inner_bad) \
+	X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) \
+	X(ppp_bad) X(mppe_bad) X(mppe_late) X(mppe_lost) X(mppe_clear) \
+	X(ip_before_up) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) \
+	X(tun_full) X(tun_reads) X(tun_writes) X(tun_bad) \
+	X(tx_sends) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) X(sa_expired) \
+	X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -215,6 +221,7 @@ struct engine {
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
+	bool dump_data;			/* some tunnel dumps packets of IP or MPPE */
 	bool started, stopping;
 };
 
@@ -309,6 +316,9 @@ void call_close_all(struct flow *, const char *reason, bool tell);
 void call_stray(struct flow *, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now);
 /* A PPP frame that is not IP. */
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
+/* debug-dump-pktin, -pktout of what does not come to call_ppp(): the information of a PPP frame of
+ * protocol proto. For where engine.dump_data is set. */
+void call_dump(const struct sess *, bool in, uint16_t proto, const uint8_t *p, size_t n);
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
 void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);

@@ -257,6 +257,11 @@ static void got_protocol_reject(struct turn *t, struct rd body)
 		if (p->phase == PPP_NETWORK)
 			fsm_event(t, &ccp_proto, FSM_RXJ_M, NULL);
 		return;
+	case PPP_IPV6CP:
+	case PPP_IPV6:
+		if (p->phase == PPP_NETWORK)
+			fsm_event(t, &ipv6cp_proto, FSM_RXJ_M, NULL);
+		return;
 	case PPP_PAP:
 	case PPP_CHAP:
 	case PPP_EAP:

@@ -318,6 +318,7 @@ static void mppe(struct lns *l, struct lns_session *s, uint8_t *p, size_t n)
 		ppp_effects(l, s, &out);
 		return;
 	case MPPE_DROP:
+	case MPPE_LATE:
 		l->mppe_bad++;
 		return;
 	case MPPE_OK:

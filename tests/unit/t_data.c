@@ -282,7 +282,7 @@ static void t_mppe(void **st)
 		rig_turn();
 		assert_int_equal(n->ip_too_big, 1);
 
-		/* Ten, then one in the clear, one that is no IP, one that is nothing. */
+		/* Ten, then one in the clear, one that is a control protocol's, one that is nothing. */
 		t.n = 0;
 		t.used = 0;
 		s.src = RIG_IP + 1;
@@ -292,7 +292,7 @@ static void t_mppe(void **st)
 			if (i == 0)
 				memcpy(super, want, one);
 			put16(c->head + 16, i == 10 ? PPP_IP : PPP_COMP);
-			put16(got + 2, i == 11 ? PPP_IPV6 : PPP_IP);
+			put16(got + 2, i == 11 ? PPP_LCP : PPP_IP);
 			memcpy(got + MPPE_OVERHEAD, want, one);
 			if (i < 12 && i != 10)
 				assert_true(mppe_seal(m, got, got + MPPE_HEADER, 2 + one));
