@@ -19,7 +19,7 @@ must dial_server 3.250 60 "/protocol l2tp/a mppe yes\n\tl2tp-secret file \"$rig_
 
 check "with the secret" dial secret --tunnel-secret "@$rig_dir/secret" --ping 20 --hold 1 --target "$INSIDE"
 check "  and hidden AVPs" dial hidden --tunnel-secret "@$rig_dir/secret" --hide --ping 20 --hold 1 --target "$INSIDE"
-check "  and 20 at once, with loss" dial lossy --tunnel-secret "@$rig_dir/secret" --hide -n 20 --from $PREFIX --loss 5
+check "  and 20 at once, with doubles and disorder" dial lossy --tunnel-secret "@$rig_dir/secret" --hide -n 20 --from $PREFIX --dup 20 --reorder 20
 check "not without it" eval '! dial no --timeout 15 --time'
 check "  for that reason" eval "grep -q 'result=4 error=0' '$rig_dir/no.dial'"
 check "not with another one" eval '! dial no --timeout 15 --time --tunnel-secret "@$rig_dir/wrong"'
