@@ -45,6 +45,7 @@ plain_conf()
 		l2tp-require-ipsec no
 		listen on $SECRET_OUTER
 		l2tp-secret "tunnel-secret-1"
+		l2tp-hide-avps yes
 	}
 	bind tunnel from BIG authenticated by LOCAL to pppx0
 	bind tunnel from MPPE authenticated by LOCAL to pppx0
@@ -202,7 +203,7 @@ row "mru 576, one control message at a time" MRU=576 LAC='tunnel rws = 1'
 row "mru 1280, by user space, with lengths" MRU=1280 GLOBAL='force userspace = yes' LAC='length bit = yes'
 row "MPPE required" SERVER=$MPPE_OUTER PPP=$'require-mppe-128'
 row "a tunnel secret" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC='challenge = yes'
-row "a tunnel secret, AVPs that xl2tpd hides" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC=$'challenge = yes\nhidden bit = yes'
+row "a tunnel secret, AVPs hidden both ways" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC=$'challenge = yes\nhidden bit = yes'
 row "mru 1500, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
 
 # --- a bad wire: 20 % lost, 5 % doubled and late ---
