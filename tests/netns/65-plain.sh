@@ -33,6 +33,7 @@ plain_conf()
 	tunnel BIG protocol l2tp {
 		l2tp-require-ipsec no
 		listen on $BIG_OUTER port 1702
+		l2tp-data-use-seq yes
 		listen on $OUTER6
 		mru 1500
 	}
@@ -204,7 +205,15 @@ row "mru 1280, by user space, with lengths" MRU=1280 GLOBAL='force userspace = y
 row "MPPE required" SERVER=$MPPE_OUTER PPP=$'require-mppe-128'
 row "a tunnel secret" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC='challenge = yes'
 row "a tunnel secret, AVPs hidden both ways" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC=$'challenge = yes\nhidden bit = yes'
-row "mru 1500, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
+
+numbered()
+{
+	check "the client's kernel numbers what it sends, as the server does" guest_run lac 'grep -q /S/ /proc/net/pppol2tp'
+}
+
+during=numbered
+row "mru 1500, numbered data, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
+during=
 
 # --- a bad wire: 20 % lost, 5 % doubled and late ---
 
