@@ -14,7 +14,6 @@ enum {
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
 };
 
-static void flow_free(struct flow *);
 static void flow_idle(evutil_socket_t fd, short what, void *arg);
 static void flow_timer(evutil_socket_t fd, short what, void *arg);
 
@@ -22,7 +21,7 @@ static void flow_timer(evutil_socket_t fd, short what, void *arg);
 static struct flow *flow_find(struct engine *e, const struct lineage *l)
 {
 	LIST_EACH(&e->by_lineage[l->counter % ENGINE_BUCKETS], i) {
-		struct flow *f = CONTAINER_OF(i, struct flow, by_lineage);
+		struct flow *f = CONTAINER_OF(i, struct flow, by_id);
 
 		if (lineage_eq(&f->lineage, l))
 			return f;
@@ -30,11 +29,14 @@ static struct flow *flow_find(struct engine *e, const struct lineage *l)
 	return NULL;
 }
 
-/*
- * The tunnel statement whose `listen on` fits best: the address itself before
- * "any", then the first in the file.  CONF_TUNNELS: none.
- */
-static unsigned tunnel_of(const struct engine *e, const struct addr *local)
+/* Does a tunnel statement take plain L2TP there, so far as the port says? */
+static bool takes_plain(const struct conf_tunnel *t, const struct addr *at, const struct addr *local)
+{
+	return !t->l2tp_require_ipsec && conf_plain_port(at) == local->port;
+}
+
+/* The address itself before "any", then the first in the file. */
+unsigned tunnel_of(const struct engine *e, const struct addr *local, bool plain)
 {
 	unsigned best = CONF_TUNNELS;
 	bool best_is_any = true;
@@ -44,7 +46,8 @@ static unsigned tunnel_of(const struct engine *e, const struct addr *local)
 			const struct addr *at = &e->conf.tunnel[t].listen[i];
 			bool any = addr_is_any(at) && at->family == local->family;
 
-			if (!any && !addr_ip_eq(at, local))
+			if ((!any && !addr_ip_eq(at, local)) ||
+			    (plain && !takes_plain(&e->conf.tunnel[t], at, local)))
 				continue;
 			if (best == CONF_TUNNELS || (best_is_any && !any) ||
 			    (best_is_any == any && e->conf.tunnel[t].order < e->conf.tunnel[best].order)) {
@@ -61,6 +64,8 @@ static int sock_of(const struct engine *e, const struct addr *local)
 	int any = -1;
 
 	for (unsigned i = 0; i < e->n_sock; i++) {
+		if (e->sock[i].plain)
+			continue;
 		if (addr_ip_eq(&e->sock[i].at, local))
 			return (int)i;
 		if (addr_is_any(&e->sock[i].at) && e->sock[i].at.family == local->family)
@@ -83,22 +88,20 @@ void tunnel_conf_put(struct tunnel_conf *c)
 	free(c);
 }
 
-static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
-	const struct addr *peer)
+struct flow *flow_new(struct engine *e, unsigned tunnel)
 {
 	struct flow *f = calloc(1, sizeof(*f));
-	static struct log_rate rate;
-	char a[ADDR_STRLEN];
 	struct rng seed;
 
 	if (!f)
 		return NULL;
 	f->e = e;
-	f->lineage = *l;
-	f->tunnel = tunnel_of(e, local);
+	f->tunnel = tunnel;
 	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
+	list_init(&f->by_id);
+	list_init(&f->half_open);
 	data_flow_init(f);
 	rng_init(&seed);
 	l2tp_flow_init(&f->l2tp, &f->conf->l2tp, &e->ids, &seed);
@@ -106,13 +109,27 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 	f->timer = evtimer_new(e->base, flow_timer, f);
 	f->idle = evtimer_new(e->base, flow_idle, f);
 	list_push(&e->flows, &f->link);
-	list_push(&e->by_lineage[l->counter % ENGINE_BUCKETS], &f->by_lineage);
 	e->n_flows++;
-	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	if (!f->timer || !f->idle) {
 		flow_free(f);
 		return NULL;
 	}
+	return f;
+}
+
+/* The flow of a lineage that was not heard of before. */
+static struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local,
+	const struct addr *peer)
+{
+	struct flow *f = flow_new(e, tunnel_of(e, local, false));
+	static struct log_rate rate;
+	char a[ADDR_STRLEN];
+
+	if (!f)
+		return NULL;
+	f->lineage = *l;
+	list_push(&e->by_lineage[l->counter % ENGINE_BUCKETS], &f->by_id);
+	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	flow_watch(f);
 	/* A socket outlives the `listen on` that it was made for. */
 	if (f->conf->removed) {
@@ -129,6 +146,10 @@ void flow_watch(struct flow *f)
 	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
 	struct timeval tv = { .tv_sec = wait_s };
 
+	if (f->plain) {
+		plain_watch(f);
+		return;
+	}
 	/* Only a change of what is missing starts the time anew. */
 	if (f->ending || wait_s == f->idle_s)
 		return;
@@ -144,6 +165,10 @@ void flow_kill(struct flow *f, const char *reason)
 	struct msg_flow m = { .lineage = f->lineage };
 
 	call_close_all(f, reason, true);
+	if (f->plain) {
+		plain_watch(f);
+		return;
+	}
 	if (f->orphan) {
 		/* Nobody else would take its SAs away.  From the loop: callers still use the flow. */
 		static const struct timeval now;
@@ -176,7 +201,9 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	struct engine *e = f->e;
 
 	f->idle_s = 0;
-	if (list_empty(&f->sas) || f->ending) {
+	if (f->plain) {
+		flow_free(f);
+	} else if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
 		flow_free(f);
@@ -235,10 +262,12 @@ static void sa_free(struct sa *s)
 	free(s);
 }
 
-static void flow_free(struct flow *f)
+void flow_free(struct flow *f)
 {
 	struct engine *e = f->e;
 
+	if (f->plain)
+		plain_forget(f);
 	LIST_EACH(&f->sas, i)
 		sa_free(CONTAINER_OF(i, struct sa, link));
 	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
@@ -251,7 +280,7 @@ static void flow_free(struct flow *f)
 	if (f->idle)
 		event_free(f->idle);
 	list_del(&f->link);
-	list_del(&f->by_lineage);
+	list_del(&f->by_id);
 	e->n_flows--;
 	free(f);
 }
@@ -266,16 +295,16 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 		log_err("spi=%08x is announced but not free, ignoring", m->spi);
 		return;
 	}
-	if (!f && !(f = flow_new(e, &m->lineage, &m->local, &m->peer)))
+	if (!f && !(f = flow_begin(e, &m->lineage, &m->local, &m->peer)))
 		return;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
 	s->flow = f;
 	s->spi = m->spi;
-	s->local = m->local;
-	s->peer = m->peer;
-	s->sock = sock_of(e, &m->local);
+	s->path.local = m->local;
+	s->path.peer = m->peer;
+	s->path.sock = sock_of(e, &m->local);
 	list_push(&f->sas, &s->link);
 	e->sa[slot] = s;
 	e->n_sas++;
@@ -346,12 +375,12 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
 		return;
 	}
-	s->local = m->local;
+	s->path.local = m->local;
 	str_copy(f->ike_id, sizeof(f->ike_id), m->ike_id);
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
-		s->peer = m->peer;
+		s->path.peer = m->peer;
 	} else {
 		s->spi_out = m->spi;
 		/* A rekeyed pair is sent on once the peer used it (it has the keys then);
@@ -381,9 +410,9 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
-	s->local = m->local;
-	s->peer = m->peer;
-	s->sock = sock_of(e, &m->local);
+	s->path.local = m->local;
+	s->path.peer = m->peer;
+	s->path.sock = sock_of(e, &m->local);
 }
 
 void sa_del(struct engine *e, const struct msg_sa_del *m)
@@ -440,13 +469,13 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 			f->send = s;
 	}
 	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
-	if (newest && !addr_eq(&s->peer, peer)) {
+	if (newest && !addr_eq(&s->path.peer, peer)) {
 		static struct log_rate rate;
 		char was[ADDR_STRLEN], is[ADDR_STRLEN];
 
 		if (log_rate_ok(&rate, now_ms()))
-			log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->peer, was), addr_str(peer, is));
-		s->peer = *peer;
+			log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->path.peer, was), addr_str(peer, is));
+		s->path.peer = *peer;
 		s->moved_ms = now_ms();
 		s->tell_move = true;
 		f->e->count.endpoint_moved++;
@@ -463,7 +492,7 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 /* A peer may alternate its port with every packet: iked hears where it is once in a while. */
 static void tell_move(struct sa *s)
 {
-	struct msg_sa_move m = { .lineage = s->flow->lineage, .spi = s->spi, .local = s->local, .peer = s->peer };
+	struct msg_sa_move m = { .lineage = s->flow->lineage, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
 
 	s->tell_move = false;
 	peer_send(&s->flow->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
@@ -496,6 +525,8 @@ void sa_orphan_all(struct engine *e)
 	LIST_EACH(&e->flows, i) {
 		struct flow *f = CONTAINER_OF(i, struct flow, link);
 
+		if (f->plain)
+			continue;
 		f->orphan = true;
 		LIST_EACH(&f->sas, k) {
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
