@@ -121,9 +121,9 @@ with()
 		>"$rig_dir/$tag.dial" 2>&1
 }
 check "from there with its own" with psk.other own --from 198.18.3.3/32
-check "from there with the others'" not with psk others --from 198.18.3.3/32
-check "from elsewhere with that of the network" not with psk.other elsewhere --from 198.18.200.3/32
-check "from elsewhere with the others'" with psk usual --from 198.18.200.3/32
+check "from there not with that of all others" not with psk others --from 198.18.3.3/32
+check "from elsewhere not with that of the network" not with psk.other elsewhere --from 198.18.200.3/32
+check "from elsewhere with that of all others" with psk usual --from 198.18.200.3/32
 check "who was connected stays" wait_for eval '[ -n "$(got keeps pings)" ]'
 check_eq "and loses nothing" 0 "$(got keeps pings_lost)"
 
