@@ -302,8 +302,8 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 			s->session = eff->session;
 			s->peer_tunnel = eff->peer_tunnel;
 			s->peer_session = eff->peer_session;
-			head_make(s);
 			s->seq = (struct dseq){ .out = s->d->conf.sequencing };
+			head_make(s);
 			ppp_begin(s, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:

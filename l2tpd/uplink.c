@@ -56,33 +56,37 @@ static int feature(int s, const char *ifname, uint32_t cmd)
  */
 static int named_feature(int s, const char *ifname, const char *name)
 {
-	enum { FEATURES_MAX = 256 };
-	struct {
-		struct ethtool_sset_info h;
-		uint32_t n;
-	} count = { .h = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
-	static struct {
-		struct ethtool_gstrings h;
-		char name[FEATURES_MAX][ETH_GSTRING_LEN];
+	enum { FEATURES_MAX = 256, BLOCKS = FEATURES_MAX / 32 };
+	/* Each ends in an array whose length the kernel says, or is told. */
+	union {
+		struct ethtool_sset_info i;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+	} count = { .i = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
+	static union {
+		struct ethtool_gstrings s;
+		uint8_t room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
 	} names;
-	struct {
-		struct ethtool_gfeatures h;
-		struct ethtool_get_features_block block[FEATURES_MAX / 32];
-	} got = { .h = { .cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32 } };
+	union {
+		struct ethtool_gfeatures f;
+		uint8_t room[sizeof(struct ethtool_gfeatures) + BLOCKS * sizeof(struct ethtool_get_features_block)];
+	} got = { .f = { .cmd = ETHTOOL_GFEATURES, .size = BLOCKS } };
+	uint32_t n;
 
-	if (!ask(s, ifname, &count) || !count.h.sset_mask || count.n > FEATURES_MAX)
+	if (!ask(s, ifname, &count) || !count.i.sset_mask || count.i.data[0] > FEATURES_MAX)
 		return -1;
-	names.h = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = count.n };
+	n = count.i.data[0];
+	names.s = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = n };
 	if (!ask(s, ifname, &names) || !ask(s, ifname, &got))
 		return -1;
-	for (uint32_t i = 0; i < count.n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ethtool_get_features_block *b = &got.f.features[i / 32];
 		uint32_t bit = 1u << i % 32;
 
-		if (strncmp(names.name[i], name, ETH_GSTRING_LEN))
+		if (strncmp((const char *)names.s.data + (size_t)i * ETH_GSTRING_LEN, name, ETH_GSTRING_LEN))
 			continue;
-		if (got.block[i / 32].active & bit)
+		if (b->active & bit)
 			return 1;
-		return got.block[i / 32].available & bit && !(got.block[i / 32].never_changed & bit) ? 0 : -1;
+		return b->available & bit && !(b->never_changed & bit) ? 0 : -1;
 	}
 	return -1;
 }

@@ -69,13 +69,16 @@ def units(mk, *more):
     with open(os.path.join(top, mk), encoding="ascii") as f:
         text = f.read().replace("\\\n", " ")
     names = [w for line in re.findall(r"^unit_tests \+= (.*)$", text, re.M) for w in line.split()]
-    return [f"tests/unit/{n}.c" for n in more] + [f"{n}.c" for n in names]
+    return [f"tests/unit/{n}.c" for n in more] + [f"{n}.c" for n in names if not n.endswith(ELSEWHERE)]
 
+
+# In tests/l2tp.mk, but with other libraries.
+ELSEWHERE = ("t_proxy", "t_call")
 
 # Area: the files that are mutated, what tests link with, the tests in the order in which they run.
 AREAS = {
     "l2tp": ([s for s in L2TP if not s.endswith(STATES)], BASE + L2TP, units("tests/l2tp.mk", "t_l2reject")),
-    "ppp": ([s for s in PPP if not s.endswith(("str.c", "protos.c"))], BASE + PPP, units("tests/ppp.mk", "t_pppreject")),
+    "ppp": ([s for s in PPP if not s.endswith(("str.c", "protos.c"))], BASE + PPP, units("tests/ppp.mk", "t_pppreject", "t_proxy")),
     "esp": (["esp/esp.c", "esp/replay.c"], BASE + ESP, units("tests/esp.mk")),
 }
 MORE = {"tests/unit/t_pppreject.c": ["tests/replay/note.c"]}    # what else a test links with
