@@ -129,6 +129,8 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
 	uint8_t dump_in, dump_out;		/* debug-dump-pktin, -pktout: CONF_DUMP_* */
+	bool l2tp_ctrl_in_pktdump, l2tp_ctrl_out_pktdump;	/* no */
+	bool l2tp_data_in_pktdump, l2tp_data_out_pktdump;	/* no */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
 };

@@ -90,12 +90,18 @@ static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
 	event_add(ev, &tv);
 }
 
+static void send_control(struct flow *f, const struct l2tp_effect *eff)
+{
+	call_dump_l2tp(f, false, rd_of(eff->data, eff->len));
+	data_send_l2tp(f, eff->port, eff->data, eff->len);
+}
+
 /* What the L2TP core wants sent, and nothing else of its effects. */
 static void send_only(struct flow *f, const struct l2tp_out *out)
 {
 	for (unsigned i = 0; i < out->n; i++)
 		if (out->eff[i].type == L2TP_EFF_SEND)
-			data_send_l2tp(f, out->eff[i].port, out->eff[i].data, out->eff[i].len);
+			send_control(f, &out->eff[i]);
 }
 
 static void sess_free(struct sess *s, const char *reason)
@@ -347,6 +353,21 @@ void call_dump(const struct sess *s, bool in, uint16_t proto, const uint8_t *p, 
 		dump_in(s, rd_of(frame, w.len));
 	else
 		dump_out(s, rd_of(frame, w.len));
+}
+
+void call_dump_l2tp(const struct flow *f, bool in, struct rd msg)
+{
+	static struct log_rate rates[2][2];
+	const struct conf_tunnel *t = &f->e->conf.tunnel[f->tunnel];
+	const bool ctrl = l2tp_is_control(msg);
+	char text[DUMP_TEXT_MAX];
+
+	if (!(ctrl ? in ? t->l2tp_ctrl_in_pktdump : t->l2tp_ctrl_out_pktdump :
+		     in ? t->l2tp_data_in_pktdump : t->l2tp_data_out_pktdump) ||
+	    !log_rate_ok(&rates[ctrl][in], now_ms()))
+		return;
+	dump_l2tp(msg, text);
+	log_info("%s %s %s", f->tag, in ? "received" : "sent", text);
 }
 
 static void ask(struct sess *s)
@@ -674,7 +695,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case L2TP_EFF_SEND:
-			data_send_l2tp(f, eff->port, eff->data, eff->len);
+			send_control(f, eff);
 			break;
 		case L2TP_EFF_TUNNEL_UP:
 			log_debug("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
@@ -714,6 +735,7 @@ void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
 {
 	struct l2tp_out out;
 
+	call_dump_l2tp(f, true, msg);
 	l2tp_out_init(&out);
 	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
 	l2tp_effects(f, &out, now);

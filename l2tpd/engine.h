@@ -239,7 +239,7 @@ struct engine {
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
-	bool dump_data;			/* some tunnel dumps packets of IP or MPPE */
+	bool dump_data;			/* some tunnel dumps packets of IP or MPPE, or L2TP's data messages */
 	bool started, stopping;
 };
 
@@ -381,6 +381,15 @@ void call_ppp(struct sess *, struct rd frame, uint64_t now);
 /* debug-dump-pktin, -pktout of what does not come to call_ppp(): the information of a PPP frame of
  * protocol proto. For where engine.dump_data is set. */
 void call_dump(const struct sess *, bool in, uint16_t proto, const uint8_t *p, size_t n);
+
+/* l2tp-ctrl-in-pktdump and the others: an L2TP message of the flow's client, or one for him. */
+void call_dump_l2tp(const struct flow *, bool in, struct rd msg);
+
+/* Does the flow's tunnel dump the data messages that leave? */
+static inline bool call_dumps_data_out(const struct flow *f)
+{
+	return f->e->dump_data && f->e->conf.tunnel[f->tunnel].l2tp_data_out_pktdump;
+}
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
 void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
