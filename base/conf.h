@@ -133,6 +133,7 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	bool l2tp_data_in_pktdump, l2tp_data_out_pktdump;	/* no */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
+	bool callnum_check;			/* no */
 };
 
 struct conf_pool {

@@ -106,7 +106,7 @@ static bool auth_req_ok(const struct msg_auth_req *m)
 	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP_MSCHAPV2 &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
-	       ENDS(m->ike_id);
+	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
 }
 
 static bool check_auth_req(const union msg_body *b)

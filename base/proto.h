@@ -323,6 +323,8 @@ struct msg_auth_req {
 	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
+	uint8_t number_len;
+	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
 enum verdict {

@@ -375,6 +375,7 @@ static void ask(struct sess *s)
 	struct flow *f = s->flow;
 	const struct ppp_auth_req *r = &s->ppp.req;
 	const struct path *path = flow_path(f);
+	const struct l2tp_session *call = l2tp_flow_session(&f->l2tp, s->tunnel_id, s->session_id);
 	struct msg_auth_req m = {
 		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? path->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
@@ -402,6 +403,11 @@ static void ask(struct sess *s)
 	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
+	_Static_assert(sizeof(m.number) == sizeof(call->number), "all of a number");
+	if (call) {
+		m.number_len = call->number_len;
+		memcpy(m.number, call->number, call->number_len);
+	}
 	s->asking = true;
 	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));

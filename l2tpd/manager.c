@@ -408,6 +408,8 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		static struct log_rate rate;
 
 		m->count.login_denied++;
+		/* The peer must not learn that the password was right and the number was not. */
+		str_copy(v.reason, sizeof(v.reason), "wrong name or password");
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {

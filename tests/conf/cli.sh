@@ -92,6 +92,15 @@ run 0 -n -f "$tmp/good.conf"
 is err "$tmp/users:2:1: warning: bob: framed-ip-address 192.168.88.1 is in no pool-address of this user's ipcp: \
 another address is given
 $ok"
+case='-n, numbers that nobody looks at, or that are missing'
+printf 'alice:password=two-goats-one-wolf:calling-number=5551234:\nbob:password=two-goats-one-wolf:\n' >"$tmp/users"
+run 0 -n -f "$tmp/good.conf"
+is err "$tmp/users:1:1: warning: alice: calling-number is not looked at: no tunnel of this user's has callnum-check yes
+$ok"
+(cat "$tmp/good.conf" && echo 'tunnel T protocol l2tp { callnum-check yes }') >"$tmp/num.conf"
+run 0 -n -f "$tmp/num.conf"
+is err "$tmp/users:2:1: warning: bob: without a calling-number he cannot come by a tunnel with callnum-check yes
+$ok"
 case='-n, an empty users file'
 : >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"
