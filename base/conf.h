@@ -266,6 +266,34 @@ static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
 	return false;
 }
 
+/* Ones, then zeros? */
+static inline bool conf_is_mask(uint32_t mask)
+{
+	return !(~mask & (~mask + 1));
+}
+
+/*
+ * May a session of the ipcp have all of its address's network?  Its hosts must lie in
+ * one static range, and its two ends in no dynamic one: what others get is not in it.
+ */
+static inline bool conf_net_fits(const struct conf *c, unsigned i, uint32_t ip, uint32_t mask)
+{
+	uint32_t first = ip & mask, last = first | ~mask, end = last - first > 1;
+	bool inside = false;
+
+	if (!conf_is_mask(mask))
+		return false;
+	for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++) {
+		const struct conf_pool *p = &c->ipcp[i].pool[k];
+
+		if (p->static_only)
+			inside = inside || (p->first <= first + end && p->last >= last - end);
+		else if ((p->first <= first && first <= p->last) || (p->first <= last && last <= p->last))
+			return false;
+	}
+	return inside;
+}
+
 static inline bool conf_has_auth(const struct conf *c, unsigned i)
 {
 	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];

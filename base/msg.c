@@ -124,7 +124,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 && ENDS(m->user) &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       conf_is_mask(m->framed_mask) && ENDS(m->user) &&
 	       ENDS(m->why);
 }
 
@@ -138,7 +139,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && m->mppe_keys <= 1 && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
 }
 
 static bool check_session(const union msg_body *b)
@@ -153,7 +154,7 @@ static bool check_session_tun(const union msg_body *b)
 
 static bool check_tun_add(const union msg_body *b)
 {
-	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && ENDS(b->tun_add.alias);
+	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias);
 }
 
 static bool check_tun_done(const union msg_body *b)
@@ -180,7 +181,7 @@ static bool check_shared_done(const union msg_body *b)
 static bool check_route(const union msg_body *b)
 {
 	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
-	       b->route.mtu >= 68;
+	       b->route.mtu >= 68 && conf_is_mask(b->route.mask);
 }
 
 static bool check_tun_del(const union msg_body *b)

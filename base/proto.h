@@ -346,6 +346,7 @@ struct msg_verdict {
 	uint8_t mppe_keys;		/* OK: the next two are there */
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
+	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
@@ -383,6 +384,7 @@ struct msg_judged {
 	uint8_t mppe_keys;		/* as in struct msg_verdict */
 	uint8_t mppe_send[16], mppe_recv[16];
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
+	uint32_t framed_mask;		/* of its network; 0 = that address alone */
 	uint32_t session_timeout_s;	/* 0 = none; a users file has no place for it, RADIUS has (RFC 2865 5.27) */
 	char why[64];			/* DENY: for the log */
 };
@@ -392,6 +394,7 @@ struct msg_tun_add {
 	uint32_t tag;			/* comes back in MSG_TUN_DONE */
 	uint32_t unit;			/* pppx<unit> */
 	uint32_t ip_local, ip_peer;
+	uint32_t mask;			/* of the network behind ip_peer; 0 = ip_peer alone */
 	uint16_t mtu;
 	char alias[128];		/* ifalias */
 };
@@ -419,6 +422,7 @@ struct msg_shared_done {
 struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 	uint32_t interface, engine;	/* whose device */
 	uint32_t ip;			/* host order */
+	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t tag;			/* comes back in MSG_ROUTE_DONE */
 	int32_t err;			/* there: 0 or -errno */
 	uint16_t mtu;
@@ -458,6 +462,7 @@ struct sess_row {
 	char ifname[CONF_IFNAME_MAX];
 	char host_name[64];		/* L2TP Host Name */
 	uint32_t ip;			/* host order; 0 until the login was granted */
+	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */

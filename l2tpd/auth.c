@@ -378,6 +378,8 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	}
 	ret->verdict = VERDICT_OK;
 	ret->framed_ip = user->framed_ip;
+	if (user->framed_ip && user->framed_netmask != UINT32_MAX)
+		ret->framed_mask = user->framed_netmask;
 }
 
 /* ---- the process ---- */

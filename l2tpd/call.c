@@ -566,11 +566,13 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		const struct path *path = flow_path(s->flow);
 
 		s->ip = m->ip;
+		s->mask = m->mask ? m->mask : UINT32_MAX;
 		s->session_timeout_s = m->session_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
+		s->row->mask = m->mask;
 		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = ppp_mtu(&s->ppp);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);

@@ -115,7 +115,7 @@ static bool ip_ok(struct sess *s, struct rd ip)
 		e->count.ip_bad++;
 		return false;
 	}
-	if (src != s->ip && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
+	if (((src ^ s->ip) & s->mask) && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
 		e->count.ip_spoofed++;
 		return false;
 	}

@@ -369,8 +369,10 @@ void engine_main(void)
 	list_init(&e.flows);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
 		list_init(&e.by_lineage[i]);
-	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
+	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e.by_ip[i]);
+		list_init(&e.by_net[i]);
+	}
 	plain_init(&e);
 	rng_init(&seed);
 	l2tp_ids_init(&e.ids, &seed);

@@ -150,6 +150,8 @@ struct sess {
 	struct shared_tun *shared;	/* instead; NULL = none */
 	bool routed;			/* it has its route: what it sends can be answered */
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
+	struct list by_net;		/* in engine.by_net[], likewise, with a network behind ip */
+	uint8_t net_len;		/* … in it by this prefix length */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
 	struct dseq seq;		/* numbers of data messages */
@@ -162,6 +164,7 @@ struct sess {
 	bool up;
 	char user[128];
 	uint32_t ip;
+	uint32_t mask;			/* what it may send from and is sent: of ip's network; all ones = ip alone */
 	uint64_t start_ms;
 	/* What goes in front of each IP packet to the peer: UDP (inside ESP only), L2TP (Ns and Nr
 	 * where messages are numbered), PPP. */
@@ -231,6 +234,8 @@ struct engine {
 	struct sess **by_slot;		/* n_rows */
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
+	struct list by_net[ENGINE_BUCKETS];	/* those with a network, by its first address … */
+	unsigned n_net[32];		/* … so many with a prefix of this length */
 	uint32_t next_slot, next_gen;
 	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
 	struct turns out_turns;		/* sessions with something to send */

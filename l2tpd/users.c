@@ -285,9 +285,6 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
 			    (~w->framed_netmask & (~w->framed_netmask + 1)))
 				return "framed-ip-network is no netmask such as 255.255.255.255";
-			if (w->framed_netmask != UINT32_MAX)
-				say(l, r, *ret_at, name_len, "framed-ip-network means nothing here and is ignored: "
-					"a user gets a single address");
 			have_net = true;
 		} else if ((v = field_is(f, n, "calling-number", &len))) {
 			if (have_number) {
@@ -471,6 +468,21 @@ static bool in_reach(const struct conf *c, unsigned auth, uint32_t ip)
 	return !bound;
 }
 
+/* May a user of this authentication have the network?  True where no bind says. */
+static bool net_in_reach(const struct conf *c, unsigned auth, uint32_t ip, uint32_t mask)
+{
+	bool bound = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (!conf_has_bind(c, i) || c->bind[i].auth != auth)
+			continue;
+		bound = true;
+		if (conf_net_fits(c, c->interface[c->bind[i].interface].ipcp, ip, mask))
+			return true;
+	}
+	return !bound;
+}
+
 /* Do tunnels that lead to this authentication look at numbers? */
 static void numbers_checked(const struct conf *c, unsigned auth, bool *ret_some, bool *ret_all)
 {
@@ -503,6 +515,13 @@ void users_judge(const struct users *u, const struct conf *c, unsigned auth, str
 		else if (!*w->calling_number && some)
 			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
 				"%s: without a calling-number he cannot come by a tunnel with callnum-check yes", shown);
+		if (w->framed_netmask != UINT32_MAX && !w->framed_ip)
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: framed-ip-network without a framed-ip-address is ignored", shown);
+		else if (w->framed_netmask != UINT32_MAX && !net_in_reach(c, auth, w->framed_ip, w->framed_netmask))
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: the framed-ip-network of %s is not in one pool-address \"for static\" of this user's ipcp: "
+				"he gets that address alone", shown, ip4_str(w->framed_ip, ip));
 		if (!w->framed_ip || in_reach(c, auth, w->framed_ip))
 			continue;
 		conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,

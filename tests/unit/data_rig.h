@@ -179,6 +179,7 @@ static inline void rig_make(bool shared, unsigned auth)
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e->by_lineage[i]);
 		list_init(&e->by_ip[i]);
+		list_init(&e->by_net[i]);
 	}
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
