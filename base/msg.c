@@ -71,16 +71,17 @@ static bool check_sa_add(const union msg_body *b)
 {
 	static const uint8_t enc_len[] = {
 		[ESP_ENC_AES_CBC_128] = 16, [ESP_ENC_AES_CBC_256] = 32,
-		[ESP_ENC_AES_GCM_128] = 20, [ESP_ENC_AES_GCM_256] = 36,
+		[ESP_ENC_AES_GCM_128] = 20, [ESP_ENC_AES_GCM_256] = 36, [ESP_ENC_3DES_CBC] = 24,
 	};
 	static const uint8_t auth_len[] = {
 		[ESP_AUTH_NONE] = 0, [ESP_AUTH_HMAC_SHA1_96] = 20, [ESP_AUTH_HMAC_SHA2_256_128] = 32,
+		[ESP_AUTH_HMAC_SHA2_384_192] = 48, [ESP_AUTH_HMAC_SHA2_512_256] = 64,
 	};
 	const struct msg_sa_add *m = &b->sa_add;
 
 	return m->inbound <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
 	       m->auth < N_ELEMENTS(auth_len) && m->enc_len == enc_len[m->enc] && m->auth_len == auth_len[m->auth] &&
-	       (m->auth == ESP_AUTH_NONE) == (m->enc >= ESP_ENC_AES_GCM_128) &&
+	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_AES_GCM_128 || m->enc == ESP_ENC_AES_GCM_256) &&
 	       spi_slot(m->inbound ? m->spi : m->pair) && addr_ok(&m->local) && addr_ok(&m->peer) &&
 	       ENDS(m->ike_id);
 }

@@ -233,9 +233,14 @@ struct msg_user_checked {
 };
 
 /* ---- SAs ---- */
-enum esp_enc { ESP_ENC_NONE, ESP_ENC_AES_CBC_128, ESP_ENC_AES_CBC_256, ESP_ENC_AES_GCM_128, ESP_ENC_AES_GCM_256 };
+enum esp_enc {
+	ESP_ENC_NONE, ESP_ENC_AES_CBC_128, ESP_ENC_AES_CBC_256, ESP_ENC_AES_GCM_128, ESP_ENC_AES_GCM_256, ESP_ENC_3DES_CBC,
+};
 /* NONE with GCM and only with it */
-enum esp_auth { ESP_AUTH_NONE, ESP_AUTH_HMAC_SHA1_96, ESP_AUTH_HMAC_SHA2_256_128 };
+enum esp_auth {
+	ESP_AUTH_NONE, ESP_AUTH_HMAC_SHA1_96, ESP_AUTH_HMAC_SHA2_256_128, ESP_AUTH_HMAC_SHA2_384_192,
+	ESP_AUTH_HMAC_SHA2_512_256,
+};
 
 struct msg_spi_new {
 	struct lineage lineage;

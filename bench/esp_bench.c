@@ -37,6 +37,9 @@ static const struct suite {
 	{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
 	{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
 	{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
+	{ "aes256-sha384", ESP_AES_CBC_256, ESP_HMAC_SHA2_384_192, 32, 48 },
+	{ "aes256-sha512", ESP_AES_CBC_256, ESP_HMAC_SHA2_512_256, 32, 64 },
+	{ "3des-sha1", ESP_3DES_CBC, ESP_HMAC_SHA1_96, 24, 20 },
 };
 
 static uint8_t room[PKTS][ROOM], sealed[PKTS][ROOM];
@@ -61,7 +64,7 @@ static int by_value(const void *a, const void *b)
 static void sas_make(const struct suite *s, bool inbound, unsigned n, struct esp_sa **ret)
 {
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t key[80];
+		uint8_t key[40 + 64];
 		struct esp_keys k = {
 			.enc = s->enc, .auth = s->auth, .enc_key = key, .enc_len = s->enc_len,
 			.auth_key = key + 40, .auth_len = s->auth_len,

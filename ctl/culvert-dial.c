@@ -274,12 +274,12 @@ static void dial_init(struct dial *d)
 		rng_init(&d->rng);
 	rng_init(&seed);
 	l2tp_ids_init(&d->ids, &seed);
-	if (c->reuse_dh && !(d->dh = dial_dh_new(c->main.group ? c->main.group :
+	if (c->reuse_dh && !(d->dh = dial_dh_new(c->main.n ? c->main.s[0].group :
 		c->main_group ? c->main_group : DIAL_MODP2048)))
 		fatal("no DH key");
 	d->ike_conf = (struct ike_conf){
 		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt,
-		.main = c->main, .quick = c->quick, .main_group = c->main_group, .quick_group = c->quick_group,
+		.main = c->main, .quick = c->quick, .manner = c->manner, .main_group = c->main_group, .quick_group = c->quick_group,
 		.dh = d->dh,
 		.retransmit_ms = 1000, .retransmit_max = 5, .ike_life_s = 28800, .esp_life_s = 3600,
 	};

@@ -54,8 +54,9 @@ struct dial_conf {
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
 	bool reuse_dh;			/* one key pair for all */
-	struct ike_main_suite main;
-	struct ike_quick_suite quick;
+	struct ike_main_offers main;
+	struct ike_quick_offers quick;
+	uint8_t manner;			/* enum ike_manner */
 	uint8_t main_group, quick_group;	/* enum dial_group; 0 = modp2048; no PFS */
 	uint8_t auth;			/* PPP_AUTH_*: what we let the server ask for */
 	uint8_t mppe;			/* enum ppp_mppe … */
@@ -211,6 +212,7 @@ struct dial {
 	struct dial_conf conf;
 	struct event_base *base;
 	struct ike_conf ike_conf;
+	char main_text[IKE_SUITE_LEN], quick_text[IKE_SUITE_LEN];	/* what the last one agreed on */
 	struct dial_dh *dh;		/* the one of all; NULL = each its own */
 	struct l2tp_conf l2tp_conf;
 	struct l2tp_ids ids;

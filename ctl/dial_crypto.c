@@ -28,12 +28,51 @@ struct dial_dh {
 
 static const EVP_MD *md(enum dial_hash h)
 {
-	return h == DIAL_SHA256 ? EVP_sha256() : EVP_sha1();
+	switch (h) {
+	case DIAL_SHA1:
+		return EVP_sha1();
+	case DIAL_SHA256:
+		return EVP_sha256();
+	case DIAL_SHA384:
+		return EVP_sha384();
+	case DIAL_SHA512:
+		return EVP_sha512();
+	case DIAL_MD5:
+		return EVP_md5();
+	}
+	return NULL;
 }
 
 size_t dial_hash_len(enum dial_hash h)
 {
-	return h == DIAL_SHA256 ? 32 : 20;
+	return (size_t)EVP_MD_get_size(md(h));
+}
+
+size_t dial_key_len(enum dial_cipher c)
+{
+	static const uint8_t lens[] = { [DIAL_AES128] = 16, [DIAL_AES192] = 24, [DIAL_AES256] = 32, [DIAL_3DES] = 24 };
+
+	return lens[c];
+}
+
+size_t dial_block_len(enum dial_cipher c)
+{
+	return c == DIAL_3DES ? 8 : 16;
+}
+
+static const EVP_CIPHER *cipher(enum dial_cipher c)
+{
+	switch (c) {
+	case DIAL_AES128:
+		return EVP_aes_128_cbc();
+	case DIAL_AES192:
+		return EVP_aes_192_cbc();
+	case DIAL_AES256:
+		return EVP_aes_256_cbc();
+	case DIAL_3DES:
+		return EVP_des_ede3_cbc();
+	}
+	return NULL;
 }
 
 static bool join(struct wr *w, const struct rd *part, unsigned n)
@@ -66,20 +105,22 @@ bool dial_prf(enum dial_hash h, struct rd key, const struct rd *part, unsigned n
 	return good;
 }
 
-bool dial_cbc(bool encrypt, const uint8_t *key, size_t key_len, uint8_t iv[static DIAL_BLOCK], uint8_t *p, size_t len)
+bool dial_cbc(bool encrypt, enum dial_cipher alg, const uint8_t *key, uint8_t iv[static DIAL_BLOCK], uint8_t *p,
+	size_t len)
 {
-	EVP_CIPHER_CTX *c;
+	size_t block = dial_block_len(alg);
 	uint8_t last[DIAL_BLOCK];
+	EVP_CIPHER_CTX *c;
 	int done = 0;
 	bool good;
 
-	if (!len || len % DIAL_BLOCK || (key_len != 16 && key_len != 32) || !(c = EVP_CIPHER_CTX_new()))
+	if (!len || len % block || !(c = EVP_CIPHER_CTX_new()))
 		return false;
-	memcpy(last, p + len - DIAL_BLOCK, sizeof(last));
-	good = EVP_CipherInit_ex(c, key_len == 32 ? EVP_aes_256_cbc() : EVP_aes_128_cbc(), NULL, key, iv, encrypt) &&
+	memcpy(last, p + len - block, block);
+	good = EVP_CipherInit_ex(c, cipher(alg), NULL, key, iv, encrypt) &&
 		EVP_CIPHER_CTX_set_padding(c, 0) && EVP_CipherUpdate(c, p, &done, p, (int)len) && (size_t)done == len;
 	EVP_CIPHER_CTX_free(c);
-	memcpy(iv, encrypt ? p + len - DIAL_BLOCK : last, DIAL_BLOCK);
+	memcpy(iv, encrypt ? p + len - block : last, block);
 	return good;
 }
 
@@ -88,13 +129,22 @@ size_t dial_group_len(unsigned group)
 	switch (group) {
 	case DIAL_MODP1024:
 		return 128;
+	case DIAL_MODP1536:
+		return 192;
 	case DIAL_MODP2048:
 		return 256;
 	case DIAL_ECP256:
 		return 64;
+	case DIAL_ECP384:
+		return 96;
 	default:
 		return 0;
 	}
+}
+
+static bool is_ec(enum dial_group group)
+{
+	return group == DIAL_ECP256 || group == DIAL_ECP384;
 }
 
 /* libcrypto has no name for this group any more. */
@@ -119,10 +169,14 @@ static EVP_PKEY *modp1024(void)
 
 static EVP_PKEY *key_new(enum dial_group group)
 {
-	bool ec = group == DIAL_ECP256;
+	static char names[][12] = {
+		[DIAL_MODP1536] = "modp_1536", [DIAL_MODP2048] = "modp_2048", [DIAL_ECP256] = "P-256",
+		[DIAL_ECP384] = "P-384",
+	};
+	bool ec = is_ec(group);
 	int bits = EXPONENT_BITS;
 	OSSL_PARAM name[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ec ? (char[]){ "P-256" } : (char[]){ "modp_2048" }, 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, names[group], 0),
 		OSSL_PARAM_construct_end(),
 	};
 	OSSL_PARAM length[] = {		/* by itself libcrypto knows it for named groups only */
@@ -151,7 +205,7 @@ struct dial_dh *dial_dh_new(enum dial_group group)
 		n = EVP_PKEY_get1_encoded_public_key(d->key, &enc);
 	/* libcrypto pads its encoding to the size of the prime. */
 	r = rd_of(enc, n);
-	if (group == DIAL_ECP256)
+	if (is_ec(group))
 		rd_skip(&r, 1);
 	if (!want || r.bad || r.n != want) {
 		OPENSSL_free(enc);
@@ -186,7 +240,7 @@ size_t dial_dh_shared(const struct dial_dh *d, const uint8_t *peer, uint8_t out[
 {
 	EVP_PKEY *theirs = EVP_PKEY_new();
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_pkey(NULL, d->key, NULL), *check;
-	bool ec = d->group == DIAL_ECP256;
+	bool ec = is_ec(d->group);
 	uint8_t buf[1 + DIAL_DH_MAX];
 	struct wr w = wr_of(buf, sizeof(buf));
 	size_t want = ec ? dial_group_len(d->group) / 2 : dial_group_len(d->group), n = want;

@@ -27,22 +27,26 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1 };
-enum { ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
+enum { ESP_DES = 2, ESP_3DES = 3, ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
 enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
 enum { ATTR_SHORT = 0x8000 };
 
 enum {	/* RFC 2409 Appendix A */
 	IKE_ATTR_ENC = 1, IKE_ATTR_HASH = 2, IKE_ATTR_AUTH = 3, IKE_ATTR_GROUP = 4, IKE_ATTR_LIFE_TYPE = 11,
 	IKE_ATTR_LIFE = 12, IKE_ATTR_KEYLEN = 14,
-	IKE_ENC_AES = 7, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4, IKE_AUTH_PSK = 1, LIFE_SECONDS = 1,
+	IKE_ENC_3DES = 5, IKE_ENC_AES = 7, IKE_HASH_MD5 = 1, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4,
+	IKE_HASH_SHA384 = 5, IKE_HASH_SHA512 = 6, IKE_AUTH_PSK = 1, LIFE_SECONDS = 1, LIFE_KILOBYTES = 2,
 };
 
 enum {	/* RFC 2407 4.5 */
 	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5,
 	ESP_ATTR_KEYLEN = 6,
 	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
-	AUTH_SHA1 = 2, AUTH_SHA256 = 5,
+	AUTH_MD5 = 1, AUTH_SHA1 = 2, AUTH_SHA256 = 5, AUTH_SHA384 = 6, AUTH_SHA512 = 7,	/* and RFC 4868 2.7 */
 };
+
+/* Of its lifetime in phase 2. */
+enum { WINDOWS_KILOBYTES = 250000 };
 
 enum { ID_IPV4 = 1, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500 };
 
@@ -56,35 +60,58 @@ static const uint8_t vid_dpd[16] = {	/* RFC 3706 5.1 */
 /* What suites are made of: a word, and what goes over the wire for it. */
 struct suite_word {
 	const char *name;
-	uint16_t ours;			/* key bits; enum dial_hash, dial_group, esp_enc_alg, esp_auth_alg */
-	uint16_t wire, key_bits;
+	uint16_t ours;			/* enum dial_cipher, dial_hash, dial_group, esp_enc_alg, esp_auth_alg */
+	uint16_t wire, key_bits;	/* key_bits: 0 where its length is not said */
 };
 
-static const struct suite_word ike_ciphers[] = { { "aes256", 256, IKE_ENC_AES, 256 }, { "aes128", 128, IKE_ENC_AES, 128 } };
+static const struct suite_word ike_ciphers[] = {
+	{ "aes256", DIAL_AES256, IKE_ENC_AES, 256 }, { "aes192", DIAL_AES192, IKE_ENC_AES, 192 },
+	{ "aes128", DIAL_AES128, IKE_ENC_AES, 128 }, { "3des", DIAL_3DES, IKE_ENC_3DES, 0 },
+};
 static const struct suite_word ike_hashes[] = {
 	{ "sha256", DIAL_SHA256, IKE_HASH_SHA256, 0 }, { "sha1", DIAL_SHA1, IKE_HASH_SHA1, 0 },
+	{ "sha384", DIAL_SHA384, IKE_HASH_SHA384, 0 }, { "sha512", DIAL_SHA512, IKE_HASH_SHA512, 0 },
+	{ "md5", DIAL_MD5, IKE_HASH_MD5, 0 },
 };
 static const struct suite_word ike_groups[] = {
 	{ "modp2048", DIAL_MODP2048, DIAL_MODP2048, 0 }, { "modp1024", DIAL_MODP1024, DIAL_MODP1024, 0 },
-	{ "ecp256", DIAL_ECP256, DIAL_ECP256, 0 },
+	{ "ecp256", DIAL_ECP256, DIAL_ECP256, 0 }, { "ecp384", DIAL_ECP384, DIAL_ECP384, 0 },
+	{ "modp1536", DIAL_MODP1536, DIAL_MODP1536, 0 },
 };
+/* The words of phase 2; what a client offers and no server should take is IKE_OFFER_ONLY. */
 static const struct suite_word esp_ciphers[] = {
 	{ "aes256", ESP_AES_CBC_256, ESP_AES, 256 }, { "aes128", ESP_AES_CBC_128, ESP_AES, 128 },
 	{ "aes256gcm16", ESP_AES_GCM_256, ESP_AES_GCM_16, 256 }, { "aes128gcm16", ESP_AES_GCM_128, ESP_AES_GCM_16, 128 },
+	{ "3des", ESP_3DES_CBC, ESP_3DES, 0 },
+	{ "aes192", IKE_OFFER_ONLY, ESP_AES, 192 }, { "des", IKE_OFFER_ONLY, ESP_DES, 0 },
 };
 enum { GCM_SALT = 4 };			/* bytes of key material behind the key (RFC 4106 8.1) */
 static const struct suite_word esp_hashes[] = {
 	{ "sha1", ESP_HMAC_SHA1_96, AUTH_SHA1, 20 * 8 }, { "sha256", ESP_HMAC_SHA2_256_128, AUTH_SHA256, 32 * 8 },
+	{ "sha384", ESP_HMAC_SHA2_384_192, AUTH_SHA384, 48 * 8 },
+	{ "sha512", ESP_HMAC_SHA2_512_256, AUTH_SHA512, 64 * 8 },
+	{ "md5", IKE_OFFER_ONLY, AUTH_MD5, 16 * 8 },
 };
 
 /* Without a choice: proposals of phase 1 and of phase 2, best first. */
-static const struct ike_main_suite main_offers[] = {
-	{ 256, DIAL_SHA256, 0 }, { 256, DIAL_SHA1, 0 }, { 128, DIAL_SHA256, 0 }, { 128, DIAL_SHA1, 0 },
-};
-static const struct ike_quick_suite quick_offers[] = {
-	{ ESP_AES_CBC_256, ESP_HMAC_SHA1_96 }, { ESP_AES_CBC_128, ESP_HMAC_SHA1_96 },
-	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128 }, { ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128 },
-};
+static const struct ike_main_offers main_usual = { 4, {
+	{ DIAL_AES256, DIAL_SHA256, 0 }, { DIAL_AES256, DIAL_SHA1, 0 }, { DIAL_AES128, DIAL_SHA256, 0 },
+	{ DIAL_AES128, DIAL_SHA1, 0 },
+} };
+static const struct ike_quick_offers quick_usual = { 4, {
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA1_96, { 0, 0 } }, { ESP_AES_CBC_128, ESP_HMAC_SHA1_96, { 1, 0 } },
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, { 0, 1 } }, { ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, { 1, 1 } },
+} };
+
+static const struct ike_main_offers *main_offers(const struct ike_conf *c)
+{
+	return c->main.n ? &c->main : &main_usual;
+}
+
+static const struct ike_quick_offers *quick_offers(const struct ike_conf *c)
+{
+	return c->quick.n ? &c->quick : &quick_usual;
+}
 
 static const struct suite_word *word_of(const struct suite_word *w, unsigned n, unsigned ours)
 {
@@ -112,7 +139,7 @@ static const struct suite_word *word_read(const char **at, char end, const struc
 
 #define WORD_READ(at, end, table) word_read(at, end, table, N_ELEMENTS(table))
 
-bool ike_main_suite_parse(const char *s, struct ike_main_suite *ret)
+static bool main_suite(const char *s, struct ike_main_suite *ret)
 {
 	const struct suite_word *enc = WORD_READ(&s, '-', ike_ciphers);
 	const struct suite_word *hash = enc ? WORD_READ(&s, '-', ike_hashes) : NULL;
@@ -120,23 +147,76 @@ bool ike_main_suite_parse(const char *s, struct ike_main_suite *ret)
 
 	if (!group)
 		return false;
-	*ret = (struct ike_main_suite){ enc->ours, (uint8_t)hash->ours, (uint8_t)group->ours };
+	*ret = (struct ike_main_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours, (uint8_t)group->ours };
 	return true;
 }
 
-bool ike_quick_suite_parse(const char *s, struct ike_quick_suite *ret)
+static bool quick_suite(const char *s, struct ike_quick_suite *ret)
 {
 	const struct suite_word *aead = WORD_READ(&s, '\0', esp_ciphers);
 	const struct suite_word *enc = aead ? NULL : WORD_READ(&s, '-', esp_ciphers);
 	const struct suite_word *hash = enc ? WORD_READ(&s, '\0', esp_hashes) : NULL;
 
 	if (aead && aead->wire == ESP_AES_GCM_16)
-		*ret = (struct ike_quick_suite){ (uint8_t)aead->ours, ESP_AUTH_IN_ENC };
-	else if (hash && enc->wire == ESP_AES)
-		*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours };
+		*ret = (struct ike_quick_suite){ (uint8_t)aead->ours, ESP_AUTH_IN_ENC,
+			{ (uint8_t)(aead - esp_ciphers), 0 } };
+	else if (hash && enc->wire != ESP_AES_GCM_16)
+		*ret = (struct ike_quick_suite){ (uint8_t)enc->ours, (uint8_t)hash->ours,
+			{ (uint8_t)(enc - esp_ciphers), (uint8_t)(hash - esp_hashes) } };
 	else
 		return false;
 	return true;
+}
+
+/* One of a list: *at moves behind its comma, or becomes NULL. */
+static bool list_next(const char **at, char word[static IKE_SUITE_LEN])
+{
+	size_t len = strcspn(*at, ",");
+
+	if (len >= IKE_SUITE_LEN)
+		return false;
+	memcpy(word, *at, len);
+	word[len] = '\0';
+	*at = (*at)[len] ? *at + len + 1 : NULL;
+	return true;
+}
+
+bool ike_main_offers_parse(const char *s, struct ike_main_offers *ret)
+{
+	char word[IKE_SUITE_LEN];
+
+	ret->n = 0;
+	do {
+		if (ret->n == IKE_OFFERS_MAX || !list_next(&s, word) || !main_suite(word, &ret->s[ret->n]))
+			return false;
+		ret->n++;
+	} while (s);
+	return true;
+}
+
+bool ike_quick_offers_parse(const char *s, struct ike_quick_offers *ret)
+{
+	char word[IKE_SUITE_LEN];
+
+	ret->n = 0;
+	do {
+		if (ret->n == IKE_OFFERS_MAX || !list_next(&s, word) || !quick_suite(word, &ret->s[ret->n]))
+			return false;
+		ret->n++;
+	} while (s);
+	return true;
+}
+
+int ike_manner_parse(const char *s)
+{
+	static const char *const names[] = {
+		[IKE_MANNER_OWN] = "own", [IKE_MANNER_RACOON] = "racoon", [IKE_MANNER_WINDOWS] = "windows",
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(names); i++)
+		if (!strcmp(s, names[i]))
+			return (int)i;
+	return -1;
 }
 
 uint8_t ike_group_parse(const char *s)
@@ -237,11 +317,12 @@ static void build_end(struct build *b, unsigned flags)
 static bool build_encrypt(struct build *b, const struct ike *k, uint8_t iv[static DIAL_BLOCK])
 {
 	static const uint8_t zero[DIAL_BLOCK];
+	size_t block = dial_block_len(k->cipher);
 
-	wr_bytes(&b->w, zero, (DIAL_BLOCK - (b->w.len - ISAKMP_HEADER) % DIAL_BLOCK) % DIAL_BLOCK);
+	wr_bytes(&b->w, zero, (block - (b->w.len - ISAKMP_HEADER) % block) % block);
 	build_end(b, FLAG_ENCRYPTED);
 	return !b->w.bad &&
-		dial_cbc(true, k->key, k->enc_len, iv, b->w.p + ISAKMP_HEADER, b->w.len - ISAKMP_HEADER);
+		dial_cbc(true, k->cipher, k->key, iv, b->w.p + ISAKMP_HEADER, b->w.len - ISAKMP_HEADER);
 }
 
 static void emit(struct ike_out *o, const uint8_t *p, size_t n, bool natt)
@@ -271,25 +352,27 @@ static void attr(struct wr *w, unsigned type, uint16_t value)
 	wr_u16(w, value);
 }
 
-static void attr_life(struct wr *w, unsigned type, unsigned value_type, uint32_t seconds)
+static void attr_life(struct wr *w, unsigned type, unsigned value_type, unsigned unit, uint32_t n, bool brief)
 {
-	attr(w, type, LIFE_SECONDS);
+	attr(w, type, (uint16_t)unit);
+	if (brief && n <= UINT16_MAX) {
+		attr(w, value_type, (uint16_t)n);
+		return;
+	}
 	wr_u16(w, (uint16_t)value_type);
 	wr_u16(w, 4);
-	wr_u32(w, seconds);
+	wr_u32(w, n);
 }
 
-/* DOI, situation and the one proposal's header up to its transforms; the result goes to sa_close(). */
-static size_t sa_open(struct wr *w, unsigned proto, unsigned spi_size, uint32_t spi, unsigned transforms)
+/* A proposal's header up to its transforms; what it returns goes to wr_close16(). */
+static size_t proposal_open(struct wr *w, unsigned i, unsigned n, unsigned proto, unsigned spi_size, uint32_t spi,
+	unsigned transforms)
 {
-	size_t from;
+	size_t from = w->len;
 
-	wr_u32(w, DOI_IPSEC);
-	wr_u32(w, SIT_IDENTITY_ONLY);
-	from = w->len;
-	wr_u16(w, PL_NONE << 8);
+	wr_u16(w, (uint16_t)((i + 1 < n ? PL_PROPOSAL : PL_NONE) << 8));
 	wr_u16(w, 0);
-	wr_u8(w, 1);
+	wr_u8(w, (uint8_t)(i + 1));
 	wr_u8(w, (uint8_t)proto);
 	wr_u8(w, (uint8_t)spi_size);
 	wr_u8(w, (uint8_t)transforms);
@@ -320,81 +403,109 @@ static unsigned group_of(const struct ike_conf *c, const struct ike_main_suite *
 
 static void main_sa(struct wr *w, const struct ike_conf *c)
 {
-	const struct ike_main_suite *offer = c->main.key_bits ? &c->main : main_offers;
-	unsigned n = c->main.key_bits ? 1 : N_ELEMENTS(main_offers);
-	size_t sa = sa_open(w, PROTO_ISAKMP, 0, 0, n);
+	const struct ike_main_offers *offer = main_offers(c);
+	size_t from;
 
-	for (unsigned i = 0; i < n; i++) {
-		size_t t = transform_open(w, i, n, KEY_IKE);
+	wr_u32(w, DOI_IPSEC);
+	wr_u32(w, SIT_IDENTITY_ONLY);
+	from = proposal_open(w, 0, 1, PROTO_ISAKMP, 0, 0, offer->n);
+	for (unsigned i = 0; i < offer->n; i++) {
+		const struct suite_word *enc = WORD_OF(ike_ciphers, offer->s[i].cipher);
+		size_t t = transform_open(w, i, offer->n, KEY_IKE);
 
-		attr(w, IKE_ATTR_ENC, IKE_ENC_AES);
-		attr(w, IKE_ATTR_KEYLEN, offer[i].key_bits);
-		attr(w, IKE_ATTR_HASH, WORD_OF(ike_hashes, offer[i].hash)->wire);
-		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, group_of(c, &offer[i]))->wire);
-		attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
-		attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, c->ike_life_s);
+		if (c->manner == IKE_MANNER_RACOON)
+			attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, LIFE_SECONDS, c->ike_life_s, false);
+		attr(w, IKE_ATTR_ENC, enc->wire);
+		if (enc->key_bits)
+			attr(w, IKE_ATTR_KEYLEN, enc->key_bits);
+		if (c->manner == IKE_MANNER_RACOON)
+			attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
+		attr(w, IKE_ATTR_HASH, WORD_OF(ike_hashes, offer->s[i].hash)->wire);
+		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, group_of(c, &offer->s[i]))->wire);
+		if (c->manner != IKE_MANNER_RACOON) {
+			attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
+			attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, LIFE_SECONDS, c->ike_life_s, false);
+		}
 		wr_close16(w, t + 2, t, 0);
 	}
-	wr_close16(w, sa + 2, sa, 0);
+	wr_close16(w, from + 2, from, 0);
 }
 
 /* 0: not said, since the cipher brings it along. */
-static unsigned auth_wire(unsigned auth)
+static unsigned auth_wire(const struct ike_quick_suite *s)
 {
-	return auth == ESP_AUTH_IN_ENC ? 0 : WORD_OF(esp_hashes, auth)->wire;
+	return s->auth == ESP_AUTH_IN_ENC ? 0 : esp_hashes[s->word[1]].wire;
+}
+
+static void quick_transform(struct wr *w, const struct ike *k, unsigned i, unsigned n, const struct ike_quick_suite *s)
+{
+	const struct suite_word *enc = &esp_ciphers[s->word[0]];
+	bool windows = k->conf->manner == IKE_MANNER_WINDOWS;
+	size_t t = transform_open(w, i, n, enc->wire);
+
+	if (!windows)
+		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, LIFE_SECONDS, k->conf->esp_life_s,
+			k->conf->manner == IKE_MANNER_RACOON);
+	attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
+	if (enc->key_bits)
+		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
+	if (auth_wire(s))
+		attr(w, ESP_ATTR_AUTH, (uint16_t)auth_wire(s));
+	if (windows) {
+		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, LIFE_SECONDS, k->conf->esp_life_s, false);
+		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, LIFE_KILOBYTES, WINDOWS_KILOBYTES, false);
+	}
+	if (k->conf->quick_group)
+		attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
+	wr_close16(w, t + 2, t, 0);
 }
 
 static void quick_sa(struct wr *w, const struct ike *k)
 {
-	const struct ike_quick_suite *offer = k->conf->quick.enc ? &k->conf->quick : quick_offers;
-	unsigned n = k->conf->quick.enc ? 1 : N_ELEMENTS(quick_offers);
-	size_t sa = sa_open(w, PROTO_ESP, 4, k->child.spi_in, n);
+	const struct ike_quick_offers *offer = quick_offers(k->conf);
+	unsigned each = k->conf->manner == IKE_MANNER_WINDOWS ? 1 : offer->n;
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct suite_word *enc = WORD_OF(esp_ciphers, offer[i].enc);
-		size_t t = transform_open(w, i, n, enc->wire);
+	wr_u32(w, DOI_IPSEC);
+	wr_u32(w, SIT_IDENTITY_ONLY);
+	for (unsigned i = 0; i < offer->n; i += each) {
+		size_t from = proposal_open(w, i / each, offer->n / each, PROTO_ESP, 4, k->child.spi_in, each);
 
-		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, k->conf->esp_life_s);
-		attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
-		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
-		if (auth_wire(offer[i].auth))
-			attr(w, ESP_ATTR_AUTH, auth_wire(offer[i].auth));
-		if (k->conf->quick_group)
-			attr(w, ESP_ATTR_GROUP, k->conf->quick_group);
-		wr_close16(w, t + 2, t, 0);
+		for (unsigned t = 0; t < each; t++)
+			quick_transform(w, k, t, each, &offer->s[i + t]);
+		wr_close16(w, from + 2, from, 0);
 	}
-	wr_close16(w, sa + 2, sa, 0);
 }
 
 /* What the peer chose, if we offered it. */
 static bool main_chosen(const struct ike_conf *c, unsigned enc, unsigned key_bits, unsigned hash, unsigned group,
 	struct ike_main_suite *ret)
 {
-	const struct ike_main_suite *offer = c->main.key_bits ? &c->main : main_offers;
-	unsigned n = c->main.key_bits ? 1 : N_ELEMENTS(main_offers);
+	const struct ike_main_offers *offer = main_offers(c);
 
-	for (unsigned i = 0; i < n; i++) {
-		*ret = offer[i];
+	for (unsigned i = 0; i < offer->n; i++) {
+		const struct suite_word *w = WORD_OF(ike_ciphers, offer->s[i].cipher);
+
+		*ret = offer->s[i];
 		ret->group = (uint8_t)group_of(c, ret);
-		if (enc == IKE_ENC_AES && key_bits == ret->key_bits && hash == WORD_OF(ike_hashes, ret->hash)->wire &&
+		if (enc == w->wire && key_bits == w->key_bits && hash == WORD_OF(ike_hashes, ret->hash)->wire &&
 		    group == WORD_OF(ike_groups, ret->group)->wire)
 			return true;
 	}
 	return false;
 }
 
+/* And if we can do it. */
 static bool quick_chosen(const struct ike_conf *c, unsigned transform, unsigned key_bits, unsigned auth,
 	struct ike_quick_suite *ret)
 {
-	const struct ike_quick_suite *offer = c->quick.enc ? &c->quick : quick_offers;
-	unsigned n = c->quick.enc ? 1 : N_ELEMENTS(quick_offers);
+	const struct ike_quick_offers *offer = quick_offers(c);
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct suite_word *w = WORD_OF(esp_ciphers, offer[i].enc);
+	for (unsigned i = 0; i < offer->n; i++) {
+		const struct suite_word *w = &esp_ciphers[offer->s[i].word[0]];
 
-		*ret = offer[i];
-		if (transform == w->wire && key_bits == w->key_bits && auth == auth_wire(ret->auth))
-			return true;
+		*ret = offer->s[i];
+		if (transform == w->wire && key_bits == w->key_bits && auth == auth_wire(ret))
+			return ret->enc != IKE_OFFER_ONLY && ret->auth != IKE_OFFER_ONLY;
 	}
 	return false;
 }
@@ -575,7 +686,7 @@ static struct rd public(const struct ike *k, bool ours)
 /* RFC 2409 5, Appendix B: SKEYID and what comes of it, once both nonces and g^xy are known. */
 static bool keys_make(struct ike *k, struct rd nr)
 {
-	size_t n = dial_hash_len(k->hash);
+	size_t n = dial_hash_len(k->hash), key_len = dial_key_len(k->cipher);
 	uint8_t gxy[DIAL_DH_MAX], more[2][DIAL_HASH_MAX], skeyid_e[DIAL_HASH_MAX], iv[DIAL_HASH_MAX];
 	const uint8_t digit[3] = { 0, 1, 2 };
 	struct rd nonces[] = { rd_of(k->ni, sizeof(k->ni)), nr };
@@ -593,14 +704,14 @@ static bool keys_make(struct ike *k, struct rd nr)
 	part[4] = rd_of(&digit[2], 1);
 	good = good && prf(k, k->skeyid, part, 5, skeyid_e) && dial_hash(k->hash, publics, 2, iv);
 	memcpy(k->iv, iv, sizeof(k->iv));
-	if (good && n >= k->enc_len) {
-		memcpy(k->key, skeyid_e, k->enc_len);
+	if (good && n >= key_len) {
+		memcpy(k->key, skeyid_e, key_len);
 	} else if (good) {		/* Appendix B: the key is longer than one output */
 		struct rd zero = rd_of(&digit[0], 1), first = rd_of(more[0], n);
 
 		good = prf(k, skeyid_e, &zero, 1, more[0]) && prf(k, skeyid_e, &first, 1, more[1]);
 		memcpy(k->key, more[0], n);
-		memcpy(k->key + n, more[1], k->enc_len - n);
+		memcpy(k->key + n, more[1], key_len - n);
 	}
 	OPENSSL_cleanse(gxy, sizeof(gxy));
 	OPENSSL_cleanse(skeyid_e, sizeof(skeyid_e));
@@ -625,7 +736,7 @@ static bool phase2_iv(const struct ike *k, uint32_t mid, uint8_t iv[static DIAL_
 {
 	uint8_t id[4], out[DIAL_HASH_MAX];
 	struct wr w = wr_of(id, sizeof(id));
-	struct rd part[] = { rd_of(k->iv, sizeof(k->iv)), rd_of(id, sizeof(id)) };
+	struct rd part[] = { rd_of(k->iv, dial_block_len(k->cipher)), rd_of(id, sizeof(id)) };
 
 	wr_u32(&w, mid);
 	if (!dial_hash(k->hash, part, N_ELEMENTS(part), out))
@@ -664,7 +775,7 @@ static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct 
 {
 	size_t n = dial_hash_len(k->hash), have = 0;
 	size_t want = (size_t)k->child.enc_len + k->child.auth_len;
-	uint8_t head[5], block[DIAL_HASH_MAX], mat[36 + 32 + DIAL_HASH_MAX];
+	uint8_t head[5], block[DIAL_HASH_MAX], mat[36 + 64 + DIAL_HASH_MAX];
 	struct wr w = wr_of(head, sizeof(head));
 	struct rd part[] = { rd_of(block, n), gxy, rd_of(head, sizeof(head)), rd_of(k->qni, sizeof(k->qni)), nr };
 	bool good = true;
@@ -720,8 +831,10 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		return;
 	}
 	k->hash = suite.hash;
-	k->enc_len = (uint8_t)(suite.key_bits / 8);
+	k->cipher = suite.cipher;
 	k->group = suite.group;
+	snprintf(k->main_text, sizeof(k->main_text), "%s-%s-%s", WORD_OF(ike_ciphers, suite.cipher)->name,
+		WORD_OF(ike_hashes, suite.hash)->name, WORD_OF(ike_groups, suite.group)->name);
 	if (!dh_make(k, suite.group)) {
 		gone(k, o, "no DH key");
 		return;
@@ -927,9 +1040,14 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	}
 	k->child.spi_out = c.spi;
 	k->child.enc = suite.enc;
-	k->child.enc_len = (uint8_t)(c.key_bits / 8 + (c.transform == ESP_AES_GCM_16 ? GCM_SALT : 0));
+	k->child.enc_len = (uint8_t)(suite.enc == ESP_3DES_CBC ? 24 : c.key_bits / 8);
+	if (suite.auth == ESP_AUTH_IN_ENC)
+		k->child.enc_len += GCM_SALT;
 	k->child.auth = suite.auth;
 	k->child.auth_len = suite.auth == ESP_AUTH_IN_ENC ? 0 : (uint8_t)(WORD_OF(esp_hashes, suite.auth)->key_bits / 8);
+	snprintf(k->quick_text, sizeof(k->quick_text), "%s%s%s%s%s", esp_ciphers[suite.word[0]].name,
+		k->child.auth_len ? "-" : "", k->child.auth_len ? esp_hashes[suite.word[1]].name : "", pfs ? "-" : "",
+		pfs ? WORD_OF(ike_groups, pfs)->name : "");
 	build_start(&b, k, k->last, EXCH_QUICK, k->mid);
 	at = hash_open(&b, k);
 	/* HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni | Nr) */
@@ -1090,7 +1208,7 @@ static bool message_read(const struct ike *k, struct rd r, struct message *m, ui
 		else if (m->exchange != EXCH_INFO || !phase2_iv(k, m->mid, iv))
 			return false;
 		memcpy(buf, r.p, r.n);
-		if (!dial_cbc(false, k->key, k->enc_len, iv, buf, r.n))
+		if (!dial_cbc(false, k->cipher, k->key, iv, buf, r.n))
 			return false;
 		r = rd_of(buf, r.n);
 	}

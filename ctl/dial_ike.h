@@ -36,25 +36,51 @@ enum {
 	IKE_NONCE = 32,
 	IKE_MESSAGE_MAX = 1024,		/* the longest that we send */
 	IKE_INPUT_MAX = 2048,		/* longer ones are dropped */
+	IKE_OFFERS_MAX = 15,		/* of one list; Apple's has 14 */
 };
 
 #define IKE_NEVER UINT64_MAX
 
 /* One proposal of Main Mode, one of Quick Mode. */
 struct ike_main_suite {
-	uint16_t key_bits;		/* of AES-CBC: 128, 256; 0 = whatever we can */
+	uint8_t cipher;			/* enum dial_cipher */
 	uint8_t hash;			/* enum dial_hash */
-	uint8_t group;			/* enum dial_group */
+	uint8_t group;			/* enum dial_group; 0 = main_group's */
 };
 
 struct ike_quick_suite {
-	uint8_t enc;			/* enum esp_enc_alg; 0 = whatever we can */
+	uint8_t enc;			/* enum esp_enc_alg; IKE_OFFER_ONLY: nothing that we could do ourselves */
 	uint8_t auth;			/* enum esp_auth_alg; AES-GCM has none */
+	uint8_t word[2];		/* in the tables of dial_ike.c */
 };
 
-/* "aes256-sha1-modp2048", "aes256-sha1" or "aes256gcm16": false for words that are not known. */
-MUST_USE bool ike_main_suite_parse(const char *, struct ike_main_suite *ret);
-MUST_USE bool ike_quick_suite_parse(const char *, struct ike_quick_suite *ret);
+enum { IKE_OFFER_ONLY = 255 };
+
+/* Proposals in the order in which they are offered; n = 0: AES and SHA, whatever we can. */
+struct ike_main_offers {
+	uint8_t n;
+	struct ike_main_suite s[IKE_OFFERS_MAX];
+};
+
+struct ike_quick_offers {
+	uint8_t n;
+	struct ike_quick_suite s[IKE_OFFERS_MAX];
+};
+
+/* "aes256-sha1-modp2048", "aes256-sha1" or "aes256gcm16", or several with commas: false for words that are
+ * not known, and for too many. */
+MUST_USE bool ike_main_offers_parse(const char *, struct ike_main_offers *ret);
+MUST_USE bool ike_quick_offers_parse(const char *, struct ike_quick_offers *ret);
+
+/* How proposals are written down; all of it is right by RFC 2407 and 2408. */
+enum ike_manner {
+	IKE_MANNER_OWN,			/* cipher first; a phase 1 lifetime last, a phase 2 lifetime first */
+	IKE_MANNER_RACOON,		/* of Apple and old Androids: lifetimes first, in phase 2 as short attributes */
+	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too */
+};
+
+/* "racoon": an enum ike_manner, or -1. */
+int ike_manner_parse(const char *);
 
 /* "modp2048": an enum dial_group, or 0. */
 uint8_t ike_group_parse(const char *);
@@ -63,8 +89,9 @@ uint8_t ike_group_parse(const char *);
 struct ike_conf {
 	const uint8_t *psk;
 	size_t psk_len;
-	struct ike_main_suite main;	/* the only one that is offered */
-	struct ike_quick_suite quick;
+	struct ike_main_offers main;
+	struct ike_quick_offers quick;
+	uint8_t manner;			/* enum ike_manner */
 	uint8_t main_group;		/* enum dial_group, where main leaves the choice; 0 = modp2048 */
 	uint8_t quick_group;		/* likewise: perfect forward secrecy with it; 0 = without */
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
@@ -94,7 +121,7 @@ struct ike_child {
 	uint32_t spi_in, spi_out;
 	uint8_t enc, auth;
 	uint8_t enc_len, auth_len;
-	uint8_t in_enc[36], in_auth[32], out_enc[36], out_auth[32];	/* GCM: with its salt */
+	uint8_t in_enc[36], in_auth[64], out_enc[36], out_auth[64];	/* GCM: with its salt */
 };
 
 enum ike_effect_type {
@@ -121,6 +148,8 @@ struct ike_out {
 	uint8_t buf[4 * IKE_MESSAGE_MAX];
 };
 
+enum { IKE_SUITE_LEN = 32 };
+
 struct ike {
 	const struct ike_conf *conf;	/* borrowed */
 	struct ike_ends ends;
@@ -131,20 +160,21 @@ struct ike {
 	char reason[96];		/* why it is gone */
 	uint8_t cky_i[8], cky_r[8];
 	/* phase 1 */
-	uint8_t sa[192];		/* body of our SA payload, which HASH_I covers */
+	uint8_t sa[640];		/* body of our SA payload, which HASH_I covers */
 	size_t sa_len;
 	uint8_t group;			/* enum dial_group, agreed */
 	struct dial_dh *dh;		/* owned; NULL where conf's is used */
 	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX];	/* phase 2 has its own, where it has any */
 	uint8_t ni[IKE_NONCE];
 	uint8_t hash;			/* enum dial_hash, agreed */
-	uint8_t enc_len;		/* bytes of AES key */
+	uint8_t cipher;			/* enum dial_cipher, agreed */
 	uint8_t skeyid[DIAL_HASH_MAX], skeyid_d[DIAL_HASH_MAX], skeyid_a[DIAL_HASH_MAX], key[32];
 	uint8_t iv[DIAL_BLOCK];		/* phase 1; then what phase 2's start from */
 	/* phase 2 */
 	uint32_t mid;
 	uint8_t qm_iv[DIAL_BLOCK], qni[IKE_NONCE];
 	struct ike_child child;
+	char main_text[IKE_SUITE_LEN], quick_text[IKE_SUITE_LEN];	/* agreed: "aes256-sha1-modp2048" */
 	/* the last message, for as long as it may have to be sent again */
 	uint8_t last[IKE_MESSAGE_MAX];
 	size_t last_len;

@@ -14,7 +14,8 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER, OPT_NO_IPSEC, OPT_PORT,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
+	OPT_NO_IPSEC, OPT_PORT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -53,6 +54,7 @@ static const struct option options[] = {
 	{ "ask", required_argument, NULL, OPT_ASK },
 	{ "auth", required_argument, NULL, OPT_AUTH },
 	{ "group", required_argument, NULL, OPT_GROUP },
+	{ "manner", required_argument, NULL, OPT_MANNER },
 	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
@@ -71,8 +73,9 @@ static void usage(void)
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"       culvert-dial [-v] -s server --no-ipsec [--port number] -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
-		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
-		"           [--tunnel-secret secret|@file] [--hide] [--sequence] [--calling-number number]\n"
+		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite,...] [--group group] [--esp suite,...] [--pfs group]\n"
+		"           [--manner own|racoon|windows] [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
+		"           [--calling-number number]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
@@ -285,12 +288,17 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		c->stats = true;
 		break;
 	case OPT_IKE:
-		if (!ike_main_suite_parse(arg, &c->main))
-			bad_usage("no such suite", arg);
+		if (!ike_main_offers_parse(arg, &c->main))
+			bad_usage("no such suite, or too many", arg);
 		break;
 	case OPT_ESP:
-		if (!ike_quick_suite_parse(arg, &c->quick))
-			bad_usage("no such suite", arg);
+		if (!ike_quick_offers_parse(arg, &c->quick))
+			bad_usage("no such suite, or too many", arg);
+		break;
+	case OPT_MANNER:
+		if (ike_manner_parse(arg) < 0)
+			bad_usage("no such manner", arg);
+		c->manner = (uint8_t)ike_manner_parse(arg);
 		break;
 	case OPT_REUSE_DH:
 		c->reuse_dh = true;

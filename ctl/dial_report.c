@@ -162,9 +162,9 @@ int report(const struct dial *d, FILE *f)
 	fprintf(f, " ip_in_bytes=%llu ip_out_bytes=%llu esp_lost=%llu esp_late=%llu", (ull)t->in_bytes, (ull)t->out_bytes,
 		(ull)t->esp_lost, (ull)t->esp_late);
 	fprintf(f, " sourced=%llu source_ms=%llu source_short=%llu source_cpu_ms=%llu tx_full=%llu tun_full=%llu rounds=%u"
-		" cpu_ms=%llu\n",
+		" cpu_ms=%llu ike=%s esp=%s\n",
 		(ull)d->sourced, (ull)(d->load_last_us - d->load_first_us) / 1000, (ull)d->source_short,
 		(ull)(d->load_cpu_end_us - d->load_cpu_us) / 1000, (ull)d->tx_full, (ull)d->tun_full, d->round + 1,
-		(ull)cpu_us() / 1000);
+		(ull)cpu_us() / 1000, d->main_text[0] ? d->main_text : "-", d->quick_text[0] ? d->quick_text : "-");
 	return good ? 0 : 1;
 }

@@ -330,6 +330,8 @@ static bool child_open(struct dsess *s)
 	struct esp_keys in = { c->enc, c->auth, c->in_enc, c->enc_len, c->in_auth, c->auth_len };
 	struct esp_keys out = { c->enc, c->auth, c->out_enc, c->enc_len, c->out_auth, c->auth_len };
 
+	str_copy(s->d->main_text, sizeof(s->d->main_text), s->ike.main_text);
+	str_copy(s->d->quick_text, sizeof(s->d->quick_text), s->ike.quick_text);
 	return !esp_sa_new(c->spi_in, &in, true, &s->in) && !esp_sa_new(c->spi_out, &out, false, &s->out);
 }
 

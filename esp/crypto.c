@@ -21,8 +21,10 @@ static const char *const ops[ESP_OPS] = {
 	[OP_CBC_128_ENC] = "aes-128/out", [OP_CBC_256_ENC] = "aes-256/out",
 	[OP_CBC_128_DEC] = "aes-128/in", [OP_CBC_256_DEC] = "aes-256/in",
 	[OP_SHA1] = "hmac-sha1", [OP_SHA256] = "hmac-sha2-256",
+	[OP_SHA384] = "hmac-sha2-384", [OP_SHA512] = "hmac-sha2-512",
 	[OP_GCM_128_SEAL] = "aes-128-gcm/out", [OP_GCM_256_SEAL] = "aes-256-gcm/out",
 	[OP_GCM_128_OPEN] = "aes-128-gcm/in", [OP_GCM_256_OPEN] = "aes-256-gcm/in",
+	[OP_3DES_ENC] = "3des/out", [OP_3DES_DEC] = "3des/in",
 };
 
 static const struct {
@@ -54,6 +56,11 @@ const char *crypto_name(enum esp_backend_id id)
 
 /* ---- keys ---- */
 
+static bool has(const struct esp_backend *b, enum esp_op op)
+{
+	return !(b->lacks & 1u << op);
+}
+
 static bool is_gcm(enum esp_op op)
 {
 	return op >= OP_GCM_128_SEAL && op <= OP_GCM_256_OPEN;
@@ -70,6 +77,8 @@ static enum esp_op cipher_op(const struct esp_keys *keys, bool inbound)
 		return inbound ? OP_GCM_128_OPEN : OP_GCM_128_SEAL;
 	case ESP_AES_GCM_256:
 		return inbound ? OP_GCM_256_OPEN : OP_GCM_256_SEAL;
+	case ESP_3DES_CBC:
+		return inbound ? OP_3DES_DEC : OP_3DES_ENC;
 	}
 	return OP_NONE;
 }
@@ -81,6 +90,10 @@ static enum esp_op hash_op(const struct esp_keys *keys)
 		return OP_SHA1;
 	case ESP_HMAC_SHA2_256_128:
 		return OP_SHA256;
+	case ESP_HMAC_SHA2_384_192:
+		return OP_SHA384;
+	case ESP_HMAC_SHA2_512_256:
+		return OP_SHA512;
 	case ESP_AUTH_IN_ENC:
 		break;
 	}
@@ -205,14 +218,22 @@ static bool bench_key(struct bench *t, enum esp_op op, const struct esp_backend 
 		[OP_CBC_128_ENC] = { ESP_AES_CBC_128, 16, false }, [OP_CBC_256_ENC] = { ESP_AES_CBC_256, 32, false },
 		[OP_CBC_128_DEC] = { ESP_AES_CBC_128, 16, true }, [OP_CBC_256_DEC] = { ESP_AES_CBC_256, 32, true },
 		[OP_SHA1] = { ESP_AES_CBC_128, 16, false }, [OP_SHA256] = { ESP_AES_CBC_128, 16, false },
+		[OP_SHA384] = { ESP_AES_CBC_128, 16, false }, [OP_SHA512] = { ESP_AES_CBC_128, 16, false },
 		[OP_GCM_128_SEAL] = { ESP_AES_GCM_128, 20, false }, [OP_GCM_256_SEAL] = { ESP_AES_GCM_256, 36, false },
 		[OP_GCM_128_OPEN] = { ESP_AES_GCM_128, 20, true }, [OP_GCM_256_OPEN] = { ESP_AES_GCM_256, 36, true },
+		[OP_3DES_ENC] = { ESP_3DES_CBC, 24, false }, [OP_3DES_DEC] = { ESP_3DES_CBC, 24, true },
 	};
-	uint8_t enc[36], auth[32];
+	static const struct {
+		uint8_t auth, len;
+	} hash[ESP_OPS] = {
+		[OP_SHA256] = { ESP_HMAC_SHA2_256_128, 32 }, [OP_SHA384] = { ESP_HMAC_SHA2_384_192, 48 },
+		[OP_SHA512] = { ESP_HMAC_SHA2_512_256, 64 },
+	};
+	uint8_t enc[36], auth[64];
 	struct esp_keys keys = {
 		.enc = of[op].enc, .enc_key = enc, .enc_len = of[op].len,
-		.auth = op == OP_SHA256 ? ESP_HMAC_SHA2_256_128 : ESP_HMAC_SHA1_96, .auth_key = auth,
-		.auth_len = op == OP_SHA256 ? 32 : 20,
+		.auth = hash[op].auth ? hash[op].auth : ESP_HMAC_SHA1_96, .auth_key = auth,
+		.auth_len = hash[op].auth ? hash[op].len : 20,
 	};
 
 	if (is_gcm(op))
@@ -261,7 +282,7 @@ static void bench_seal(struct bench *to, const struct bench *sealer)
 	memcpy(to->data, sealer->data, sizeof(to->data));
 	memcpy(to->icv, sealer->icv, sizeof(to->icv));
 	for (unsigned i = 0; i < TEST_JOBS; i += 5)
-		to->icv[i][i % ESP_ICV_MAX] ^= 0x10;
+		to->icv[i][i % 16] ^= 0x10;
 	for (unsigned i = 2; i < TEST_JOBS; i += 5)
 		to->data[i][to->job[i].len - 1] ^= 0x01;
 }
@@ -324,7 +345,7 @@ const char *crypto_selftest(const struct esp_backend *b, enum esp_backend_id id)
 	if (!t)
 		return "out of memory";
 	for (unsigned op = 0; op < ESP_OPS && !ret; op++)
-		if (!op_right(t, (enum esp_op)op, b, id))
+		if (has(b, (enum esp_op)op) && !op_right(t, (enum esp_op)op, b, id))
 			ret = ops[op];
 	for (unsigned i = 0; i < 3; i++)
 		crypto_key_free(t[i].key);
@@ -334,9 +355,11 @@ const char *crypto_selftest(const struct esp_backend *b, enum esp_backend_id id)
 
 /* ---- choices ---- */
 
-/* From n packets on, this one. */
+/* From n packets on, this one, if it can. */
 static void choose(enum esp_op op, unsigned n, enum esp_backend_id id)
 {
+	if (!has(backends[id].b, op))
+		id = BACKEND_OPENSSL;
 	for (; n <= CHOICE_MAX; n++)
 		crypto_choice[op].by[n] = (uint8_t)id;
 }
@@ -349,7 +372,7 @@ static void choose_usual(void)
 	};
 	static const uint8_t from[ESP_OPS] = {
 		[OP_CBC_128_ENC] = 2, [OP_CBC_256_ENC] = 2, [OP_CBC_128_DEC] = 1, [OP_CBC_256_DEC] = 1,
-		[OP_SHA1] = 6, [OP_SHA256] = 8,
+		[OP_SHA1] = 6, [OP_SHA256] = 8, [OP_SHA384] = 3, [OP_SHA512] = 3,
 		[OP_GCM_128_SEAL] = 1, [OP_GCM_256_SEAL] = 1, [OP_GCM_128_OPEN] = 1, [OP_GCM_256_OPEN] = 1,
 	};
 	enum esp_backend_id id = BACKEND_OPENSSL;
@@ -395,6 +418,16 @@ static bool any_mb(void)
 
 	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++)
 		any |= there[id];
+	return any;
+}
+
+/* More than one that is there can do it. */
+static bool contested(enum esp_op op)
+{
+	bool any = false;
+
+	for (unsigned id = BACKEND_OPENSSL + 1; id < BACKENDS; id++)
+		any |= there[id] && has(backends[id].b, op);
 	return any;
 }
 
@@ -457,10 +490,11 @@ void crypto_tune(uint64_t (*cpu_ns)(void), bool keep)
 	for (unsigned i = 0; i < TUNE_TRIES; i++)
 		for (unsigned op = 0; op < ESP_OPS; op++)
 			for (unsigned id = 0; id < BACKENDS; id++)
-				if (there[id])
+				if (there[id] && contested((enum esp_op)op))
 					op_measure(t, (enum esp_op)op, (enum esp_backend_id)id, cpu_ns, &cost[op][id]);
 	for (unsigned op = 0; op < ESP_OPS; op++)
-		op_choose((enum esp_op)op, cost[op]);
+		if (contested((enum esp_op)op))
+			op_choose((enum esp_op)op, cost[op]);
 	crypto_key_free(t->key);
 	free(t);
 	for (unsigned op = 0; op < ESP_OPS; op++)
@@ -485,7 +519,7 @@ static PRINTF(3, 4) void text_add(char *text, size_t cap, const char *fmt, ...)
 
 const char *crypto_text(void)
 {
-	static char text[800];
+	static char text[1000];
 	bool any = any_mb();
 
 	text[0] = '\0';
@@ -496,6 +530,8 @@ const char *crypto_text(void)
 	else
 		text_add(text, sizeof(text), "%s, built without ipsec-mb", crypto_name(BACKEND_OPENSSL));
 	for (unsigned op = 0; any && op < ESP_OPS; op++) {
+		if (!contested((enum esp_op)op))
+			continue;
 		text_add(text, sizeof(text), " %s=", ops[op]);
 		for (unsigned k = 1; k <= CHOICE_MAX; k++) {
 			const uint8_t *by = crypto_choice[op].by;

@@ -26,8 +26,9 @@ enum { ESP_BATCH = 128 };
 
 enum esp_op {
 	OP_CBC_128_ENC, OP_CBC_256_ENC, OP_CBC_128_DEC, OP_CBC_256_DEC,
-	OP_SHA1, OP_SHA256,
+	OP_SHA1, OP_SHA256, OP_SHA384, OP_SHA512,
 	OP_GCM_128_SEAL, OP_GCM_256_SEAL, OP_GCM_128_OPEN, OP_GCM_256_OPEN,
+	OP_3DES_ENC, OP_3DES_DEC,	/* by OpenSSL alone: nobody who cares for speed has it */
 	ESP_OPS,
 	OP_NONE = ESP_OPS,
 };
@@ -39,7 +40,7 @@ enum esp_backend_id {
 };
 
 enum {
-	HMAC_STATE = 8,			/* words of the longest hash state */
+	HMAC_STATE = 64,		/* bytes of the longest hash state */
 	AES_SCHEDULE = 15 * 16,		/* round keys of AES-256 */
 	GCM_SCHEDULE = 1024,		/* ipsec-mb's, with powers of the hash key */
 };
@@ -58,8 +59,8 @@ struct esp_key {
 	union {
 		struct {
 			/* HMAC after one block of key ^ ipad, key ^ opad (RFC 2104 4): the same
-			 * words for every backend. */
-			uint32_t inner[HMAC_STATE], outer[HMAC_STATE];
+			 * words of the hash, in host order, for every backend. */
+			uint8_t inner[HMAC_STATE], outer[HMAC_STATE];
 			uint8_t schedule[AES_SCHEDULE];		/* for the direction */
 		} cbc;
 		uint8_t gcm[GCM_SCHEDULE];
@@ -83,7 +84,23 @@ struct esp_job {
 	bool authentic;			/* out of a GCM open; never true when not ok */
 };
 
+/* Bytes of a hash that go into a packet: RFC 2404 2, RFC 4868 2.3. */
+static inline size_t hash_icv_len(enum esp_op op)
+{
+	switch (op) {
+	case OP_SHA1:
+		return 12;
+	case OP_SHA256:
+		return 16;
+	case OP_SHA384:
+		return 24;
+	default:
+		return 32;
+	}
+}
+
 struct esp_backend {
+	uint32_t lacks;			/* a bit for each operation that it has not */
 	/* Adds its schedule to a key whose other members are set. False: the library refuses. */
 	bool (*key)(enum esp_backend_id, struct esp_key *, const struct esp_keys *);
 	/* Jobs of one operation, n from 1 to ESP_BATCH. */

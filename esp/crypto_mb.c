@@ -135,6 +135,11 @@ static void cbc(IMB_MGR *m, enum esp_op op, struct esp_job *const *jobs, unsigne
 
 static void hash(IMB_MGR *m, enum esp_op op, struct esp_job *const *jobs, unsigned n)
 {
+	static const IMB_HASH_ALG algs[ESP_OPS] = {
+		[OP_SHA1] = IMB_AUTH_HMAC_SHA_1, [OP_SHA256] = IMB_AUTH_HMAC_SHA_256,
+		[OP_SHA384] = IMB_AUTH_HMAC_SHA_384, [OP_SHA512] = IMB_AUTH_HMAC_SHA_512,
+	};
+
 	for (unsigned i = 0; i < n; i++) {
 		IMB_JOB *b = &burst[i];
 
@@ -142,12 +147,12 @@ static void hash(IMB_MGR *m, enum esp_op op, struct esp_job *const *jobs, unsign
 		b->hash_start_src_offset_in_bytes = 0;
 		b->msg_len_to_hash_in_bytes = jobs[i]->len;
 		b->auth_tag_output = jobs[i]->icv;
-		b->auth_tag_output_len_in_bytes = op == OP_SHA1 ? 12 : 16;
-		b->u.HMAC._hashed_auth_key_xor_ipad = (const uint8_t *)jobs[i]->key->cbc.inner;
-		b->u.HMAC._hashed_auth_key_xor_opad = (const uint8_t *)jobs[i]->key->cbc.outer;
+		b->auth_tag_output_len_in_bytes = hash_icv_len(op);
+		b->u.HMAC._hashed_auth_key_xor_ipad = jobs[i]->key->cbc.inner;
+		b->u.HMAC._hashed_auth_key_xor_opad = jobs[i]->key->cbc.outer;
 		b->status = IMB_STATUS_BEING_PROCESSED;
 	}
-	(void)IMB_SUBMIT_HASH_BURST_NOCHECK(m, burst, n, op == OP_SHA1 ? IMB_AUTH_HMAC_SHA_1 : IMB_AUTH_HMAC_SHA_256);
+	(void)IMB_SUBMIT_HASH_BURST_NOCHECK(m, burst, n, algs[op]);
 	for (unsigned i = 0; i < n; i++)
 		jobs[i]->ok = burst[i].status == IMB_STATUS_COMPLETED;
 }
@@ -195,6 +200,8 @@ static void run(enum esp_backend_id id, enum esp_op op, struct esp_job *const *j
 		break;
 	case OP_SHA1:
 	case OP_SHA256:
+	case OP_SHA384:
+	case OP_SHA512:
 		hash(m, op, jobs, n);
 		break;
 	default:
@@ -203,4 +210,8 @@ static void run(enum esp_backend_id id, enum esp_op op, struct esp_job *const *j
 	}
 }
 
-const struct esp_backend esp_backend_mb = { .key = key, .run = run };
+const struct esp_backend esp_backend_mb = {
+	.lacks = 1u << OP_3DES_ENC | 1u << OP_3DES_DEC,
+	.key = key,
+	.run = run,
+};

@@ -19,12 +19,14 @@ static void null_run(enum esp_backend_id id, enum esp_op op, struct esp_job *con
 		jobs[i]->ok = true;
 		switch (op) {
 		case OP_SHA1:
-			memset(jobs[i]->icv, 0, 12);	/* RFC 2404 2 */
-			break;
 		case OP_SHA256:
+		case OP_SHA384:
+		case OP_SHA512:
+			memset(jobs[i]->icv, 0, hash_icv_len(op));
+			break;
 		case OP_GCM_128_SEAL:
 		case OP_GCM_256_SEAL:
-			memset(jobs[i]->icv, 0, 16);	/* RFC 4868 2.3, RFC 4106 6 */
+			memset(jobs[i]->icv, 0, 16);	/* RFC 4106 6 */
 			break;
 		case OP_GCM_128_OPEN:
 		case OP_GCM_256_OPEN:

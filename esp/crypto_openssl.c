@@ -21,23 +21,21 @@
 #include "esp/crypto.h"
 
 enum {
-	HMAC_BLOCK = 64,			/* of both SHA-1 and SHA-256 */
+	HMAC_BLOCK = 64, HMAC_BLOCK_512 = 128,	/* of SHA-1 and SHA-256; of SHA-384 and SHA-512 */
 	GCM_SALT = 4, GCM_IV = 8, GCM_ICV = 16,	/* RFC 4106 4, 3.1, 6 */
 };
 
-static void sha1_at(SHA_CTX *c, const uint32_t state[static 5])
+/* A hash as it is after one block. */
+static void sha1_at(SHA_CTX *c, const uint8_t *state)
 {
-	c->h0 = state[0];
-	c->h1 = state[1];
-	c->h2 = state[2];
-	c->h3 = state[3];
-	c->h4 = state[4];
+	SHA_LONG h[5];
+
+	memcpy(h, state, sizeof(h));
+	*c = (SHA_CTX){ .h0 = h[0], .h1 = h[1], .h2 = h[2], .h3 = h[3], .h4 = h[4] };
 	c->Nl = HMAC_BLOCK * 8;			/* bits so far */
-	c->Nh = 0;
-	c->num = 0;
 }
 
-static void sha256_at(SHA256_CTX *c, const uint32_t state[static 8])
+static void sha256_at(SHA256_CTX *c, const uint8_t *state)
 {
 	memcpy(c->h, state, sizeof(c->h));
 	c->Nl = HMAC_BLOCK * 8;
@@ -46,36 +44,51 @@ static void sha256_at(SHA256_CTX *c, const uint32_t state[static 8])
 	c->md_len = SHA256_DIGEST_LENGTH;
 }
 
-/* The state after one block. */
-static bool one_block(enum esp_op hash, const uint8_t block[static HMAC_BLOCK], uint32_t ret[static HMAC_STATE])
+/* Of SHA-384 as well: they differ in how they begin and where they are cut (FIPS 180-4 6.5). */
+static void sha512_at(SHA512_CTX *c, const uint8_t *state, unsigned len)
 {
-	SHA_CTX s1;
-	SHA256_CTX s256;
+	memcpy(c->h, state, sizeof(c->h));
+	c->Nl = HMAC_BLOCK_512 * 8;
+	c->Nh = 0;
+	c->num = 0;
+	c->md_len = len;
+}
+
+/* The state after one block. */
+static bool one_block(enum esp_op hash, const uint8_t *block, uint8_t ret[static HMAC_STATE])
+{
+	union {
+		SHA_CTX s1;
+		SHA256_CTX s256;
+		SHA512_CTX s512;
+	} c;
 	bool ok;
 
-	if (hash == OP_SHA1) {
-		ok = SHA1_Init(&s1) && SHA1_Update(&s1, block, HMAC_BLOCK);
-		ret[0] = s1.h0;
-		ret[1] = s1.h1;
-		ret[2] = s1.h2;
-		ret[3] = s1.h3;
-		ret[4] = s1.h4;
-		OPENSSL_cleanse(&s1, sizeof(s1));
-		return ok;
+	switch (hash) {
+	case OP_SHA1:
+		ok = SHA1_Init(&c.s1) && SHA1_Update(&c.s1, block, HMAC_BLOCK);
+		memcpy(ret, (SHA_LONG[]){ c.s1.h0, c.s1.h1, c.s1.h2, c.s1.h3, c.s1.h4 }, 5 * sizeof(SHA_LONG));
+		break;
+	case OP_SHA256:
+		ok = SHA256_Init(&c.s256) && SHA256_Update(&c.s256, block, HMAC_BLOCK);
+		memcpy(ret, c.s256.h, sizeof(c.s256.h));
+		break;
+	default:
+		ok = (hash == OP_SHA384 ? SHA384_Init(&c.s512) : SHA512_Init(&c.s512)) &&
+			SHA512_Update(&c.s512, block, HMAC_BLOCK_512);
+		memcpy(ret, c.s512.h, sizeof(c.s512.h));
 	}
-	ok = SHA256_Init(&s256) && SHA256_Update(&s256, block, HMAC_BLOCK);
-	memcpy(ret, s256.h, sizeof(s256.h));
-	OPENSSL_cleanse(&s256, sizeof(s256));
+	OPENSSL_cleanse(&c, sizeof(c));
 	return ok;
 }
 
 bool crypto_hmac_key(struct esp_key *k, const struct esp_keys *keys)
 {
-	uint8_t ipad[HMAC_BLOCK], opad[HMAC_BLOCK];
+	uint8_t ipad[HMAC_BLOCK_512], opad[HMAC_BLOCK_512];
 	bool ok;
 
 	/* Never longer than a block (RFC 4868 2.1.1, RFC 2404 3), so it is not hashed first. */
-	for (size_t i = 0; i < HMAC_BLOCK; i++) {
+	for (size_t i = 0; i < sizeof(ipad); i++) {
 		uint8_t b = i < keys->auth_len ? keys->auth_key[i] : 0;
 
 		ipad[i] = b ^ 0x36;
@@ -110,6 +123,12 @@ static bool key(enum esp_backend_id id, struct esp_key *k, const struct esp_keys
 		/* fall through */
 	case OP_CBC_256_ENC:
 		alg = EVP_aes_256_cbc();
+		break;
+	case OP_3DES_DEC:
+		encrypt = false;
+		/* fall through */
+	case OP_3DES_ENC:
+		alg = EVP_des_ede3_cbc();
 		break;
 	case OP_GCM_128_OPEN:
 		encrypt = false;
@@ -175,7 +194,7 @@ static void sha1(struct esp_job *j)
 	j->ok = SHA1_Update(&c, j->data, j->len) && SHA1_Final(sum, &c);
 	sha1_at(&c, j->key->cbc.outer);
 	j->ok = j->ok && SHA1_Update(&c, sum, sizeof(sum)) && SHA1_Final(sum, &c);
-	memcpy(j->icv, sum, 12);		/* RFC 2404 2: the first 96 bits */
+	memcpy(j->icv, sum, hash_icv_len(OP_SHA1));
 }
 
 static void sha256(struct esp_job *j)
@@ -187,7 +206,20 @@ static void sha256(struct esp_job *j)
 	j->ok = SHA256_Update(&c, j->data, j->len) && SHA256_Final(sum, &c);
 	sha256_at(&c, j->key->cbc.outer);
 	j->ok = j->ok && SHA256_Update(&c, sum, sizeof(sum)) && SHA256_Final(sum, &c);
-	memcpy(j->icv, sum, 16);		/* RFC 4868 2.3: the first half */
+	memcpy(j->icv, sum, hash_icv_len(OP_SHA256));
+}
+
+static void sha512(struct esp_job *j, enum esp_op op)
+{
+	unsigned len = op == OP_SHA384 ? SHA384_DIGEST_LENGTH : SHA512_DIGEST_LENGTH;
+	uint8_t sum[SHA512_DIGEST_LENGTH];
+	SHA512_CTX c;
+
+	sha512_at(&c, j->key->cbc.inner, len);
+	j->ok = SHA512_Update(&c, j->data, j->len) && SHA512_Final(sum, &c);
+	sha512_at(&c, j->key->cbc.outer, len);
+	j->ok = j->ok && SHA512_Update(&c, sum, len) && SHA512_Final(sum, &c);
+	memcpy(j->icv, sum, hash_icv_len(op));
 }
 
 static void run(enum esp_backend_id id, enum esp_op op, struct esp_job *const *jobs, unsigned n)
@@ -199,6 +231,10 @@ static void run(enum esp_backend_id id, enum esp_op op, struct esp_job *const *j
 			break;
 		case OP_SHA256:
 			sha256(jobs[i]);
+			break;
+		case OP_SHA384:
+		case OP_SHA512:
+			sha512(jobs[i], op);
 			break;
 		case OP_GCM_128_SEAL:
 		case OP_GCM_256_SEAL:

@@ -19,6 +19,7 @@
 enum {
 	TRAILER = 2,			/* Pad Length, Next Header */
 	GCM_IV = 8, GCM_BLOCK = 4,	/* RFC 4106 3.1; RFC 4303 2.4 asks for no more than 4 */
+	DES_BLOCK = 8,
 	IV_POOL = 16384,		/* bytes; a fetch costs as much as a packet, so not one per packet */
 };
 
@@ -31,6 +32,7 @@ static const struct {
 	[ESP_AES_CBC_256] = { 32, ESP_IV_MAX, ESP_BLOCK, false },
 	[ESP_AES_GCM_128] = { 16 + 4, GCM_IV, GCM_BLOCK, true },	/* RFC 4106 */
 	[ESP_AES_GCM_256] = { 32 + 4, GCM_IV, GCM_BLOCK, true },
+	[ESP_3DES_CBC] = { 24, DES_BLOCK, DES_BLOCK, false },		/* RFC 2451 */
 };
 
 static const struct {
@@ -39,7 +41,9 @@ static const struct {
 } auth_algs[] = {
 	[ESP_AUTH_IN_ENC] = { 0, 16 },
 	[ESP_HMAC_SHA1_96] = { 20, 12 },	/* RFC 2404 */
-	[ESP_HMAC_SHA2_256_128] = { 32, 16 },	/* RFC 4868 */
+	[ESP_HMAC_SHA2_256_128] = { 32, 16 },	/* RFC 4868 2.6, as the next two */
+	[ESP_HMAC_SHA2_384_192] = { 48, 24 },
+	[ESP_HMAC_SHA2_512_256] = { 64, 32 },
 };
 
 static const char *const verdicts[ESP_VERDICTS] = {
@@ -92,25 +96,25 @@ void esp_sa_free(struct esp_sa *sa)
  * RFC 3602 3: the IV "MUST be chosen at random, and MUST be unpredictable".
  * Each byte of the pool is used once.
  */
-static bool iv_take(uint8_t iv[static ESP_IV_MAX])
+static bool iv_take(uint8_t *iv, size_t n)
 {
 	static uint8_t pool[IV_POOL];
 	static struct rd left;
 	const uint8_t *p;
 
-	if (left.n < ESP_IV_MAX) {
+	if (left.n < n) {
 		if (RAND_bytes(pool, sizeof(pool)) != 1)
 			return false;
 		left = rd_of(pool, sizeof(pool));
 	}
-	p = rd_bytes(&left, ESP_IV_MAX);
-	memcpy(iv, p, ESP_IV_MAX);
+	p = rd_bytes(&left, n);
+	memcpy(iv, p, n);
 	return true;
 }
 
 bool esp_init(void)
 {
-	static const uint8_t key[36];
+	static const uint8_t key[64];
 	static const struct esp_keys all[] = {
 		{ .enc = ESP_AES_CBC_128, .enc_key = key, .enc_len = 16,
 		  .auth = ESP_HMAC_SHA1_96, .auth_key = key, .auth_len = 20 },
@@ -118,6 +122,10 @@ bool esp_init(void)
 		  .auth = ESP_HMAC_SHA2_256_128, .auth_key = key, .auth_len = 32 },
 		{ .enc = ESP_AES_GCM_128, .enc_key = key, .enc_len = 20 },
 		{ .enc = ESP_AES_GCM_256, .enc_key = key, .enc_len = 36 },
+		{ .enc = ESP_3DES_CBC, .enc_key = key, .enc_len = 24,
+		  .auth = ESP_HMAC_SHA2_384_192, .auth_key = key, .auth_len = 48 },
+		{ .enc = ESP_AES_CBC_256, .enc_key = key, .enc_len = 32,
+		  .auth = ESP_HMAC_SHA2_512_256, .auth_key = key, .auth_len = 64 },
 	};
 	uint8_t iv[ESP_IV_MAX];
 	struct esp_sa *sa;
@@ -128,7 +136,7 @@ bool esp_init(void)
 		esp_sa_free(sa);
 	}
 	crypto_init();
-	return iv_take(iv);
+	return iv_take(iv, sizeof(iv));
 }
 
 void esp_tune(uint64_t (*cpu_ns)(void))
@@ -199,7 +207,7 @@ static enum esp_verdict seal_prepare(struct esp_pkt *pkt, struct parts *ret)
 	/* RFC 4303 3.3.3: no packet may be sent that makes the number cycle. */
 	if (sa->seq == UINT32_MAX)
 		return ESP_EXHAUSTED;
-	if (!is_aead(sa) && !iv_take(ret->iv))
+	if (!is_aead(sa) && !iv_take(ret->iv, sa->iv_len))
 		return ESP_FAILED;
 	w = wr_of(pkt->p, ESP_HDR + GCM_IV);
 	wr_u32(&w, sa->spi);

@@ -23,15 +23,18 @@
 
 #include "base/util.h"
 
-enum esp_enc_alg { ESP_AES_CBC_128 = 1, ESP_AES_CBC_256, ESP_AES_GCM_128, ESP_AES_GCM_256 };
+enum esp_enc_alg {
+	ESP_AES_CBC_128 = 1, ESP_AES_CBC_256, ESP_AES_GCM_128, ESP_AES_GCM_256,
+	ESP_3DES_CBC,			/* RFC 2451, for clients that have nothing else */
+};
 enum esp_auth_alg {
-	ESP_HMAC_SHA1_96 = 1, ESP_HMAC_SHA2_256_128,
+	ESP_HMAC_SHA1_96 = 1, ESP_HMAC_SHA2_256_128, ESP_HMAC_SHA2_384_192, ESP_HMAC_SHA2_512_256,
 	ESP_AUTH_IN_ENC = 0,		/* of AES-GCM, which brings its own 16-octet ICV (RFC 4106) */
 };
 
 enum {
 	ESP_HDR = 8,			/* SPI, sequence number */
-	ESP_IV_MAX = 16, ESP_ICV_MAX = 16, ESP_BLOCK = 16,
+	ESP_IV_MAX = 16, ESP_ICV_MAX = 32, ESP_BLOCK = 16,
 	/* room before and after a payload that is to be sealed in place */
 	ESP_HEADROOM = ESP_HDR + ESP_IV_MAX,
 	ESP_TAILROOM = ESP_BLOCK + 2 + ESP_ICV_MAX,
@@ -55,10 +58,10 @@ enum esp_verdict {
 struct esp_keys {
 	uint8_t enc;			/* enum esp_enc_alg */
 	uint8_t auth;			/* enum esp_auth_alg */
-	const uint8_t *enc_key;		/* 16 or 32 bytes, as the algorithm says; AES-GCM: and 4 of
-					 * salt behind them (RFC 4106 8.1) */
+	const uint8_t *enc_key;		/* 16, 24 or 32 bytes, as the algorithm says; AES-GCM: and 4
+					 * of salt behind them (RFC 4106 8.1) */
 	size_t enc_len;
-	const uint8_t *auth_key;	/* 20, 32 or 0 bytes, as the algorithm says */
+	const uint8_t *auth_key;	/* 20, 32, 48, 64 or 0 bytes, as the algorithm says */
 	size_t auth_len;
 };
 

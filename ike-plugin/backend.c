@@ -97,8 +97,26 @@ static bool supported(proposal_t *p)
 	return TRUE;
 }
 
+/* Suites that were left out, for one line about all of a configuration. */
+struct missing {
+	unsigned n;
+	char text[400];
+};
+
+static void missing_add(struct missing *m, const char *suite)
+{
+	size_t len = strlen(m->text);
+
+	/* Every statement has nearly the same ones. */
+	if (strstr(m->text, suite))
+		return;
+	m->n++;
+	snprintf(m->text + len, sizeof(m->text) - len, " %s", suite);
+}
+
 /* Add the suites that can be computed to a list; how many. */
-static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, child_cfg_t *child)
+static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, child_cfg_t *child,
+	struct missing *missing)
 {
 	unsigned n = 0;
 
@@ -107,7 +125,7 @@ static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_
 
 		/* ESP is our engine's work, not libstrongswan's. */
 		if (!p || (proto == PROTO_IKE && !supported(p))) {
-			log_warn("ike proposal=%s dropped reason=\"strongSwan has no such algorithm here\"", s->s[i]);
+			missing_add(missing, s->s[i]);
 			DESTROY_IF(p);
 			continue;
 		}
@@ -130,7 +148,7 @@ static auth_cfg_t *psk_auth(const char *id)
 	return auth;
 }
 
-static struct rule *rule_new(const struct conf *c, unsigned i)
+static struct rule *rule_new(const struct conf *c, unsigned i, struct missing *missing)
 {
 	const struct conf_ike *k = &c->ike[i];
 	unsigned n_main = 0, n_quick = 0;
@@ -177,9 +195,9 @@ static struct rule *rule_new(const struct conf *c, unsigned i)
 		if (!conf_ike_same_ends(k, &c->ike[j]))
 			continue;
 		if (suite_main(&c->ike[j], c->proposals, s, &word))
-			n_main += add_suites(s, PROTO_IKE, r->ike_cfg, NULL);
+			n_main += add_suites(s, PROTO_IKE, r->ike_cfg, NULL, missing);
 		if (suite_quick(&c->ike[j], c->proposals, s, &word))
-			n_quick += add_suites(s, PROTO_ESP, NULL, r->child);
+			n_quick += add_suites(s, PROTO_ESP, NULL, r->child, missing);
 	}
 	free(s);
 	if (!n_main || !n_quick) {
@@ -194,18 +212,22 @@ void backend_load(struct backend *this, const struct conf *c)
 {
 	struct rule *fresh[CONF_IKES] = { 0 };
 	struct conf *copy = malloc(sizeof(*copy));
+	struct missing missing = { 0 };
 	unsigned n = 0;
 
 	*copy = *c;
 	for (unsigned i = 0; i < c->n_ike; i++) {
 		struct conf_ike *k = &copy->ike[i];
 
-		if (match_usable(k) && (fresh[i] = rule_new(c, i)))
+		if (match_usable(k) && (fresh[i] = rule_new(c, i, &missing)))
 			n++;
 		else
 			k->psk_len = 0;		/* so that match_ike() passes over it */
 		explicit_bzero(k->psk, sizeof(k->psk));
 	}
+	if (missing.n)
+		log_warn("ike proposals left out=%u reason=\"strongSwan has no such algorithm here\":%s", missing.n,
+			missing.text);
 	if (!n)
 		log_err("ike has no usable statement: nobody can connect");
 	this->lock->write_lock(this->lock);

@@ -7,11 +7,13 @@
 
 #include "base/rd.h"
 #include "ike-plugin/plugin.h"
+#include "ike-plugin/seldom.h"
 
 struct events {
 	listener_t listener;
-	uint32_t last_failed;			/* the IKE_SA that was logged last: a client sends again and again */
+	uint32_t failed[256];			/* IKE_SAs that were counted: a client sends again and again */
 	struct log_rate rate;
+	struct seldom seldom;
 };
 
 /* The one line about a login that goes well; charon's own are for -v. */
@@ -34,7 +36,10 @@ static void came_up(ike_sa_t *ike_sa)
 METHOD(listener_t, ike_updown, bool, struct events *this, ike_sa_t *ike_sa, bool up)
 {
 	if (up) {
+		struct addr peer = addr_of_host(ike_sa->get_other_host(ike_sa));
+
 		COUNT(ike_up);
+		sock_known(&peer);
 		came_up(ike_sa);
 	}
 	else if (ike_sa->get_state(ike_sa) != IKE_CONNECTING && ike_sa->get_state(ike_sa) != IKE_CREATED)
@@ -56,19 +61,21 @@ METHOD(listener_t, ike_state_change, bool, struct events *this, ike_sa_t *ike_sa
 	return TRUE;
 }
 
-/* One line for each IKE_SA that fails in Main Mode, however often its peer sends the message again. */
+/* Counted for each IKE_SA that fails in Main Mode, however often its peer sends the message again; in the log once a
+ * minute for each address. */
 static void main_mode_failed(struct events *this, ike_sa_t *ike_sa, const char *why)
 {
 	char from[ADDR_STRLEN];
+	uint32_t uid = ike_sa->get_unique_id(ike_sa), *known = &this->failed[uid % countof(this->failed)];
 	struct addr peer;
 
-	if (this->last_failed == ike_sa->get_unique_id(ike_sa))
+	if (*known == uid)
 		return;
-	this->last_failed = ike_sa->get_unique_id(ike_sa);
+	*known = uid;
 	COUNT(ike_psk_mismatch);
 	peer = addr_of_host(ike_sa->get_other_host(ike_sa));
 	peer.port = 0;
-	if (rate_ok(&this->rate))
+	if (seldom_ok(&this->seldom, &peer, now_ms()) && rate_ok(&this->rate))
 		log_warn("main mode from %s failed: %s", addr_str(&peer, from), why);
 }
 
@@ -95,7 +102,7 @@ METHOD(listener_t, alert, bool, struct events *this, ike_sa_t *ike_sa, alert_t a
 		 * other keys, and only the PSK can be what differs.
 		 */
 		if (main_mode && msg->get_exchange_type(msg) == ID_PROT && encrypted(msg))
-			main_mode_failed(this, ike_sa, "PSK mismatch?");
+			main_mode_failed(this, ike_sa, "wrong pre-shared key?");
 		else
 			COUNT(ike_bad_message);
 		break;

@@ -119,6 +119,7 @@ static bool algs(const kernel_ipsec_add_sa_t *data, struct msg_sa_add *m)
 		{ ENCR_AES_CBC, 32, ESP_ENC_AES_CBC_256, false },
 		{ ENCR_AES_GCM_ICV16, 20, ESP_ENC_AES_GCM_128, true },
 		{ ENCR_AES_GCM_ICV16, 36, ESP_ENC_AES_GCM_256, true },
+		{ ENCR_3DES, 24, ESP_ENC_3DES_CBC, false },
 	};
 	static const struct {
 		uint16_t alg;
@@ -129,6 +130,8 @@ static bool algs(const kernel_ipsec_add_sa_t *data, struct msg_sa_add *m)
 		{ AUTH_UNDEFINED, 0, ESP_AUTH_NONE, true },
 		{ AUTH_HMAC_SHA1_96, 20, ESP_AUTH_HMAC_SHA1_96, false },
 		{ AUTH_HMAC_SHA2_256_128, 32, ESP_AUTH_HMAC_SHA2_256_128, false },
+		{ AUTH_HMAC_SHA2_384_192, 48, ESP_AUTH_HMAC_SHA2_384_192, false },
+		{ AUTH_HMAC_SHA2_512_256, 64, ESP_AUTH_HMAC_SHA2_512_256, false },
 	};
 	unsigned e = 0, a = 0;
 

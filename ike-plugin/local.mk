@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What is pure is a library of its own, for the unit tests: it needs no strongSwan.
 noinst_LIBRARIES += libike.a
-libike_a_SOURCES = ike-plugin/dh.h ike-plugin/dh.c ike-plugin/hdr.h ike-plugin/hdr.c ike-plugin/match.h ike-plugin/match.c \
+libike_a_SOURCES = ike-plugin/admit.h ike-plugin/admit.c ike-plugin/dh.h ike-plugin/dh.c ike-plugin/hdr.h ike-plugin/hdr.c ike-plugin/match.h ike-plugin/match.c \
 	ike-plugin/order.h ike-plugin/order.c \
-	ike-plugin/spi.h ike-plugin/spi.c ike-plugin/suite.h ike-plugin/suite.c \
+	ike-plugin/seldom.h ike-plugin/seldom.c ike-plugin/spi.h ike-plugin/spi.c ike-plugin/suite.h ike-plugin/suite.c \
 	ike-plugin/table.h ike-plugin/table.c
 libike_a_CFLAGS = $(AM_CFLAGS) -fPIC
 

@@ -16,7 +16,7 @@
 	X(ike_up) X(ike_down) X(ike_psk_mismatch) X(ike_proposal_refused) X(ike_child_refused)     \
 	X(ike_no_natt) X(ike_bad_message) X(ike_not_due) X(ike_childless) X(ike_half_open_timeout) X(ike_natd_faked)               \
 	X(ike_rx) X(ike_rx_stray) X(ike_rx_short) X(ike_rx_junk) X(ike_rx_esp) X(ike_rx_port_500)  \
-	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_tx_failed)                 \
+	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_rx_limited) X(ike_tx_failed) \
 	X(ike_sa_add) X(ike_sa_del) X(ike_sa_expired) X(ike_sa_moved) X(ike_move_refused)          \
 	X(ike_dh_ahead) X(ike_dh_now) X(ike_flow_kill) X(ike_chan_bad) X(ike_chan_full) X(ike_log_dropped)
 
@@ -59,6 +59,9 @@ kernel_net_t *culvert_net_create(void);
 socket_t *culvert_socket_create(void);
 
 /* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
+/* sock.c: a login from there was good, so that the next one has precedence when many try. */
+void sock_known(const struct addr *peer);
+
 void sock_inject(const struct msg_stray *);
 
 /* backend.c: peer configurations and keys from the `ike` statements. */

@@ -12,6 +12,8 @@
 #include <threading/thread.h>
 #include <unistd.h>
 
+#include "base/rng.h"
+#include "ike-plugin/admit.h"
 #include "ike-plugin/hdr.h"
 #include "ike-plugin/plugin.h"
 
@@ -28,6 +30,8 @@ struct sock {
 	int wake;			/* eventfd: a stray was put in */
 	mutex_t *lock;			/* over strays */
 	linked_list_t *strays;		/* of packet_t */
+	mutex_t *admit_lock;
+	struct admit admit;
 };
 
 /* Our address that a datagram was sent to. */
@@ -107,6 +111,35 @@ static packet_t *packet_of(const struct addr *local, const struct addr *peer, co
 	return p;
 }
 
+/* Not one more login while too many are under way. */
+static bool admitted(struct sock *this, const uint8_t *p, size_t n, bool natt, const struct addr *peer)
+{
+	enum { MARKER = 4 };
+	unsigned skip = natt ? MARKER : 0;
+	bool ok;
+
+	if (n < skip || !admit_is_first(p + skip, n - skip))
+		return true;
+	this->admit_lock->lock(this->admit_lock);
+	ok = admit_ok(&this->admit, peer,
+		charon->ike_sa_manager->get_half_open_count(charon->ike_sa_manager, NULL, TRUE), now_ms());
+	this->admit_lock->unlock(this->admit_lock);
+	if (!ok)
+		COUNT(ike_rx_limited);
+	return ok;
+}
+
+void sock_known(const struct addr *peer)
+{
+	struct sock *this = culvert->sock;
+
+	if (!this)
+		return;
+	this->admit_lock->lock(this->admit_lock);
+	admit_know(&this->admit, peer);
+	this->admit_lock->unlock(this->admit_lock);
+}
+
 /* One datagram of socket i, or NULL: none there, or not for charon. */
 static packet_t *read_one(struct sock *this, unsigned i)
 {
@@ -135,7 +168,8 @@ static packet_t *read_one(struct sock *this, unsigned i)
 	}
 	peer = addr_from_sa(&from.sa);
 	local = local_of(&h, &this->s[i].at);
-	if (!wanted(buf, (size_t)n, this->s[i].natt, &peer))
+	if (!wanted(buf, (size_t)n, this->s[i].natt, &peer) ||
+	    !admitted(this, buf, (size_t)n, this->s[i].natt, &peer))
 		return NULL;
 	return packet_of(&local, &peer, buf, (size_t)n);
 }
@@ -159,7 +193,7 @@ void sock_inject(const struct msg_stray *m)
 	packet_t *p;
 
 	COUNT(ike_rx_stray);
-	if (!this || !wanted(m->data, m->len, true, &m->peer))
+	if (!this || !wanted(m->data, m->len, true, &m->peer) || !admitted(this, m->data, m->len, true, &m->peer))
 		return;
 	p = packet_of(&m->local, &m->peer, m->data, m->len);
 	if (!p)
@@ -290,6 +324,7 @@ METHOD(socket_t, destroy, void, struct sock *this)
 	close(this->wake);
 	this->strays->destroy_offset(this->strays, offsetof(packet_t, destroy));
 	this->lock->destroy(this->lock);
+	this->admit_lock->destroy(this->admit_lock);
 	free(this);
 }
 
@@ -316,7 +351,9 @@ socket_t *culvert_socket_create(void)
 		.wake = wake,
 		.lock = mutex_create(MUTEX_TYPE_DEFAULT),
 		.strays = linked_list_create(),
+		.admit_lock = mutex_create(MUTEX_TYPE_DEFAULT),
 	);
+	random_bytes(this->admit.key, sizeof(this->admit.key));
 	for (unsigned i = 0; i < h->n_sock; i++) {
 		this->s[i].fd = h->sock[i].fd;
 		this->s[i].natt = h->sock[i].at.kind == SOCK_IKE_4500;

@@ -10,28 +10,31 @@
  * Android aes256-sha384 or sha1.
  */
 static const char *const main_default[] = {
-	"aes256-sha256-ecp256", "aes256-sha384-ecp384", "aes256-sha1-ecp384",
+	"aes256-sha256-ecp256", "aes256-sha384-ecp384", "aes256-sha1-ecp384", "aes128-sha1-ecp256",
 	"aes256-sha256-modp2048", "aes256-sha1-modp2048",
 	"aes128-sha256-modp2048", "aes128-sha1-modp2048",
 	"aes256-sha512-modp2048", "aes256-sha384-modp2048",
 };
 
 static const char *const main_legacy[] = {
-	"aes256-sha1-modp1536", "aes256-sha1-modp1024", "aes128-sha1-modp1024",
-	"aes256-md5-modp1024", "3des-sha1-modp2048", "3des-sha1-modp1024",
+	"aes256-sha1-modp1536", "aes256-sha256-modp1024", "aes256-sha384-modp1024", "aes256-sha1-modp1024",
+	"aes128-sha1-modp1024", "aes256-md5-modp1024", "3des-sha1-modp2048", "3des-sha1-modp1024", "3des-md5-modp1024",
 };
 
 /*
  * ESP.  AES-GCM, which only strongSwan's clients offer, is the fastest at both
  * ends.  Of the others SHA-1 comes first on purpose: peers disagree on the
  * length of HMAC-SHA2-256's ICV (Android 6 and 7 cut it to 96 bits, everyone
- * else to 128), and both ends find out only when no packet passes.
+ * else to 128), and both ends find out only when no packet passes.  Ours is
+ * always that of RFC 4868: an offer does not say which one its sender means.
  */
 static const struct {
 	const char *enc, *auth;		/* auth: NULL for what authenticates itself */
 } quick_all[] = {
 	{ "aes256gcm16", NULL }, { "aes128gcm16", NULL },
 	{ "aes256", "sha1" }, { "aes128", "sha1" }, { "aes256", "sha256" }, { "aes128", "sha256" },
+	{ "aes256", "sha512" }, { "aes128", "sha512" }, { "aes256", "sha384" }, { "aes128", "sha384" },
+	{ "3des", "sha1" }, { "3des", "sha256" }, { "3des", "sha512" }, { "3des", "sha384" },
 };
 
 /* The words of ipsec.conf(5), and strongSwan's. */
@@ -77,7 +80,7 @@ static const struct word groups[] = {
 /* One part of a suite: the values it may take. */
 struct part {
 	unsigned n;
-	const char *v[6];
+	const char *v[8];
 };
 
 static void part_add(struct part *p, const char *v)
@@ -155,10 +158,11 @@ bool suite_main(const struct conf_ike *k, enum conf_proposals set, struct suites
 
 bool suite_quick(const struct conf_ike *k, enum conf_proposals set, struct suites *ret, const char **ret_word)
 {
-	static const char *const enc_all[] = { "aes256gcm16", "aes128gcm16", "aes256", "aes128", NULL };
-	static const char *const auth_all[] = { "sha1", "sha256", NULL };
-	static const char *const group_default[] = { "modp2048", "ecp256", "ecp384", NULL };
-	static const char *const group_legacy[] = { "modp2048", "ecp256", "ecp384", "modp1536", "modp1024", NULL };
+	static const char *const enc_default[] = { "aes256gcm16", "aes128gcm16", "aes256", "aes128", NULL };
+	static const char *const enc_legacy[] = { "aes256gcm16", "aes128gcm16", "aes256", "aes128", "3des", NULL };
+	static const char *const auth_all[] = { "sha1", "sha256", "sha512", "sha384", NULL };
+	/* MikroTik's clients ask for modp1024 unless they are told otherwise. */
+	static const char *const group_all[] = { "modp2048", "ecp256", "ecp384", "modp1536", "modp1024", NULL };
 	struct part enc, auth, group;
 	char tail[SUITE_LEN] = "";
 
@@ -167,7 +171,7 @@ bool suite_quick(const struct conf_ike *k, enum conf_proposals set, struct suite
 	group = (struct part){ 0 };
 	/* "none": no perfect forward secrecy, not even where the client wants it */
 	if (strcmp(k->quick_group, "none") &&
-	    !part_of(groups, k->quick_group, set == CONF_PROP_LEGACY ? group_legacy : group_default, &group))
+	    !part_of(groups, k->quick_group, group_all, &group))
 		return false;
 	for (unsigned g = 0; g < group.n; g++) {
 		size_t len = strlen(tail);
@@ -177,7 +181,7 @@ bool suite_quick(const struct conf_ike *k, enum conf_proposals set, struct suite
 	strncat(tail, "modpnone", sizeof(tail) - strlen(tail) - 1);
 
 	*ret_word = k->quick_enc;
-	if (!part_of(encs, k->quick_enc, enc_all, &enc))
+	if (!part_of(encs, k->quick_enc, set == CONF_PROP_LEGACY ? enc_legacy : enc_default, &enc))
 		return false;
 	for (unsigned i = 0; i < N_ELEMENTS(quick_all); i++)
 		if (part_has(&enc, quick_all[i].enc))

@@ -8,7 +8,7 @@
 
 #include "base/conf.h"
 
-enum { SUITE_MAX = 64, SUITE_LEN = 64 };
+enum { SUITE_MAX = 64, SUITE_LEN = 80 };
 
 struct suites {
 	unsigned n;
@@ -25,6 +25,7 @@ bool suite_main(const struct conf_ike *, enum conf_proposals, struct suites *ret
 /*
  * Phase 2: only what the ESP engine can do.  Perfect forward secrecy is always
  * optional: Apple's clients ask for none even where the statement names a group.
+ * A small group is no weakness here: it comes on top of phase 1's secret.
  */
 bool suite_quick(const struct conf_ike *, enum conf_proposals, struct suites *ret, const char **ret_word);
 

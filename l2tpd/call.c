@@ -21,12 +21,24 @@
 static void ppp_effects(struct sess *, struct ppp_out *, uint64_t now);
 
 /* ---- sessions ---- */
+static struct list *call_bucket(struct engine *e, uint16_t tunnel_id, uint16_t session_id)
+{
+	/* Ids of tunnels are one engine's, and random; those of sessions are one tunnel's. */
+	return &e->by_call[(tunnel_id * 31u + session_id) % ENGINE_BUCKETS];
+}
+
+void call_join(struct sess *s)
+{
+	list_push(&s->flow->sessions, &s->link);
+	list_push(call_bucket(s->flow->e, s->tunnel_id, s->session_id), &s->by_call);
+}
+
 struct sess *call_find(struct flow *f, uint16_t tunnel_id, uint16_t session_id)
 {
-	LIST_EACH(&f->sessions, i) {
-		struct sess *s = CONTAINER_OF(i, struct sess, link);
+	LIST_EACH(call_bucket(f->e, tunnel_id, session_id), i) {
+		struct sess *s = CONTAINER_OF(i, struct sess, by_call);
 
-		if (s->session_id == session_id && s->tunnel_id == tunnel_id)
+		if (s->session_id == session_id && s->tunnel_id == tunnel_id && s->flow == f)
 			return s;
 	}
 	return NULL;
@@ -131,6 +143,7 @@ static void sess_free(struct sess *s, const char *reason)
 	e->by_slot[s->sid.slot] = NULL;
 	e->n_sessions--;
 	list_del(&s->link);
+	list_del(&s->by_call);
 	event_free(s->timer);
 	mppe_free(s->mppe);
 	tunnel_conf_put(s->conf);
@@ -294,8 +307,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->start_ms = now;
 	e->by_slot[slot] = s;
 	e->n_sessions++;
-	list_push(&f->sessions, &s->link);
-
+	call_join(s);
 	data_head(s);
 
 	row_write_begin(s->row);

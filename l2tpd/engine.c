@@ -367,11 +367,11 @@ void engine_main(void)
 
 	child_confine(CHILD_USER);
 	list_init(&e.flows);
-	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
-		list_init(&e.by_lineage[i]);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
+		list_init(&e.by_lineage[i]);
 		list_init(&e.by_ip[i]);
 		list_init(&e.by_net[i]);
+		list_init(&e.by_call[i]);
 	}
 	plain_init(&e);
 	rng_init(&seed);

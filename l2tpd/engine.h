@@ -133,6 +133,7 @@ struct sess_out {
 /* One PPP link over one L2TP session. */
 struct sess {
 	struct list link;		/* in flow.sessions */
+	struct list by_call;		/* in engine.by_call[] */
 	struct flow *flow;
 	struct sid sid;
 	uint16_t tunnel_id, session_id;	/* ours */
@@ -236,6 +237,7 @@ struct engine {
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
 	struct list by_net[ENGINE_BUCKETS];	/* those with a network, by its first address … */
 	unsigned n_net[32];		/* … so many with a prefix of this length */
+	struct list by_call[ENGINE_BUCKETS];	/* all sessions, by their ids */
 	uint32_t next_slot, next_gen;
 	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
 	struct turns out_turns;		/* sessions with something to send */
@@ -404,6 +406,9 @@ void call_addr(struct engine *, const struct msg_addr *);
 void call_kill(struct engine *, const struct msg_session *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);
+/* The session of the flow with these ids of ours, or NULL: another flow's is never found. */
 struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
+/* From now on call_find() finds it. Its flow and its ids are set. */
+void call_join(struct sess *);
 
 #endif

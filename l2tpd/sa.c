@@ -349,10 +349,13 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 	static const uint8_t encs[] = {
 		[ESP_ENC_AES_CBC_128] = ESP_AES_CBC_128, [ESP_ENC_AES_CBC_256] = ESP_AES_CBC_256,
 		[ESP_ENC_AES_GCM_128] = ESP_AES_GCM_128, [ESP_ENC_AES_GCM_256] = ESP_AES_GCM_256,
+		[ESP_ENC_3DES_CBC] = ESP_3DES_CBC,
 	};
 	static const uint8_t auths[] = {
 		[ESP_AUTH_NONE] = ESP_AUTH_IN_ENC, [ESP_AUTH_HMAC_SHA1_96] = ESP_HMAC_SHA1_96,
 		[ESP_AUTH_HMAC_SHA2_256_128] = ESP_HMAC_SHA2_256_128,
+		[ESP_AUTH_HMAC_SHA2_384_192] = ESP_HMAC_SHA2_384_192,
+		[ESP_AUTH_HMAC_SHA2_512_256] = ESP_HMAC_SHA2_512_256,
 	};
 	struct esp_keys keys = {
 		.enc = encs[m->enc], .auth = auths[m->auth],

@@ -39,7 +39,7 @@ static void one(struct ike *k, struct rd r, uint64_t now)
 		buf[26] = (uint8_t)(n >> 8);
 		buf[27] = (uint8_t)n;
 		memcpy(iv, buf[18] == 2 ? k->iv : k->qm_iv, sizeof(iv));
-		if (!dial_cbc(true, k->key, k->enc_len, iv, buf + HDR, n - HDR))
+		if (!dial_cbc(true, k->cipher, k->key, iv, buf + HDR, n - HDR))
 			return;
 	}
 	ike_out_init(&out);
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (state > IKE_MM1) {
 		k.state = state;
 		k.hash = data[0] & 0x80 ? DIAL_SHA256 : DIAL_SHA1;
-		k.enc_len = 16;
+		k.cipher = DIAL_AES128;
 		k.mid = 0x01020304;
 		memset(k.cky_r, 9, sizeof(k.cky_r));
 		k.group = data[0] & 0x40 ? DIAL_ECP256 : DIAL_MODP2048;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ESP as an attacker sees it.  Byte 0: the suite (bits 0-1, and bit 4 for AES-GCM),
- * what is done (bits 2-3), the crypto backend (bits 5-7; OpenSSL for one that is not
+ * ESP as an attacker sees it.  Byte 0: the suite (bits 0-1 and 4), what is done (bits 2-3), the crypto backend (bits 5-7; OpenSSL for one that is not
  * there), then for
  *   0  the rest is one packet, opened as it is;
  *   1  the rest is what stands inside the encryption, under a right ICV: the
@@ -24,24 +23,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MUST(x) do { if (!(x)) abort(); } while (0)
 
-enum { AEAD = 0x10 };
+enum { MORE = 0x10 };
 
 static struct esp_sa *sa_new(unsigned suite, bool inbound)
 {
-	static const uint8_t key[36] = "what is well known to everybody";
+	static const uint8_t key[64] = "what is well known to everybody";
+	static const struct {
+		uint8_t enc, auth, enc_len, auth_len;
+	} suites[] = {
+		{ ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 20 }, { ESP_AES_CBC_256, ESP_HMAC_SHA1_96, 32, 20 },
+		{ ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 }, { ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32 },
+		{ ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 }, { ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
+		{ ESP_3DES_CBC, ESP_HMAC_SHA2_384_192, 24, 48 }, { ESP_AES_CBC_256, ESP_HMAC_SHA2_512_256, 32, 64 },
+	};
+	unsigned i = (suite & 3) | (suite & MORE ? 4 : 0);
 	struct esp_keys k = {
-		.enc = suite & 1 ? ESP_AES_CBC_256 : ESP_AES_CBC_128, .enc_len = suite & 1 ? 32 : 16,
-		.auth = suite & 2 ? ESP_HMAC_SHA2_256_128 : ESP_HMAC_SHA1_96, .auth_len = suite & 2 ? 32 : 20,
-		.enc_key = key, .auth_key = key,
+		.enc = suites[i].enc, .auth = suites[i].auth, .enc_len = suites[i].enc_len,
+		.auth_len = suites[i].auth_len, .enc_key = key, .auth_key = key,
 	};
 	struct esp_sa *sa = NULL;
 
-	if (suite & AEAD) {
-		k.enc = suite & 1 ? ESP_AES_GCM_256 : ESP_AES_GCM_128;
-		k.enc_len += 4;
-		k.auth = ESP_AUTH_IN_ENC;
-		k.auth_len = 0;
-	}
 	MUST(esp_sa_new(0x04000100, &k, inbound, &sa) == 0);
 	return sa;
 }
@@ -91,8 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(ready = esp_init());
 	if (!crypto_force((enum esp_backend_id)(how >> 5)))
 		MUST(crypto_force(BACKEND_OPENSSL));
-	in = sa_new(how & (3 | AEAD), true);
-	out = sa_new(how & (3 | AEAD), false);
+	in = sa_new(how & (3 | MORE), true);
+	out = sa_new(how & (3 | MORE), false);
 	if ((how >> 2 & 3) == 0) {
 		p.len = r.n;
 		p.p = malloc(r.n ? r.n : 1);

@@ -77,13 +77,13 @@ transferred()
 		/Input Bytes|Output Bytes/ { if ($4 > 20e6) n++ } END { exit n != 2 }' <<<"$(ctl session all username "$2")"
 }
 
-# cipher GUEST HASH ICV-BITS KEY-BITS: what its kernel's SAs have, both ways.
+# cipher GUEST HASH ICV-BITS KEY-BITS [CIPHER]: what its kernel's SAs have, both ways.
 cipher()
 {
-	check_eq "$1: ESP is AES-CBC-$4 with HMAC-$2-$3" "2 2" "$(guest_run "$1" 'ip xfrm state' |
-		awk -v a="hmac($2)" -v t="$3" -v k="$4" '
+	check_eq "$1: ESP is ${5:-aes} with $4 bits and HMAC-$2-$3" "2 2" "$(guest_run "$1" 'ip xfrm state' |
+		awk -v a="hmac($2)" -v t="$3" -v k="$4" -v c="cbc(${5:-aes})" '
 			$1 == "auth-trunc" && $2 == a && $NF == t { n++ }
-			$1 == "enc" && $2 == "cbc(aes)" && (length($3) - 2) * 4 == k { m++ }
+			$1 == "enc" && $2 == c && (length($3) - 2) * 4 == k { m++ }
 			END { print n + 0, m + 0 }')"
 }
 
@@ -146,16 +146,22 @@ two=$(held)
 check "nat2 hangs up" vpn_down nat2
 check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
 check "bob is not disturbed" guest_run nat1 "ping -c 2 -i 0.2 -W 5 $INSIDE"
-for suite in aes256gcm16 aes128gcm16 aes128-sha256; do
+sed -i '1i set proposals legacy' "$server_run/conf"
+check "3DES is let in" ctl reload >/dev/null
+for suite in aes256gcm16 aes128gcm16 aes128-sha256 aes128-sha384 aes256-sha512 3des-sha1; do
 	check "nat2 takes another of our ESP suites, $suite" vpn_reconf nat2 "$OUTER" "$PSK" carol \
 		"$(password_of carol)" aes256-sha1-modp2048 $suite
 	check "it can come back" vpn_up nat2 && note "nat2 again: IKE $(vpn_get nat2 ike_ms) ms, L2TP+PPP $(vpn_get nat2 ppp_ms) ms"
 	case $suite in
 	aes256gcm16) aead nat2 256 ;;
 	aes128gcm16) aead nat2 128 ;;
+	aes128-sha384) cipher nat2 sha384 192 128 ;;
+	aes256-sha512) cipher nat2 sha512 256 256 ;;
+	3des-sha1) cipher nat2 sha1 96 192 des3_ede ;;
 	*) cipher nat2 sha256 128 128 ;;
 	esac
-	check "and works" guest_run nat2 "ping -c 2 -i 0.2 -W 5 $INSIDE"
+	check "and works, for packets of any length" guest_run nat2 "for n in 0 1 7 8 15 16 1300; do
+		ping -c 1 -s \$n -W 5 $INSIDE || exit 1; done"
 	check "the same is held as before" wait_for held_is "$two" || note "now: $(held), then: $two"
 	if [ $suite = aes256gcm16 ]; then
 		transfer nat2

@@ -138,7 +138,7 @@ check "mallory: strongSwan and xl2tpd run" vpn_start mallory $OUTER "not the key
 check "a wrong PSK: no connection" not guest_run mallory 'timeout 5 ipsec up vpn'
 check_eq "a wrong PSK: no SA" "$spis" "$(counter ike_sa_add)"
 check_eq "a wrong PSK: counted once" $((mismatch + 1)) "$(counter ike_psk_mismatch)"
-check_eq "a wrong PSK: one line" 1 "$(grep -c "main mode from $MALLORY failed: PSK mismatch?" "$rig_dir/culvertd.log")"
+check_eq "a wrong PSK: one line" 1 "$(grep -c "main mode from $MALLORY failed: wrong pre-shared key?" "$rig_dir/culvertd.log")"
 
 # What a hang-up leaves in xl2tpd and charon is none of this test's business: each try begins anew.
 anew="pkill -x xl2tpd

@@ -227,7 +227,7 @@ guest_run bob 'printf "%%any 192.0.2.1 : PSK \"wrong\"\n" >/etc/ipsec.secrets; i
 adds=$(count SA_ADD)
 check "a wrong PSK: no connection" not guest_run bob 'timeout 8 ipsec up vpn'
 check_eq "no SA" "$adds" "$(count SA_ADD)"
-check_eq "one line in the log" 1 "$(count 'main mode from 192.0.2.10 failed: PSK mismatch\?')"
+check_eq "one line in the log" 1 "$(count 'main mode from 192.0.2.10 failed: wrong pre-shared key\?')"
 check_eq "counted once" $((before + 1)) "$(stat_of ike_psk_mismatch)"
 guest_run bob 'ipsec down vpn' >/dev/null
 

@@ -33,6 +33,7 @@ plain_conf()
 	tunnel BIG protocol l2tp {
 		l2tp-require-ipsec no
 		listen on $BIG_OUTER port 1702
+		l2tp-data-use-seq yes
 		listen on $OUTER6
 		mru 1500
 	}
@@ -45,6 +46,7 @@ plain_conf()
 		l2tp-require-ipsec no
 		listen on $SECRET_OUTER
 		l2tp-secret "tunnel-secret-1"
+		l2tp-hide-avps yes
 	}
 	bind tunnel from BIG authenticated by LOCAL to pppx0
 	bind tunnel from MPPE authenticated by LOCAL to pppx0
@@ -202,8 +204,16 @@ row "mru 576, one control message at a time" MRU=576 LAC='tunnel rws = 1'
 row "mru 1280, by user space, with lengths" MRU=1280 GLOBAL='force userspace = yes' LAC='length bit = yes'
 row "MPPE required" SERVER=$MPPE_OUTER PPP=$'require-mppe-128'
 row "a tunnel secret" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC='challenge = yes'
-row "a tunnel secret, AVPs that xl2tpd hides" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC=$'challenge = yes\nhidden bit = yes'
-row "mru 1500, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
+row "a tunnel secret, AVPs hidden both ways" SERVER=$SECRET_OUTER SECRET=tunnel-secret-1 LAC=$'challenge = yes\nhidden bit = yes'
+
+numbered()
+{
+	check "the client's kernel numbers what it sends, as the server does" guest_run lac 'grep -q /S/ /proc/net/pppol2tp'
+}
+
+during=numbered
+row "mru 1500, numbered data, at another port" MRU=1500 SERVER=$BIG_OUTER:1702
+during=
 
 # --- a bad wire: 20 % lost, 5 % doubled and late ---
 
@@ -261,6 +271,19 @@ got()
 
 check "60 behind one address, all at once" dial crowd -n 60 --ping 100 --hold 1 --max-outage 1000
 check_eq "none lost a ping" 0 "$(got crowd pings_lost)"
+ip -n "$(nsname nat)" addr add 2001:db8::2/64 dev wan0 nodad
+start_ns nat relay python3 "$top/tests/relay6.py" 1799 $OUTER6 1701
+relay_pid=$started
+wait_for eval '[ -n "$(ns nat ss -Hlun sport = :1799)" ]'
+dial_by6()
+{
+	ns nat "$build/culvert-dial" -s 127.0.0.1 --port 1799 --no-ipsec -u alice -p "@$rig_dir/password" -n 5 --ping 20 \
+		--hold 3 --time >"$rig_dir/six.dial" 2>&1 &
+	wait_for eval '[ "$(ctl session all | grep -c "Tunnel From .* \[2001:db8::2\]:[0-9]")" = 5 ]' && wait $!
+}
+check "five whose server is reached by IPv6, listed with their addresses" dial_by6
+check_eq "none lost a ping" 0 "$(got six pings_lost)"
+rig_kill TERM "$relay_pid"
 # At such a rate one in a hundred logins gives up by the protocols' own timers.
 dial wire -n 30 --ping 300 --hold 10 --loss 20 --dup 5 --reorder 5 --timeout 60
 check "20 % loss, 5 % twice, 5 % late: 30 come up within a minute" test "$(got wire up)" -ge 27

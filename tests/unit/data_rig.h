@@ -155,7 +155,7 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	s->ppp = (struct ppp){ .conf = &rig.ppp, .up = true, .phase = PPP_NETWORK, .peer_mru = RIG_MTU };
 	data_head(s);
 	rig_head(c->head, s);
-	list_push(&f->sessions, &s->link);
+	call_join(s);
 	c->sess = s;
 	if (shared) {
 		data_shared_join(s, &rig.e.shared[0]);
@@ -180,6 +180,7 @@ static inline void rig_make(bool shared, unsigned auth)
 		list_init(&e->by_lineage[i]);
 		list_init(&e->by_ip[i]);
 		list_init(&e->by_net[i]);
+		list_init(&e->by_call[i]);
 	}
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
@@ -219,6 +220,7 @@ static inline void rig_free(void)
 
 		data_tun_close(c->sess);
 		list_del(&c->sess->link);
+		list_del(&c->sess->by_call);
 		free(c->sess);
 		flow_end(e, &f->lineage);
 		esp_sa_free(c->in);

@@ -5,7 +5,8 @@
 Shares nothing with esp/: AES is written out below from FIPS 197 (and checked
 against its appendix C), GCM from NIST SP 800-38D (checked against two packets of
 draft-mcgrew-gcm-test-01, which are among the rows, too), HMAC from RFC 2104, the
-SHAs are the ones inside the interpreter, not OpenSSL's.
+SHAs are the ones inside the interpreter, not OpenSSL's, DES from FIPS 46-3
+(checked against a worked example that is everywhere).
 python3 esp_kat.py > esp_kat.h
 """
 import struct
@@ -13,8 +14,9 @@ import struct
 import _sha1
 try:
     from _sha256 import sha256
+    from _sha512 import sha384, sha512
 except ImportError:
-    from _sha2 import sha256
+    from _sha2 import sha256, sha384, sha512
 
 
 def xtime(a):
@@ -73,16 +75,75 @@ def aes(key, block):
     return bytes(s)
 
 
-def cbc(key, iv, data):
-    out = b""
-    for i in range(0, len(data), 16):
-        iv = aes(key, [a ^ b for a, b in zip(data[i:i + 16], iv)])
+def perm(x, bits, table):
+    r = 0
+    for t in table:
+        r = r << 1 | x >> (bits - t) & 1
+    return r
+
+
+# FIPS 46-3; tables that follow a rule are made by it.
+IP = [58 - 8 * (i % 8) + 2 * (i // 8) - 9 * (i // 32) for i in range(64)]
+FP = [IP.index(i + 1) + 1 for i in range(64)]
+EXP = [(4 * (i // 6) + i % 6 - 1) % 32 + 1 for i in range(48)]
+P = [16, 7, 20, 21, 29, 12, 28, 17, 1, 15, 23, 26, 5, 18, 31, 10, 2, 8, 24, 14, 32, 27, 3, 9, 19, 13, 30, 6, 22, 11, 4, 25]
+PC1 = [57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 10, 2, 59, 51, 43, 35, 27, 19, 11, 3, 60, 52, 44, 36,
+       63, 55, 47, 39, 31, 23, 15, 7, 62, 54, 46, 38, 30, 22, 14, 6, 61, 53, 45, 37, 29, 21, 13, 5, 28, 20, 12, 4]
+PC2 = [14, 17, 11, 24, 1, 5, 3, 28, 15, 6, 21, 10, 23, 19, 12, 4, 26, 8, 16, 7, 27, 20, 13, 2,
+       41, 52, 31, 37, 47, 55, 30, 40, 51, 45, 33, 48, 44, 49, 39, 56, 34, 53, 46, 42, 50, 36, 29, 32]
+# A digit for each value; a box has four rows.
+DES_SBOX = [[int(d, 16) for d in w.replace(" ", "")] for w in (
+    "e4d12fb83a6c5907 0f74e2d1a6cb9538 41e8d62bfc973a50 fc8249175b3ea06d",
+    "f18e6b34972dc05a 3d47f28ec01a69b5 0e7ba4d158c6932f d8a13f42b67c05e9",
+    "a09e63f51dc7b428 d709346a285ecbf1 d6498f30b12c5ae7 1ad069874fe3b52c",
+    "7de3069a1285bc4f d8b56f03472c1ae9 a690cb7df13e5284 3f06a1d8945bc72e",
+    "2c417ab6853fd0e9 eb2c47d150fa3986 421bad78f9c5630e b8c71e2d6f09a453",
+    "c1af92680d34e75b af427c9561de0b38 9ef528c3704a1db6 432c95fabe17608d",
+    "4b2ef08d3c975a61 d0b7491ae35c2f86 14bdc37eaf680592 6bd814a7950fe23c",
+    "d2846fb1a93e50c7 1fd8a374c56b0e92 7b419ce206adf358 21e74a8dfc90356b")]
+
+
+def des_keys(key):
+    cd, ret = perm(int.from_bytes(key, "big"), 64, PC1), []
+    c, d = cd >> 28, cd & 0xfffffff
+    for i in range(16):
+        n = 1 if i in (0, 1, 8, 15) else 2
+        c, d = [(x << n | x >> (28 - n)) & 0xfffffff for x in (c, d)]
+        ret.append(perm(c << 28 | d, 56, PC2))
+    return ret
+
+
+def des(keys, block):
+    x = perm(int.from_bytes(block, "big"), 64, IP)
+    left, right = x >> 32, x & 0xffffffff
+    for k in keys:
+        e, out = perm(right, 32, EXP) ^ k, 0
+        for i in range(8):
+            six = e >> (42 - 6 * i) & 63
+            out = out << 4 | DES_SBOX[i][16 * (six >> 4 & 2 | six & 1) + (six >> 1 & 15)]
+        left, right = right, left ^ perm(out, 32, P)
+    return perm(right << 32 | left, 64, FP).to_bytes(8, "big")
+
+
+def des3(key, block):
+    a, b, c = [des_keys(key[i:i + 8]) for i in (0, 8, 16)]
+    return des(c, des(b[::-1], des(a, bytes(block))))
+
+
+assert all(sorted(s[i:i + 16]) == list(range(16)) for s in DES_SBOX for i in range(0, 64, 16))
+assert des(des_keys(bytes.fromhex("133457799bbcdff1")), bytes.fromhex("0123456789abcdef")).hex() == "85e813540f0ab405"
+
+
+def cbc(cipher, key, iv, data):
+    out, n = b"", len(iv)
+    for i in range(0, len(data), n):
+        iv = cipher(key, [a ^ b for a, b in zip(data[i:i + n], iv)])
         out += iv
     return out
 
 
 def hmac(h, key, data):
-    key = key.ljust(64, b"\0")
+    key = key.ljust(h().block_size, b"\0")
     return h(bytes(b ^ 0x5c for b in key) + h(bytes(b ^ 0x36 for b in key) + data).digest()).digest()
 
 
@@ -118,8 +179,10 @@ fips = bytes(0x11 * i for i in range(16))
 assert aes(bytes(range(16)), fips).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
 assert aes(bytes(range(32)), fips).hex() == "8ea2b7ca516745bfeafc49904b496089"
 
-AUTH = {"ESP_HMAC_SHA1_96": (_sha1.sha1, 20, 12), "ESP_HMAC_SHA2_256_128": (sha256, 32, 16)}
-ENC = {"ESP_AES_CBC_128": 16, "ESP_AES_CBC_256": 32}
+AUTH = {"ESP_HMAC_SHA1_96": (_sha1.sha1, 20, 12), "ESP_HMAC_SHA2_256_128": (sha256, 32, 16),
+        "ESP_HMAC_SHA2_384_192": (sha384, 48, 24), "ESP_HMAC_SHA2_512_256": (sha512, 64, 32)}
+# cipher, bytes of key and of a block
+ENC = {"ESP_AES_CBC_128": (aes, 16, 16), "ESP_AES_CBC_256": (aes, 32, 16), "ESP_3DES_CBC": (des3, 24, 8)}
 
 
 def monotonic(n):
@@ -171,17 +234,18 @@ def row_gcm(name, enc, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17):
 
 def row(name, enc, auth, seq, n, pad=None, padlen=None, verdict="ESP_OK", nxt=17):
     h, alen, icv = AUTH[auth]
-    ekey = bytes(0xe0 ^ 7 * i & 0xff for i in range(ENC[enc]))
+    cipher, elen, block = ENC[enc]
+    ekey = bytes(0xe0 ^ 7 * i & 0xff for i in range(elen))
     akey = bytes(0x1a + 5 * i & 0xff for i in range(alen))
-    iv = bytes((seq * 29 + 113 * i) & 0xff for i in range(16))
+    iv = bytes((seq * 29 + 113 * i) & 0xff for i in range(block))
     payload = bytes((i * 3 + n) & 0xff for i in range(n))
     if pad is None:
-        pad = monotonic(-(n + 2) % 16)
+        pad = monotonic(-(n + 2) % block)
     if padlen is None:
         padlen = len(pad)
     plain = payload + pad + bytes([padlen, nxt])
-    assert len(plain) % 16 == 0, name
-    pkt = struct.pack(">II", 0x04000100, seq) + iv + cbc(ekey, iv, plain)
+    assert len(plain) % block == 0, name
+    pkt = struct.pack(">II", 0x04000100, seq) + iv + cbc(cipher, ekey, iv, plain)
     pkt += hmac(h, akey, pkt)[:icv]
 
     put(name, enc, auth, seq, verdict, nxt, ekey, akey, payload, pkt)
@@ -206,6 +270,7 @@ E128, S1, S2 = "ESP_AES_CBC_128", "ESP_HMAC_SHA1_96", "ESP_HMAC_SHA2_256_128"
 row("dummy packet, RFC 4303 2.6", E128, S1, 9, 30, nxt=59)
 row("255 bytes of padding, RFC 4303 2.4 allows it", E128, S1, 10, 15, pad=monotonic(255))
 row("padding only", E128, S2, 11, 0, pad=monotonic(30))
+row("3DES, Pad Length 255 in 8 bytes", "ESP_3DES_CBC", S1, 19, 0, pad=monotonic(6), padlen=255, verdict="ESP_BAD_PAD")
 row("zero padding", E128, S1, 12, 4, pad=bytes(10), verdict="ESP_BAD_PAD")
 row("padding counts from 0", E128, S1, 13, 4, pad=bytes(range(10)), verdict="ESP_BAD_PAD")
 row("last padding byte wrong", E128, S2, 14, 4, pad=monotonic(9) + b"\x0b", verdict="ESP_BAD_PAD")

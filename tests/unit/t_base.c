@@ -215,7 +215,13 @@ static void t_sa_add(void **st)
 		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 32, 20, false },
 		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 16, 32, false },
 		{ ESP_ENC_NONE, ESP_AUTH_NONE, 0, 0, false }, { ESP_ENC_NONE, ESP_AUTH_HMAC_SHA1_96, 0, 20, false },
-		{ 5, ESP_AUTH_NONE, 36, 0, false }, { ESP_ENC_AES_CBC_128, 3, 16, 32, false },
+		{ ESP_ENC_3DES_CBC, ESP_AUTH_HMAC_SHA1_96, 24, 20, true },
+		{ ESP_ENC_3DES_CBC, ESP_AUTH_NONE, 24, 0, false },
+		{ ESP_ENC_3DES_CBC, ESP_AUTH_HMAC_SHA1_96, 16, 20, false },
+		{ ESP_ENC_AES_CBC_256, ESP_AUTH_HMAC_SHA2_384_192, 32, 48, true },
+		{ ESP_ENC_AES_CBC_256, ESP_AUTH_HMAC_SHA2_512_256, 32, 64, true },
+		{ ESP_ENC_AES_CBC_256, ESP_AUTH_HMAC_SHA2_512_256, 32, 48, false },
+		{ 6, ESP_AUTH_NONE, 36, 0, false }, { ESP_ENC_AES_CBC_128, 5, 16, 32, false },
 		{ 255, 255, 0, 0, false },
 	};
 	struct chan a, b;

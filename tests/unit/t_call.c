@@ -53,6 +53,7 @@ static int make(void **st)
 	/* The rig's own session is none of a call. */
 	data_tun_close(rig.client[0].sess);
 	list_del(&rig.client[0].sess->link);
+	list_del(&rig.client[0].sess->by_call);
 	ns = tid = 0;
 	now = 100000;
 	return 0;
@@ -61,7 +62,7 @@ static int make(void **st)
 static int unmake(void **st)
 {
 	call_close_all(f, "test", false);
-	list_push(&f->sessions, &rig.client[0].sess->link);
+	call_join(rig.client[0].sess);
 	rig_free();
 	return 0;
 }

@@ -28,7 +28,8 @@ struct bytes {
 /* The responder's side of one connection. */
 struct resp {
 	bool sha256, aes256, nat, wrong_psk;
-	enum dial_hash h;
+	enum dial_hash h;		/* what it takes; 0: as the first two say */
+	enum dial_cipher cipher;
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
@@ -36,9 +37,9 @@ struct resp {
 	size_t dl;			/* length of a DH value */
 	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
 	size_t qgxy_len;
-	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX], ni[64], nr[20], sa[256];
+	uint8_t gxi[DIAL_DH_MAX], gxr[DIAL_DH_MAX], ni[64], nr[20], sa[640];
 	size_t ni_len, sa_len;
-	uint8_t skeyid[32], d[32], a[32], e[32], key[64], iv[16], p1_iv[16];
+	uint8_t skeyid[DIAL_HASH_MAX], d[DIAL_HASH_MAX], a[DIAL_HASH_MAX], e[DIAL_HASH_MAX], key[2 * DIAL_HASH_MAX], iv[16], p1_iv[16];
 	uint32_t mid, spi_i;
 	uint8_t qni[64];
 	size_t qni_len;
@@ -159,10 +160,10 @@ static void put(struct w *w, uint8_t type, const void *p, size_t n)
 static void finish(struct w *w, struct resp *r, uint8_t *iv)
 {
 	if (iv) {
-		while ((w->w.len - HDR) % 16)
+		while ((w->w.len - HDR) % dial_block_len(r->cipher))
 			wr_u8(&w->w, 0);
 		w->m->p[19] = 1;
-		assert_true(dial_cbc(true, r->key, r->kl, iv, w->m->p + HDR, w->w.len - HDR));
+		assert_true(dial_cbc(true, r->cipher, r->key, iv, w->m->p + HDR, w->w.len - HDR));
 	}
 	assert_false(w->w.bad);
 	w->m->n = w->w.len;
@@ -181,6 +182,30 @@ static void nat_d(const struct resp *r, uint32_t ip, uint16_t port, uint8_t *out
 
 /* ---- the responder ---- */
 
+/* An attribute of a transform's body; 0: it is not there. A long one's value is its last 16 bits. */
+static uint16_t attr_of(struct rd t, uint16_t type)
+{
+	while (t.n) {
+		uint16_t this = rd_u16(&t), value = rd_u16(&t);
+
+		if (!(this & 0x8000)) {
+			assert_int_equal(value, 4);
+			rd_skip(&t, 2);
+			value = rd_u16(&t);
+		}
+		assert_false(t.bad);
+		if ((this & 0x7fff) == type)
+			return value;
+	}
+	return 0;
+}
+
+/* Of RFC 2409 Appendix A; bits of key, where they are said. */
+static const struct {
+	uint16_t enc, bits;
+} wire_cipher[] = { { 0, 0 }, { 7, 128 }, { 7, 192 }, { 7, 256 }, { 5, 0 } };
+static const uint16_t wire_hash[] = { 0, 2, 4, 5, 6, 1 };
+
 /* The offers start with AES-256 and SHA-256; the one that the case wants is answered as it stands. */
 static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 {
@@ -195,24 +220,25 @@ static struct bytes mm2(struct pair *p, const struct bytes *mm1)
 	memset(r->cky_r, 0x55, 8);
 	memcpy(r->sa, sa.p, sa.n);
 	r->sa_len = sa.n;
-	r->h = r->sha256 ? DIAL_SHA256 : DIAL_SHA1;
+	if (!r->h)
+		r->h = r->sha256 ? DIAL_SHA256 : DIAL_SHA1;
+	if (!r->cipher)
+		r->cipher = r->aes256 ? DIAL_AES256 : DIAL_AES128;
 	r->hl = dial_hash_len(r->h);
-	r->kl = r->aes256 ? 32 : 16;
+	r->kl = dial_key_len(r->cipher);
 	rd_skip(&at, 8 + 8);
 	while (at.n) {
 		struct rd t = at, whole;
 		uint16_t len;
-		const uint8_t *bits, *hash;
 
 		rd_skip(&t, 2);
 		len = rd_u16(&t);
 		whole = rd_sub(&at, len);
 		assert_false(whole.bad);
-		bits = whole.p + 8 + 4;
-		hash = whole.p + 8 + 8;
-		assert_int_equal(bits[1], 14);
-		assert_int_equal(hash[1], 2);
-		if (((bits[2] << 8 | bits[3]) == 256) != r->aes256 || (hash[3] == 4) != r->sha256)
+		t = whole;
+		rd_skip(&t, 8);
+		if (attr_of(t, 1) != wire_cipher[r->cipher].enc || attr_of(t, 14) != wire_cipher[r->cipher].bits ||
+		    attr_of(t, 2) != wire_hash[r->h])
 			continue;
 		wr_u32(&b, 1);
 		wr_u32(&b, 1);
@@ -236,7 +262,7 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	struct resp *r = &p->r;
 	struct rd ke = want(mm3, 4, 0), ni = want(mm3, 10, 0);
 	struct bytes m = { 0 };
-	uint8_t gxy[DIAL_DH_MAX], hash[32];
+	uint8_t gxy[DIAL_DH_MAX], hash[DIAL_HASH_MAX];
 	size_t shared;
 	const char *psk = r->wrong_psk ? "another" : "the secret";
 	struct w w;
@@ -256,7 +282,7 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	assert_non_null(r->dh);
 	memcpy(r->gxr, dial_dh_public(r->dh), r->dl);
 	shared = dial_dh_shared(r->dh, r->gxi, gxy);
-	assert_int_equal(shared, p->ike.group == DIAL_ECP256 ? 32 : r->dl);
+	assert_int_equal(shared, p->ike.group == DIAL_ECP256 || p->ike.group == DIAL_ECP384 ? r->dl / 2 : r->dl);
 	hmac(r, (const uint8_t *)psk, strlen(psk), (struct rd[]){ R(r->ni, r->ni_len), R(r->nr, 20) }, 2, r->skeyid);
 	PRF(r, r->skeyid, r->d, R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\0", 1));
 	PRF(r, r->skeyid, r->a, R(r->d, r->hl), R(gxy, shared), R(r->cky_i, 8), R(r->cky_r, 8), R("\1", 1));
@@ -284,7 +310,7 @@ static struct bytes decrypt(struct resp *r, const struct bytes *m, uint8_t *iv)
 	struct bytes b = *m;
 
 	assert_int_equal(b.p[19], 1);
-	assert_true(dial_cbc(false, r->key, r->kl, iv, b.p + HDR, b.n - HDR));
+	assert_true(dial_cbc(false, r->cipher, r->key, iv, b.p + HDR, b.n - HDR));
 	return b;
 }
 
@@ -294,7 +320,7 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
 	struct rd id = want(&plain, 5, 0);
 	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
-	uint8_t hash[32];
+	uint8_t hash[DIAL_HASH_MAX];
 	struct w w;
 
 	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
@@ -321,9 +347,9 @@ static uint32_t mid_of(const struct bytes *m)
 
 static void phase2_iv(struct resp *r, uint32_t mid, uint8_t *iv)
 {
-	uint8_t be[4] = { (uint8_t)(mid >> 24), (uint8_t)(mid >> 16), (uint8_t)(mid >> 8), (uint8_t)mid }, hash[32];
+	uint8_t be[4] = { (uint8_t)(mid >> 24), (uint8_t)(mid >> 16), (uint8_t)(mid >> 8), (uint8_t)mid }, hash[DIAL_HASH_MAX];
 
-	assert_true(dial_hash(r->h, (struct rd[]){ R(r->p1_iv, 16), R(be, 4) }, 2, hash));
+	assert_true(dial_hash(r->h, (struct rd[]){ R(r->p1_iv, dial_block_len(r->cipher)), R(be, 4) }, 2, hash));
 	memcpy(iv, hash, 16);
 }
 
@@ -357,7 +383,7 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	struct resp *r = &p->r;
 	struct bytes plain, m = { 0 };
 	struct rd sa, ni, t;
-	uint8_t be[4], hash[32], body[64];
+	uint8_t be[4], hash[DIAL_HASH_MAX], body[64];
 	struct wr b = wr_of(body, sizeof(body)), mid = wr_of(be, 4);
 	static const uint8_t spi[4] = { 0xaa, 0xbb, 0xcc, 0xdd };
 	struct w w;
@@ -420,7 +446,7 @@ static struct bytes inform(struct pair *p, uint8_t type, const void *body, size_
 {
 	struct resp *r = &p->r;
 	struct bytes m = { 0 };
-	uint8_t iv[16], hash[32] = { 0 };
+	uint8_t iv[16], hash[DIAL_HASH_MAX] = { 0 };
 	struct w w;
 	size_t at;
 
@@ -516,7 +542,7 @@ static void t_connect(void **st)
 
 	for (unsigned i = 0; i < 4 * N_ELEMENTS(groups); i++) {
 		struct ike_conf conf = conf_usual;
-		uint8_t k1[32], k2[32], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[96] = { 0 };
+		uint8_t k1[DIAL_HASH_MAX], k2[DIAL_HASH_MAX], head[5] = { 3, 0xaa, 0xbb, 0xcc, 0xdd }, mat[128] = { 0 };
 		struct bytes qm3, plain;
 		struct pair p;
 		struct resp *r = &p.r;
@@ -563,15 +589,19 @@ static void t_suites(void **st)
 {
 	static const struct {
 		const char *main;
-		bool aes256, sha256;
+		enum dial_cipher cipher;
+		enum dial_hash hash;
 		enum dial_group group;
 	} mains[] = {
-		{ "aes256-sha256-modp2048", true, true, DIAL_MODP2048 },
-		{ "aes128-sha256-modp1024", false, true, DIAL_MODP1024 },
-		{ "aes256-sha1-ecp256", true, false, DIAL_ECP256 },
-		{ "aes128-sha1-modp2048", false, false, DIAL_MODP2048 },
-		{ "aes256-sha1-modp1024", true, false, DIAL_MODP1024 },
-		{ "aes128-sha256-ecp256", false, true, DIAL_ECP256 },
+		{ "aes256-sha256-modp2048", DIAL_AES256, DIAL_SHA256, DIAL_MODP2048 },
+		{ "aes128-sha256-modp1024", DIAL_AES128, DIAL_SHA256, DIAL_MODP1024 },
+		{ "aes256-sha1-ecp256", DIAL_AES256, DIAL_SHA1, DIAL_ECP256 },
+		{ "aes128-sha1-modp2048", DIAL_AES128, DIAL_SHA1, DIAL_MODP2048 },
+		{ "aes256-sha384-ecp384", DIAL_AES256, DIAL_SHA384, DIAL_ECP384 },
+		{ "aes192-sha512-modp1536", DIAL_AES192, DIAL_SHA512, DIAL_MODP1536 },
+		{ "3des-sha1-modp1024", DIAL_3DES, DIAL_SHA1, DIAL_MODP1024 },
+		{ "3des-md5-modp1536", DIAL_3DES, DIAL_MD5, DIAL_MODP1536 },
+		{ "aes256-md5-ecp256", DIAL_AES256, DIAL_MD5, DIAL_ECP256 },
 	};
 	static const struct {
 		const char *quick;
@@ -583,6 +613,9 @@ static void t_suites(void **st)
 		{ "aes128-sha256", ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 32 },
 		{ "aes256gcm16", ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0 },
 		{ "aes128gcm16", ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0 },
+		{ "aes256-sha384", ESP_AES_CBC_256, ESP_HMAC_SHA2_384_192, 32, 48 },
+		{ "aes128-sha512", ESP_AES_CBC_128, ESP_HMAC_SHA2_512_256, 16, 64 },
+		{ "3des-sha1", ESP_3DES_CBC, ESP_HMAC_SHA1_96, 24, 20 },
 	};
 	static const char *const wrong_quick[] = { "", "aes256", "sha1", "aes256gcm16-sha1", "aes256gcm", "aes256-" };
 	static const char *const wrong[] = {
@@ -596,18 +629,23 @@ static void t_suites(void **st)
 		struct ike_conf conf = conf_usual;
 		struct dial_dh *dh = dial_dh_new(mains[i].group);
 
-		assert_true(ike_main_suite_parse(mains[i].main, &conf.main));
-		assert_true(ike_quick_suite_parse(quicks[q].quick, &conf.quick));
+		assert_true(ike_main_offers_parse(mains[i].main, &conf.main));
+		assert_true(ike_quick_offers_parse(quicks[q].quick, &conf.quick));
+		conf.manner = (uint8_t)(q % 3);
 		assert_int_equal(ike_group_parse(strrchr(mains[i].main, '-') + 1), mains[i].group);
 		for (unsigned reuse = 0; reuse < 3; reuse++) {
 			struct pair p;
 
 			conf.dh = reuse ? dh : NULL;
-			pair_init_with(&p, &conf, mains[i].sha256, mains[i].aes256);
+			pair_init_with(&p, &conf, false, false);
+			p.r.h = mains[i].hash;
+			p.r.cipher = mains[i].cipher;
 			drive(&p, IKE_UP);
 			assert_int_equal(p.ike.group, mains[i].group);
-			assert_int_equal(p.ike.enc_len, mains[i].aes256 ? 32 : 16);
-			assert_int_equal(p.ike.hash, mains[i].sha256 ? DIAL_SHA256 : DIAL_SHA1);
+			assert_string_equal(p.ike.main_text, mains[i].main);
+			assert_string_equal(p.ike.quick_text, quicks[q].quick);
+			assert_int_equal(p.ike.cipher, mains[i].cipher);
+			assert_int_equal(p.ike.hash, mains[i].hash);
 			assert_int_equal(p.ike.child.enc, quicks[q].enc);
 			assert_int_equal(p.ike.child.auth, quicks[q].auth);
 			assert_int_equal(p.ike.child.enc_len, quicks[q].enc_len);
@@ -618,32 +656,93 @@ static void t_suites(void **st)
 		dial_dh_free(dh);
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(wrong); i++) {
-		struct ike_main_suite m;
-		struct ike_quick_suite q;
+		struct ike_main_offers m;
+		struct ike_quick_offers q;
 
-		assert_false(ike_main_suite_parse(wrong[i], &m));
+		assert_false(ike_main_offers_parse(wrong[i], &m));
 		if (strcmp(wrong[i], "aes256-sha1") && strcmp(wrong[i], "aes256gcm16"))
-			assert_false(ike_quick_suite_parse(wrong[i], &q));
+			assert_false(ike_quick_offers_parse(wrong[i], &q));
 		assert_int_equal(ike_group_parse(wrong[i]), 0);
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(wrong_quick); i++) {
-		struct ike_quick_suite q;
+		struct ike_quick_offers q;
 
-		assert_false(ike_quick_suite_parse(wrong_quick[i], &q));
+		assert_false(ike_quick_offers_parse(wrong_quick[i], &q));
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(quicks); i++) {
-		struct ike_quick_suite q;
+		struct ike_quick_offers q;
 		char buf[32];
 
 		snprintf(buf, sizeof(buf), "%s-", quicks[i].quick);
-		assert_false(ike_quick_suite_parse(buf, &q));
+		assert_false(ike_quick_offers_parse(buf, &q));
 	}
+}
+
+/* A list goes out as it was given, in the manner of a client. */
+static void t_lists(void **st)
+{
+	static const char apple[] = "aes256-sha256-modp2048,aes256-sha1-modp2048,aes256-md5-modp2048,"
+		"aes256-sha512-modp2048,aes256-sha256-modp1536,aes256-sha1-modp1536,aes256-md5-modp1536,"
+		"aes256-sha256-modp1024,aes256-sha1-modp1024,aes256-md5-modp1024,aes128-sha1-modp1024,"
+		"aes128-md5-modp1024,3des-sha1-modp1024,3des-md5-modp1024";
+	static const uint8_t second[] = {	/* SA as racoon writes it: lifetime, AES-256, key, SHA-1, group 14 */
+		3, 0, 0, 40, 2, 1, 0, 0, 0x80, 11, 0, 1, 0, 12, 0, 4, 0, 0, 0x70, 0x80, 0x80, 1, 0, 7, 0x80, 14, 1, 0,
+		0x80, 3, 0, 1, 0x80, 2, 0, 2, 0x80, 4, 0, 14,
+	};
+	static const uint8_t last[] = {		/* no key length with 3DES */
+		0, 0, 0, 36, 14, 1, 0, 0, 0x80, 11, 0, 1, 0, 12, 0, 4, 0, 0, 0x70, 0x80, 0x80, 1, 0, 5,
+		0x80, 3, 0, 1, 0x80, 2, 0, 1, 0x80, 4, 0, 2,
+	};
+	static const uint8_t windows[] = {	/* the second of three proposals, and its transform */
+		2, 0, 0, 56, 2, 3, 4, 1, 0, 0, 0, 0, 0, 0, 0, 44, 1, 12, 0, 0, 0x80, 4, 0, 4, 0x80, 6, 0, 128, 0x80, 5, 0, 2,
+		0x80, 1, 0, 1, 0, 2, 0, 4, 0, 0, 14, 16, 0x80, 1, 0, 2, 0, 2, 0, 4, 0, 3, 0xd0, 0x90,
+	};
+	struct ike_conf conf = conf_usual;
+	struct bytes m, plain;
+	struct ike_main_offers many;
+	struct pair p;
+	struct rd sa;
+	uint8_t iv[16];
+	char text[400];
+
+	assert_true(ike_main_offers_parse(apple, &conf.main));
+	assert_int_equal(conf.main.n, 14);
+	conf.manner = IKE_MANNER_RACOON;
+	pair_init_with(&p, &conf, false, false);
+	m = sent(&p, 0);
+	sa = want(&m, 1, 0);
+	assert_int_equal(sa.n, 8 + 8 + 12 * 40 + 2 * 36);
+	assert_int_equal(sa.p[15], 14);
+	assert_memory_equal(sa.p + 16 + 40, second, sizeof(second));
+	assert_memory_equal(sa.p + sa.n - 36, last, sizeof(last));
+	pair_free(&p);
+	snprintf(text, sizeof(text), "%s,3des-md5-modp1024", apple);
+	assert_true(ike_main_offers_parse(text, &many));
+	snprintf(text, sizeof(text), "%s,3des-md5-modp1024,3des-md5-modp1024", apple);
+	assert_false(ike_main_offers_parse(text, &many));
+	assert_false(ike_main_offers_parse("aes256-sha1-modp2048,", &many));
+
+	conf = conf_usual;
+	conf.manner = IKE_MANNER_WINDOWS;
+	assert_true(ike_quick_offers_parse("aes256-sha1,aes128-sha1,3des-sha1", &conf.quick));
+	pair_init_with(&p, &conf, false, true);
+	drive(&p, IKE_QM1);
+	m = sent(&p, 0);
+	phase2_iv(&p.r, mid_of(&m), iv);
+	plain = decrypt(&p.r, &m, iv);
+	sa = want(&plain, 1, 0);
+	assert_int_equal(sa.n, 8 + 2 * 56 + 52);
+	assert_memory_equal(sa.p + 8 + 56, windows, 8);
+	assert_memory_equal(sa.p + 8 + 56 + 12, windows + 12, sizeof(windows) - 12);
+	pair_free(&p);
 }
 
 /* A value that is none of the group gives no secret. */
 static void t_bad_dh(void **st)
 {
-	static const enum dial_group groups[] = { DIAL_MODP1024, DIAL_MODP2048, DIAL_ECP256 };
+	static const enum dial_group groups[] = {
+		DIAL_MODP1024, DIAL_MODP1536, DIAL_MODP2048, DIAL_ECP256, DIAL_ECP384,
+	};
 
 	for (unsigned i = 0; i < N_ELEMENTS(groups); i++) {
 		uint8_t bad[DIAL_DH_MAX], out[DIAL_DH_MAX];
@@ -659,7 +758,7 @@ static void t_bad_dh(void **st)
 		assert_int_equal(dial_dh_shared(dh, bad, out), 0);
 		dial_dh_free(dh);
 	}
-	assert_null(dial_dh_new((enum dial_group)5));
+	assert_null(dial_dh_new((enum dial_group)6));
 }
 
 /* Every message is sent again after 1, 2, 4, 8, 16 s, and the sixth time it is given up. */
@@ -1066,7 +1165,7 @@ static void t_ring(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_bad_dh),
+		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_lists), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
 		cmocka_unit_test(t_close), cmocka_unit_test(t_refused), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),

@@ -34,12 +34,20 @@ static const struct suite {
 	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_256_128, 32, 32, 16, 16, 16, 1422 },
 	{ ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 0, 16, 8, 4, 1438 },
 	{ ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 36, 0, 16, 8, 4, 1438 },
+	{ ESP_AES_CBC_128, ESP_HMAC_SHA2_384_192, 16, 48, 24, 16, 16, 1422 },
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_384_192, 32, 48, 24, 16, 16, 1422 },
+	{ ESP_AES_CBC_128, ESP_HMAC_SHA2_512_256, 16, 64, 32, 16, 16, 1406 },
+	{ ESP_AES_CBC_256, ESP_HMAC_SHA2_512_256, 32, 64, 32, 16, 16, 1406 },
+	{ ESP_3DES_CBC, ESP_HMAC_SHA1_96, 24, 20, 12, 8, 8, 1438 },
+	{ ESP_3DES_CBC, ESP_HMAC_SHA2_256_128, 24, 32, 16, 8, 8, 1438 },
+	{ ESP_3DES_CBC, ESP_HMAC_SHA2_384_192, 24, 48, 24, 8, 8, 1430 },
+	{ ESP_3DES_CBC, ESP_HMAC_SHA2_512_256, 24, 64, 32, 8, 8, 1422 },
 };
 enum { GCM = 4 };		/* the first of its suites */
 
 static struct esp_sa *sa_new(const struct suite *s, uint32_t spi, bool inbound)
 {
-	uint8_t key[72];
+	uint8_t key[36 + 64];
 	struct esp_keys k = {
 		.enc = s->enc, .auth = s->auth, .enc_key = key, .enc_len = s->enc_len,
 		.auth_key = key + 36, .auth_len = s->auth_len,
@@ -188,12 +196,14 @@ static void t_sa_new(void **st)
 		uint8_t enc, auth;
 		size_t enc_len, auth_len;
 	} bad[] = {
-		{ 0, ESP_HMAC_SHA1_96, 16, 20 }, { 5, ESP_HMAC_SHA1_96, 16, 20 }, { 0, 0, 16, 0 }, { 0, 0, 0, 0 },
+		{ 0, ESP_HMAC_SHA1_96, 16, 20 }, { 6, ESP_HMAC_SHA1_96, 16, 20 }, { 0, 0, 16, 0 }, { 0, 0, 0, 0 },
 		{ ESP_AES_GCM_128, ESP_HMAC_SHA1_96, 20, 20 }, { ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 20, 20 },
 		{ ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 16, 0 }, { ESP_AES_GCM_128, ESP_AUTH_IN_ENC, 36, 0 },
 		{ ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 32, 0 }, { ESP_AES_GCM_256, ESP_AUTH_IN_ENC, 20, 0 },
 		{ ESP_AES_CBC_128, ESP_AUTH_IN_ENC, 16, 0 }, { ESP_AES_CBC_256, ESP_AUTH_IN_ENC, 32, 20 },
-		{ ESP_AES_CBC_128, 0, 16, 20 }, { ESP_AES_CBC_128, 3, 16, 20 },
+		{ ESP_AES_CBC_128, 0, 16, 20 }, { ESP_AES_CBC_128, 5, 16, 20 },
+		{ ESP_AES_CBC_128, ESP_HMAC_SHA2_384_192, 16, 64 }, { ESP_AES_CBC_128, ESP_HMAC_SHA2_512_256, 16, 48 },
+		{ ESP_3DES_CBC, ESP_HMAC_SHA1_96, 16, 20 }, { ESP_3DES_CBC, ESP_AUTH_IN_ENC, 24, 0 },
 		{ ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 32, 20 }, { ESP_AES_CBC_256, ESP_HMAC_SHA1_96, 16, 20 },
 		{ ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 0, 20 }, { ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 0 },
 		{ ESP_AES_CBC_128, ESP_HMAC_SHA1_96, 16, 32 }, { ESP_AES_CBC_128, ESP_HMAC_SHA2_256_128, 16, 20 },
@@ -720,6 +730,16 @@ static void t_bounds(void **st)
 
 /* ---- several backends ---- */
 
+static bool is_gcm(unsigned op)
+{
+	return op >= OP_GCM_128_SEAL && op <= OP_GCM_256_OPEN;
+}
+
+static bool is_hash(unsigned op)
+{
+	return op >= OP_SHA1 && op <= OP_SHA512;
+}
+
 /* Any of those there are, by number of packets; GCM has one for all. */
 static void choose_any(struct rng *r)
 {
@@ -736,7 +756,7 @@ static void choose_any(struct rng *r)
 			if (op < OP_GCM_128_SEAL)
 				crypto_choice[op].by[n] = (uint8_t)id;
 		}
-		if (op >= OP_GCM_128_SEAL)
+		if (is_gcm(op))
 			memset(&crypto_choice[op], (int)id, sizeof(crypto_choice[op]));
 	}
 }
@@ -845,11 +865,11 @@ static void t_selftest(void **st)
 	for (unsigned op = 0; op < ESP_OPS; op++) {
 		wrong.op = (enum esp_op)op;
 		for (wrong.from = 1; wrong.from <= 8; wrong.from += 7) {
-			wrong.how = op == OP_SHA1 || op == OP_SHA256 ? WRONG_ICV : WRONG_DATA;
+			wrong.how = is_hash(op) ? WRONG_ICV : WRONG_DATA;
 			assert_non_null(crypto_selftest(&b, BACKEND_MB_SSE));
 			if (op == OP_GCM_128_SEAL || op == OP_GCM_256_SEAL)
 				wrong.how = WRONG_ICV;
-			else if (op >= OP_GCM_128_OPEN)
+			else if (is_gcm(op))
 				wrong.how = WRONG_AUTHENTIC;
 			assert_non_null(crypto_selftest(&b, BACKEND_MB_SSE));
 			wrong.how = WRONG_OK;
@@ -897,7 +917,7 @@ static void t_tune(void **st)
 	crypto_tune(clock_ns, true);
 	for (unsigned op = 0; op < ESP_OPS; op++)
 		for (unsigned n = 1; n <= CHOICE_MAX; n++)
-			assert_int_equal(crypto_choice[op].by[n] != BACKEND_OPENSSL, any);
+			assert_int_equal(crypto_choice[op].by[n] != BACKEND_OPENSSL, any && op < OP_3DES_ENC);
 	assert_non_null(strstr(esp_crypto_text(), any ? "ipsec-mb" : "openssl"));
 	t_batch_mixed(st);
 }

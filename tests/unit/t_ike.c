@@ -14,6 +14,8 @@
 #include "ike-plugin/hdr.h"
 #include "ike-plugin/match.h"
 #include "ike-plugin/order.h"
+#include "ike-plugin/admit.h"
+#include "ike-plugin/seldom.h"
 #include "ike-plugin/suite.h"
 #include "ike-plugin/table.h"
 
@@ -80,6 +82,8 @@ static void t_match(void **st)
 	assert_false(match_usable(&c.ike[1]));
 }
 
+#define PFS "modp2048-ecp256-ecp384-modp1536-modp1024-modpnone"
+
 /* A statement's words → its suites, joined. */
 static void t_suite(void **st)
 {
@@ -90,7 +94,7 @@ static void t_suite(void **st)
 		const char *want;		/* NULL: refused */
 	} cases[] = {
 		{ "", "", "", CONF_PROP_DEFAULT, false,
-		  "aes256-sha256-ecp256 aes256-sha384-ecp384 aes256-sha1-ecp384 aes256-sha256-modp2048 "
+		  "aes256-sha256-ecp256 aes256-sha384-ecp384 aes256-sha1-ecp384 aes128-sha1-ecp256 aes256-sha256-modp2048 "
 		  "aes256-sha1-modp2048 aes128-sha256-modp2048 aes128-sha1-modp2048 aes256-sha512-modp2048 "
 		  "aes256-sha384-modp2048" },
 		{ "aes-256", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, false, "aes256-sha1-modp1024" },
@@ -103,9 +107,10 @@ static void t_suite(void **st)
 		{ "", "sha1", "", CONF_PROP_DEFAULT, false, NULL },
 		{ "", "", "modp768", CONF_PROP_LEGACY, false, NULL },
 		{ "", "", "", CONF_PROP_DEFAULT, true,
-		  "aes256gcm16-modp2048-ecp256-ecp384-modpnone aes128gcm16-modp2048-ecp256-ecp384-modpnone "
-		  "aes256-sha1-modp2048-ecp256-ecp384-modpnone aes128-sha1-modp2048-ecp256-ecp384-modpnone "
-		  "aes256-sha256-modp2048-ecp256-ecp384-modpnone aes128-sha256-modp2048-ecp256-ecp384-modpnone" },
+		  "aes256gcm16-" PFS " aes128gcm16-" PFS " aes256-sha1-" PFS " aes128-sha1-" PFS " aes256-sha256-" PFS
+		  " aes128-sha256-" PFS " aes256-sha512-" PFS " aes128-sha512-" PFS " aes256-sha384-" PFS
+		  " aes128-sha384-" PFS },
+		{ "", "hmac-sha1", "", CONF_PROP_LEGACY, true, "aes256-sha1-" PFS " aes128-sha1-" PFS " 3des-sha1-" PFS },
 		{ "aes-128", "hmac-sha2-256", "modp1024", CONF_PROP_DEFAULT, true, "aes128-sha256-modp1024-modpnone" },
 		{ "aes", "hmac-sha1", "modp1024", CONF_PROP_DEFAULT, true,
 		  "aes256-sha1-modp1024-modpnone aes128-sha1-modp1024-modpnone" },
@@ -114,10 +119,12 @@ static void t_suite(void **st)
 		{ "aes-256-gcm", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, NULL },
 		{ "", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone aes128-sha1-modpnone" },
 		{ "aes", "", "none", CONF_PROP_DEFAULT, true,
-		  "aes256-sha1-modpnone aes128-sha1-modpnone aes256-sha256-modpnone aes128-sha256-modpnone" },
-		{ "3des", "", "", CONF_PROP_LEGACY, true, NULL },	/* known, but our ESP has none of these */
-		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },
-		{ "", "hmac-sha2-512", "", CONF_PROP_DEFAULT, true, NULL },
+		  "aes256-sha1-modpnone aes128-sha1-modpnone aes256-sha256-modpnone aes128-sha256-modpnone "
+		  "aes256-sha512-modpnone aes128-sha512-modpnone aes256-sha384-modpnone aes128-sha384-modpnone" },
+		{ "3des", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "3des-sha1-modpnone" },
+		{ "aes-192", "", "", CONF_PROP_DEFAULT, true, NULL },	/* known, but not to our engine */
+		{ "", "hmac-md5", "", CONF_PROP_LEGACY, true, NULL },
+		{ "", "hmac-sha2-512", "none", CONF_PROP_DEFAULT, true, "aes256-sha512-modpnone aes128-sha512-modpnone" },
 		{ "aes-256", "hmac-sha1", "none", CONF_PROP_DEFAULT, true, "aes256-sha1-modpnone" },
 		{ "", "", "none", CONF_PROP_DEFAULT, false, NULL },
 		{ "", "", "modp768", CONF_PROP_DEFAULT, true, NULL },
@@ -157,7 +164,147 @@ static void t_suite(void **st)
 		for (unsigned n = 0; n < s.n; n++)
 			weak += strstr(s.s[n], "3des") || strstr(s.s[n], "md5") || strstr(s.s[n], "modp1024");
 		assert_int_equal(weak > 0, set == CONF_PROP_LEGACY);
+		weak = 0;
+		assert_true(suite_quick(&k, set, &s, &word));
+		for (unsigned n = 0; n < s.n; n++)
+			weak += strstr(s.s[n], "3des") || strstr(s.s[n], "md5");
+		assert_int_equal(weak > 0, set == CONF_PROP_LEGACY);
 	}
+}
+
+/* Our first suite that is in a client's list: what charon agrees on. NULL: none. */
+static const char *agreed(const struct suites *ours, const char *const *theirs, const char *end)
+{
+	for (unsigned i = 0; i < ours->n; i++)
+		for (unsigned t = 0; theirs[t]; t++) {
+			size_t len = strlen(theirs[t]);
+
+			if (!strncmp(ours->s[i], theirs[t], len) && !strncmp(ours->s[i] + len, end, 1))
+				return theirs[t];
+		}
+	return NULL;
+}
+
+/* A flood from forged addresses, one from a real one, and those who were there before. */
+static void t_admit(void **st)
+{
+	struct admit *a = calloc(1, sizeof(*a));
+	struct addr office = addr_v4(0xc0000201, 500), loud = addr_v4(0xc0000202, 500);
+	struct addr six = { .family = 6, .ip = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 7, 1 } };
+	unsigned strangers = 0, known = 0, one = 0;
+	uint8_t mm1[20] = { 1, [17] = 0x10, [18] = 2 };
+
+	a->key[0] = 3;
+	a->key[1] = 5;
+	for (unsigned i = 0; i < 5000; i++)
+		assert_true(admit_ok(a, &office, ADMIT_FREELY - 1, 1000));
+	admit_know(a, &office);
+	admit_know(a, &six);
+	/* a minute: a thousand forged addresses and a hundred tries of one address every second */
+	for (unsigned s = 0; s < 60; s++) {
+		for (unsigned i = 0; i < 1000; i++)
+			strangers += admit_ok(a, &(struct addr){ .family = 4, .ip = { 10, (uint8_t)s, (uint8_t)(i >> 8), (uint8_t)i } },
+				ADMIT_FREELY, 1000 + 1000 * s + i);
+		for (unsigned i = 0; i < 100; i++)
+			one += admit_ok(a, &loud, ADMIT_FREELY, 1999 + 1000 * s);
+		/* its first 20 come at once, after that one a second */
+		for (unsigned i = 0; i < (s ? 1 : 20); i++)
+			known += admit_ok(a, &office, ADMIT_FREELY, 1999 + 1000 * s);
+	}
+	assert_in_range(strangers, 55 * 60, 63 * 60);
+	assert_int_equal(known, 20 + 59);
+	assert_true(one <= ADMIT_EACH_BURST + 60 * ADMIT_EACH_RATE);
+	/* Who is known has its own limit, and its /64 is one of it. */
+	for (known = 0; admit_ok(a, &six, ADMIT_FREELY, 100000); known++)
+		six.ip[15]++;
+	assert_int_equal(known, ADMIT_EACH_BURST);
+	six.ip[7]++;
+	assert_true(admit_ok(a, &six, ADMIT_FREELY, 100000));
+	/* The limit for strangers is used up by them, and comes back. */
+	for (unsigned i = 0; i < ADMIT_STRANGERS_BURST; i++)
+		(void)admit_ok(a, &(struct addr){ .family = 4, .ip = { 11, 0, 0, (uint8_t)i } }, ADMIT_FREELY, 100000);
+	assert_false(admit_ok(a, &(struct addr){ .family = 4, .ip = { 12 } }, ADMIT_FREELY, 100000));
+	assert_true(admit_ok(a, &(struct addr){ .family = 4, .ip = { 13 } }, ADMIT_FREELY, 100017));
+
+	assert_true(admit_is_first(mm1, sizeof(mm1)));
+	assert_false(admit_is_first(mm1, 18));
+	mm1[8] = 1;
+	assert_false(admit_is_first(mm1, sizeof(mm1)));
+	mm1[8] = 0;
+	mm1[18] = 5;
+	assert_false(admit_is_first(mm1, sizeof(mm1)));
+	free(a);
+}
+
+static void t_seldom(void **st)
+{
+	struct seldom *s = calloc(1, sizeof(*s));
+	struct addr a = addr_v4(0xc0000201, 500), six = { .family = 6, .ip = { 192, 0, 2, 1 } };
+
+	assert_true(seldom_ok(s, &a, 1000));
+	a.port = 4500;
+	assert_false(seldom_ok(s, &a, 1000));
+	assert_false(seldom_ok(s, &a, 60999));
+	assert_true(seldom_ok(s, &six, 60999));
+	assert_true(seldom_ok(s, &a, 61000));
+	assert_false(seldom_ok(s, &a, 120999));
+	/* Many others: those that came last are known, and no place is taken twice. */
+	for (uint32_t i = 0; i < 2 * SELDOM_SOURCES; i++)
+		assert_true(seldom_ok(s, &(struct addr){ .family = 4, .ip = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } }, 121000 + i));
+	for (uint32_t i = SELDOM_SOURCES; i < 2 * SELDOM_SOURCES; i++)
+		assert_false(seldom_ok(s, &(struct addr){ .family = 4, .ip = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } }, 122000));
+	assert_true(seldom_ok(s, &a, 122000));
+	free(s);
+}
+
+/* What each client's list comes to, by our order; tests/netns/21-proposals.sh has the same with the server. */
+static void t_clients(void **st)
+{
+	static const struct {
+		const char *name, *main[16], *quick[10];
+		const char *want_main[2], *want_quick[2];	/* by default, and with legacy */
+	} clients[] = {
+		{ "Apple",
+		  { "aes256-sha256-modp2048", "aes256-sha1-modp2048", "aes256-md5-modp2048", "aes256-sha512-modp2048",
+		    "aes256-sha256-modp1536", "aes256-sha1-modp1536", "aes256-md5-modp1536", "aes256-sha256-modp1024",
+		    "aes256-sha1-modp1024", "aes256-md5-modp1024", "aes128-sha1-modp1024", "aes128-md5-modp1024",
+		    "3des-sha1-modp1024", "3des-md5-modp1024" },
+		  { "aes256-sha256", "aes256-sha1", "aes256-md5", "aes128-sha256", "aes128-sha1", "aes128-md5", "3des-sha256",
+		    "3des-sha1", "3des-md5" },
+		  { "aes256-sha256-modp2048", "aes256-sha256-modp2048" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Windows 10 and 11",
+		  { "aes256-sha1-ecp384", "aes128-sha1-ecp256", "aes256-sha1-modp2048", "3des-sha1-modp2048", "3des-sha1-modp1024" },
+		  { "aes256-sha1", "aes128-sha1", "3des-sha1", "des-md5" },
+		  { "aes256-sha1-ecp384", "aes256-sha1-ecp384" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Android up to 11",
+		  { "aes256-sha384-modp1024", "aes256-sha256-modp1024", "aes256-sha1-modp1024", "aes256-md5-modp1024" },
+		  { "aes256-sha512", "aes256-sha384", "aes256-sha256", "aes256-sha1" },
+		  { NULL, "aes256-sha256-modp1024" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "MikroTik",
+		  { "aes128-sha1-modp2048", "aes128-sha1-modp1024", "3des-sha1-modp2048", "3des-sha1-modp1024" },
+		  { "aes256-sha1", "aes192-sha1", "aes128-sha1" },
+		  { "aes128-sha1-modp2048", "aes128-sha1-modp2048" }, { "aes256-sha1", "aes256-sha1" } },
+		{ "Windows XP", { "3des-sha1-modp2048", "3des-sha1-modp1024", "3des-md5-modp1024" }, { "3des-md5", "3des-sha1" },
+		  { NULL, "3des-sha1-modp2048" }, { NULL, "3des-sha1" } },
+	};
+	static struct suites s;
+	struct conf_ike any = { 0 };
+	const char *word;
+
+	for (unsigned i = 0; i < N_ELEMENTS(clients); i++)
+		for (int set = CONF_PROP_DEFAULT; set <= CONF_PROP_LEGACY; set++) {
+			const char *got, *want = clients[i].want_main[set == CONF_PROP_LEGACY];
+
+			assert_true(suite_main(&any, set, &s, &word));
+			got = agreed(&s, clients[i].main, "");
+			if (!got != !want || (got && strcmp(got, want)))
+				fail_msg("%s, phase 1: %s", clients[i].name, got ? got : "nothing");
+			assert_true(suite_quick(&any, set, &s, &word));
+			got = agreed(&s, clients[i].quick, "-");
+			want = clients[i].want_quick[set == CONF_PROP_LEGACY];
+			if (!got != !want || (got && strcmp(got, want)))
+				fail_msg("%s, phase 2: %s", clients[i].name, got ? got : "nothing");
+		}
 }
 
 static void t_spi(void **st)
@@ -546,7 +693,7 @@ static void t_order(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
