@@ -129,8 +129,11 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char chap_name[CONF_NAME_MAX];		/* "" = l2tp_hostname's */
 	uint32_t idle_timeout_s;		/* 0 = off */
 	uint8_t dump_in, dump_out;		/* debug-dump-pktin, -pktout: CONF_DUMP_* */
+	bool l2tp_ctrl_in_pktdump, l2tp_ctrl_out_pktdump;	/* no */
+	bool l2tp_data_in_pktdump, l2tp_data_out_pktdump;	/* no */
 	bool tcp_mss_adjust;			/* yes */
 	bool ingress_filter;			/* yes */
+	bool callnum_check;			/* no */
 };
 
 struct conf_pool {
@@ -261,6 +264,34 @@ static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
 		if (ip >= c->ipcp[i].pool[k].first && ip <= c->ipcp[i].pool[k].last)
 			return true;
 	return false;
+}
+
+/* Ones, then zeros? */
+static inline bool conf_is_mask(uint32_t mask)
+{
+	return !(~mask & (~mask + 1));
+}
+
+/*
+ * May a session of the ipcp have all of its address's network?  Its hosts must lie in
+ * one static range, and its two ends in no dynamic one: what others get is not in it.
+ */
+static inline bool conf_net_fits(const struct conf *c, unsigned i, uint32_t ip, uint32_t mask)
+{
+	uint32_t first = ip & mask, last = first | ~mask, end = last - first > 1;
+	bool inside = false;
+
+	if (!conf_is_mask(mask))
+		return false;
+	for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++) {
+		const struct conf_pool *p = &c->ipcp[i].pool[k];
+
+		if (p->static_only)
+			inside = inside || (p->first <= first + end && p->last >= last - end);
+		else if ((p->first <= first && first <= p->last) || (p->first <= last && last <= p->last))
+			return false;
+	}
+	return inside;
 }
 
 static inline bool conf_has_auth(const struct conf *c, unsigned i)

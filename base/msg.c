@@ -107,7 +107,7 @@ static bool auth_req_ok(const struct msg_auth_req *m)
 	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP_MSCHAPV2 &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
-	       ENDS(m->ike_id);
+	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
 }
 
 static bool check_auth_req(const union msg_body *b)
@@ -125,7 +125,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 && ENDS(m->user) &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       conf_is_mask(m->framed_mask) && ENDS(m->user) &&
 	       ENDS(m->why);
 }
 
@@ -139,7 +140,7 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && m->mppe_keys <= 1 && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
 }
 
 static bool check_session(const union msg_body *b)
@@ -154,7 +155,7 @@ static bool check_session_tun(const union msg_body *b)
 
 static bool check_tun_add(const union msg_body *b)
 {
-	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && ENDS(b->tun_add.alias);
+	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias);
 }
 
 static bool check_tun_done(const union msg_body *b)
@@ -181,7 +182,7 @@ static bool check_shared_done(const union msg_body *b)
 static bool check_route(const union msg_body *b)
 {
 	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
-	       b->route.mtu >= 68;
+	       b->route.mtu >= 68 && conf_is_mask(b->route.mask);
 }
 
 static bool check_tun_del(const union msg_body *b)

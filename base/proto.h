@@ -328,6 +328,8 @@ struct msg_auth_req {
 	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
+	uint8_t number_len;
+	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
 enum verdict {
@@ -349,6 +351,7 @@ struct msg_verdict {
 	uint8_t mppe_keys;		/* OK: the next two are there */
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
+	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
@@ -386,6 +389,7 @@ struct msg_judged {
 	uint8_t mppe_keys;		/* as in struct msg_verdict */
 	uint8_t mppe_send[16], mppe_recv[16];
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
+	uint32_t framed_mask;		/* of its network; 0 = that address alone */
 	uint32_t session_timeout_s;	/* 0 = none; a users file has no place for it, RADIUS has (RFC 2865 5.27) */
 	char why[64];			/* DENY: for the log */
 };
@@ -395,6 +399,7 @@ struct msg_tun_add {
 	uint32_t tag;			/* comes back in MSG_TUN_DONE */
 	uint32_t unit;			/* pppx<unit> */
 	uint32_t ip_local, ip_peer;
+	uint32_t mask;			/* of the network behind ip_peer; 0 = ip_peer alone */
 	uint16_t mtu;
 	char alias[128];		/* ifalias */
 };
@@ -422,6 +427,7 @@ struct msg_shared_done {
 struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 	uint32_t interface, engine;	/* whose device */
 	uint32_t ip;			/* host order */
+	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t tag;			/* comes back in MSG_ROUTE_DONE */
 	int32_t err;			/* there: 0 or -errno */
 	uint16_t mtu;
@@ -461,6 +467,7 @@ struct sess_row {
 	char ifname[CONF_IFNAME_MAX];
 	char host_name[64];		/* L2TP Host Name */
 	uint32_t ip;			/* host order; 0 until the login was granted */
+	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */

@@ -289,6 +289,7 @@ static void dial_init(struct dial *d)
 	memcpy(d->l2tp_conf.secret, d->conf.tunnel_secret, d->l2tp_conf.secret_len);
 	d->l2tp_conf.hide = d->conf.hide;
 	d->l2tp_conf.sequencing = d->conf.sequencing;
+	str_copy(d->l2tp_conf.calling_number, sizeof(d->l2tp_conf.calling_number), d->conf.calling_number);
 	data_init(d);
 }
 

@@ -42,6 +42,7 @@ struct dial_conf {
 	char tunnel_secret[L2TP_SECRET_MAX + 1];	/* "" = none */
 	bool hide;			/* AVPs, by it */
 	bool sequencing;		/* require numbered data */
+	char calling_number[L2TP_NUMBER_MAX + 1];
 	const char *user;		/* "%d" in it is the session's number */
 	unsigned sessions;
 	unsigned rate;			/* logins started per second; 0 = no limit */

@@ -14,7 +14,8 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NO_IPSEC, OPT_PORT,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
+	OPT_NO_IPSEC, OPT_PORT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -60,6 +61,7 @@ static const struct option options[] = {
 	{ "tunnel-secret", required_argument, NULL, OPT_SECRET },
 	{ "hide", no_argument, NULL, OPT_HIDE },
 	{ "sequence", no_argument, NULL, OPT_SEQUENCE },
+	{ "calling-number", required_argument, NULL, OPT_NUMBER },
 	{ "mppe", required_argument, NULL, OPT_MPPE },
 	{ 0 },
 };
@@ -73,6 +75,7 @@ static void usage(void)
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite,...] [--group group] [--esp suite,...] [--pfs group]\n"
 		"           [--manner own|racoon|windows] [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
+		"           [--calling-number number]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
@@ -354,6 +357,10 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		break;
 	case OPT_SEQUENCE:
 		c->sequencing = true;
+		break;
+	case OPT_NUMBER:
+		if (!str_copy(c->calling_number, sizeof(c->calling_number), arg))
+			bad_usage("longer than 64 bytes", "--calling-number");
 		break;
 	case OPT_ASK:
 		c->ask = address(arg);

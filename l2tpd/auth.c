@@ -306,6 +306,18 @@ static bool judge_password(const struct msg_auth_req *req, const struct user *us
 	return false;
 }
 
+/* callnum-check: NULL, or why the user may not come by this call. */
+static const char *judge_number(const struct msg_auth_req *req, const struct user *user)
+{
+	size_t n = strlen(user->calling_number);
+
+	if (!n)
+		return "this user has no calling-number";
+	if (!req->number_len)
+		return "a call without a calling number";
+	return n == req->number_len && !memcmp(user->calling_number, req->number, n) ? NULL : "wrong calling number";
+}
+
 void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
 {
 	const struct msg_auth_req *req = &j->req;
@@ -313,6 +325,7 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	size_t len = req->user_len;
 	const struct conf_auth *ca;
 	const struct user *user;
+	const char *why;
 	unsigned bind;
 	bool ok;
 
@@ -353,16 +366,20 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		return;
 	}
 	ok = judge_password(req, user, ret);
-	if (!ok || !user || !user->password_len) {
+	why = !ok || !user || !user->password_len ? "wrong name or password" :
+	      a->conf.tunnel[req->tunnel].callnum_check ? judge_number(req, user) : NULL;
+	if (why) {
 		explicit_bzero(ret->mschap_auth, sizeof(ret->mschap_auth));
 		explicit_bzero(ret->mppe_send, sizeof(ret->mppe_send));
 		explicit_bzero(ret->mppe_recv, sizeof(ret->mppe_recv));
 		ret->mppe_keys = false;
-		str_copy(ret->why, sizeof(ret->why), "wrong name or password");
+		str_copy(ret->why, sizeof(ret->why), why);
 		return;
 	}
 	ret->verdict = VERDICT_OK;
 	ret->framed_ip = user->framed_ip;
+	if (user->framed_ip && user->framed_netmask != UINT32_MAX)
+		ret->framed_mask = user->framed_netmask;
 }
 
 /* ---- the process ---- */

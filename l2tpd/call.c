@@ -102,12 +102,18 @@ static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
 	event_add(ev, &tv);
 }
 
+static void send_control(struct flow *f, const struct l2tp_effect *eff)
+{
+	call_dump_l2tp(f, false, rd_of(eff->data, eff->len));
+	data_send_l2tp(f, eff->port, eff->data, eff->len);
+}
+
 /* What the L2TP core wants sent, and nothing else of its effects. */
 static void send_only(struct flow *f, const struct l2tp_out *out)
 {
 	for (unsigned i = 0; i < out->n; i++)
 		if (out->eff[i].type == L2TP_EFF_SEND)
-			data_send_l2tp(f, out->eff[i].port, out->eff[i].data, out->eff[i].len);
+			send_control(f, &out->eff[i]);
 }
 
 static void sess_free(struct sess *s, const char *reason)
@@ -361,11 +367,27 @@ void call_dump(const struct sess *s, bool in, uint16_t proto, const uint8_t *p, 
 		dump_out(s, rd_of(frame, w.len));
 }
 
+void call_dump_l2tp(const struct flow *f, bool in, struct rd msg)
+{
+	static struct log_rate rates[2][2];
+	const struct conf_tunnel *t = &f->e->conf.tunnel[f->tunnel];
+	const bool ctrl = l2tp_is_control(msg);
+	char text[DUMP_TEXT_MAX];
+
+	if (!(ctrl ? in ? t->l2tp_ctrl_in_pktdump : t->l2tp_ctrl_out_pktdump :
+		     in ? t->l2tp_data_in_pktdump : t->l2tp_data_out_pktdump) ||
+	    !log_rate_ok(&rates[ctrl][in], now_ms()))
+		return;
+	dump_l2tp(msg, text);
+	log_info("%s %s %s", f->tag, in ? "received" : "sent", text);
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
 	const struct ppp_auth_req *r = &s->ppp.req;
 	const struct path *path = flow_path(f);
+	const struct l2tp_session *call = l2tp_flow_session(&f->l2tp, s->tunnel_id, s->session_id);
 	struct msg_auth_req m = {
 		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? path->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
@@ -393,6 +415,11 @@ static void ask(struct sess *s)
 	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
 	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
+	_Static_assert(sizeof(m.number) == sizeof(call->number), "all of a number");
+	if (call) {
+		m.number_len = call->number_len;
+		memcpy(m.number, call->number, call->number_len);
+	}
 	s->asking = true;
 	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
@@ -551,11 +578,13 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		const struct path *path = flow_path(s->flow);
 
 		s->ip = m->ip;
+		s->mask = m->mask ? m->mask : UINT32_MAX;
 		s->session_timeout_s = m->session_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
+		s->row->mask = m->mask;
 		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = ppp_mtu(&s->ppp);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
@@ -686,7 +715,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 
 		switch (eff->type) {
 		case L2TP_EFF_SEND:
-			data_send_l2tp(f, eff->port, eff->data, eff->len);
+			send_control(f, eff);
 			break;
 		case L2TP_EFF_TUNNEL_UP:
 			log_debug("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
@@ -726,6 +755,7 @@ void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
 {
 	struct l2tp_out out;
 
+	call_dump_l2tp(f, true, msg);
 	l2tp_out_init(&out);
 	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
 	l2tp_effects(f, &out, now);

@@ -328,6 +328,8 @@ static const struct {
 	{ "ike", NULL, true },
 	{ "tunnel", "listen", false }, { "tunnel", "tcp-mss-adjust", false }, { "tunnel", "ingress-filter", false },
 	{ "tunnel", "l2tp-require-ipsec", false }, { "tunnel", "debug-dump-pktin", false }, { "tunnel", "debug-dump-pktout", false },
+	{ "tunnel", "l2tp-ctrl-in-pktdump", false }, { "tunnel", "l2tp-ctrl-out-pktdump", false },
+	{ "tunnel", "l2tp-data-in-pktdump", false }, { "tunnel", "l2tp-data-out-pktdump", false },
 	{ "tunnel", NULL, true },
 	{ "ipcp", "pool-address", false }, { "ipcp", NULL, true }, { "ipv6cp", NULL, true },
 	{ "interface", "address", true },

@@ -76,15 +76,27 @@ void data_tun_open(struct sess *s, int fd)
 void data_sess_init(struct sess *s)
 {
 	s->tun = -1;
+	s->mask = UINT32_MAX;
 	list_init(&s->by_ip);
+	list_init(&s->by_net);
 	turn_init(&s->out.turn);
 	list_init(&s->out.queue);
+}
+
+/* Packets to its address and network are not its own any more. */
+static void leave(struct sess *s)
+{
+	list_del(&s->by_ip);
+	if (list_empty(&s->by_net))
+		return;
+	list_del(&s->by_net);
+	s->flow->e->n_net[s->net_len]--;
 }
 
 void data_tun_close(struct sess *s)
 {
 	hold_free(&s->hold);
-	list_del(&s->by_ip);
+	leave(s);
 	out_forget(s);
 	if (s->tun < 0)
 		return;
@@ -106,6 +118,24 @@ static struct list *ip_bucket(struct engine *e, uint32_t ip)
 	return &e->by_ip[ip % ENGINE_BUCKETS];
 }
 
+/* The session with the longest prefix of the address. */
+static struct sess *by_net(const struct shared_tun *t, uint32_t ip)
+{
+	for (unsigned len = 31; len; len--) {
+		uint32_t mask = UINT32_MAX << (32 - len);
+
+		if (!t->e->n_net[len])
+			continue;
+		LIST_EACH(&t->e->by_net[(ip & mask) % ENGINE_BUCKETS], i) {
+			struct sess *s = CONTAINER_OF(i, struct sess, by_net);
+
+			if (s->mask == mask && !((s->ip ^ ip) & mask) && s->shared == t)
+				return s;
+		}
+	}
+	return NULL;
+}
+
 struct sess *data_by_ip(const struct shared_tun *t, uint32_t ip)
 {
 	LIST_EACH(ip_bucket(t->e, ip), i) {
@@ -114,7 +144,7 @@ struct sess *data_by_ip(const struct shared_tun *t, uint32_t ip)
 		if (s->ip == ip && s->shared == t)
 			return s;
 	}
-	return NULL;
+	return by_net(t, ip);
 }
 
 void data_shared_open(struct shared_tun *t, int fd)
@@ -160,14 +190,22 @@ void data_shared_join(struct sess *s, struct shared_tun *t)
 {
 	struct sess *old = data_by_ip(t, s->ip);
 
+	/* Another one's network ends where an address of its own begins. */
+	if (old && old->ip != s->ip)
+		old = NULL;
 	/* It was replaced by a newer login, and has not ended yet. */
 	if (old && old != s) {
-		list_del(&old->by_ip);
+		leave(old);
 		hold_free(&old->hold);
 	}
-	list_del(&s->by_ip);
+	leave(s);
 	s->shared = t;
 	list_push(ip_bucket(t->e, s->ip), &s->by_ip);
+	if (s->mask && s->mask != UINT32_MAX) {
+		list_push(&t->e->by_net[(s->ip & s->mask) % ENGINE_BUCKETS], &s->by_net);
+		s->net_len = (uint8_t)__builtin_popcount(s->mask);
+		t->e->n_net[s->net_len]++;
+	}
 }
 
 void data_shared_routed(struct sess *s)

@@ -115,7 +115,7 @@ static bool ip_ok(struct sess *s, struct rd ip)
 		e->count.ip_bad++;
 		return false;
 	}
-	if (src != s->ip && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
+	if (((src ^ s->ip) & s->mask) && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
 		e->count.ip_spoofed++;
 		return false;
 	}
@@ -127,8 +127,6 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct engine *e = s->flow->e;
 
 	ppp_heard(&s->ppp, now);
-	if (e->dump_data)
-		call_dump(s, true, PPP_IP, p, n);
 	if (!ppp_may_ip(&s->ppp)) {
 		e->count.ip_before_up++;
 		return;
@@ -184,8 +182,6 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct rd in;
 	uint16_t proto;
 
-	if (e->dump_data)
-		call_dump(s, true, PPP_COMP, p, n);
 	switch (mppe_open(s->mppe, p, n, now)) {
 	case MPPE_LOST:
 		e->count.mppe_lost++;
@@ -210,11 +206,23 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		e->count.mppe_bad++;
 		s->row->in_errors++;
 	} else if (proto == PPP_IP) {
+		if (e->dump_data)
+			call_dump(s, true, PPP_IP, in.p, in.n);
 		ip_in(s, p + (in.p - p), in.n, now);
 	} else {
 		coal_flush(&rx.coal);
 		call_ppp(s, rd_of(p + MPPE_HEADER, n - MPPE_HEADER), now);
 	}
+}
+
+/* A data message and the PPP frame in it; a frame that call_ppp() gets is dumped there. */
+static __attribute__((noinline)) void dump_data_in(const struct sess *s, struct rd msg, struct rd frame)
+{
+	uint16_t proto;
+
+	call_dump_l2tp(s->flow, true, msg);
+	if (ppp_frame(&frame, &proto) && (proto == PPP_IP || (proto == PPP_COMP && s->mppe)))
+		call_dump(s, true, proto, frame.p, frame.n);
 }
 
 /* An L2TP message of the flow's client, n bytes at p, from its UDP port. */
@@ -232,11 +240,15 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 		return;
 	}
 	if (!l2tp_data_parse(&r, &d)) {
+		if (e->dump_data)
+			call_dump_l2tp(f, true, rd_of(p, n));
 		e->count.l2tp_bad++;
 		return;
 	}
 	s = call_find(f, d.tunnel, d.session);
 	if (!s) {
+		if (e->dump_data)
+			call_dump_l2tp(f, true, rd_of(p, n));
 		e->count.l2tp_unknown_session++;
 		coal_flush(&rx.coal);
 		call_stray(f, d.tunnel, d.session, port, now);
@@ -247,8 +259,13 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 		rx.heard = f;
 		rx.heard_tunnel = d.tunnel;
 	}
-	if (d.sequenced && !seq_ok(s, d.ns, r))
+	if (d.sequenced && !seq_ok(s, d.ns, r)) {
+		if (e->dump_data)
+			call_dump_l2tp(f, true, rd_of(p, n));
 		return;
+	}
+	if (e->dump_data)
+		dump_data_in(s, rd_of(p, n), r);
 	frame = r;
 	if (!ppp_frame(&frame, &proto)) {
 		e->count.ppp_bad++;

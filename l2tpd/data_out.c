@@ -205,6 +205,8 @@ void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 	wr_bytes(&w, s->head, head);
 	wr_bytes(&w, frame, n);
 	head_finish(s, p, len);
+	if (s->flow->e->dump_data)
+		call_dump_l2tp(s->flow, false, rd_of(p + udp_len(s->flow), len - udp_len(s->flow)));
 }
 
 /* ---- IP ---- */
@@ -244,9 +246,11 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			s->row->out_errors++;
 			continue;
 		}
-		if (f->e->dump_data)
-			call_dump(s, false, PPP_COMP, header, MPPE_OVERHEAD + n);
 		head_finish(s, p, len);
+		if (f->e->dump_data) {
+			call_dump(s, false, PPP_COMP, header, MPPE_OVERHEAD + n);
+			call_dump_l2tp(f, false, rd_of(p + udp_len(f), len - udp_len(f)));
+		}
 		bytes += n;
 		sent++;
 	}
@@ -309,6 +313,31 @@ static unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first, 
 	return sent;
 }
 
+/* What will leave: the super-packet as IP, and the data messages, of which mppe_out() dumps its own. */
+static __attribute__((noinline)) void dump_data_out(struct sess *s, const struct seg *seg, unsigned first, struct rd ip)
+{
+	static uint8_t buf[sizeof(s->head) + PPP_FRAME_MAX];
+	const uint16_t ns = s->seq.ns;
+
+	call_dump(s, false, PPP_IP, ip.p, ip.n);
+	if (s->mppe || !call_dumps_data_out(s->flow))
+		return;
+	for (unsigned i = first; i < seg->n; i++) {
+		struct wr w = wr_of(buf, sizeof(buf));
+
+		uint8_t *room;
+
+		wr_bytes(&w, s->head, s->head_len);
+		room = wr_room(&w, seg_len(seg, i));
+		if (!room)
+			break;
+		seg_write(seg, i, room);
+		head_finish(s, buf, w.len);
+		call_dump_l2tp(s->flow, false, rd_of(buf + udp_len(s->flow), w.len - udp_len(s->flow)));
+	}
+	s->seq.ns = ns;
+}
+
 /* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
 static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
@@ -324,8 +353,6 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		s->row->out_errors++;
 		return 0;
 	}
-	if (f->e->dump_data)
-		call_dump(s, false, PPP_IP, r.p, r.n);
 	/* The first, so that those behind it tell of the gap. */
 	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
 		s->row->out_errors++;
@@ -343,6 +370,8 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		s->row->out_errors += seg.n;
 		return 0;
 	}
+	if (f->e->dump_data)
+		dump_data_out(s, &seg, first, r);
 	return s->mppe ? mppe_out(s, &seg, first, now) : segs_out(s, &seg, first, now);
 }
 

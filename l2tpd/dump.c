@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "l2tpd/dump.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/conf.h"
+#include "base/util.h"
+#include "l2tpd/msg.h"
 #include "ppp/ppp.h"
 
 enum { HEADER = 4 };		/* code, identifier, length: RFC 1661 5 */
@@ -71,22 +74,115 @@ static void secret(uint16_t proto, struct rd pkt, size_t *ret_from, size_t *ret_
 	}
 }
 
+/* hide[i]: octet i of msg is secret. */
+static void hex(struct rd msg, const bool hide[static DUMP_BYTES], char *ret, size_t at)
+{
+	for (size_t k = 0; k < msg.n && k < DUMP_BYTES; k++) {
+		if (hide[k])
+			at += (size_t)snprintf(ret + at, DUMP_TEXT_MAX - at, "**");
+		else
+			at += (size_t)snprintf(ret + at, DUMP_TEXT_MAX - at, "%02x", msg.p[k]);
+	}
+	if (msg.n > DUMP_BYTES)
+		snprintf(ret + at, DUMP_TEXT_MAX - at, " and %zu more", msg.n - DUMP_BYTES);
+}
+
+static void conceal(bool hide[static DUMP_BYTES], size_t from, size_t to)
+{
+	for (size_t k = from; k < to && k < DUMP_BYTES; k++)
+		hide[k] = true;
+}
+
 void dump_text(struct rd frame, char ret[static DUMP_TEXT_MAX])
 {
+	bool hide[DUMP_BYTES] = { 0 };
 	unsigned i = kind_of(&frame);
-	size_t from, to, at;
+	size_t from, to;
 
 	ret[0] = '\0';
 	if (i == N_ELEMENTS(kinds))
 		return;
 	secret(kinds[i].proto, frame, &from, &to);
-	at = (size_t)snprintf(ret, DUMP_TEXT_MAX, "%s ", kinds[i].name);
-	for (size_t k = 0; k < frame.n && k < DUMP_BYTES; k++) {
-		if (k >= from && k < to)
-			at += (size_t)snprintf(ret + at, DUMP_TEXT_MAX - at, "**");
-		else
-			at += (size_t)snprintf(ret + at, DUMP_TEXT_MAX - at, "%02x", frame.p[k]);
+	conceal(hide, from, to);
+	hex(frame, hide, ret, (size_t)snprintf(ret, DUMP_TEXT_MAX, "%s ", kinds[i].name));
+}
+
+/* Is it one that RFC 2661 knows, of a length that it can have? */
+static bool avp_is_known(const struct avp *a)
+{
+	const struct avp_rule *rule = avp_rule_of(a->type);
+
+	return rule && !a->vendor && !a->reserved && (a->hidden || (a->val.n >= rule->min && a->val.n <= rule->max));
+}
+
+/* Marks what is secret in hide; returns the length of what it wrote. */
+static size_t control_text(struct rd msg, bool hide[static DUMP_BYTES], char *ret)
+{
+	bool secrets = false;
+	unsigned type = 0;
+	struct l2tp_hdr h;
+	size_t end;
+	struct rd r;
+
+	if (!l2tp_hdr_parse(msg, &h)) {
+		conceal(hide, L2TP_CONTROL_HEADER, DUMP_BYTES);
+		return (size_t)snprintf(ret, DUMP_TEXT_MAX, "L2TP malformed ");
 	}
-	if (frame.n > DUMP_BYTES)
-		snprintf(ret + at, DUMP_TEXT_MAX - at, " and %zu more", frame.n - DUMP_BYTES);
+	for (r = h.body, end = (size_t)(r.p - msg.p); r.n;) {
+		struct rd first = r;
+		struct avp a;
+
+		/* Behind a secret, what makes no sense may be more of it. */
+		if (!avp_next(&r, &a) || (secrets && !avp_is_known(&a)))
+			break;
+		end = (size_t)(a.val.p - msg.p) + a.val.n;
+		if (a.hidden || !avp_is_known(&a) || a.type == AVP_CHALLENGE_RESPONSE ||
+		    a.type == AVP_PROXY_AUTHEN_RESPONSE) {
+			secrets = true;
+			conceal(hide, (size_t)(a.val.p - msg.p), end);
+		} else if (first.p == h.body.p && a.type == AVP_MESSAGE_TYPE) {
+			type = rd_u16(&a.val);
+		}
+	}
+	conceal(hide, end, DUMP_BYTES);
+	return (size_t)snprintf(ret, DUMP_TEXT_MAX, "L2TP %s tunnel=%u session=%u ns=%u nr=%u ",
+		h.body.n ? l2tp_msg_name(type) : "ZLB", h.tunnel, h.session, h.ns, h.nr);
+}
+
+static size_t data_text(struct rd msg, bool hide[static DUMP_BYTES], char *ret)
+{
+	struct rd frame = msg;
+	struct l2tp_data d;
+	size_t from, to, at;
+	unsigned i;
+
+	if (!l2tp_data_parse(&frame, &d)) {
+		conceal(hide, L2TP_DATA_HEADER, DUMP_BYTES);
+		return (size_t)snprintf(ret, DUMP_TEXT_MAX, "L2TP malformed ");
+	}
+	i = kind_of(&frame);
+	at = (size_t)(frame.p - msg.p);
+	conceal(hide, at + frame.n, DUMP_BYTES);
+	if (i < N_ELEMENTS(kinds)) {
+		secret(kinds[i].proto, frame, &from, &to);
+		conceal(hide, at + from, to == SIZE_MAX ? to : at + to);
+	} else {
+		conceal(hide, at, DUMP_BYTES);	/* some other way to prove who one is, for all that is known here */
+	}
+	at = (size_t)snprintf(ret, DUMP_TEXT_MAX, "L2TP data tunnel=%u session=%u ", d.tunnel, d.session);
+	if (d.sequenced)
+		at += (size_t)snprintf(ret + at, DUMP_TEXT_MAX - at, "ns=%u ", d.ns);
+	return at;
+}
+
+void dump_l2tp(struct rd msg, char ret[static DUMP_TEXT_MAX])
+{
+	bool hide[DUMP_BYTES] = { 0 };
+	size_t at;
+
+	if (l2tp_is_control(msg))
+		at = control_text(msg, hide, ret);
+	else
+		at = data_text(msg, hide, ret);
+	hex(msg, hide, ret, at);
 }

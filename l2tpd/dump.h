@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dump: a PPP control frame as one line for the log (debug-dump-pktin and
- * -pktout).  Pure.  What proves or is a password is never in it.
+ * dump: a PPP frame (debug-dump-pktin and -pktout) or an L2TP message
+ * (l2tp-ctrl-in-pktdump and the like) as one line for the log.  Pure.  What
+ * proves or is a password is never in it.
  */
 #ifndef CULVERT_DUMP_H
 #define CULVERT_DUMP_H
@@ -10,7 +11,7 @@
 
 enum {
 	DUMP_BYTES = 160,		/* of the packet; then how many more there are */
-	DUMP_TEXT_MAX = 2 * DUMP_BYTES + 64,
+	DUMP_TEXT_MAX = 2 * DUMP_BYTES + 96,
 };
 
 /* The CONF_DUMP_* bit of a frame's protocol; 0: it has none. */
@@ -24,5 +25,15 @@ unsigned dump_kind(struct rd frame);
  * where a length in the packet lies, all that it counts.
  */
 void dump_text(struct rd frame, char ret[static DUMP_TEXT_MAX]);
+
+/*
+ * An L2TP message (RFC 2661 3.1) as "L2TP SCCRQ tunnel=0 session=0 ns=0 nr=0
+ * c802…": what it is and the fields of its header, then all of it in hex.
+ * Masked are the value of every hidden AVP, of a Challenge Response and of a
+ * Proxy Authen Response, and that of each attribute that is not known or cannot be
+ * so long; behind a length that lies, everything; in data what dump_text() masks
+ * of the frame, and all of one that it does not know.
+ */
+void dump_l2tp(struct rd msg, char ret[static DUMP_TEXT_MAX]);
 
 #endif

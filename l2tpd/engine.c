@@ -230,9 +230,13 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 	e->self = m->self;
 	e->conf = m->conf;
 	e->dump_data = false;
-	for (unsigned i = 0; i < CONF_TUNNELS; i++)
+	for (unsigned i = 0; i < CONF_TUNNELS; i++) {
+		const struct conf_tunnel *t = &e->conf.tunnel[i];
+
 		if (conf_has_tunnel(&e->conf, i))
-			e->dump_data |= (e->conf.tunnel[i].dump_in | e->conf.tunnel[i].dump_out) & (CONF_DUMP_IP | CONF_DUMP_MPPE);
+			e->dump_data |= ((t->dump_in | t->dump_out) & (CONF_DUMP_IP | CONF_DUMP_MPPE)) ||
+					t->l2tp_data_in_pktdump || t->l2tp_data_out_pktdump;
+	}
 	take_tunnels(e);
 	take_interfaces(e);
 	plain_end_unwanted(e);
@@ -366,6 +370,7 @@ void engine_main(void)
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e.by_lineage[i]);
 		list_init(&e.by_ip[i]);
+		list_init(&e.by_net[i]);
 		list_init(&e.by_call[i]);
 	}
 	plain_init(&e);

@@ -151,6 +151,8 @@ struct sess {
 	struct shared_tun *shared;	/* instead; NULL = none */
 	bool routed;			/* it has its route: what it sends can be answered */
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
+	struct list by_net;		/* in engine.by_net[], likewise, with a network behind ip */
+	uint8_t net_len;		/* … in it by this prefix length */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
 	struct dseq seq;		/* numbers of data messages */
@@ -163,6 +165,7 @@ struct sess {
 	bool up;
 	char user[128];
 	uint32_t ip;
+	uint32_t mask;			/* what it may send from and is sent: of ip's network; all ones = ip alone */
 	uint64_t start_ms;
 	/* What goes in front of each IP packet to the peer: UDP (inside ESP only), L2TP (Ns and Nr
 	 * where messages are numbered), PPP. */
@@ -232,6 +235,8 @@ struct engine {
 	struct sess **by_slot;		/* n_rows */
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
+	struct list by_net[ENGINE_BUCKETS];	/* those with a network, by its first address … */
+	unsigned n_net[32];		/* … so many with a prefix of this length */
 	struct list by_call[ENGINE_BUCKETS];	/* all sessions, by their ids */
 	uint32_t next_slot, next_gen;
 	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
@@ -241,7 +246,7 @@ struct engine {
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
-	bool dump_data;			/* some tunnel dumps packets of IP or MPPE */
+	bool dump_data;			/* some tunnel dumps packets of IP or MPPE, or L2TP's data messages */
 	bool started, stopping;
 };
 
@@ -383,6 +388,15 @@ void call_ppp(struct sess *, struct rd frame, uint64_t now);
 /* debug-dump-pktin, -pktout of what does not come to call_ppp(): the information of a PPP frame of
  * protocol proto. For where engine.dump_data is set. */
 void call_dump(const struct sess *, bool in, uint16_t proto, const uint8_t *p, size_t n);
+
+/* l2tp-ctrl-in-pktdump and the others: an L2TP message of the flow's client, or one for him. */
+void call_dump_l2tp(const struct flow *, bool in, struct rd msg);
+
+/* Does the flow's tunnel dump the data messages that leave? */
+static inline bool call_dumps_data_out(const struct flow *f)
+{
+	return f->e->dump_data && f->e->conf.tunnel[f->tunnel].l2tp_data_out_pktdump;
+}
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
 void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);

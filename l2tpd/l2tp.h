@@ -115,6 +115,7 @@ enum {
 	L2TP_LINGER_MAX = 4,		/* closed tunnels of a flow that still acknowledge */
 	L2TP_SESSIONS_MAX = 1024,	/* most that l2tp_conf.max_sessions can ask for */
 	L2TP_NAME_MAX = 64,
+	L2TP_NUMBER_MAX = 64,		/* octets of a Calling Number that are kept */
 	L2TP_SECRET_MAX = 128,
 	L2TP_TIE_BREAKER = 8,
 	L2TP_DATAGRAM_MAX = 400,	/* the longest control message that we send */
@@ -139,6 +140,7 @@ struct l2tp_conf {
 	bool hide;			/* with a secret: hide what may be hidden (4.3) */
 	bool tie_breaker;		/* dialling: insist on one tunnel (4.4.3) */
 	bool sequencing;		/* dialling: ask for numbered data (4.4.6, Sequencing Required) */
+	char calling_number[L2TP_NUMBER_MAX + 1];	/* dialling: Calling Number AVP (4.4.4); "" = left out */
 };
 
 /* The values above; the names are empty. */

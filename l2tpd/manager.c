@@ -102,6 +102,30 @@ static unsigned pool_claim_any(struct manager *m, uint32_t ip)
 	return CONF_IPCPS;
 }
 
+const char *manager_net_fault(const struct conf *c, unsigned interface, uint32_t ip, uint32_t mask)
+{
+	return !mask || conf_net_fits(c, c->interface[interface].ipcp, ip, mask) ? NULL : "its network left the pool";
+}
+
+/* Lease what the session has, wherever that is. */
+static void lease_claim(struct manager *m, struct msess *s)
+{
+	s->pool = s->ip ? pool_claim_any(m, s->ip) : CONF_IPCPS;
+	s->has_net = s->mask && s->pool < CONF_IPCPS && conf_net_fits(&m->conf, s->pool, s->ip, s->mask) &&
+		     pool_claim_net(m->pool[s->pool], s->ip, s->mask);
+}
+
+static void lease_give(struct manager *m, struct msess *s)
+{
+	if (s->has_net)
+		pool_release_net(m->pool[s->pool], s->ip, s->mask);
+	if (s->ip && s->pool < CONF_IPCPS)
+		pool_release(m->pool[s->pool], s->ip);
+	s->has_net = false;
+	s->ip = s->mask = 0;
+	s->pool = CONF_IPCPS;
+}
+
 /* The pool of an ipcp, or NULL where there is none. */
 static struct pool *pool_of_conf(const struct conf *c, unsigned ipcp)
 {
@@ -136,11 +160,8 @@ void manager_pools_renew(struct manager *m, const struct conf *old)
 		pool_free(m->pool[i]);
 		m->pool[i] = pool_of_conf(&m->conf, i);
 	}
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
-
-		s->pool = s->ip ? pool_claim_any(m, s->ip) : CONF_IPCPS;
-	}
+	LIST_EACH(&m->sessions, e)
+		lease_claim(m, CONTAINER_OF(e, struct msess, link));
 }
 
 static struct msess *sess_new(struct manager *m, unsigned engine, const struct sid *sid, uint32_t ppp_id)
@@ -200,7 +221,8 @@ void manager_shared_renew(struct manager *m, const struct conf *old)
 static void route_tell(struct manager *m, struct msess *s, enum msg_type type)
 {
 	struct msg_route r = {
-		.interface = s->interface, .engine = s->engine, .ip = s->ip, .tag = s->ppp_id, .mtu = s->mtu,
+		.interface = s->interface, .engine = s->engine, .ip = s->ip, .mask = s->mask, .tag = s->ppp_id,
+		.mtu = s->mtu,
 	};
 
 	peer_send(&m->netd, type, &r, sizeof(r), -1);
@@ -212,7 +234,7 @@ static void tun_ask(struct manager *m, struct msess *s)
 {
 	struct msg_tun_add add = {
 		.tag = s->ppp_id, .unit = s->unit, .ip_local = m->conf.interface[s->interface].address,
-		.ip_peer = s->ip, .mtu = s->mtu,
+		.ip_peer = s->ip, .mask = s->mask, .mtu = s->mtu,
 	};
 
 	str_copy(add.alias, sizeof(add.alias), s->user);
@@ -232,11 +254,8 @@ static void sess_strip(struct manager *m, struct msess *s)
 	}
 	if (s->has_route)
 		route_tell(m, s, MSG_ROUTE_DEL);
-	if (s->ip && s->pool < CONF_IPCPS)
-		pool_release(m->pool[s->pool], s->ip);
 	s->has_unit = s->has_tun = false;
-	s->ip = 0;
-	s->pool = CONF_IPCPS;
+	lease_give(m, s);
 }
 
 static void sess_free(struct manager *m, struct msess *s)
@@ -372,8 +391,15 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		sess_free(m, s);
 		return "no free address in the pool";
 	}
-	if (j->framed_ip && s->ip != j->framed_ip)
+	if (j->framed_ip && s->ip != j->framed_ip) {
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
+	} else if (j->framed_mask && conf_net_fits(&m->conf, s->pool, s->ip, j->framed_mask) &&
+		 pool_claim_net(m->pool[s->pool], s->ip, j->framed_mask)) {
+		s->mask = j->framed_mask;
+		s->has_net = true;
+	} else if (j->framed_mask) {
+		log_warn("user=\"%s\" framed-ip-network is busy or in no pool-address for static, ignoring", j->user);
+	}
 	*ret = s;
 	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip;
 	why = s->choosing ? NULL : device_ask(m, s);
@@ -408,6 +434,8 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		static struct log_rate rate;
 
 		m->count.login_denied++;
+		/* The peer must not learn that the password was right and the number was not. */
+		str_copy(v.reason, sizeof(v.reason), "wrong name or password");
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {
@@ -423,6 +451,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			m->count.login_ok++;
 			v.ppp_id = s->ppp_id;
 			v.ip = s->ip;
+			v.mask = s->mask;
 			v.ip_local = i->address;
 			v.interface = s->interface;
 			v.may_choose = s->choosing;
@@ -608,16 +637,13 @@ static void adopt_replaced(struct manager *m, struct msess *s, bool has_unit, ui
 			continue;
 		if (old->has_unit)
 			unit_give(m, old->unit);
-		if (old->pool < CONF_IPCPS)
-			pool_release(m->pool[old->pool], old->ip);
 		old->has_unit = old->has_tun = false;
-		old->ip = 0;
-		old->pool = CONF_IPCPS;
+		lease_give(m, old);
 		manager_kill(m, old, "replaced by a newer login");
 		if (old == s)
 			return;
 		if (s->pool == CONF_IPCPS)
-			s->pool = pool_claim_any(m, s->ip);
+			lease_claim(m, s);
 	}
 }
 
@@ -641,7 +667,8 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	s->mtu = row->mru;
 	s->tunnel = row->tunnel;
 	s->ip = row->ip;
-	s->pool = pool_claim_any(m, row->ip);
+	s->mask = conf_is_mask(row->mask) ? row->mask : 0;
+	lease_claim(m, s);
 	known = auth_of(m, row->realm, &auth);
 	sess_own(m, s, auth, row->user);
 	if (known)
@@ -649,7 +676,7 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	if (s->ending)
 		return;
 	if (!known || conf_session_fault(&m->conf, row->tunnel, auth, row->interface, row->ip) ||
-	    !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS) {
+	    !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS || (s->mask && !s->has_net)) {
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}

@@ -28,7 +28,9 @@ struct msess {
 	char user[128];
 	unsigned tunnel, auth, interface;	/* indices in conf */
 	uint32_t ip;			/* 0 = none */
+	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	unsigned pool;			/* where it is leased: an index in manager.pool; CONF_IPCPS = in none any more */
+	bool has_net;			/* so are the other addresses of the network */
 	bool has_route;			/* interface tunN: netd was asked for it */
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
@@ -94,6 +96,9 @@ struct msess *manager_find(struct manager *, uint32_t ppp_id);
 void manager_main(void) __attribute__((noreturn));
 
 /* ---- manager.c, for manager_reload.c: what changes from the configuration old to the manager's ---- */
+
+/* Why the session may not keep the network behind its address, or NULL. */
+const char *manager_net_fault(const struct conf *, unsigned interface, uint32_t ip, uint32_t mask);
 
 /* Pools; every address that a session still has is leased in the one that has it. */
 void manager_pools_renew(struct manager *, const struct conf *old);

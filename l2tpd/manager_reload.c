@@ -130,6 +130,8 @@ void manager_apply(struct manager *m)
 		if (s->ending)
 			continue;
 		why = conf_session_fault(&m->conf, s->tunnel, s->auth, s->interface, s->ip);
+		if (!why)
+			why = manager_net_fault(&m->conf, s->interface, s->ip, s->mask);
 		if (why)
 			end_by_reload(m, s, why);
 	}

@@ -58,6 +58,7 @@ struct tun {
 	int fd;				/* -1, or our duplicate */
 	unsigned index;
 	uint32_t ip_local, ip_peer;
+	uint32_t mask;			/* of the network behind ip_peer; all ones = it alone */
 	enum tun_state state;
 	bool kept;			/* a new manager named it */
 };
@@ -236,13 +237,20 @@ static bool in_pools(const struct conf *c, const struct conf_interface *f, uint3
 	return conf_in_pools(c, f->ipcp, ip) && ip != f->address;
 }
 
+/* Is the network behind an address one that a session of the interface can have? 0: there is none. */
+static bool net_ok(const struct conf *c, const struct conf_interface *f, uint32_t ip, uint32_t mask)
+{
+	return !mask || conf_net_fits(c, f->ipcp, ip, mask);
+}
+
 /* Only addresses that the configuration gives to session interfaces. */
-static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer)
+static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer, uint32_t mask)
 {
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		const struct conf_interface *f = &c->interface[i];
 
-		if (conf_has_interface(c, i) && f->per_session && f->address == ip_local && in_pools(c, f, ip_peer))
+		if (conf_has_interface(c, i) && f->per_session && f->address == ip_local && in_pools(c, f, ip_peer) &&
+		    net_ok(c, f, ip_peer, mask))
 			return true;
 	}
 	return false;
@@ -259,14 +267,16 @@ static bool text_ok(const char *s)
 /* What the message table cannot know. 0 or -errno for MSG_TUN_DONE. */
 static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
+	uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+
 	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
-	    (!addresses_ok(&n->conf, m->ip_local, m->ip_peer) &&
-	     !(n->have_last && addresses_ok(&n->last, m->ip_local, m->ip_peer))))
+	    (!addresses_ok(&n->conf, m->ip_local, m->ip_peer, m->mask) &&
+	     !(n->have_last && addresses_ok(&n->last, m->ip_local, m->ip_peer, m->mask))))
 		return -EINVAL;
 	if (n->tun[m->unit].state == TUN_LIVE)
 		return -EBUSY;
 	for (unsigned u = 0; u < n->unit_end; u++)
-		if (n->tun[u].state == TUN_LIVE && n->tun[u].ip_peer == m->ip_peer)
+		if (n->tun[u].state == TUN_LIVE && !((n->tun[u].ip_peer ^ m->ip_peer) & n->tun[u].mask & mask))
 			return -EADDRINUSE;
 	return routes_find(&n->routes, m->ip_peer) ? -EADDRINUSE : 0;
 }
@@ -276,7 +286,7 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 {
 	struct tun *t = &n->tun[m->unit];
 	const struct tundev_setup s = {
-		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mtu = m->mtu,
+		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mask = m->mask, .mtu = m->mtu,
 		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias,
 	};
 	unsigned index;
@@ -296,7 +306,7 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 	}
 	*t = (struct tun){
 		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer,
-		.state = TUN_LIVE,
+		.mask = m->mask ? m->mask : UINT32_MAX, .state = TUN_LIVE,
 	};
 	n->unit_end = MAX(n->unit_end, m->unit + 1);
 	return fd;
@@ -441,12 +451,23 @@ static bool route_ok(const struct conf *c, const struct msg_route *m)
 {
 	const struct conf_interface *f = shared_conf(c, m->interface, m->engine);
 
-	return f && in_pools(c, f, m->ip);
+	return f && in_pools(c, f, m->ip) && net_ok(c, f, m->ip, m->mask);
+}
+
+static void route_retire(struct netd *n, struct route *r)
+{
+	int err = tundev_route_del(&n->rtnl, n->shared[r->dev].index, r->ip, r->mask);
+	char ip[ADDR_STRLEN];
+
+	if (err && err != -ESRCH && err != -ENODEV && log_rate_ok(&n->log_rate, now_ms()))
+		log_err("the route of %s could not be deleted: %s", ip4_str(r->ip, ip), strerror(-err));
+	routes_del(&n->routes, r);
 }
 
 /* 0 or -errno. */
 static int route_add(struct netd *n, const struct msg_route *m)
 {
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX, ip = m->ip & mask;
 	unsigned no = shared_no(m->interface, m->engine);
 	struct route *r;
 	int err;
@@ -456,19 +477,24 @@ static int route_add(struct netd *n, const struct msg_route *m)
 		return -EINVAL;
 	if (!in_service(&n->shared[no]))
 		return -ENODEV;
-	r = routes_find(&n->routes, m->ip);
+	r = routes_find(&n->routes, ip);
+	if (r && r->mask != mask) {
+		route_retire(n, r);
+		r = NULL;
+	}
 	if (!r || r->dev != no || r->mtu != m->mtu) {
 		/* A host route that we do not know is somebody else's. */
-		err = tundev_route_add(&n->rtnl, n->shared[no].index, m->ip, m->mtu, r != NULL);
+		err = tundev_route_add(&n->rtnl, n->shared[no].index, ip, mask, m->mtu, r != NULL);
 		if (err == -ENODEV)		/* somebody deleted it */
 			shared_forget(n, no);
 		if (err)
 			return err;
-		if (!r && !(r = routes_add(&n->routes, m->ip, no))) {
-			(void)!tundev_route_del(&n->rtnl, n->shared[no].index, m->ip);
+		if (!r && !(r = routes_add(&n->routes, ip, no))) {
+			(void)!tundev_route_del(&n->rtnl, n->shared[no].index, ip, mask);
 			return -ENOMEM;
 		}
 		r->dev = no;
+		r->mask = mask;
 		r->mtu = m->mtu;
 		n->count[CNT_ROUTE_ADDED]++;
 	}
@@ -485,22 +511,13 @@ static void on_route_add(struct netd *n, struct link *l, const struct msg_route 
 	link_send(l, MSG_ROUTE_DONE, &done, sizeof(done), -1);
 }
 
-static void route_retire(struct netd *n, struct route *r)
-{
-	int err = tundev_route_del(&n->rtnl, n->shared[r->dev].index, r->ip);
-	char ip[ADDR_STRLEN];
-
-	if (err && err != -ESRCH && err != -ENODEV && log_rate_ok(&n->log_rate, now_ms()))
-		log_err("the route of %s could not be deleted: %s", ip4_str(r->ip, ip), strerror(-err));
-	routes_del(&n->routes, r);
-}
-
 /* Not one that another engine's session has by now. */
 static void on_route_del(struct netd *n, const struct msg_route *m)
 {
-	struct route *r = routes_find(&n->routes, m->ip);
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+	struct route *r = routes_find(&n->routes, m->ip & mask);
 
-	if (r && r->dev == shared_no(m->interface, m->engine))
+	if (r && r->mask == mask && r->dev == shared_no(m->interface, m->engine))
 		route_retire(n, r);
 }
 
@@ -562,13 +579,21 @@ static unsigned shared_named(const struct netd *n, const char *name)
 	return SHARED_MAX;
 }
 
-static void adopt_route(void *ctx, unsigned index, uint32_t ip)
+/* Of networks those that a session can have: another one was made by somebody else. */
+static void adopt_route(void *ctx, unsigned index, uint32_t ip, uint32_t mask)
 {
 	struct netd *n = ctx;
+	struct route *r;
 
-	for (unsigned i = 0; i < SHARED_MAX; i++)
-		if (n->shared[i].state == TUN_ADOPTED && n->shared[i].index == index && !routes_find(&n->routes, ip))
-			(void)!routes_add(&n->routes, ip, i);
+	for (unsigned i = 0; i < SHARED_MAX; i++) {
+		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != index || routes_find(&n->routes, ip) ||
+		    (mask != UINT32_MAX &&
+		     !conf_net_fits(&n->conf, n->conf.interface[i / CONF_ENGINES_MAX].ipcp, ip, mask)))
+			continue;
+		r = routes_add(&n->routes, ip, i);
+		if (r)
+			r->mask = mask;
+	}
 }
 
 static void adopt_one(void *ctx, unsigned index, const char *name)

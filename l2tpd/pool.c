@@ -130,6 +130,41 @@ bool pool_claim(struct pool *p, uint32_t ip)
 	return true;
 }
 
+/* The first slot from an address on. */
+static uint32_t slot_from(const struct pool *p, uint32_t ip)
+{
+	uint32_t lo = 0, hi = p->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (p->slot[mid].ip < ip)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool pool_claim_net(struct pool *p, uint32_t ip, uint32_t mask)
+{
+	uint32_t first = slot_from(p, ip & mask), end;
+
+	for (end = first; end < p->n && !((p->slot[end].ip ^ ip) & mask); end++)
+		if (p->slot[end].ip != ip && (p->slot[end].leased || p->slot[end].dynamic))
+			return false;
+	for (uint32_t i = first; i < end; i++)
+		p->slot[i].leased = true;
+	return true;
+}
+
+void pool_release_net(struct pool *p, uint32_t ip, uint32_t mask)
+{
+	for (uint32_t i = slot_from(p, ip & mask); i < p->n && !((p->slot[i].ip ^ ip) & mask); i++)
+		if (p->slot[i].ip != ip)
+			p->slot[i].leased = false;
+}
+
 void pool_release(struct pool *p, uint32_t ip)
 {
 	struct slot *s = pool_find(p, ip);

@@ -31,6 +31,14 @@ bool pool_take(struct pool *, uint32_t ip);
 /* Lease that address or none. */
 MUST_USE bool pool_claim(struct pool *, uint32_t ip);
 
+/*
+ * Lease all other addresses of the network of an address that is leased: when each of them
+ * is static and free, else none.  They do not count as leases: a session has one.
+ */
+MUST_USE bool pool_claim_net(struct pool *, uint32_t ip, uint32_t mask);
+/* Give those back; the address itself stays leased. */
+void pool_release_net(struct pool *, uint32_t ip, uint32_t mask);
+
 /* Give it back; one that is not leased is ignored. */
 void pool_release(struct pool *, uint32_t ip);
 

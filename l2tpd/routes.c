@@ -34,6 +34,7 @@ struct route *routes_add(struct routes *t, uint32_t ip, unsigned dev)
 	if (!r)
 		return NULL;
 	r->ip = ip;
+	r->mask = UINT32_MAX;
 	r->dev = dev;
 	list_push(bucket_of(t, ip), &r->link);
 	t->n++;

@@ -16,7 +16,8 @@ enum { ROUTE_BUCKETS = 4096 };
 
 struct route {
 	struct list link;
-	uint32_t ip;			/* host order */
+	uint32_t ip;			/* host order; of a network the first one */
+	uint32_t mask;			/* all ones: a host */
 	uint16_t mtu;			/* as asked for; 0 = not known */
 	unsigned dev;			/* the owner's number of the device */
 	bool kept;			/* the manager named it since it was last asked to */
@@ -29,10 +30,10 @@ struct routes {
 
 void routes_init(struct routes *);
 
-/* The route of an address, or NULL. */
+/* The route of an address, or of the network that begins with it, or NULL. */
 struct route *routes_find(struct routes *, uint32_t ip);
 
-/* A new one, for an address that has none.  NULL: out of memory. */
+/* A new one, for an address that has none, of a host until mask is set.  NULL: out of memory. */
 MUST_USE struct route *routes_add(struct routes *, uint32_t ip, unsigned dev);
 void routes_del(struct routes *, struct route *);
 

@@ -150,6 +150,9 @@ static void send_icrq(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2
 		.call_serial = rng_u32(c->rng),
 	};
 
+	m.calling_number = rd_of(c->conf->calling_number, strlen(c->conf->calling_number));
+	if (m.calling_number.n)
+		m.has |= 1ull << AVP_CALLING_NUMBER;
 	l2tp_tunnel_send(c, t, 0, &m);
 }
 
@@ -345,6 +348,10 @@ static void icrq(struct l2tp_ctx *c, struct l2tp_tunnel *t, const struct l2tp_ms
 	*s = none;
 	s->id = new_id(c, t);
 	s->born_ms = c->now_ms;
+	if (m->calling_number.n && m->calling_number.n <= sizeof(s->number)) {
+		s->number_len = (uint8_t)m->calling_number.n;
+		memcpy(s->number, m->calling_number.p, s->number_len);
+	}
 	step(c, t, s, EV_ICRQ, why, m);
 }
 

@@ -31,6 +31,8 @@ struct l2tp_session {
 	bool lac;			/* we called */
 	bool sequencing;		/* Sequencing Required was received, or sent */
 	uint16_t result, error;		/* CLOSING: of the CDN */
+	uint8_t number_len;		/* LNS: of the ICRQ's Calling Number; 0 = none, or too long */
+	uint8_t number[L2TP_NUMBER_MAX];
 	uint64_t born_ms;
 };
 

@@ -203,6 +203,20 @@ static void put_no_ipv6(struct rtnl *r, struct batch *b, unsigned index)
 	b->n_may_fail = b->n;
 }
 
+static void put_route(struct nlmsghdr *h, unsigned index, uint32_t ip, uint32_t mask)
+{
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+	m->rtm_family = AF_INET;
+	m->rtm_dst_len = (uint8_t)__builtin_popcount(mask);
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_scope = RT_SCOPE_LINK;
+	m->rtm_type = RTN_UNICAST;
+	m->rtm_protocol = RTPROT_STATIC;
+	mnl_attr_put_u32(h, RTA_DST, htonl(ip & mask));
+	mnl_attr_put_u32(h, RTA_OIF, index);
+}
+
 int tundev_setup(struct rtnl *r, unsigned index, const char *ifname, const struct tundev_setup *s)
 {
 	struct batch b = { .len = 0 };
@@ -229,6 +243,12 @@ int tundev_setup(struct rtnl *r, unsigned index, const char *ifname, const struc
 	i = put_link(h, index);
 	i->ifi_flags = i->ifi_change = IFF_UP;
 	batch_end(&b, h);
+
+	if (s->mask && s->mask != UINT32_MAX) {
+		h = batch_next(r, &b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+		put_route(h, index, s->ip_peer, s->mask);
+		batch_end(&b, h);
+	}
 	return batch_run(r, &b);
 }
 
@@ -276,27 +296,13 @@ int tundev_delete_group(struct rtnl *r, uint32_t group)
 	return batch_run(r, &b);
 }
 
-/* ---- host routes ---- */
-static void put_route(struct nlmsghdr *h, unsigned index, uint32_t ip)
-{
-	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-
-	m->rtm_family = AF_INET;
-	m->rtm_dst_len = 32;
-	m->rtm_table = RT_TABLE_MAIN;
-	m->rtm_scope = RT_SCOPE_LINK;
-	m->rtm_type = RTN_UNICAST;
-	m->rtm_protocol = RTPROT_STATIC;
-	mnl_attr_put_u32(h, RTA_DST, htonl(ip));
-	mnl_attr_put_u32(h, RTA_OIF, index);
-}
-
-int tundev_route_add(struct rtnl *r, unsigned index, uint32_t ip, uint16_t mtu, bool replace)
+/* ---- routes ---- */
+int tundev_route_add(struct rtnl *r, unsigned index, uint32_t ip, uint32_t mask, uint16_t mtu, bool replace)
 {
 	struct batch b = { .len = 0 };
 	struct nlmsghdr *h = batch_next(r, &b, RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL));
 
-	put_route(h, index, ip);
+	put_route(h, index, ip, mask);
 	if (mtu) {
 		struct nlattr *metrics = mnl_attr_nest_start(h, RTA_METRICS);
 
@@ -307,12 +313,12 @@ int tundev_route_add(struct rtnl *r, unsigned index, uint32_t ip, uint16_t mtu, 
 	return batch_run(r, &b);
 }
 
-int tundev_route_del(struct rtnl *r, unsigned index, uint32_t ip)
+int tundev_route_del(struct rtnl *r, unsigned index, uint32_t ip, uint32_t mask)
 {
 	struct batch b = { .len = 0 };
 	struct nlmsghdr *h = batch_next(r, &b, RTM_DELROUTE, 0);
 
-	put_route(h, index, ip);
+	put_route(h, index, ip, mask);
 	batch_end(&b, h);
 	return batch_run(r, &b);
 }
@@ -391,7 +397,7 @@ static int route_one(const struct nlmsghdr *h, void *data)
 	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_family != AF_INET || m->rtm_table != RT_TABLE_MAIN ||
-	    m->rtm_type != RTN_UNICAST || m->rtm_dst_len != 32)
+	    m->rtm_type != RTN_UNICAST || !m->rtm_dst_len || m->rtm_dst_len > 32)
 		return MNL_CB_OK;
 	mnl_attr_for_each(a, h, sizeof(*m)) {
 		uint16_t type = mnl_attr_get_type(a);
@@ -402,7 +408,7 @@ static int route_one(const struct nlmsghdr *h, void *data)
 			index = mnl_attr_get_u32(a);
 	}
 	if (ip && index)
-		l->each(l->ctx, index, ip);
+		l->each(l->ctx, index, ip, UINT32_MAX << (32 - m->rtm_dst_len));
 	return MNL_CB_OK;
 }
 

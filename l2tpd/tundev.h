@@ -34,6 +34,7 @@ MUST_USE int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index)
 
 struct tundev_setup {
 	uint32_t ip_local, ip_peer;	/* host order; a peer other than ip_local gets a /32 route */
+	uint32_t mask;			/* all ones, or of a network behind ip_peer that gets a route as well */
 	uint16_t mtu;
 	uint32_t txqlen;		/* packets */
 	uint32_t group;			/* link group */
@@ -60,15 +61,16 @@ MUST_USE int tundev_delete(struct rtnl *, unsigned index);
 MUST_USE int tundev_delete_group(struct rtnl *, uint32_t group);
 
 /*
- * The /32 route of one address to a device.  mtu 0: the device's.  replace:
- * whatever route it has is ours and moves; else -EEXIST when there is one.
+ * The route of the network ip with that mask (all ones: of one address) to a
+ * device.  mtu 0: the device's.  replace: whatever route it has is ours and moves; else -EEXIST when there is one.
  */
-MUST_USE int tundev_route_add(struct rtnl *, unsigned index, uint32_t ip, uint16_t mtu, bool replace);
-MUST_USE int tundev_route_del(struct rtnl *, unsigned index, uint32_t ip);
+MUST_USE int tundev_route_add(struct rtnl *, unsigned index, uint32_t ip, uint32_t mask, uint16_t mtu,
+			      bool replace);
+MUST_USE int tundev_route_del(struct rtnl *, unsigned index, uint32_t ip, uint32_t mask);
 
-typedef void tundev_route_fn(void *ctx, unsigned index, uint32_t ip);
+typedef void tundev_route_fn(void *ctx, unsigned index, uint32_t ip, uint32_t mask);
 
-/* Call each(ctx, …) for every /32 route to any device. */
+/* Call each(ctx, …) for every route to any device but a default one. */
 MUST_USE int tundev_routes(struct rtnl *, tundev_route_fn *each, void *ctx);
 
 typedef void tundev_each_fn(void *ctx, unsigned index, const char *ifname);

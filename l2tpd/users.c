@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proto.h"
 #include "base/addr.h"
 #include "l2tpd/keyword.h"
 #include "l2tpd/weak.h"
@@ -31,6 +32,8 @@ struct row {
 	size_t len;
 	unsigned line;		/* of its first byte */
 };
+
+enum { NUMBER_MAX = sizeof(((struct msg_auth_req *)0)->number) };
 
 struct loader {
 	struct users *u;
@@ -282,9 +285,6 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			if (unescape(v, len, ip, sizeof(ip), &why) < 0 || !ip4_of(ip, &w->framed_netmask) ||
 			    (~w->framed_netmask & (~w->framed_netmask + 1)))
 				return "framed-ip-network is no netmask such as 255.255.255.255";
-			if (w->framed_netmask != UINT32_MAX)
-				say(l, r, *ret_at, name_len, "framed-ip-network means nothing here and is ignored: "
-					"a user gets a single address");
 			have_net = true;
 		} else if ((v = field_is(f, n, "calling-number", &len))) {
 			if (have_number) {
@@ -293,8 +293,8 @@ static const char *row_fields(const struct loader *l, const struct row *r, size_
 			}
 			if (unescape(v, len, number, USERS_NAME_MAX + 1, &why) < 0)
 				return why;
-			say(l, r, *ret_at, name_len, "calling-number means nothing here and is ignored: "
-				"callnum-check is not built yet");
+			if (strlen(number) > NUMBER_MAX)
+				say(l, r, *ret_at, name_len, "calling-number is longer than 64 bytes, so no call has it");
 			have_number = true;
 		} else {
 			say_unknown(l, r, name_len, f, n);
@@ -468,16 +468,62 @@ static bool in_reach(const struct conf *c, unsigned auth, uint32_t ip)
 	return !bound;
 }
 
+/* May a user of this authentication have the network?  True where no bind says. */
+static bool net_in_reach(const struct conf *c, unsigned auth, uint32_t ip, uint32_t mask)
+{
+	bool bound = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (!conf_has_bind(c, i) || c->bind[i].auth != auth)
+			continue;
+		bound = true;
+		if (conf_net_fits(c, c->interface[c->bind[i].interface].ipcp, ip, mask))
+			return true;
+	}
+	return !bound;
+}
+
+/* Do tunnels that lead to this authentication look at numbers? */
+static void numbers_checked(const struct conf *c, unsigned auth, bool *ret_some, bool *ret_all)
+{
+	unsigned n = 0, bound = 0;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (!conf_has_bind(c, i) || c->bind[i].auth != auth)
+			continue;
+		bound++;
+		n += c->tunnel[c->bind[i].tunnel].callnum_check;
+	}
+	*ret_some = n != 0;
+	*ret_all = n == bound;
+}
+
 void users_judge(const struct users *u, const struct conf *c, unsigned auth, struct conf_msgs *msgs)
 {
 	char shown[64], ip[ADDR_STRLEN];
+	bool some, all;
 
+	numbers_checked(c, auth, &some, &all);
 	for (size_t i = 0; i < u->n; i++) {
 		const struct user *w = &u->v[i];
 
+		str_escape(shown, sizeof(shown), w->name, w->name_len);
+		if (*w->calling_number && !all)
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: calling-number is not looked at: %s tunnel of this user's has callnum-check yes", shown,
+				some ? "not every" : "no");
+		else if (!*w->calling_number && some)
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: without a calling-number he cannot come by a tunnel with callnum-check yes", shown);
+		if (w->framed_netmask != UINT32_MAX && !w->framed_ip)
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: framed-ip-network without a framed-ip-address is ignored", shown);
+		else if (w->framed_netmask != UINT32_MAX && !net_in_reach(c, auth, w->framed_ip, w->framed_netmask))
+			conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
+				"%s: the framed-ip-network of %s is not in one pool-address \"for static\" of this user's ipcp: "
+				"he gets that address alone", shown, ip4_str(w->framed_ip, ip));
 		if (!w->framed_ip || in_reach(c, auth, w->framed_ip))
 			continue;
-		str_escape(shown, sizeof(shown), w->name, w->name_len);
 		conf_msg_add(msgs, true, c->auth[auth].users_file, w->line, 1,
 			"%s: framed-ip-address %s is in no pool-address of this user's ipcp: another address is given", shown,
 			ip4_str(w->framed_ip, ip));

@@ -27,7 +27,7 @@ enum {
 struct user {
 	const char *name;		/* name_len bytes and a NUL */
 	const char *password;		/* password_len bytes and a NUL; none inside */
-	const char *calling_number;	/* "" = any */
+	const char *calling_number;	/* "" = none is written */
 	uint16_t name_len, password_len;
 	uint32_t framed_ip;		/* host order; 0 = from the pool */
 	uint32_t framed_netmask;	/* host order; all ones when none is written */
@@ -57,7 +57,7 @@ MUST_USE int users_check(const struct conf *, struct conf_msgs *msgs);
 
 /*
  * Warn of users of this authentication whose framed-ip-address is in no pool that
- * its binds lead to.
+ * its binds lead to, and of a calling-number that nobody asks for, or one that is missing.
  */
 void users_judge(const struct users *, const struct conf *, unsigned auth, struct conf_msgs *msgs);
 

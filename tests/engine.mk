@@ -13,7 +13,7 @@ tests_unit_t_auth_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(
 unit_tests += tests/unit/t_dump
 tests_unit_t_dump_SOURCES = tests/unit/t_dump.c
 tests_unit_t_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_t_dump_LDADD = libdump.a libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+tests_unit_t_dump_LDADD = libdump.a libl2tp.a libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_idle
 tests_unit_t_idle_SOURCES = tests/unit/t_idle.c

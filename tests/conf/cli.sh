@@ -92,6 +92,30 @@ run 0 -n -f "$tmp/good.conf"
 is err "$tmp/users:2:1: warning: bob: framed-ip-address 192.168.88.1 is in no pool-address of this user's ipcp: \
 another address is given
 $ok"
+case='-n, networks of users'
+(cat "$tmp/good.conf" && echo 'ipcp P { pool-address 10.1.0.0/24
+pool-address 10.2.0.0/24 for static
+}
+interface pppx0 address 10.3.0.1 ipcp P') >"$tmp/net.conf"
+for user in 1:10.2.0.9:248 2:10.2.0.9:0 3:10.1.0.9:248 4:10.2.1.1:252; do
+	echo "${user%%:*}:password=two-goats-one-wolf:framed-ip-address=${user#*:}" |
+		sed 's/:\([0-9]*\)$/:framed-ip-network=255.255.255.\1:/'
+done >"$tmp/users"
+echo '5:password=two-goats-one-wolf:framed-ip-network=255.255.255.0:' >>"$tmp/users"
+run 0 -n -f "$tmp/net.conf"
+says err 'users:3:1: warning: 3: the framed-ip-network of 10.1.0.9 is not in one pool-address "for static"'
+says err 'users:4:1: warning: 4: the framed-ip-network of 10.2.1.1 is not'
+says err 'users:5:1: warning: 5: framed-ip-network without a framed-ip-address is ignored'
+grep -qE 'users:[12]:1' "$tmp/err" && fail "it warns of a network that will do"
+case='-n, numbers that nobody looks at, or that are missing'
+printf 'alice:password=two-goats-one-wolf:calling-number=5551234:\nbob:password=two-goats-one-wolf:\n' >"$tmp/users"
+run 0 -n -f "$tmp/good.conf"
+is err "$tmp/users:1:1: warning: alice: calling-number is not looked at: no tunnel of this user's has callnum-check yes
+$ok"
+(cat "$tmp/good.conf" && echo 'tunnel T protocol l2tp { callnum-check yes }') >"$tmp/num.conf"
+run 0 -n -f "$tmp/num.conf"
+is err "$tmp/users:2:1: warning: bob: without a calling-number he cannot come by a tunnel with callnum-check yes
+$ok"
 case='-n, an empty users file'
 : >"$tmp/users"
 run 0 -n -f "$tmp/good.conf"

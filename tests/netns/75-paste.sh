@@ -325,6 +325,8 @@ whole()
 		tcp-mss-adjust yes
 		debug-dump-pktin lcp pap chap
 		debug-dump-pktout ipcp
+		l2tp-ctrl-in-pktdump yes
+		l2tp-data-out-pktdump yes
 	}
 	tunnel VISITORS protocol l2tp {
 		listen on $OTHER
@@ -374,6 +376,9 @@ done
 check "what was asked for is dumped, a password is not" said "received PAP 01"
 check "what was sent as well" said "sent IPCP 01"
 check "and nothing else" not grep -E "sent (LCP|PAP|CHAP)|received IPCP" "$server_log"
+check "of L2TP, control messages that came" said "received L2TP SCCRQ tunnel=0 session=0 ns=0 nr=0 c802"
+check "and data that was sent" said "sent L2TP data tunnel="
+check "and nothing else of it" not grep -E "sent L2TP [^d]|received L2TP data" "$server_log"
 for method in pap chap mschapv2; do
 	refused "a wrong password by $method" w$method alice "authentication failed" --auth $method --wrong-password
 	refused "an unknown name by $method" u$method nobody "authentication failed" --auth $method

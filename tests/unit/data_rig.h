@@ -49,12 +49,15 @@ static struct rig {
 	struct rig_client client[RIG_CLIENTS];
 	int shared;			/* the kernel's end */
 	unsigned told[MSG_TYPES];	/* messages to other processes */
+	struct msg_auth_req asked;	/* the last MSG_AUTH_REQ */
 } rig;
 
 /* ---- the other processes ---- */
 bool peer_send(struct peer *p, enum msg_type type, const void *body, size_t len, int fd)
 {
 	rig.told[type]++;
+	if (type == MSG_AUTH_REQ)
+		memcpy(&rig.asked, body, sizeof(rig.asked));
 	return true;
 }
 
@@ -176,6 +179,7 @@ static inline void rig_make(bool shared, unsigned auth)
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e->by_lineage[i]);
 		list_init(&e->by_ip[i]);
+		list_init(&e->by_net[i]);
 		list_init(&e->by_call[i]);
 	}
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)

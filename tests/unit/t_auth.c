@@ -20,6 +20,7 @@ static const char text[] =
 	"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
 	"tunnel T protocol l2tp {\n\tauthentication-method pap chap mschapv2 eap eap-md5\n}\n"
 	"tunnel SAFE protocol l2tp {\n\tlisten on 192.0.2.2\n}\n"
+	"tunnel NUM protocol l2tp {\n\tlisten on 192.0.2.3\n\tcallnum-check yes\n}\n"
 	"ipcp I {\n\tpool-address 10.0.0.0/24\n}\n"
 	"interface pppx0 address 10.1.0.1 ipcp I\n"
 	"interface tun0 address 10.1.0.2 ipcp I\n"
@@ -28,18 +29,22 @@ static const char text[] =
 	"authentication SUB type local {\n\tusers-file sub\n\tusername-suffix \"@sub@example\"\n\tstrip-nt-domain no\n\teap-capable no\n}\n"
 	"authentication RAD type radius {\n\tusername-suffix \"@radius\"\n\tauthentication-server {\n"
 	"\t\taddress 192.0.2.9 secret \"x\"\n\t}\n}\n"
+	"authentication PHONES type local {\n\tusers-file num\n\tusername-suffix \"@num\"\n}\n"
 	"bind tunnel from T authenticated by ALL to pppx0\n"
 	"bind tunnel from T authenticated by EX to tun0\n"
 	"bind tunnel from T authenticated by SUB to pppx0\n"
 	"bind tunnel from T authenticated by RAD to pppx0\n"
-	"bind tunnel from SAFE authenticated by EX to pppx0\n";
+	"bind tunnel from SAFE authenticated by EX to pppx0\n"
+	"bind tunnel from T authenticated by PHONES to pppx0\n"
+	"bind tunnel from NUM authenticated by PHONES to pppx0\n";
 
-enum { T, SAFE };
-enum { ALL, EX, SUB, RAD };
+enum { T, SAFE, NUM };
+enum { ALL, EX, SUB, RAD, PHONES };
 
 static const char *const users[] = {
 	[ALL] = "joe:password=secret:\nix:password=pass word\\072:framed-ip-address=10.0.0.9:\n",
 	[EX] = "joe:password=other:\n",
+	[PHONES] = "phil@num:password=secret:calling-number=5551234:\nnone@num:password=secret:\n",
 	[SUB] = "joe@sub@example:password=third:\nDOM\\joe@sub@example:password=fourth:\n",
 };
 
@@ -58,9 +63,11 @@ static int setup(void **st)
 	if (auth_new(&conf, &a) < 0)
 		return -1;
 	for (unsigned i = 0; i < N_ELEMENTS(users); i++) {
-		FILE *f = tmpfile();
+		FILE *f = users[i] ? tmpfile() : NULL;
 		int err;
 
+		if (!users[i])
+			continue;
 		if (!f)
 			return -1;
 		fputs(users[i], f);
@@ -257,11 +264,43 @@ static void t_keys(void **st)
 	}
 }
 
+/* callnum-check: the tunnel NUM looks at the number of the call, which is judged after the password. */
+static void t_number(void **st)
+{
+	static const struct { unsigned tunnel; const char *name, *password, *number, *why; } rows[] = {
+		{ NUM, "phil@num", "secret", "5551234", NULL },
+		{ NUM, "phil@num", "secret", "5551235", "wrong calling number" },
+		{ NUM, "phil@num", "secret", "555123", "wrong calling number" },
+		{ NUM, "phil@num", "secret", "55512345", "wrong calling number" },
+		{ NUM, "phil@num", "secret", "", "a call without a calling number" },
+		{ NUM, "phil@num", "secre", "5551234", "wrong name or password" },
+		{ NUM, "phil@num", "secre", "", "wrong name or password" },
+		{ NUM, "none@num", "secret", "5551234", "this user has no calling-number" },
+		{ NUM, "none@num", "secret", "", "this user has no calling-number" },
+		{ NUM, "nobody@num", "secret", "5551234", "wrong name or password" },
+		/* The same user by a tunnel that does not ask. */
+		{ T, "phil@num", "secret", "", NULL },
+		{ T, "none@num", "secret", "5551234", NULL },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_judge j = request(rows[i].tunnel, AUTH_MSCHAPV2, rows[i].name, rows[i].password);
+		struct msg_judged r;
+
+		j.req.number_len = (uint8_t)strlen(rows[i].number);
+		memcpy(j.req.number, rows[i].number, j.req.number_len);
+		auth_judge(a, &j, &r);
+		assert_string_equal(r.why, rows[i].why ? rows[i].why : "");
+		assert_int_equal(r.verdict, rows[i].why ? VERDICT_DENY : VERDICT_OK);
+		assert_int_equal(r.mppe_keys, !rows[i].why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
-		cmocka_unit_test(t_shapes),
+		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);

@@ -87,14 +87,14 @@ static void tunnel(void)
 	say(0, M_SCCCN);
 }
 
-/* A call, its ICCN with these AVPs besides; its session, or NULL. */
-static struct sess *call(uint16_t id, const char *more)
+/* A call, its ICRQ and ICCN with these AVPs besides; its session, or NULL. */
+static struct sess *call_by(uint16_t id, const char *asking, const char *more)
 {
 	const struct l2tp_tunnel *t = l2tp_flow_tunnel(&f->l2tp, tid);
 	char avps[512];
 	uint16_t sid = 0;
 
-	snprintf(avps, sizeof(avps), MT(0a) "8008 0000 000e %04x" SERIAL, id);
+	snprintf(avps, sizeof(avps), MT(0a) "8008 0000 000e %04x" SERIAL "%s", id, asking);
 	say(0, avps);
 	for (unsigned i = 0; i < t->n_places; i++)
 		if (t->session[i].peer_id == id)
@@ -103,6 +103,11 @@ static struct sess *call(uint16_t id, const char *more)
 	snprintf(avps, sizeof(avps), M_ICCN "%s", more);
 	say(sid, avps);
 	return call_find(f, tid, sid);
+}
+
+static struct sess *call(uint16_t id, const char *more)
+{
+	return call_by(id, "", more);
 }
 
 /* The next control message of this type that the client is sent; false: none came. */
@@ -232,9 +237,42 @@ static void t_cause(void **st)
 
 #define CASE(t) cmocka_unit_test_setup_teardown(t, make, unmake)
 
+/* The number of the call stands in what auth is asked: callnum-check. */
+static void t_number(void **st)
+{
+#define HEX8 "3132333435363738"
+#define HEX64 HEX8 HEX8 HEX8 HEX8 HEX8 HEX8 HEX8 HEX8
+	static const struct { const char *avp; size_t len; } rows[] = {
+		{ "", 0 }, { "8006 0000 0016 ", 0 }, { "800e 0000 0016 " HEX8, 8 }, { "8046 0000 0016 " HEX64, 64 },
+		/* A longer one is nobody's. */
+		{ "8047 0000 0016 " HEX64 "39", 0 },
+	};
+	static const char number[] = "1234567812345678123456781234567812345678123456781234567812345678";
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (i) {
+			unmake(st);
+			make(st);
+		}
+		memset(&rig.asked, 0xee, sizeof(rig.asked));
+		f->conf->accept_dialin = true;
+		tunnel();
+		assert_non_null(call_by(0x55, rows[i].avp, SENT RECEIVED PROXY_PAP));
+		assert_int_equal(rig.told[MSG_AUTH_REQ], 1);
+		assert_int_equal(rig.asked.number_len, rows[i].len);
+		assert_memory_equal(rig.asked.number, number, rows[i].len);
+	}
+	/* Another call of the tunnel has none of the first one's. */
+	f->conf->l2tp.max_half_open = 8;
+	assert_non_null(call_by(0x56, "800e 0000 0016 " HEX8, SENT RECEIVED PROXY_PAP));
+	assert_int_equal(rig.asked.number_len, 8);
+	assert_non_null(call_by(0x57, "", SENT RECEIVED PROXY_PAP));
+	assert_int_equal(rig.asked.number_len, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { CASE(t_dialin), CASE(t_half_open), CASE(t_sequencing), CASE(t_cause) };
+	const struct CMUnitTest tests[] = { CASE(t_dialin), CASE(t_half_open), CASE(t_sequencing), CASE(t_cause), CASE(t_number) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

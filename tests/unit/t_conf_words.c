@@ -189,6 +189,7 @@ static const struct word_case {
 	{ "type", IN_AUTH, AUTH_(""), NULL },
 	{ "local", IN_AUTH, AUTH_(""), NULL },
 	{ "radius", IN_AUTH, RADIUS_(""), AUTH_("") },
+	{ "username-prefix", IN_AUTH, AUTH_("username-prefix x"), AUTH_("") },
 	{ "users-file", IN_AUTH, AUTH_("users-file x"), AUTH_("") },
 	{ "authentication-server", IN_AUTH, RADIUS_("authentication-server {\n" SERVER_ "}"), RADIUS_("") },
 	{ "accounting-server", IN_AUTH, RADIUS_("accounting-server {\n" SERVER_ "}"), RADIUS_("") },

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "data_rig.h"
+#include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 
 static const struct pkt_spec tcp = {
@@ -820,6 +821,60 @@ static void t_bucket(void **st)
 	assert_true(big.level <= big.burst);
 }
 
+/* Networks behind sessions: what comes for one, by the longest prefix, and what comes from it. */
+static void t_networks(void **st)
+{
+	enum { NET = 0x0a000100 };
+	static const struct { unsigned last; unsigned to; } rows[] = {
+		{ 9, 2 }, { 8, 2 }, { 12, 1 }, { 13, 3 }, { 14, 1 }, { 15, 1 }, { 11, 2 }, { 7, RIG_CLIENTS }, { 16, RIG_CLIENTS },
+	};
+	static const struct { unsigned ip; uint32_t mask; } have[RIG_CLIENTS] = {
+		{ 0x80, ~0u }, { 14, 0xfffffffc }, { 9, 0xfffffff8 }, { 13, ~0u },
+	};
+	struct rig_client *c = &rig.client[2];
+	static struct rig_train t;
+	struct pkt_spec s = tcp;
+	struct vnet_hdr v;
+	uint64_t seed = 21;
+	size_t n;
+
+	for (unsigned i = 0; i < RIG_CLIENTS; i++) {
+		struct sess *k = rig.client[i].sess;
+
+		list_del(&k->by_ip);
+		k->ip = NET + have[i].ip;
+		k->mask = have[i].mask;
+		data_shared_join(k, &rig.e.shared[0]);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		n = to_client(0, 1, 100, &v, &seed);
+		put32(super + 16, NET + rows[i].last);
+		assert_true(rig_tun_put(rig.shared, &v, super, n));
+		rig_turn();
+		for (unsigned k = 0; k < RIG_CLIENTS; k++)
+			if ((rig_recv(&rig.client[k], got) == n) != (k == rows[i].to))
+				fail_msg("row %zu, client %u", i, k);
+	}
+	assert_int_equal(rig.e.count.ip_nobody, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		t.n = 0;
+		t.used = 0;
+		s.src = i ? NET + 16 : NET + 11;
+		rig_train_add(&t, c, want, pkt_make(&s, want, &seed));
+		rig_train_send(&t, c);
+		rig_turn();
+		assert_int_equal(recv(rig.shared, got, sizeof(got), 0) > 0, !i);
+		assert_int_equal(rig.e.count.ip_spoofed, i);
+	}
+	/* One that is gone has no network any more; the wider one is left. */
+	data_tun_close(rig.client[1].sess);
+	assert_ptr_equal(data_by_ip(&rig.e.shared[0], NET + 14), c->sess);
+	data_tun_close(c->sess);
+	assert_null(data_by_ip(&rig.e.shared[0], NET + 14));
+	for (unsigned i = 0; i < N_ELEMENTS(rig.e.n_net); i++)
+		assert_int_equal(rig.e.n_net[i], 0);
+}
+
 int main(void)
 {
 	static int shared;
@@ -845,6 +900,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_both_kinds, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_two_shared, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_replaced, make, unmake, &shared),
+		cmocka_unit_test_prestate_setup_teardown(t_networks, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 	};

@@ -102,6 +102,89 @@ static void t_masked(void **st)
 	}
 }
 
+static const char *l2tp(const char *hex)
+{
+	static char text[DUMP_TEXT_MAX];
+	uint8_t p[512];
+
+	dump_l2tp(rd_of(p, bytes(hex, p)), text);
+	return text;
+}
+
+#define CTRL(len) "c802" #len "0005000700010002"
+#define TOLD " tunnel=5 session=7 ns=1 nr=2 "
+
+static void t_l2tp(void **st)
+{
+	static const struct { const char *msg, *text; } rows[] = {
+		{ CTRL(001c) "800800000000000b" "80080000000e0055", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b80080000000e0055" },
+		{ CTRL(000c), "L2TP ZLB" TOLD CTRL(000c) },
+		{ CTRL(0014) "8008000000000063", "L2TP ?" TOLD CTRL(0014) "8008000000000063" },
+		/* Behind the message's length. */
+		{ CTRL(0014) "800800000000000b" "5345", "L2TP ICRP" TOLD CTRL(0014) "800800000000000b****" },
+		/* Challenge and Challenge Response: one is shown. */
+		{ CTRL(0033) "8008000000000002" "80090000000b414243" "80160000000d53454352455453454352455453454352",
+		  "L2TP SCCRP" TOLD CTRL(0033) "8008000000000002" "80090000000b414243" "80160000000d********************************" },
+		/* Proxy Authen Response; the name is shown, and what follows. */
+		{ CTRL(002e) "800800000000000c" "00090000001e6a6f65" "000900000021534543" "00080000001d0003",
+		  "L2TP ICCN" TOLD CTRL(002e) "800800000000000c" "00090000001e6a6f65" "000900000021******" "00080000001d0003" },
+		/* Hidden; of another vendor; not known; a reserved bit; too long for what it is. */
+		{ CTRL(001c) "800800000000000b" "c0080000000e5345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "c0080000000e****" },
+		{ CTRL(001c) "800800000000000b" "00080009000e5345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "00080009000e****" },
+		{ CTRL(001c) "800800000000000b" "0008000000635345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "000800000063****" },
+		{ CTRL(001c) "800800000000000b" "84080000000e5345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "84080000000e****" },
+		{ CTRL(001d) "800800000000000b" "80090000000e534543", "L2TP ICRP" TOLD CTRL(001d) "800800000000000b" "80090000000e******" },
+		/* Lengths that lie: of the AVP behind the first, of the message. */
+		{ CTRL(001c) "800800000000000b" "80090000000e5345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "****************" },
+		{ CTRL(001c) "800800000000000b" "80050000000e5345", "L2TP ICRP" TOLD CTRL(001c) "800800000000000b" "****************" },
+		{ CTRL(001d) "800800000000000b" "80080000000e5345", "L2TP malformed " CTRL(001d) "********************************" },
+		{ "c802", "L2TP malformed c802" },
+		/* A response whose length is too small: what looks like an AVP then may be the rest of it. */
+		{ CTRL(0023) "800800000000000c" "000700000021" "53" "0008414243444546",
+		  "L2TP ICCN" TOLD CTRL(0023) "800800000000000c" "000700000021" "**" "****************" },
+
+		{ "000200050007" "ff03c021" "01010004", "L2TP data tunnel=5 session=7 000200050007ff03c02101010004" },
+		{ "08020005000700090000" "0021" "45000014", "L2TP data tunnel=5 session=7 ns=9 08020005000700090000002145000014" },
+		{ "4002000c00050007" "0021" "4500" "5345", "L2TP data tunnel=5 session=7 4002000c0005000700214500****" },
+		{ "0202000500070002" "0000" "c023" "0107000d036a6f6503414243",
+		  "L2TP data tunnel=5 session=7 02020005000700020000c0230107000d036a6f6503******" },
+		{ "000200050007" "c223" "0241000a02aabb6a6f65", "L2TP data tunnel=5 session=7 000200050007c2230241000a02****6a6f65" },
+		/* A protocol that we do not speak, an address that is none, a header with a length that lies, none at all. */
+		{ "000200050007" "c027" "5345", "L2TP data tunnel=5 session=7 000200050007c027****" },
+		{ "000200050007" "ff045345", "L2TP data tunnel=5 session=7 000200050007********" },
+		{ "4002001000050007" "5345", "L2TP malformed 400200100005********" },
+		{ "0003", "L2TP malformed 0003" },
+		{ "", "L2TP malformed " },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_string_equal(l2tp(rows[i].msg), rows[i].text);
+}
+
+static void t_l2tp_long(void **st)
+{
+	static const uint8_t heads[][6] = { { 0xc8, 2, 6, 0x40 }, { 0, 2, 0, 5, 0, 7 } };
+	char text[DUMP_TEXT_MAX];
+
+	for (size_t k = 0; k < N_ELEMENTS(heads); k++) {
+		uint8_t p[1600] = { 0 };
+
+		memcpy(p, heads[k], sizeof(heads[k]));
+		for (size_t n = 0; n <= sizeof(p); n++) {
+			dump_l2tp(rd_of(p, n), text);
+			assert_int_equal(strstr(text, "more") != NULL, n > DUMP_BYTES);
+			assert_true(strlen(text) < sizeof(text) - 1);
+		}
+	}
+	/* The longest of all. */
+	{
+		uint8_t p[65535] = { 0xc8, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80, 8, 0, 0, 0, 0, 0, 1 };
+
+		dump_l2tp(rd_of(p, sizeof(p)), text);
+		assert_non_null(strstr(text, " and 65375 more"));
+	}
+}
+
 static void t_long(void **st)
 {
 	uint8_t p[1600] = { 0xc0, 0x21, 9 };
@@ -119,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rows),
 		cmocka_unit_test(t_masked),
+		cmocka_unit_test(t_l2tp),
+		cmocka_unit_test(t_l2tp_long),
 		cmocka_unit_test(t_long),
 	};
 

@@ -142,11 +142,75 @@ static void t_take(void **st)
 	pool_free(p);
 }
 
+/* A user's network: all of it or none, static addresses alone, and one lease. */
+static void t_net(void **st)
+{
+	static const struct conf_ipcp c = { .n_pool = 2, .pool = {
+		{ .first = IP(10, 0, 0, 1), .last = IP(10, 0, 0, 14), .static_only = true },
+		{ .first = IP(10, 0, 0, 16), .last = IP(10, 0, 0, 20) },
+	} };
+	const uint32_t mask = 0xfffffff8, own = IP(10, 0, 0, 3);
+	struct pool *p;
+
+	assert_int_equal(pool_new(&c, 0, &p), 0);
+	assert_int_equal(pool_lease(p, own), own);
+	assert_true(pool_claim(p, IP(10, 0, 0, 6)));
+	assert_false(pool_claim_net(p, own, mask));
+	/* Nothing was taken. */
+	assert_true(pool_claim(p, IP(10, 0, 0, 1)));
+	pool_release(p, IP(10, 0, 0, 1));
+	pool_release(p, IP(10, 0, 0, 6));
+	assert_true(pool_claim_net(p, own, mask));
+	assert_int_equal(pool_in_use(p), 1);
+	for (unsigned i = 1; i < 8; i++)
+		assert_false(pool_claim(p, IP(10, 0, 0, i)));
+	assert_true(pool_claim(p, IP(10, 0, 0, 8)));
+	/* Another network that would have some of it. */
+	assert_false(pool_claim_net(p, IP(10, 0, 0, 8), 0xfffffff0));
+	pool_release_net(p, own, mask);
+	assert_false(pool_claim(p, own));
+	assert_true(pool_claim(p, IP(10, 0, 0, 7)));
+	pool_release(p, own);
+	assert_int_equal(pool_in_use(p), 2);
+	/* Dynamic ones are promised to nobody. */
+	assert_true(pool_claim(p, IP(10, 0, 0, 17)));
+	assert_false(pool_claim_net(p, IP(10, 0, 0, 17), 0xfffffffc));
+	pool_free(p);
+}
+
+static void t_net_fits(void **st)
+{
+	static struct conf c = { .n_ipcp = 1, .ipcp = { { .name = "I", .n_pool = 3, .pool = {
+		{ .first = IP(10, 0, 0, 1), .last = IP(10, 0, 0, 14), .static_only = true },
+		{ .first = IP(10, 0, 0, 20), .last = IP(10, 0, 0, 31) },
+		{ .first = IP(10, 0, 0, 33), .last = IP(10, 0, 0, 40), .static_only = true },
+	} } } };
+	static const struct { uint32_t ip, mask; bool fits; } rows[] = {
+		{ IP(10, 0, 0, 3), 0xfffffff0, true },		/* without its ends, as a pool-address in CIDR is */
+		{ IP(10, 0, 0, 3), 0xfffffff8, true }, { IP(10, 0, 0, 9), 0xfffffffe, true },
+		{ IP(10, 0, 0, 9), 0xffffffff, true },
+		{ IP(10, 0, 0, 3), 0xffffffe0, false },		/* more than that */
+		{ IP(10, 0, 0, 21), 0xfffffffc, false },	/* dynamic */
+		{ IP(10, 0, 0, 33), 0xfffffffc, true }, { IP(10, 0, 0, 39), 0xfffffff8, true },
+		{ IP(10, 0, 0, 41), 0xfffffff8, false }, { IP(10, 0, 0, 3), 0xff00ff00, false }, { IP(10, 0, 0, 3), 0, false },
+		{ IP(10, 0, 0, 1), 0xfffffffe, false },		/* two hosts, and one is not there */
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (conf_net_fits(&c, 0, rows[i].ip, rows[i].mask) != rows[i].fits)
+			fail_msg("row %zu", i);
+	assert_false(conf_net_fits(&c, 1, IP(10, 0, 0, 3), 0xfffffff8));
+	/* An end that is somebody else's dynamic one. */
+	c.ipcp[0].pool[1].first = IP(10, 0, 0, 15);
+	assert_false(conf_net_fits(&c, 0, IP(10, 0, 0, 9), 0xfffffff8));
+	assert_true(conf_net_fits(&c, 0, IP(10, 0, 0, 3), 0xfffffff8));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_all_once), cmocka_unit_test(t_take), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
-		cmocka_unit_test(t_claim),
+		cmocka_unit_test(t_claim), cmocka_unit_test(t_net), cmocka_unit_test(t_net_fits),
 		cmocka_unit_test(t_model),
 	};
 

@@ -90,20 +90,23 @@ static void t_messages(void **st)
 		int32_t err;
 		uint16_t mtu;
 		bool fd, want;
+		uint32_t mask;
 	} rows[] = {
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, true },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, CONF_INTERFACES - 1, CONF_ENGINES_MAX - 1, 0, 68, false, true },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, CONF_INTERFACES, 0, 0, 1360, false, false },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, CONF_ENGINES_MAX, 0, 1360, false, false },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, UINT32_MAX, UINT32_MAX, 0, 1360, false, false },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 67, false, false },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, true, false },
-		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_DEL, 0, 0, 0, 1360, false, true },
-		{ ROLE_ENGINE, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, false },
-		{ ROLE_MANAGER, ROLE_ENGINE, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, false },
-		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, -17, 1360, false, true },
-		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, 1, 1360, false, false },
-		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, -4096, 1360, false, false },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, true, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, true, 0xfffffff8 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, false, 0xfffffff5 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, CONF_INTERFACES - 1, CONF_ENGINES_MAX - 1, 0, 68, false, true, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, CONF_INTERFACES, 0, 0, 1360, false, false, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, CONF_ENGINES_MAX, 0, 1360, false, false, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, UINT32_MAX, UINT32_MAX, 0, 1360, false, false, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 67, false, false, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, true, false, 0 },
+		{ ROLE_MANAGER, ROLE_NETD, MSG_ROUTE_DEL, 0, 0, 0, 1360, false, true, 0 },
+		{ ROLE_ENGINE, ROLE_NETD, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, false, 0 },
+		{ ROLE_MANAGER, ROLE_ENGINE, MSG_ROUTE_ADD, 0, 0, 0, 1360, false, false, 0 },
+		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, -17, 1360, false, true, 0 },
+		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, 1, 1360, false, false, 0 },
+		{ ROLE_NETD, ROLE_MANAGER, MSG_ROUTE_DONE, 0, 0, -4096, 1360, false, false, 0 },
 	};
 	static const struct {
 		enum role from, to;
@@ -133,7 +136,7 @@ static void t_messages(void **st)
 		d.type = rows[i].type;
 		d.len = sizeof(d.route);
 		d.route = (struct msg_route){
-			.interface = rows[i].interface, .engine = rows[i].engine, .err = rows[i].err, .mtu = rows[i].mtu,
+			.interface = rows[i].interface, .engine = rows[i].engine, .err = rows[i].err, .mtu = rows[i].mtu, .mask = rows[i].mask,
 		};
 		if (msg_check(rows[i].from, rows[i].to, &d, 8 + d.len, rows[i].fd) != rows[i].want)
 			fail_msg("row %zu", i);
