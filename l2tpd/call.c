@@ -84,6 +84,11 @@ static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
 	event_add(ev, &tv);
 }
 
+void flow_arm(struct flow *f, uint64_t now)
+{
+	arm(f->timer, &f->timer_at, MIN(l2tp_flow_deadline(&f->l2tp), lin_deadline(&f->lin)), now);
+}
+
 /* What the L2TP core wants sent, and nothing else of its effects. */
 static void send_only(struct flow *f, const struct l2tp_out *out)
 {
@@ -116,6 +121,7 @@ static void sess_free(struct sess *s, const char *reason)
 		str_copy(m.reason, sizeof(m.reason), reason);
 		peer_send(&e->manager, MSG_SESSION_DOWN, &m, sizeof(m), -1);
 	}
+	lin_session_gone(&s->flow->lin, s->tunnel_id, s->session_id);
 	e->by_slot[s->sid.slot] = NULL;
 	e->n_sessions--;
 	list_del(&s->link);
@@ -200,7 +206,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->row->sid = s->sid;
 	s->row->tunnel_id = s->tunnel_id;
 	s->row->session_id = s->session_id;
-	s->row->lineage = f->lineage;
+	s->row->lineage = *flow_lineage(f);
 	s->row->tunnel = (uint8_t)f->tunnel;
 	s->row->start_mono_ms = now;
 	row_write_end(s->row);
@@ -269,7 +275,7 @@ static void ask(struct sess *s)
 	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
 	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
-	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
+	str_copy(m.ike_id, sizeof(m.ike_id), f->lin.ike_id);
 	s->asking = true;
 	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
@@ -284,6 +290,7 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
+	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
 	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
@@ -360,7 +367,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			l2tp_out_init(&lo);
 			l2tp_session_close(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);
 			send_only(f, &lo);
-			arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+			flow_arm(f, now);
 			return;			/* s is gone */
 		}
 		}
@@ -573,7 +580,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			break;
 		}
 	}
-	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+	flow_arm(f, now);
 	/* Its client is gone without a word: its IKE_SA goes, too. */
 	if (lost && l2tp_flow_idle(&f->l2tp))
 		flow_kill(f, "client is gone");
@@ -586,7 +593,74 @@ void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
 
 	l2tp_out_init(&out);
 	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
+	if (f->l2tp.own && !f->lin.own) {
+		struct lin_out lo;
+
+		lin_out_init(&lo);
+		lin_flow_own(&f->e->book, &f->lin, &lo);
+		hold_free(&f->join_hold);
+		call_lineage(&lo, now);
+	}
 	l2tp_effects(f, &out, now);
+}
+
+void call_ask(struct flow *f, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_ask(&f->l2tp, now, &out);
+	l2tp_effects(f, &out, now);
+}
+
+/* ---- lineages ---- */
+static void probe(struct flow *f, const struct lin_effect *eff, uint64_t now)
+{
+	struct sess *s = call_find(f, eff->at.tunnel, eff->at.session);
+	struct ppp_out out;
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < (eff->also.family ? 2 : 1); i++) {
+		struct sa *sa = f->send;
+		struct addr own;
+
+		ppp_out_init(&out);
+		ppp_echo(&s->ppp, eff->nonce, sizeof(eff->nonce), now, &out);
+		if (!i || !sa) {
+			ppp_effects(s, &out, now);
+			continue;
+		}
+		data_flush(f->e);
+		own = sa->peer;
+		sa->peer = eff->also;
+		ppp_effects(s, &out, now);
+		data_flush(f->e);
+		sa->peer = own;
+	}
+}
+
+void call_lineage(struct lin_out *out, uint64_t now)
+{
+	for (unsigned i = 0; i < out->n; i++) {
+		struct lin_effect *eff = &out->eff[i];
+		struct flow *f = CONTAINER_OF(eff->flow, struct flow, lin);
+
+		switch (eff->type) {
+		case LIN_EFF_PROBE:
+			probe(f, eff, now);
+			break;
+		case LIN_EFF_ASK:
+			call_ask(f, now);
+			break;
+		case LIN_EFF_END:
+			ike_kill(f->e, CONTAINER_OF(eff->lin, struct lin_ike, lin));
+			break;
+		case LIN_EFF_JOIN:
+			break;
+		}
+	}
+	explicit_bzero(out, sizeof(*out));
 }
 
 void call_l2tp_expire(struct flow *f, uint64_t now)
@@ -609,5 +683,5 @@ void call_close_all(struct flow *f, const char *reason, bool tell)
 		send_only(f, &out);
 	LIST_EACH(&f->sessions, i)
 		sess_free(CONTAINER_OF(i, struct sess, link), reason);
-	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+	flow_arm(f, now);
 }

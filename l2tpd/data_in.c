@@ -190,7 +190,7 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
-	struct flow *f = sa->flow;
+	struct flow *f = own_flow(sa);
 	struct engine *e = f->e;
 	struct rd r = rd_of(pkt->payload, pkt->payload_len), frame;
 	struct l2tp_data d;
@@ -211,6 +211,11 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 		return;
 	}
 	r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
+	if (!f->lin.own) {
+		if (!flow_joins(sa, pkt->payload, pkt->payload_len, r, sport, now))
+			return;
+		f = own_flow(sa);
+	}
 	if (l2tp_is_control(r)) {
 		coal_flush(&rx.coal);		/* it may end sessions */
 		call_l2tp(f, r, sport, now);
@@ -296,6 +301,14 @@ static void rx_add(struct engine *e, struct sa *s, uint32_t seq, const struct ad
 	rx.seq[rx.n] = seq;
 	if (++rx.n == RX_PKTS)
 		rx_open(e, now_ms());
+}
+
+void data_joined(struct sa *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct esp_pkt pkt = { .verdict = ESP_OK, .next_header = IPPROTO_UDP, .payload = p, .payload_len = n };
+
+	inner_in(s, &pkt, now);
+	coal_flush(&rx.coal);		/* p goes with the caller */
 }
 
 void data_held(struct sa *s, const struct held *h)
@@ -419,6 +432,22 @@ void data_flow_end(struct flow *f)
 		gram_put(CONTAINER_OF(i, struct gram, link));
 	}
 	f->in_queued = 0;
+}
+
+void data_flow_join(struct flow *virgin, struct flow *root)
+{
+	rx.heard = NULL;
+	turn_leave(&virgin->in_turn);
+	LIST_EACH(&virgin->in_queue, i) {
+		struct gram *g = CONTAINER_OF(i, struct gram, link);
+
+		list_del(i);
+		list_push(&root->in_queue, i);
+		root->in_queued += g->len;
+	}
+	virgin->in_queued = 0;
+	if (!list_empty(&root->in_queue))
+		turn_join(&root->e->in_turns, &root->in_turn);
 }
 
 /* Its oldest; there is one. */

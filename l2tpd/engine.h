@@ -8,14 +8,15 @@
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
- * Invariant: a packet reaches a tunnel only through an SA of the flow that the
- * tunnel belongs to; tunnels and sessions are looked up inside the flow, never
- * across flows.
+ * Invariant: a packet reaches a tunnel only through an SA whose lineage has the
+ * tunnel's flow for its root (lineage.h); tunnels and sessions are looked up
+ * inside the flow, never across flows.  own_flow() makes sure of it.
  */
 #ifndef CULVERT_ENGINE_H
 #define CULVERT_ENGINE_H
 
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "base/list.h"
 #include "base/proto.h"
@@ -24,6 +25,7 @@
 #include "l2tpd/codel.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
+#include "l2tpd/lineage.h"
 #include "l2tpd/peer.h"
 #include "l2tpd/turns.h"
 #include "ppp/mppe.h"
@@ -51,22 +53,33 @@ struct hold {
 	unsigned n;
 };
 
+/* One IKE_SA of a client. */
+struct lin_ike {
+	struct lin lin;
+	unsigned n_sas;
+	bool kill_asked;
+	bool orphan;			/* its iked is gone: its SAs are ours alone */
+};
+
 /* A pair of SAs: the slot of the inbound SPI. */
 struct sa {
 	struct list link;		/* in flow.sas, newest last */
-	struct flow *flow;
+	struct flow *flow;		/* the root of its lineage */
+	struct lin_ike *ike;		/* its lineage, for ever */
 	uint32_t spi;			/* inbound, ours */
 	uint32_t spi_out;		/* the peer's; 0 until known */
 	struct esp_sa *in, *out;	/* NULL until their keys are here */
 	struct addr local, peer;	/* outer addresses; peer moves after ICV and replay */
 	int sock;			/* to send from; an index in engine.sock */
 	bool proven;			/* a packet was opened with it */
+	bool out_gone;			/* IKE deleted the outbound one: for want of another only */
 	struct hold hold;
 	struct event *life;		/* hard lifetime */
 	bool no_train;			/* this path takes no UDP_SEGMENT */
 	bool exhausted;			/* its sequence numbers are used up */
 	bool tell_move;			/* iked has not heard of the last move */
 	uint64_t moved_ms;		/* when ESP moved the peer; 0 = never */
+	uint64_t told_move_ms;		/* when iked heard of that last */
 	uint64_t bytes, packets, told_packets;
 };
 
@@ -82,13 +95,12 @@ struct tunnel_conf {
 	struct ppp_conf ppp;
 };
 
-/* One client: one lineage (base/proto.h). */
+/* One client: the root of its lineages. */
 struct flow {
 	struct list link;		/* in engine.flows */
-	struct list by_lineage;		/* in engine.by_lineage[] */
 	struct engine *e;
-	struct lineage lineage;
-	char ike_id[64];
+	struct lin_flow lin;		/* of struct lin_ike */
+	struct hold join_hold;		/* of a virgin: UDP datagrams that wait for its join */
 	struct tunnel_conf *conf;	/* as it was when the client came */
 	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
@@ -99,13 +111,12 @@ struct flow {
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
 	struct codel in_codel;
-	struct event *timer;		/* the L2TP core's deadline */
+	struct event *timer;		/* the L2TP core's deadline, or the lineage core's */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
 	int idle_s;			/* what it was set to; 0 = off */
-	bool kill_asked;
-	bool orphan;			/* its iked is gone: its SAs are ours alone */
-	bool ending;			/* orphan, and its end was asked for */
+	bool killed;			/* its end was asked for */
+	bool ending;			/* likewise, and what nobody else takes away goes next */
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
@@ -173,7 +184,7 @@ struct shared_tun {
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
 	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
 	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
+	X(sa_expired) X(join_held) X(join_dropped) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -196,7 +207,7 @@ struct engine {
 	unsigned n_sock;
 	struct sa **sa;			/* SPI_SLOTS */
 	struct list flows;
-	struct list by_lineage[ENGINE_BUCKETS];
+	struct lin_book book;
 	unsigned n_flows, n_sas, n_sessions;
 	struct sess_row *rows;
 	uint32_t n_rows;
@@ -240,11 +251,35 @@ void sa_tell_use(struct engine *);
 /* The flow has lost its client: end everything it has, and its IKE_SA. */
 void flow_kill(struct flow *, const char *reason);
 
+/* Have iked end one IKE_SA of a client that keeps others. */
+void ike_kill(struct engine *, struct lin_ike *);
+
 /* End every flow that came by a tunnel which is no more in the configuration. */
 void flow_end_removed(struct engine *);
 
 /* Some tunnel or SA of the flow came or went: (re)arm the idle timer. */
 void flow_watch(struct flow *);
+
+/* Set the flow's timer to whatever is due next. */
+void flow_arm(struct flow *, uint64_t now);
+
+/* The oldest lineage of a flow: what its rows and messages call it by. */
+const struct lineage *flow_lineage(const struct flow *);
+
+/* The invariant: what is heard over an SA is for its lineage's root. */
+static inline struct flow *own_flow(const struct sa *s)
+{
+	if (s->ike->lin.root != &s->flow->lin)
+		abort();
+	return s->flow;
+}
+
+/*
+ * A UDP payload r came over a virgin's SA, n bytes at p, from UDP port sport.
+ * True: it goes its way in own_flow(s), which may be another one now; what waited
+ * for that has gone before it.  False: it waits, or is forgotten.
+ */
+bool flow_joins(struct sa *, uint8_t *p, size_t n, struct rd r, uint16_t sport, uint64_t now);
 
 /* iked was replaced: its successor may not issue the SPIs in use; their flows live on without it. */
 void sa_orphan_all(struct engine *);
@@ -259,6 +294,12 @@ void data_flow_init(struct flow *);
 
 /* What was received of a flow that ends is forgotten. */
 void data_flow_end(struct flow *);
+
+/* What was received of a virgin is of root now. */
+void data_flow_join(struct flow *virgin, struct flow *root);
+
+/* A UDP datagram that waited for its flow's join, n bytes at p, which may be written to. */
+void data_joined(struct sa *, uint8_t *p, size_t n, uint64_t now);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
 /* One ESP packet that was held, at p of len bytes. */
@@ -299,6 +340,10 @@ void hold_free(struct hold *);
 /* A control message of the flow's client. */
 void call_l2tp(struct flow *, struct rd msg, uint16_t port, uint64_t now);
 void call_l2tp_expire(struct flow *, uint64_t now);
+/* Ask the flow's client whether it lives: one that stays silent loses its tunnels. */
+void call_ask(struct flow *, uint64_t now);
+/* Do what the lineage core wants done, but the join. */
+void call_lineage(struct lin_out *, uint64_t now);
 /* End all tunnels; with tell, StopCCN is sent. */
 void call_close_all(struct flow *, const char *reason, bool tell);
 /* A PPP frame that is not IP. */

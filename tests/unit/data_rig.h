@@ -138,6 +138,7 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 {
 	struct flow *f = sa_find(&rig.e, (i + 1) << 8)->flow;
 	struct sess *s = calloc(1, sizeof(*s));
+	struct lin_out lo;
 	int fd;
 
 	data_sess_init(s);
@@ -150,6 +151,9 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	rig_head(s->head, s);
 	rig_head(c->head, s);
 	list_push(&f->sessions, &s->link);
+	lin_out_init(&lo);
+	lin_flow_own(&rig.e.book, &f->lin, &lo);
+	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, 1701 });
 	c->sess = s;
 	if (shared) {
 		data_shared_join(s, &rig.e.shared[0]);
@@ -164,14 +168,16 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 static inline void rig_make(bool shared, unsigned auth)
 {
 	struct engine *e = &rig.e;
+	struct rng seed;
 	int fd, one = 1;
 
 	RIG_MUST(esp_init());
 	e->base = event_base_new();
 	e->sa = calloc(SPI_SLOTS, sizeof(*e->sa));
 	list_init(&e->flows);
+	rng_init(&seed);
+	lin_book_init(&e->book, &seed);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
-		list_init(&e->by_lineage[i]);
 		list_init(&e->by_ip[i]);
 	}
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
@@ -213,7 +219,7 @@ static inline void rig_free(void)
 		data_tun_close(c->sess);
 		list_del(&c->sess->link);
 		free(c->sess);
-		flow_end(e, &f->lineage);
+		flow_end(e, flow_lineage(f));
 		esp_sa_free(c->in);
 		esp_sa_free(c->out);
 		close(c->udp);
