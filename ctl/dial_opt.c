@@ -14,7 +14,8 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP,
+	OPT_INITIAL_CONTACT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -23,6 +24,7 @@ static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "force-natt", no_argument, NULL, OPT_FORCE_NATT },
+	{ "initial-contact", no_argument, NULL, OPT_INITIAL_CONTACT },
 	{ "tun", required_argument, NULL, OPT_TUN },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "ping", required_argument, NULL, OPT_PING },
@@ -36,6 +38,11 @@ static const struct option options[] = {
 	{ "dup", required_argument, NULL, OPT_DUP },
 	{ "reorder", required_argument, NULL, OPT_REORDER },
 	{ "replay", no_argument, NULL, OPT_REPLAY },
+	{ "rekey", required_argument, NULL, OPT_REKEY },
+	{ "rekey-esp", required_argument, NULL, OPT_REKEY_ESP },
+	{ "reauth", required_argument, NULL, OPT_REAUTH },
+	{ "move", required_argument, NULL, OPT_MOVE },
+	{ "overlap", required_argument, NULL, OPT_OVERLAP },
 	{ "max-outage", required_argument, NULL, OPT_MAX_OUTAGE },
 	{ "flood", required_argument, NULL, OPT_FLOOD },
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
@@ -68,10 +75,11 @@ static void usage(void)
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
+		"           [--rekey s] [--rekey-esp suite] [--reauth s] [--overlap ms] [--move s]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
-		"           [--wrong-password] [--force-natt]\n"
+		"           [--wrong-password] [--force-natt] [--initial-contact]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
@@ -240,6 +248,9 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 	case OPT_FORCE_NATT:
 		c->force_natt = true;
 		break;
+	case OPT_INITIAL_CONTACT:
+		c->initial_contact = true;
+		break;
 	case OPT_TUN:
 		c->tun = arg;
 		break;
@@ -306,6 +317,22 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 	case OPT_REPLAY:
 		c->replay = true;
 		break;
+	case OPT_REKEY:
+		c->rekey_s = number(arg, 1, 86400);
+		break;
+	case OPT_REKEY_ESP:
+		if (!ike_quick_suite_parse(arg, &c->rekey_suite))
+			bad_usage("no such suite", arg);
+		break;
+	case OPT_REAUTH:
+		c->reauth_s = number(arg, 1, 86400);
+		break;
+	case OPT_MOVE:
+		c->move_s = number(arg, 1, 86400);
+		break;
+	case OPT_OVERLAP:
+		c->overlap_ms = number(arg, 0, 600000);
+		break;
 	case OPT_MAX_OUTAGE:
 		c->has_max_outage = true;
 		c->max_outage_ms = number(arg, 0, 3600000);
@@ -358,7 +385,7 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	int o;
 
 	*c = (struct dial_conf){
-		.sessions = 1, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
+		.sessions = 1, .overlap_ms = 2000, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
 		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
@@ -400,6 +427,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 		bad_usage("only with --source", "--ring");
 	if (c->ring && c->mppe)
 		bad_usage("not with --mppe", "--ring");
+	if (c->ring && (c->rekey_s || c->reauth_s))
+		bad_usage("not with --rekey or --reauth", "--ring");
 	if (c->again && c->tun)
 		bad_usage("not with --tun", "--again");
 	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))
