@@ -76,7 +76,7 @@ enum {
 /* Bits of conf_tunnel.dump_in and .dump_out */
 enum {
 	CONF_DUMP_LCP = 1, CONF_DUMP_PAP = 2, CONF_DUMP_CHAP = 4, CONF_DUMP_EAP = 8, CONF_DUMP_MPPE = 16,
-	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64,
+	CONF_DUMP_CCP = 32, CONF_DUMP_IPCP = 64, CONF_DUMP_IP = 128,
 };
 
 enum conf_mppe { CONF_MPPE_NO, CONF_MPPE_YES, CONF_MPPE_REQUIRED };
@@ -87,7 +87,7 @@ enum { CONF_MPPE_STATELESS = 1, CONF_MPPE_STATEFUL = 2 };
 struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	char name[CONF_NAME_MAX];
 	uint8_t order;			/* its place in the file: of two that listen alike, the first counts */
-	struct addr listen[CONF_LISTENS];	/* "listen on"; port 1701 inside ESP */
+	struct addr listen[CONF_LISTENS];	/* "listen on"; its port is that of plain L2TP, 0 = 1701 */
 	uint8_t n_listen;
 	char l2tp_hostname[CONF_NAME_MAX];	/* "" = gethostname() */
 	char l2tp_vendor_name[CONF_NAME_MAX];	/* "" = AVP left out */
@@ -100,6 +100,9 @@ struct conf_tunnel {			/* tunnel NAME protocol l2tp { … } */
 	uint8_t l2tp_max_tunnel;		/* of one client: 2 */
 	uint8_t l2tp_max_half_open;		/* of these, and calls without a login: 2 */
 	uint16_t l2tp_max_session;		/* in one tunnel: 4 */
+	bool l2tp_accept_dialin;		/* no */
+	bool l2tp_lcp_renegotiation;		/* yes */
+	bool l2tp_force_lcp_renegotiation;	/* no */
 	bool l2tp_require_ipsec;		/* yes */
 	bool l2tp_data_use_seq;			/* no */
 	uint16_t mru;				/* 1360 */
@@ -140,6 +143,7 @@ struct conf_ipcp {			/* ipcp NAME { … } */
 	struct conf_pool pool[CONF_POOLS];
 	uint8_t n_pool;
 	uint32_t dns[2], nbns[2];	/* 0 = none */
+	bool dns_resolver;		/* "dns-servers resolver": dns is what this host had when the file was read */
 	bool allow_user_selected_address;
 	uint32_t max_session;		/* 0 = unlimited */
 };
@@ -216,6 +220,7 @@ struct conf {
 	uint8_t n_unbuilt;
 	struct conf_ipcp ipcp[CONF_IPCPS];
 	uint8_t n_ipcp;
+	char ipv6cp[CONF_NAME_MAX];	/* ipv6cp NAME { }: IPV6CP is spoken; "" = it is not */
 	struct conf_interface interface[CONF_INTERFACES];
 	uint8_t n_interface;
 	struct conf_auth auth[CONF_AUTHS];
@@ -226,6 +231,12 @@ struct conf {
 	char control_socket[CONF_PATH_MAX];	/* "" = RUNDIR/culvert.sock */
 	char control_group[CONF_NAME_MAX];
 };
+
+/* Where a tunnel with "l2tp-require-ipsec no" takes plain L2TP at one of its addresses. */
+static inline uint16_t conf_plain_port(const struct addr *listen)
+{
+	return listen->port ? listen->port : 1701;
+}
 
 /* Is there such an object?  False for what is out of range, or a hole. */
 static inline bool conf_has_tunnel(const struct conf *c, unsigned i)

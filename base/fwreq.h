@@ -12,17 +12,17 @@
 #include "base/conf.h"
 
 enum {
-	FWREQ_MAGIC = 0x63767731,
+	FWREQ_MAGIC = 0x63767732,
 	FWREQ_RANGES = CONF_IPCPS * CONF_POOLS,
 	FWREQ_SERVERS = CONF_INTERFACES,
 	FWREQ_SESSION_IFS = 1 + 2 * CONF_INTERFACES,	/* pppx*; tunN and tunN-* */
+	FWREQ_PLAINS = CONF_TUNNELS * CONF_LISTENS,
 };
 
-/* What comes in on UDP 1701 of the host. */
+/* What of that which comes in on UDP 1701 of the host is dropped, where no plain L2TP is wanted. */
 enum fwreq_l2tp {
 	FWREQ_L2TP_DROP,	/* all: ESP is opened in user space, so it cannot have been inside */
 	FWREQ_L2TP_IPSEC,	/* all that the kernel did not decrypt */
-	FWREQ_L2TP_PLAIN,	/* nothing: plain L2TP is wanted */
 };
 
 struct fwreq_range {
@@ -42,9 +42,10 @@ struct fwreq {
 	uint32_t nat_to;		/* 0: the interface's own address */
 	char nat_on[CONF_IFNAME_MAX];
 	char session_if[FWREQ_SESSION_IFS][CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */
-	uint32_t n_session_if, n_pool, n_server;
+	uint32_t n_session_if, n_pool, n_server, n_plain;
 	struct fwreq_range pool[FWREQ_RANGES];	/* the sessions' addresses, in any order */
 	uint32_t server[FWREQ_SERVERS];	/* our ends of the sessions, on no other device */
+	struct addr plain[FWREQ_PLAINS];	/* where plain L2TP is wanted: with ports; 0.0.0.0 and :: = everywhere */
 };
 
 #endif

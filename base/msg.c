@@ -31,7 +31,7 @@ static bool addr_ok(const struct addr *a)
 /* Checks beyond the size: what a receiver would index or print with. */
 static bool check_sock(const union msg_body *b)
 {
-	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_ESP_4500 && addr_ok(&b->sock.at);
+	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_L2TP && addr_ok(&b->sock.at);
 }
 
 static bool check_peer(const union msg_body *b)

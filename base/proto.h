@@ -165,7 +165,7 @@ static inline unsigned spi_slot(uint32_t spi)
 }
 
 /* ---- parent ---- */
-enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500 };
+enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP };
 
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
@@ -352,6 +352,7 @@ struct msg_verdict {
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
+	uint32_t session_timeout_s;	/* from UP on; 0 = none */
 };
 
 struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
@@ -386,6 +387,7 @@ struct msg_judged {
 	uint8_t mppe_keys;		/* as in struct msg_verdict */
 	uint8_t mppe_send[16], mppe_recv[16];
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
+	uint32_t session_timeout_s;	/* 0 = none; a users file has no place for it, RADIUS has (RFC 2865 5.27) */
 	char why[64];			/* DENY: for the log */
 };
 

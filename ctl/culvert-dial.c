@@ -285,6 +285,10 @@ static void dial_init(struct dial *d)
 	};
 	d->l2tp_conf = l2tp_conf_default;
 	str_copy(d->l2tp_conf.host_name, sizeof(d->l2tp_conf.host_name), "culvert-dial");
+	d->l2tp_conf.secret_len = (uint8_t)strlen(d->conf.tunnel_secret);
+	memcpy(d->l2tp_conf.secret, d->conf.tunnel_secret, d->l2tp_conf.secret_len);
+	d->l2tp_conf.hide = d->conf.hide;
+	d->l2tp_conf.sequencing = d->conf.sequencing;
 	data_init(d);
 }
 

@@ -29,6 +29,7 @@
 #include "ctl/dial_stat.h"
 #include "esp/esp.h"
 #include "l2tpd/coal.h"
+#include "l2tpd/dseq.h"
 #include "l2tpd/flow.h"
 #include "ppp/mppe.h"
 #include "ppp/ppp.h"
@@ -39,6 +40,9 @@ enum dial_flood { FLOOD_NONE, FLOOD_IKE, FLOOD_L2TP, FLOOD_PPP };
 struct dial_conf {
 	uint32_t server;		/* host order, as all addresses here */
 	char psk[256], password[128];
+	char tunnel_secret[L2TP_SECRET_MAX + 1];	/* "" = none */
+	bool hide;			/* AVPs, by it */
+	bool sequencing;		/* require numbered data */
 	const char *user;		/* "%d" in it is the session's number */
 	unsigned sessions;
 	unsigned rate;			/* logins started per second; 0 = no limit */
@@ -48,6 +52,8 @@ struct dial_conf {
 	uint32_t inner;			/* identity of all; 0 = each its source address */
 	bool initial_contact;
 	bool force_natt;
+	bool plain;			/* L2TP without IPsec, … */
+	uint16_t port;			/* … to this port of the server */
 	bool reuse_dh;			/* one key pair for all */
 	struct ike_main_suite main;
 	struct ike_quick_suite quick;
@@ -111,7 +117,7 @@ enum sess_state {
 enum {
 	PING_RING = 64,
 	GRACE_MS = 1000,		/* a ping without an answer after this long is lost */
-	IP_HEAD = IP_UDP_HEADER + 6 + 4,	/* UDP, L2TP and PPP in front of IP */
+	IP_HEAD = IP_UDP_HEADER + 6 + 4,	/* UDP (inside ESP only), L2TP and PPP in front of IP */
 	MAP_BUCKETS = 4096,
 };
 
@@ -159,7 +165,7 @@ struct dsess {
 	char reason[96];
 	uint32_t local;			/* source address */
 	uint32_t id;			/* the address that it believes to have: the first, however it moves */
-	int fd[2];			/* to the server's port 500 and 4500; -1 */
+	int fd[2];			/* to the server's port 500 and 4500 (plain: its L2TP port); -1 */
 	struct event *ev[2];
 	struct event *timer;
 	uint64_t timer_at;
@@ -184,7 +190,9 @@ struct dsess {
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	bool call;			/* the L2TP session is there: ppp lives */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
-	uint8_t head[IP_HEAD];		/* what stands in front of its IP packets; UDP's length is 0 */
+	struct dseq seq;		/* numbers of data messages */
+	uint8_t head[IP_HEAD + 4];	/* what stands in front of its IP packets; UDP's length is 0, and Ns where there is one */
+	uint8_t head_len;
 	struct dial_tun *tun;		/* NULL = none */
 	struct list by_ip;
 	struct witness w;
@@ -277,6 +285,12 @@ MUST_USE int wire_open(struct dsess *);
  */
 MUST_USE int wire_move(struct dsess *, bool address);
 
+/* Can L2TP be sent? */
+static inline bool wire_up(const struct dsess *s)
+{
+	return s->out || (s->d->conf.plain && s->fd[true] >= 0);
+}
+
 /* Everything is on port 4500 from now on: the other socket is not kept. */
 void wire_moved(struct dsess *);
 void wire_close(struct dsess *);
@@ -296,7 +310,7 @@ void wire_take(struct dsess *, bool natt, uint8_t *p, size_t n);
 /* ---- dial_data.c ---- */
 void data_init(struct dial *);
 
-/* Room for a UDP payload of n bytes inside ESP, for data_commit(); NULL: there is no SA. */
+/* Room for a UDP payload of n bytes (plain: of the datagram itself), for data_commit(); NULL: there is no SA. */
 uint8_t *data_room(struct dsess *, size_t n);
 void data_commit(struct dsess *, size_t n);
 
@@ -349,6 +363,12 @@ void sess_ike(struct dsess *, struct rd message, uint64_t now);
 
 /* A UDP datagram that was inside ESP, n bytes at p. */
 void sess_inner(struct dsess *, uint8_t *p, size_t n, uint64_t now);
+
+/* An L2TP message from the server's port. */
+void sess_l2tp(struct dsess *, uint8_t *p, size_t n, uint16_t port, uint64_t now);
+
+/* Room for an IP packet of n bytes behind its headers; *ret_len is for data_commit(). NULL: there is no SA. */
+uint8_t *sess_room(struct dsess *, size_t n, size_t *ret_len);
 
 /* To be called at the end of whatever happened to it: sends, and sets the timer. */
 void sess_rearm(struct dsess *, uint64_t now);

@@ -79,27 +79,28 @@ uint8_t *data_room(struct dsess *s, size_t n)
 	struct dial *d = s->d;
 	size_t need;
 
-	if (!s->out)
+	if (!wire_up(s))
 		return NULL;
-	need = esp_sealed_len(s->out, n);
+	need = d->conf.plain ? n : esp_sealed_len(s->out, n);
 	if (tx.n == TX_PKTS || need > TX_BYTES - tx.w.len)
 		data_flush(d);
 	if (!tx.n)
 		tx.w = wr_of(tx.buf, TX_BYTES);
 	tx.pkt[tx.n] = (struct esp_pkt){ .p = wr_room(&tx.w, need), .len = n, .next_header = IPPROTO_UDP };
-	return tx.pkt[tx.n].p + esp_payload_offset(s->out);
+	return tx.pkt[tx.n].p + (d->conf.plain ? 0 : esp_payload_offset(s->out));
 }
 
 void data_commit(struct dsess *s, size_t n)
 {
 	struct esp_sa *sa = sa_now(s);
 
-	if (!sa) {
+	if (!sa && !s->d->conf.plain) {
 		s->d->tx_full++;
 		return;
 	}
 	tx.pkt[tx.n].sa = sa;
 	tx.pkt[tx.n].len = n;
+	tx.pkt[tx.n].verdict = ESP_OK;
 	tx.s[tx.n++] = s;
 	if (s->ring.p)		/* its number was chosen for this packet */
 		data_flush(s->d);
@@ -129,7 +130,8 @@ void data_flush(struct dial *d)
 
 	if (!n)
 		return;
-	esp_seal(tx.pkt, n);
+	if (!d->conf.plain)
+		esp_seal(tx.pkt, n);
 	for (unsigned at = 0; at < n;) {
 		size_t bytes = tx.pkt[at].len;
 		unsigned k = 1;
@@ -166,7 +168,7 @@ static void tun_packet(struct dial_tun *t, const struct vnet_hdr *h, const uint8
 		return;
 	if (!s)
 		s = tun_find(t->d, src);
-	if (!s || !s->out || !s->call || !ppp_may_ip(&s->ppp) || !seg_begin(&seg, h, p, n) ||
+	if (!s || !wire_up(s) || !s->call || !ppp_may_ip(&s->ppp) || !seg_begin(&seg, h, p, n) ||
 	    seg.size > ppp_mtu(&s->ppp)) {
 		t->d->tun_full++;
 		return;
@@ -174,7 +176,7 @@ static void tun_packet(struct dial_tun *t, const struct vnet_hdr *h, const uint8
 	for (unsigned i = 0; i < seg.n; i++) {
 		size_t len = seg_len(&seg, i);
 		uint8_t *to;
-		struct wr w;
+		size_t all;
 
 		if (s->mppe) {
 			uint8_t copy[PPP_MRU_DEFAULT];
@@ -183,14 +185,9 @@ static void tun_packet(struct dial_tun *t, const struct vnet_hdr *h, const uint8
 			sess_send_ip(s, copy, len);
 			continue;
 		}
-		to = data_room(s, IP_HEAD + len);
-		w = wr_of(to, IP_HEAD + len);
-		wr_bytes(&w, s->head, IP_HEAD);
-		seg_write(&seg, i, wr_room(&w, len));
-		w = wr_of(to, IP_HEAD);
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(IP_HEAD + len));
-		data_commit(s, IP_HEAD + len);
+		to = sess_room(s, len, &all);
+		seg_write(&seg, i, to);
+		data_commit(s, all);
 		s->out_packets++;
 		s->out_bytes += len;
 	}
@@ -286,6 +283,10 @@ static void segment_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 
 	if (n == 1 || s->state == SESS_OVER)	/* NAT-keepalive */
 		return;
+	if (s->d->conf.plain) {
+		sess_l2tp(s, p, n, s->d->conf.port, now);
+		return;
+	}
 	spi = rd_u32(&r);
 	if (!r.bad && !spi) {
 		rx_open(now);		/* it may end the SA */
@@ -306,6 +307,7 @@ void data_input(struct dsess *s, uint8_t *p, size_t n)
 
 	segment_in(s, p, n, now);
 	rx_open(now);
+	coal_flush(&s->d->coal);
 	sess_rearm(s, now);
 }
 
@@ -356,6 +358,7 @@ void data_readable(struct dsess *s)
 		for (int i = 0; i < n && !s->d->vanished; i++)
 			datagram_in(s, (unsigned)i, now);
 		rx_open(now);
+		coal_flush(&s->d->coal);
 		if (n < RX_BUFS)
 			break;
 	}

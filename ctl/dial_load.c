@@ -301,7 +301,7 @@ static bool flooding(const struct dsess *s)
 {
 	enum dial_flood f = s->d->conf.flood;
 
-	return (f == FLOOD_L2TP && s->out && s->state < SESS_CLOSING) || (f == FLOOD_PPP && s->state == SESS_UP);
+	return (f == FLOOD_L2TP && wire_up(s) && s->state < SESS_CLOSING) || (f == FLOOD_PPP && s->state == SESS_UP);
 }
 
 /* ---- life ---- */

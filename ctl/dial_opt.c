@@ -14,8 +14,8 @@ enum opt {
 	OPT_FROM = 256, OPT_INNER, OPT_FORCE_NATT, OPT_TUN, OPT_TARGET, OPT_PING, OPT_SOURCE, OPT_SIZE, OPT_TIMEOUT,
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
-	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP,
-	OPT_INITIAL_CONTACT,
+	OPT_STOP_AFTER, OPT_AUTH, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NO_IPSEC, OPT_PORT,
+	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -25,6 +25,8 @@ static const struct option options[] = {
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "force-natt", no_argument, NULL, OPT_FORCE_NATT },
 	{ "initial-contact", no_argument, NULL, OPT_INITIAL_CONTACT },
+	{ "no-ipsec", no_argument, NULL, OPT_NO_IPSEC },
+	{ "port", required_argument, NULL, OPT_PORT },
 	{ "tun", required_argument, NULL, OPT_TUN },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "ping", required_argument, NULL, OPT_PING },
@@ -61,6 +63,9 @@ static const struct option options[] = {
 	{ "pfs", required_argument, NULL, OPT_PFS },
 	{ "stop-after", required_argument, NULL, OPT_STOP_AFTER },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "tunnel-secret", required_argument, NULL, OPT_SECRET },
+	{ "hide", no_argument, NULL, OPT_HIDE },
+	{ "sequence", no_argument, NULL, OPT_SEQUENCE },
 	{ "mppe", required_argument, NULL, OPT_MPPE },
 	{ 0 },
 };
@@ -70,8 +75,10 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
+		"       culvert-dial [-v] -s server --no-ipsec [--port number] -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite] [--group group] [--esp suite] [--pfs group]\n"
+		"           [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
@@ -234,7 +241,7 @@ static void mppe(struct dial_conf *c, const char *arg)
 	}
 }
 
-static void option_long(struct dial_conf *c, int o, const char *arg)
+static void option_long(struct dial_conf *c, int o, char *arg)
 {
 	static const char *const floods[] = { "none", "ike", "l2tp", "ppp" };
 
@@ -250,6 +257,12 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		break;
 	case OPT_INITIAL_CONTACT:
 		c->initial_contact = true;
+		break;
+	case OPT_NO_IPSEC:
+		c->plain = true;
+		break;
+	case OPT_PORT:
+		c->port = (uint16_t)number(arg, 1, UINT16_MAX);
 		break;
 	case OPT_TUN:
 		c->tun = arg;
@@ -354,6 +367,15 @@ static void option_long(struct dial_conf *c, int o, const char *arg)
 		c->has_seed = true;
 		c->seed = number(arg, 0, UINT32_MAX);
 		break;
+	case OPT_SECRET:
+		secret(c->tunnel_secret, sizeof(c->tunnel_secret), arg);
+		break;
+	case OPT_HIDE:
+		c->hide = true;
+		break;
+	case OPT_SEQUENCE:
+		c->sequencing = true;
+		break;
 	case OPT_ASK:
 		c->ask = address(arg);
 		break;
@@ -385,8 +407,10 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	int o;
 
 	*c = (struct dial_conf){
-		.sessions = 1, .overlap_ms = 2000, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
-		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP,
+		.sessions = 1, .port = 1701, .overlap_ms = 2000, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000,
+		.mru = 1400, .burst = 1,
+		/* EAP only when asked for: SoftEther offers it first, and means TLS. */
+		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
 	};
 	while ((o = getopt_long(argc, argv, "s:k:u:p:n:r:vw:", options, NULL)) != -1) {
 		switch (o) {
@@ -421,10 +445,19 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 			option_long(c, o, optarg);
 		}
 	}
-	if (optind != argc || !c->server || !psk || !c->user || !password)
+	if (optind != argc || !c->server || psk == c->plain || !c->user || !password)
 		usage();
+	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->inner ||
+	    c->initial_contact || c->rekey_s || c->reauth_s || c->move_s || c->flood == FLOOD_IKE))
+		bad_usage("an option that is about IPsec", "--no-ipsec");
+	if (c->port != 1701 && !c->plain)
+		bad_usage("only with --no-ipsec", "--port");
 	if (c->ring && !c->source_pps)
 		bad_usage("only with --source", "--ring");
+	if (c->ring && c->sequencing)
+		bad_usage("not with --ring", "--sequence");
+	if (c->hide && !c->tunnel_secret[0])
+		bad_usage("only with --tunnel-secret", "--hide");
 	if (c->ring && c->mppe)
 		bad_usage("not with --mppe", "--ring");
 	if (c->ring && (c->rekey_s || c->reauth_s))

@@ -18,6 +18,7 @@
 
 enum {
 	L2TP_PORT = 1701,
+	HEAD_NS = 8,			/* from the end of a session's head: L2TP's Ns */
 	INNER_MAX = 1700,		/* UDP header and what it carries */
 	CLOSE_MS = 3000,		/* StopCCN may take so long to be acknowledged */
 	KEEPALIVE_MS = 20000,		/* RFC 3948 4 */
@@ -76,9 +77,11 @@ static void phase_done(struct dsess *s, enum phase p)
 
 /* ---- out ---- */
 
-/* RFC 3948 3.1.2: over IPv4 the checksum may be 0. */
-static void udp_header(struct wr *w, size_t payload)
+/* RFC 3948 3.1.2: over IPv4 the checksum may be 0. Without ESP the kernel writes the header. */
+static void udp_header(const struct dsess *s, struct wr *w, size_t payload)
 {
+	if (s->d->conf.plain)
+		return;
 	wr_u16(w, L2TP_PORT);
 	wr_u16(w, L2TP_PORT);
 	wr_u16(w, (uint16_t)(IP_UDP_HEADER + payload));
@@ -87,13 +90,13 @@ static void udp_header(struct wr *w, size_t payload)
 
 void sess_send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const uint8_t *body, size_t n)
 {
-	size_t len = IP_UDP_HEADER + n_head + n;
+	size_t len = (s->d->conf.plain ? 0 : IP_UDP_HEADER) + n_head + n;
 	uint8_t *p = len <= INNER_MAX ? data_room(s, len) : NULL;
 	struct wr w = wr_of(p, len);
 
 	if (!p)
 		return;
-	udp_header(&w, n_head + n);
+	udp_header(s, &w, n_head + n);
 	wr_bytes(&w, head, n_head);
 	wr_bytes(&w, body, n);
 	data_commit(s, len);
@@ -101,54 +104,99 @@ void sess_send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const 
 
 void sess_send_frame(struct dsess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t head[L2TP_DATA_HEADER];
+	uint8_t head[L2TP_DATA_HEADER_SEQ];
+	size_t len = s->seq.out ? l2tp_data_header_seq(head, s->peer_tunnel, s->peer_session, s->seq.ns++)
+				: l2tp_data_header(head, s->peer_tunnel, s->peer_session);
 
 	trace(s, "out", frame, n);
-	(void)l2tp_data_header(head, s->peer_tunnel, s->peer_session);
-	sess_send_inner(s, head, sizeof(head), frame, n);
+	sess_send_inner(s, head, len, frame, n);
 }
 
 /* What stands in front of every IP packet of this call. */
 static void head_make(struct dsess *s)
 {
-	uint8_t l2tp[L2TP_DATA_HEADER];
 	struct wr w = wr_of(s->head, sizeof(s->head));
 
-	udp_header(&w, 0);
-	(void)l2tp_data_header(l2tp, s->peer_tunnel, s->peer_session);
-	wr_bytes(&w, l2tp, sizeof(l2tp));
+	udp_header(s, &w, 0);
+	if (s->seq.out)
+		(void)l2tp_data_header_seq(wr_room(&w, L2TP_DATA_HEADER_SEQ), s->peer_tunnel, s->peer_session, 0);
+	else
+		(void)l2tp_data_header(wr_room(&w, L2TP_DATA_HEADER), s->peer_tunnel, s->peer_session);
 	wr_u16(&w, 0xff03);
 	wr_u16(&w, PPP_IP);
+	s->head_len = (uint8_t)w.len;
+}
+
+/* In a packet of len bytes that begins with s->head, what is not the same in all: UDP's length, L2TP's Ns. */
+static void head_finish(struct dsess *s, uint8_t *p, size_t len)
+{
+	struct wr w = wr_of(p, len);
+
+	if (!s->d->conf.plain) {
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)len);
+	}
+	if (s->seq.out) {
+		w = wr_of(p, len);
+		(void)wr_room(&w, s->head_len - HEAD_NS);
+		wr_u16(&w, s->seq.ns++);
+	}
+}
+
+uint8_t *sess_room(struct dsess *s, size_t n, size_t *ret_len)
+{
+	size_t len = s->head_len + n;
+	uint8_t *to = data_room(s, len);
+	struct wr w = wr_of(to, len);
+
+	if (!to)
+		return NULL;
+	wr_bytes(&w, s->head, s->head_len);
+	head_finish(s, to, len);
+	*ret_len = len;
+	return wr_room(&w, n);
+}
+
+/* The same where MPPE is on: protocol and packet are encrypted, behind a header of their own. */
+static void send_mppe(struct dsess *s, const uint8_t *p, size_t n)
+{
+	size_t len = s->head_len + MPPE_OVERHEAD + n;
+	uint8_t *to = data_room(s, len), *header, *inside;
+	struct wr w = wr_of(to, len);
+
+	if (!to)
+		return;
+	wr_bytes(&w, s->head, s->head_len - 2u);
+	wr_u16(&w, PPP_COMP);
+	header = wr_room(&w, MPPE_HEADER);
+	inside = w.p + w.len;
+	wr_u16(&w, PPP_IP);
+	wr_bytes(&w, p, n);
+	if (!mppe_seal(s->mppe, header, inside, 2 + n))
+		return;
+	head_finish(s, to, len);
+	data_commit(s, len);
 }
 
 void sess_send_ip(struct dsess *s, const uint8_t *p, size_t n)
 {
-	size_t len = IP_HEAD + n + (s->mppe ? MPPE_OVERHEAD : 0);
-	uint8_t *to, *header, *inside;
+	uint8_t *to;
 	struct wr w;
+	size_t len;
 
-	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp) || !(to = data_room(s, len)))
+	if (!s->call || !ppp_may_ip(&s->ppp) || n > ppp_mtu(&s->ppp))
 		return;
-	w = wr_of(to, len);
 	if (s->mppe) {
-		wr_bytes(&w, s->head, IP_HEAD - 2);
-		wr_u16(&w, PPP_COMP);
-		header = wr_room(&w, MPPE_HEADER);
-		inside = w.p + w.len;
-		wr_u16(&w, PPP_IP);
+		send_mppe(s, p, n);
+	} else if ((to = sess_room(s, n, &len))) {
+		w = wr_of(to, n);
 		wr_bytes(&w, p, n);
-		if (!mppe_seal(s->mppe, header, inside, 2 + n))
-			return;
+		data_commit(s, len);
 	} else {
-		wr_bytes(&w, s->head, IP_HEAD);
-		wr_bytes(&w, p, n);
+		return;
 	}
-	w = wr_of(to, IP_HEAD);
-	(void)wr_room(&w, 4);
-	wr_u16(&w, (uint16_t)len);
 	s->out_packets++;
 	s->out_bytes += n;
-	data_commit(s, len);
 }
 
 /* ---- PPP ---- */
@@ -256,10 +304,13 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 			s->peer_tunnel = eff->peer_tunnel;
 			s->peer_session = eff->peer_session;
 			head_make(s);
+			s->seq = (struct dseq){ .out = s->d->conf.sequencing };
 			ppp_begin(s, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:
 			s->call = false;
+			if (eff->reason == L2TP_REASON_TUNNEL)	/* whose end follows, and says why */
+				break;
 			/* fallthrough */
 		case L2TP_EFF_TUNNEL_GONE:
 			snprintf(reason, sizeof(reason), "%s result=%u error=%u", l2tp_reason_str(eff->reason), eff->result,
@@ -303,36 +354,43 @@ static void say_again(struct dsess *s, const struct ike_effect *eff)
 	memcpy(said->m[said->n++].p, eff->data, eff->len);
 }
 
-/* The first SAs are there. */
-static void secured(struct dsess *s, uint64_t now)
+/* L2TP can be sent: the tunnel. */
+static void l2tp_begin(struct dsess *s, uint64_t now)
 {
 	struct l2tp_out lo;
 
-	phase_done(s, PHASE_IKE);
 	s->phase = PHASE_L2TP;
-	wire_moved(s);
-	if (!pair_new(s, &s->ike)) {
-		sess_fail(s, "no ESP SA");
-		return;
-	}
 	s->flood_at_ms = now;
 	s->sent_ms = now;
-	if (s->d->conf.stop_ike) {
-		phase_done(s, PHASE_L2TP);
-		came_up(s, now);
-		return;
-	}
 	l2tp_out_init(&lo);
-	if (!l2tp_flow_dial(&s->l2tp, L2TP_PORT, now, &lo)) {
+	if (!l2tp_flow_dial(&s->l2tp, s->d->conf.port, now, &lo)) {
 		sess_fail(s, "no tunnel id");
 		return;
 	}
 	l2tp_effects(s, &lo, now);
 }
 
+/* The first SAs are there. */
+static void secured(struct dsess *s, uint64_t now)
+{
+	phase_done(s, PHASE_IKE);
+	wire_moved(s);
+	if (!pair_new(s, &s->ike)) {
+		sess_fail(s, "no ESP SA");
+		return;
+	}
+	if (s->d->conf.stop_ike) {
+		s->flood_at_ms = s->sent_ms = now;
+		s->phase = PHASE_L2TP;
+		phase_done(s, PHASE_L2TP);
+		came_up(s, now);
+		return;
+	}
+	l2tp_begin(s, now);
+}
+
 void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint64_t now)
 {
-
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ike_effect *eff = &out->eff[i];
 
@@ -416,22 +474,13 @@ static __attribute__((noinline)) void ppp_in(struct dsess *s, struct rd r, uint6
 	ppp_effects(s, &po, now);
 }
 
-void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
+void sess_l2tp(struct dsess *s, uint8_t *p, size_t n, uint16_t port, uint64_t now)
 {
 	struct rd r = rd_of(p, n), frame;
 	struct wr own = wr_of(p, n);
 	struct l2tp_data d;
-	uint16_t port, len, proto;
+	uint16_t proto;
 
-	port = rd_u16(&r);
-	rd_skip(&r, 2);
-	len = rd_u16(&r);
-	rd_skip(&r, 2);
-	if (r.bad || len < IP_UDP_HEADER || (size_t)len - IP_UDP_HEADER > r.n) {
-		s->bad++;
-		return;
-	}
-	r = rd_sub(&r, (size_t)len - IP_UDP_HEADER);
 	if (l2tp_is_control(r)) {
 		l2tp_in(s, r, port, now);
 		return;
@@ -441,6 +490,15 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		return;
 	}
 	l2tp_flow_heard(&s->l2tp, d.tunnel, now);
+	/* RFC 2661 5.4: the server says whether data is numbered, unless we required it. */
+	if (s->seq.out != (d.sequenced || s->d->conf.sequencing)) {
+		s->seq.out = !s->seq.out;
+		head_make(s);
+	}
+	if (d.sequenced && dseq_in(&s->seq, d.ns) == DSEQ_STALE) {
+		s->bad++;
+		return;
+	}
 	frame = r;
 	if (!ppp_frame(&frame, &proto) || (proto != PPP_IP && (proto != PPP_COMP || !s->mppe))) {
 		ppp_in(s, r, now);
@@ -454,6 +512,25 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 		s->bad++;		/* in the clear, where that was not agreed on */
 	else
 		ip_in(s, wr_room(&own, frame.n), frame.n, now);
+}
+
+void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct rd r = rd_of(p, n);
+	struct wr own = wr_of(p, n);
+	uint16_t port, len;
+
+	port = rd_u16(&r);
+	rd_skip(&r, 2);
+	len = rd_u16(&r);
+	rd_skip(&r, 2);
+	if (r.bad || len < IP_UDP_HEADER || (size_t)len - IP_UDP_HEADER > r.n) {
+		s->bad++;
+		return;
+	}
+	len = (uint16_t)(len - IP_UDP_HEADER);
+	(void)wr_room(&own, IP_UDP_HEADER);
+	sess_l2tp(s, wr_room(&own, len), len, port, now);
 }
 
 void sess_ike(struct dsess *s, struct rd r, uint64_t now)
@@ -498,7 +575,7 @@ static uint64_t deadline(const struct dsess *s)
 		at = MIN(at, s->close_ms);
 	at = MIN(at, load_deadline(s));
 	at = MIN(at, rekey_deadline(s));
-	if (s->out)
+	if (s->out)			/* against a NAT that forgets; L2TP has HELLO */
 		at = MIN(at, s->sent_ms + KEEPALIVE_MS);
 	return at;
 }
@@ -542,7 +619,7 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 		sess_ike_effects(s, &s->ike, &io, now);
 	}
 	rekey_expire(s, now);
-	if (s->out) {
+	if (wire_up(s)) {
 		l2tp_out_init(&lo);
 		l2tp_flow_expire(&s->l2tp, now, &lo);
 		l2tp_effects(s, &lo, now);
@@ -626,6 +703,12 @@ void sess_start(struct dsess *s)
 		sess_fail(s, why);
 		return;
 	}
+	if (d->conf.plain) {
+		phase_done(s, PHASE_IKE);
+		l2tp_begin(s, now);
+		sess_rearm(s, now);
+		return;
+	}
 	if (!d->conf.inner)
 		s->id = s->ike.ends.id = s->local;
 	ike_out_init(&out);
@@ -667,7 +750,7 @@ void sess_close(struct dsess *s)
 	tun_leave(s);
 	s->state = SESS_CLOSING;
 	s->close_ms = now + CLOSE_MS;
-	if (s->out && !s->d->vanished) {
+	if (wire_up(s) && !s->d->vanished) {
 		l2tp_out_init(&lo);
 		if (s->call)
 			(void)l2tp_session_close(&s->l2tp, s->tunnel, s->session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);

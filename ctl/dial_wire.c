@@ -24,6 +24,7 @@
 #endif
 
 enum { SOCKET_BUFFER = 7 << 20 };	/* bytes: a train is 64 KB, and a busy server answers late */
+enum { L2TP_PORT = 1701 };
 enum { RX_MAX = 2048, TX_MAX = 2048, RX_BURST = 32, DELAY_MS = 30, MARKER = 4 };
 
 struct delayed {
@@ -221,8 +222,8 @@ static int open_one(struct dsess *s, bool natt)
 	const struct dial_conf *c = &s->d->conf;
 	/* After a move it has whatever port there is, as behind a NAT. */
 	bool alone = c->sessions <= MAX(c->from_n, 1u) && !s->moves;
-	uint16_t port = natt ? 4500 : 500;
-	struct addr at = addr_v4(s->local, alone ? port : 0), to = addr_v4(c->server, port);
+	uint16_t port = c->plain ? c->port : natt ? 4500 : 500, own = c->plain ? L2TP_PORT : port;
+	struct addr at = addr_v4(s->local, alone ? own : 0), to = addr_v4(c->server, port);
 	struct sockaddr_storage ss;
 	socklen_t len;
 	int on = 1, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -257,13 +258,13 @@ int wire_open(struct dsess *s)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct addr at;
-	int err = open_one(s, false);
+	int err = s->d->conf.plain ? 0 : open_one(s, false);
 
 	if (!err)
 		err = open_one(s, true);
 	if (err)
 		return err;
-	if (getsockname(s->fd[0], (struct sockaddr *)&ss, &len) < 0)
+	if (getsockname(s->fd[true], (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
 	at = addr_from_sa((struct sockaddr *)&ss);
 	s->local = addr_v4_of(&at);

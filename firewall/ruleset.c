@@ -47,7 +47,7 @@ const char *fwreq_check(const struct fwreq *r)
 		return "a flag is neither 0 nor 1";
 	if (r->remove)
 		return NULL;
-	if (r->l2tp > FWREQ_L2TP_PLAIN)
+	if (r->l2tp > FWREQ_L2TP_IPSEC)
 		return "no such way with L2TP";
 	if (!r->ike_port[0] || !r->ike_port[1])
 		return "an IKE port is 0";
@@ -56,7 +56,7 @@ const char *fwreq_check(const struct fwreq *r)
 	for (uint32_t i = 0; i < r->n_session_if; i++)
 		if (!name_ok(r->session_if[i], true))
 			return "the sessions' interface name is bad";
-	if (r->n_pool > FWREQ_RANGES || r->n_server > FWREQ_SERVERS)
+	if (r->n_pool > FWREQ_RANGES || r->n_server > FWREQ_SERVERS || r->n_plain > FWREQ_PLAINS)
 		return "too many addresses";
 	for (uint32_t i = 0; i < r->n_pool; i++)
 		if (!range_ok(r->pool[i].first, r->pool[i].last))
@@ -64,6 +64,9 @@ const char *fwreq_check(const struct fwreq *r)
 	for (uint32_t i = 0; i < r->n_server; i++)
 		if (!range_ok(r->server[i], r->server[i]))
 			return "a server address is no host address";
+	for (uint32_t i = 0; i < r->n_plain; i++)
+		if ((r->plain[i].family != 4 && r->plain[i].family != 6) || !r->plain[i].port)
+			return "a place of plain L2TP is no address and port";
 	if (!r->nat)
 		return NULL;
 	if (!name_ok(r->nat_on, false))
@@ -113,6 +116,19 @@ static void put_session_rule(const struct fwreq *r, struct wr *w, const char *ke
 	put(w, "\t\t");
 	put_sessions(r, w, key);
 	put(w, "%s\n", verdict);
+}
+
+/* The ports of plain L2TP, each once, as elements of a set; first: what stands before the first. */
+static void put_plain_ports(const struct fwreq *r, struct wr *w, const char *first)
+{
+	for (uint32_t i = 0; i < r->n_plain; i++) {
+		bool seen = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			seen = seen || r->plain[k].port == r->plain[i].port;
+		if (!seen)
+			put(w, "%s%u", i ? ", " : first, r->plain[i].port);
+	}
 }
 
 static int by_first(const void *a, const void *b)
@@ -170,7 +186,7 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
 }
 
 /*
- * IKE and ESP of this host stay out of conntrack: otherwise a client that
+ * IKE, ESP and plain L2TP of this host stay out of conntrack: otherwise a client that
  * sends from port 4500 through our NAT to one of our peers makes a conntrack
  * entry that takes that peer's packets away from us (CVE-2021-3773).  Only
  * what is from or to an address of this host; a forwarded packet without
@@ -181,12 +197,15 @@ static void put_raw(const struct fwreq *r, struct wr *w)
 	put(w, "\tchain raw_in {\n");
 	put(w, "\t\ttype filter hook prerouting priority raw; policy accept;\n");
 	put_session_rule(r, w, "iifname", "goto from_client");
-	put(w, "\t\tfib daddr type local udp dport { %u, %u } notrack\n", r->ike_port[0],
-	    r->ike_port[1]);
+	put(w, "\t\tfib daddr type local udp dport { %u, %u", r->ike_port[0], r->ike_port[1]);
+	put_plain_ports(r, w, ", ");
+	put(w, " } notrack\n");
 	put(w, "\t}\n\n");
 	put(w, "\tchain raw_out {\n");
 	put(w, "\t\ttype filter hook output priority raw; policy accept;\n");
-	put(w, "\t\tudp sport { %u, %u } notrack\n", r->ike_port[0], r->ike_port[1]);
+	put(w, "\t\tudp sport { %u, %u", r->ike_port[0], r->ike_port[1]);
+	put_plain_ports(r, w, ", ");
+	put(w, " } notrack\n");
 	put(w, "\t}\n\n");
 }
 
@@ -206,8 +225,30 @@ static void put_outside(const struct fwreq *r, struct wr *w)
 	put(w, "\t}\n\n");
 }
 
+/* Plain L2TP, where it is wanted; not through a session. */
+static void put_plain(const struct fwreq *r, struct wr *w)
+{
+	char a[ADDR_STRLEN];
+
+	put(w, "\tchain plain_l2tp {\n");
+	put_session_rule(r, w, "iifname", "drop");
+	for (uint32_t i = 0; i < r->n_plain; i++) {
+		struct addr at = r->plain[i];
+		const char *family = at.family == 4 ? "" : "6";
+
+		at.port = 0;
+		if (addr_is_any(&at))
+			put(w, "\t\tmeta nfproto ipv%s udp dport %u accept\n", at.family == 4 ? "4" : "6", r->plain[i].port);
+		else
+			put(w, "\t\tip%s daddr %s udp dport %u accept\n", family, addr_str(&at, a), r->plain[i].port);
+	}
+	put(w, "\t}\n\n");
+}
+
 static void put_input(const struct fwreq *r, struct wr *w)
 {
+	if (r->n_plain)
+		put_plain(r, w);
 	put(w, "\tchain client_to_host {\n");
 	put(w, "\t\tct state established,related accept\n");
 	put(w, "\t\ticmp type echo-request accept\n");
@@ -216,6 +257,11 @@ static void put_input(const struct fwreq *r, struct wr *w)
 	put(w, "\tchain input {\n");
 	put(w, "\t\ttype filter hook input priority filter; policy accept;\n");
 	/* Before anything that looks at conntrack: an established flow is no excuse. */
+	if (r->n_plain) {
+		put(w, "\t\tudp dport ");
+		put_plain_ports(r, w, "{ ");
+		put(w, " } jump plain_l2tp\n");
+	}
 	if (r->l2tp == FWREQ_L2TP_DROP)
 		put(w, "\t\tudp dport 1701 drop\n");
 	else if (r->l2tp == FWREQ_L2TP_IPSEC)

@@ -11,7 +11,7 @@
 #include "base/wr.h"
 
 /* More than any valid request needs. */
-enum { RULESET_MAX = 16384 };
+enum { RULESET_MAX = 32768 };
 
 /*
  * Whether r may be acted on: NULL, or what is wrong with it.  r may hold any

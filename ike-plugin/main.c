@@ -114,7 +114,7 @@ static bool take(struct msg *m)
 		explicit_bzero(&m->b.conf, sizeof(m->b.conf));
 		break;
 	case MSG_SOCK:
-		if (m->b.sock.kind == SOCK_ESP_4500 || h->n_sock == HANDOVER_SOCKS)
+		if (m->b.sock.kind > SOCK_IKE_4500 || h->n_sock == HANDOVER_SOCKS)
 			fatal("a socket too many, or of the wrong kind");
 		h->sock[h->n_sock].at = m->b.sock;
 		h->sock[h->n_sock++].fd = m->fd;

@@ -6,6 +6,7 @@
  * one may call the other core.  Nothing here keeps a pointer to a session over
  * a call that may end it: sessions are found again by their ids.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,16 +16,29 @@
 #include "l2tpd/dump.h"
 #include "l2tpd/engine.h"
 #include "l2tpd/msg.h"
+#include "ppp/proxy.h"
 
 static void ppp_effects(struct sess *, struct ppp_out *, uint64_t now);
 
 /* ---- sessions ---- */
+static struct list *call_bucket(struct engine *e, uint16_t tunnel_id, uint16_t session_id)
+{
+	/* Ids of tunnels are one engine's, and random; those of sessions are one tunnel's. */
+	return &e->by_call[(tunnel_id * 31u + session_id) % ENGINE_BUCKETS];
+}
+
+void call_join(struct sess *s)
+{
+	list_push(&s->flow->sessions, &s->link);
+	list_push(call_bucket(s->flow->e, s->tunnel_id, s->session_id), &s->by_call);
+}
+
 struct sess *call_find(struct flow *f, uint16_t tunnel_id, uint16_t session_id)
 {
-	LIST_EACH(&f->sessions, i) {
-		struct sess *s = CONTAINER_OF(i, struct sess, link);
+	LIST_EACH(call_bucket(f->e, tunnel_id, session_id), i) {
+		struct sess *s = CONTAINER_OF(i, struct sess, by_call);
 
-		if (s->session_id == session_id && s->tunnel_id == tunnel_id)
+		if (s->session_id == session_id && s->tunnel_id == tunnel_id && s->flow == f)
 			return s;
 	}
 	return NULL;
@@ -62,6 +76,10 @@ static void sess_timer(evutil_socket_t fd, short what, void *arg)
 	ppp_expire(&s->ppp, now, &out);
 	if (idle_over(&s->idle, packets(s), now))
 		ppp_close(&s->ppp, "Idle timeout", now, &out);
+	if (now >= s->ends_ms) {
+		s->ends_ms = PPP_NEVER;
+		ppp_close(&s->ppp, "Session timeout", now, &out);
+	}
 	ppp_effects(s, &out, now);
 	data_flush(e);
 }
@@ -125,6 +143,7 @@ static void sess_free(struct sess *s, const char *reason)
 	e->by_slot[s->sid.slot] = NULL;
 	e->n_sessions--;
 	list_del(&s->link);
+	list_del(&s->by_call);
 	event_free(s->timer);
 	mppe_free(s->mppe);
 	tunnel_conf_put(s->conf);
@@ -146,33 +165,129 @@ static uint32_t slot_take(struct engine *e)
 	return e->n_rows;
 }
 
+/* RFC 3145: what the end of a link was, for the other end of the tunnel. */
+static struct l2tp_cause cause_of(const char *reason)
+{
+	static const struct {
+		const char *reason;		/* how it begins */
+		enum l2tp_cause_code code;
+		uint16_t proto;
+		enum l2tp_cause_direction direction;
+	} causes[] = {
+		{ "terminated by the peer", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_PEER },
+		{ "no answer to LCP", L2TP_CAUSE_NO_LCP, PPP_LCP, L2TP_CAUSE_GLOBAL },
+		{ "LCP takes too long", L2TP_CAUSE_LCP, PPP_LCP, L2TP_CAUSE_GLOBAL },
+		{ "options do not converge", L2TP_CAUSE_LCP, PPP_LCP, L2TP_CAUSE_GLOBAL },
+		{ "the link is looped back", L2TP_CAUSE_LOOP, PPP_LCP, L2TP_CAUSE_GLOBAL },
+		{ "keepalive", L2TP_CAUSE_ECHO, PPP_LCP, L2TP_CAUSE_AT_PEER },
+		{ "no authentication in time", L2TP_CAUSE_AUTH_TIMEOUT, 0, L2TP_CAUSE_AT_PEER },
+		{ "no common authentication method", L2TP_CAUSE_NO_AUTH, 0, L2TP_CAUSE_AT_PEER },
+		{ "the peer will not authenticate itself", L2TP_CAUSE_NO_AUTH, 0, L2TP_CAUSE_AT_PEER },
+		{ "the peer rejects the authentication protocol", L2TP_CAUSE_NO_AUTH, 0, L2TP_CAUSE_AT_PEER },
+		{ "authentication failed", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
+		{ "wrong", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
+		{ "no answer to IPCP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "IPCP takes too long", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "the peer rejects IP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_AT_PEER },
+		{ "no address to give", L2TP_CAUSE_NO_ADDRESS, PPP_IPCP, L2TP_CAUSE_AT_LOCAL },
+		{ "the LAC's LCP will not do", L2TP_CAUSE_NO_RENEGOTIATION, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
+		{ "Idle timeout", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
+	};
+	struct l2tp_cause c = { .text = rd_of(reason, strlen(reason)) };
+
+	for (size_t i = 0; i < N_ELEMENTS(causes); i++) {
+		if (strncmp(reason, causes[i].reason, strlen(causes[i].reason)) != 0)
+			continue;
+		c.code = (uint16_t)causes[i].code;
+		c.proto = causes[i].proto;
+		c.direction = (uint8_t)causes[i].direction;
+		break;
+	}
+	return c;
+}
+
+/* A call that cannot be served: it never had a session. */
+static void refuse_call(struct flow *f, const struct l2tp_effect *eff, enum l2tp_cdn_result result,
+	const struct l2tp_cause *cause, uint64_t now)
+{
+	struct l2tp_out lo;
+
+	f->e->count.calls_refused++;
+	l2tp_out_init(&lo);
+	l2tp_session_close_cause(&f->l2tp, eff->tunnel, eff->session, result, L2TP_ERR_NONE, cause, now, &lo);
+	send_only(f, &lo);
+}
+
+/* Did somebody else negotiate for the peer (RFC 2661 4.4.5)? */
+static bool is_dialin(const struct l2tp_effect *eff)
+{
+	return eff->call && (eff->call->proxy_lcp || eff->call->proxy_type != L2TP_PROXY_NONE_SAID);
+}
+
+static bool may_dial_in(struct flow *f, const struct l2tp_effect *eff, uint64_t now)
+{
+	static struct log_rate rate;
+
+	if (!is_dialin(eff) || f->e->tunnel_conf[f->tunnel]->accept_dialin)
+		return true;
+	if (log_rate_ok(&rate, now))
+		log_warn("%s a call that an access concentrator negotiated is refused; to accept such calls: "
+			"l2tp-accept-dialin yes", f->tag);
+	refuse_call(f, eff, L2TP_CDN_ADMIN, NULL, now);
+	return false;
+}
+
+/* PPP begins, where the LAC left off if that will do. */
+static void ppp_begin(struct sess *s, const struct l2tp_effect *eff, uint64_t now, struct ppp_out *out)
+{
+	const struct l2tp_call *c = eff->call;
+	struct ppp_proxy x;
+
+	if (is_dialin(eff) && !s->conf->force_lcp_renegotiation) {
+		x = (struct ppp_proxy){
+			.sent = c->last_sent_lcp, .received = c->last_received_lcp, .ident = c->proxy_id,
+			.name = c->proxy_name, .challenge = c->proxy_challenge, .response = c->proxy_response,
+		};
+		if (c->proxy_type == L2TP_PROXY_CHAP)
+			x.methods = PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2;
+		else if (c->proxy_type == L2TP_PROXY_PAP)
+			x.methods = PPP_AUTH_PAP;
+		if (c->proxy_lcp && ppp_start_proxy(&s->ppp, &x, now, out))
+			return;
+		if (!s->conf->lcp_renegotiation) {
+			ppp_lower_down(&s->ppp, "the LAC's LCP will not do", now, out);
+			return;
+		}
+	}
+	ppp_start(&s->ppp, now, out);
+}
+
 /* A call came up: PPP starts at once, so that the peer's first LCP frame is answered. */
 static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now)
 {
 	struct engine *e = f->e;
 	uint32_t slot = slot_take(e);
 	unsigned unjudged = 0;
-	struct l2tp_out lo;
 	struct ppp_out out;
 	struct rng seed;
 	struct sess *s;
-	struct wr w;
 
+	if (f->conf->removed || !may_dial_in(f, eff, now)) {
+		if (f->conf->removed)
+			refuse_call(f, eff, L2TP_CDN_NO_FACILITIES, NULL, now);
+		return;
+	}
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open && !f->conf->removed ? calloc(1, sizeof(*s)) : NULL;
+	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open ? calloc(1, sizeof(*s)) : NULL;
 	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
 		static struct log_rate rate;
 
 		free(s);
-		e->count.calls_refused++;
 		if (log_rate_ok(&rate, now_ms()))
 			log_warn("%s no room for another session", f->tag);
-		l2tp_out_init(&lo);
-		l2tp_session_close(&f->l2tp, eff->tunnel, eff->session, L2TP_CDN_NO_FACILITIES, L2TP_ERR_NONE,
-			now, &lo);
-		send_only(f, &lo);
+		refuse_call(f, eff, L2TP_CDN_NO_FACILITIES, NULL, now);
 		return;
 	}
 	s->flow = f;
@@ -185,21 +300,15 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->port = eff->port;
 	s->timer_at = PPP_NEVER;
 	idle_start(&s->idle, 0, 0, now);
+	s->ends_ms = PPP_NEVER;
 	data_sess_init(s);
+	s->seq.out = s->conf->data_use_seq || (eff->call && eff->call->sequencing);
 	s->row = &e->rows[slot];
 	s->start_ms = now;
 	e->by_slot[slot] = s;
 	e->n_sessions++;
-	list_push(&f->sessions, &s->link);
-
-	w = wr_of(s->head, sizeof(s->head));
-	wr_u16(&w, 1701);
-	wr_u16(&w, eff->port);
-	wr_u16(&w, 0);			/* length: per packet */
-	wr_u16(&w, 0);			/* checksum: none, RFC 3948 3.1.2 */
-	(void)l2tp_data_header(wr_room(&w, 6), eff->peer_tunnel, eff->peer_session);
-	wr_u16(&w, 0xff03);		/* RFC 1661 6.6: always legal uncompressed */
-	wr_u16(&w, PPP_IP);
+	call_join(s);
+	data_head(s);
 
 	row_write_begin(s->row);
 	s->row->state = ROW_LOGIN;
@@ -214,7 +323,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	rng_init(&seed);
 	ppp_out_init(&out);
 	ppp_init(&s->ppp, &s->conf->ppp, &seed);
-	ppp_start(&s->ppp, now, &out);
+	ppp_begin(s, eff, now, &out);
 	ppp_effects(s, &out, now);
 }
 
@@ -245,12 +354,26 @@ static void dump_out(const struct sess *s, struct rd frame)
 	dump(&rate, s, s->flow->e->conf.tunnel[s->flow->tunnel].dump_out, "sent", frame);
 }
 
+void call_dump(const struct sess *s, bool in, uint16_t proto, const uint8_t *p, size_t n)
+{
+	uint8_t frame[2 + PPP_FRAME_MAX];
+	struct wr w = wr_of(frame, sizeof(frame));
+
+	wr_u16(&w, proto);
+	wr_bytes(&w, p, MIN(n, (size_t)PPP_FRAME_MAX));
+	if (in)
+		dump_in(s, rd_of(frame, w.len));
+	else
+		dump_out(s, rd_of(frame, w.len));
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
 	const struct ppp_auth_req *r = &s->ppp.req;
+	const struct path *path = flow_path(f);
 	struct msg_auth_req m = {
-		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = f->send ? f->send->peer : (struct addr){ 0 },
+		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? path->peer : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
 		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
@@ -291,6 +414,8 @@ static void sess_up(struct sess *s)
 		return;
 	s->up = true;
 	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
+	if (s->session_timeout_s)
+		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
 	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
@@ -361,11 +486,16 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			break;			/* ppp_may_ip() says no from now on */
 		case PPP_EFF_GONE: {
 			uint16_t tunnel = s->tunnel_id, session = s->session_id;
+			char reason[PPP_REASON_MAX];
+			struct l2tp_cause cause;
 			struct l2tp_out lo;
 
-			sess_free(s, s->ppp.reason);
+			str_copy(reason, sizeof(reason), s->ppp.reason);
+			cause = cause_of(reason);
+			sess_free(s, reason);
 			l2tp_out_init(&lo);
-			l2tp_session_close(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);
+			l2tp_session_close_cause(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, &cause, now,
+				&lo);
 			send_only(f, &lo);
 			flow_arm(f, now);
 			return;			/* s is gone */
@@ -376,7 +506,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		ppp_effects(s, &more, now);
 		return;
 	}
-	arm(s->timer, &s->timer_at, MIN(ppp_deadline(&s->ppp), s->idle.due_ms), now);
+	arm(s->timer, &s->timer_at, MIN(MIN(ppp_deadline(&s->ppp), s->idle.due_ms), s->ends_ms), now);
 }
 
 void call_ppp(struct sess *s, struct rd frame, uint64_t now)
@@ -425,8 +555,10 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	str_copy(v.reason, sizeof(v.reason), m->reason);
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
+		const struct path *path = flow_path(s->flow);
 
 		s->ip = m->ip;
+		s->session_timeout_s = m->session_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;
@@ -437,8 +569,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
-		if (s->flow->send)
-			s->row->peer = s->flow->send->peer;
+		if (path)
+			s->row->peer = path->peer;
 		if (shared->ifname[0])
 			memcpy(s->row->ifname, shared->ifname, sizeof(s->row->ifname));
 		row_write_end(s->row);
@@ -524,12 +656,20 @@ void call_ask_again(struct engine *e)
 }
 
 /* ---- L2TP ---- */
-static void sess_gone(struct flow *f, uint16_t tunnel, uint16_t session, const char *reason)
+static void sess_gone(struct flow *f, const struct l2tp_effect *eff, const char *reason)
 {
-	struct sess *s = call_find(f, tunnel, session);
+	struct sess *s = call_find(f, eff->tunnel, eff->session);
+	char text[128], said[80];
 
-	if (s)
+	if (!s)
+		return;
+	if (!eff->cause) {
 		sess_free(s, reason);
+		return;
+	}
+	str_escape(said, sizeof(said), eff->cause->text.p, eff->cause->text.n);
+	snprintf(text, sizeof(text), "%s, cause %u%s%s", reason, eff->cause->code, said[0] ? ": " : "", said);
+	sess_free(s, text);
 }
 
 /* Why a session of a tunnel that went with it ended: as the tunnel did, told later in *out. */
@@ -558,6 +698,8 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 		case L2TP_EFF_TUNNEL_UP:
 			log_debug("%s tun=%u/%u port=%u host=\"%s\" tunnel is up", f->tag, eff->tunnel, eff->peer_tunnel,
 				eff->port, host_name(&f->l2tp, eff->tunnel));
+			if (f->plain)
+				plain_proven(f);
 			break;
 		case L2TP_EFF_TUNNEL_GONE:
 			if (log_rate_ok(&rate, now))
@@ -576,7 +718,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			sess_new(f, eff, now);
 			break;
 		case L2TP_EFF_SESSION_GONE:
-			sess_gone(f, eff->tunnel, eff->session, l2tp_reason_str(gone_reason(out, i)));
+			sess_gone(f, eff, l2tp_reason_str(gone_reason(out, i)));
 			break;
 		}
 	}
@@ -632,11 +774,11 @@ static void probe(struct flow *f, const struct lin_effect *eff, uint64_t now)
 			continue;
 		}
 		data_flush(f->e);
-		own = sa->peer;
-		sa->peer = eff->also;
+		own = sa->path.peer;
+		sa->path.peer = eff->also;
 		ppp_effects(s, &out, now);
 		data_flush(f->e);
-		sa->peer = own;
+		sa->path.peer = own;
 	}
 }
 
@@ -661,6 +803,15 @@ void call_lineage(struct lin_out *out, uint64_t now)
 		}
 	}
 	explicit_bzero(out, sizeof(*out));
+}
+
+void call_stray(struct flow *f, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_stray(&f->l2tp, tunnel, session, port, now, &out);
+	l2tp_effects(f, &out, now);
 }
 
 void call_l2tp_expire(struct flow *f, uint64_t now)

@@ -21,6 +21,7 @@ const struct conf_tunnel conf_tunnel_default = {
 	.l2tp_max_tunnel = 2,
 	.l2tp_max_half_open = 2,
 	.l2tp_max_session = 4,
+	.l2tp_lcp_renegotiation = true,
 	.l2tp_require_ipsec = true,
 	.mru = 1360,
 	.lcp_keepalive = true,

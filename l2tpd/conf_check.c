@@ -2,6 +2,7 @@
 /* conf_check: what takes a whole configuration: what it is silent about, names, and statements
  * that do not go together.  Every message about two places names both. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
@@ -29,6 +30,9 @@ static void fill(struct conf_parse *p)
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
 		c->tunnel[i].order = (uint8_t)i;
 		if (!c->tunnel[i].n_listen) {
+			if (!c->tunnel[i].l2tp_require_ipsec)
+				conf_error(p, p->at_tunnel[i], "tunnel %s has l2tp-require-ipsec no, and takes plain L2TP at "
+					"addresses only that are named: add listen on ADDRESS", c->tunnel[i].name);
 			c->tunnel[i].listen[0].family = 4;
 			c->tunnel[i].n_listen = 1;
 		}
@@ -210,6 +214,32 @@ static void check_unused(struct conf_parse *p)
 	}
 }
 
+/* Ports of plain L2TP, and where there is none. */
+static void check_ports(struct conf_parse *p)
+{
+	const struct conf *c = p->c;
+
+	for (unsigned t = 0; t < c->n_tunnel; t++) {
+		for (unsigned i = 0; i < c->tunnel[t].n_listen; i++) {
+			uint16_t port = c->tunnel[t].listen[i].port;
+
+			if (port && c->tunnel[t].l2tp_require_ipsec)
+				conf_error(p, p->at_port[t][i], "inside ESP the port is always 1701; another one is possible with "
+					"l2tp-require-ipsec no");
+			else if (port == 500 || port == 4500)
+				conf_error(p, p->at_port[t][i], "port %u is IKE's; take another one", port);
+		}
+	}
+}
+
+static bool has_plain(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_tunnel; i++)
+		if (!c->tunnel[i].l2tp_require_ipsec)
+			return true;
+	return false;
+}
+
 static bool same_key(const struct conf_ike *a, const struct conf_ike *b)
 {
 	/* No length: its file was not opened. */
@@ -242,7 +272,7 @@ static void check_ikes(struct conf_parse *p)
 					"dstid or xauth; write the same ones", at);
 		}
 	}
-	if (!c->n_ike)
+	if (!c->n_ike && !has_plain(c))
 		conf_warn(p, (struct conf_pos){ .file = p->files[0].name },
 			"there is no ike statement, so no client can connect; the shortest is: ike psk \"…\"");
 }
@@ -474,6 +504,10 @@ static void check_weak(struct conf_parse *p)
 	const struct conf *c = p->c;
 
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
+		if (!c->tunnel[i].l2tp_require_ipsec)
+			conf_warn(p, p->at_tunnel[i], "tunnel %s takes clients in the clear: everybody on the way can read and change "
+				"all that they send; take l2tp-require-ipsec no out unless that network is your own",
+				c->tunnel[i].name);
 		if (c->tunnel[i].auth_methods & CONF_AUTH_PAP)
 			conf_warn(p, p->at_methods[i], "pap hands the password itself to the server, and everybody who has the "
 				"pre-shared key can pose as the server: take pap out unless a RADIUS server needs it");
@@ -528,6 +562,71 @@ static void check_files(struct conf_parse *p)
 	}
 }
 
+void conf_resolver(const char *text, size_t n, uint32_t ret[static 2])
+{
+	const char *end = text + n;
+	unsigned found = 0;
+
+	ret[0] = ret[1] = 0;
+	while (text < end && found < 2) {
+		const char *nl = memchr(text, '\n', (size_t)(end - text));
+		size_t len = (size_t)((nl ? nl : end) - text);
+		char line[128], addr[64];
+		struct addr a = { .family = 0 };
+		uint32_t ip;
+
+		if (len < sizeof(line)) {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			/* A resolver on this host itself is none that clients could reach. */
+			if (sscanf(line, " nameserver %63s", addr) != 1 || !addr_parse(addr, 0, &a))
+				a.family = 0;
+			ip = a.family == 4 ? addr_v4_of(&a) : 0;
+			if (ip && ip >> 24 != 127 && (!found || ip != ret[0]))
+				ret[found++] = ip;
+		}
+		text = nl ? nl + 1 : end;
+	}
+}
+
+static bool resolver_file(const char *path, uint32_t ret[static 2])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *buf;
+	size_t n;
+
+	ret[0] = ret[1] = 0;
+	if (fd < 0)
+		return false;
+	if (read_all(fd, 1 << 16, &buf, &n) == 0) {
+		conf_resolver(buf, n, ret);
+		free(buf);
+	}
+	close(fd);
+	return ret[0] != 0;
+}
+
+/* dns-servers resolver: systemd-resolved has the real ones in a file of its own. */
+static void read_resolver(struct conf_parse *p)
+{
+	uint32_t dns[2];
+	bool any = false, read = false;
+
+	for (unsigned i = 0; i < p->c->n_ipcp && !(p->flags & CONF_NO_FILES); i++) {
+		struct conf_ipcp *ipcp = &p->c->ipcp[i];
+
+		if (!ipcp->dns_resolver)
+			continue;
+		if (!read)
+			any = resolver_file("/etc/resolv.conf", dns) || resolver_file("/run/systemd/resolve/resolv.conf", dns);
+		read = true;
+		memcpy(ipcp->dns, dns, sizeof(ipcp->dns));
+		if (!any)
+			conf_warn(p, p->at_resolver[i], "this host has no name server that clients could reach: "
+				"/etc/resolv.conf names none but itself; write the address of one");
+	}
+}
+
 void conf_check(struct conf_parse *p)
 {
 	if (!p->n_statements) {
@@ -537,6 +636,7 @@ void conf_check(struct conf_parse *p)
 	}
 	fill(p);
 	resolve(p);
+	check_ports(p);
 	check_ikes(p);
 	check_pools(p);
 	check_nets(p);
@@ -545,6 +645,7 @@ void conf_check(struct conf_parse *p)
 	check_mppe(p);
 	check_weak(p);
 	check_files(p);
+	read_resolver(p);
 	if (!p->msgs->errors) {
 		check_binds(p);
 		check_unused(p);

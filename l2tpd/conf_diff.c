@@ -327,9 +327,9 @@ static const struct {
 	{ "set", "dpd", true },
 	{ "ike", NULL, true },
 	{ "tunnel", "listen", false }, { "tunnel", "tcp-mss-adjust", false }, { "tunnel", "ingress-filter", false },
-	{ "tunnel", "debug-dump-pktin", false }, { "tunnel", "debug-dump-pktout", false },
+	{ "tunnel", "l2tp-require-ipsec", false }, { "tunnel", "debug-dump-pktin", false }, { "tunnel", "debug-dump-pktout", false },
 	{ "tunnel", NULL, true },
-	{ "ipcp", "pool-address", false }, { "ipcp", NULL, true },
+	{ "ipcp", "pool-address", false }, { "ipcp", NULL, true }, { "ipv6cp", NULL, true },
 	{ "interface", "address", true },
 	{ "authentication", "users-file", false }, { "authentication", NULL, true },
 };

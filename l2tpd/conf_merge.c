@@ -183,6 +183,15 @@ static bool is_bound(const struct conf_fixed *fixed, const struct addr *a)
 	return false;
 }
 
+static bool is_bound_plain(const struct conf_fixed *fixed, const struct addr *a)
+{
+	for (unsigned i = 0; i < fixed->n_plain; i++)
+		if (fixed->plain[i].port == conf_plain_port(a) && (addr_ip_eq(&fixed->plain[i], a) ||
+		    (addr_is_any(&fixed->plain[i]) && fixed->plain[i].family == a->family)))
+			return true;
+	return false;
+}
+
 static bool listens(const struct conf_tunnel *t, const struct addr *a)
 {
 	for (unsigned i = 0; i < t->n_listen; i++)
@@ -202,7 +211,8 @@ static bool others_listen(const struct conf *c, unsigned i, const struct addr *a
 
 /*
  * A tunnel that wants an address without a socket keeps those it had, or it
- * would be deaf until the restart; not those that another one took over.
+ * would be deaf until the restart; not those that another one took over.  One
+ * that wants to take plain L2TP, where no socket does, goes on without.
  */
 static void hold_listens(const struct conf *live, const struct conf_fixed *fixed, struct conf *c)
 {
@@ -211,9 +221,12 @@ static void hold_listens(const struct conf *live, const struct conf_fixed *fixed
 		bool all = true;
 
 		for (unsigned k = 0; k < t->n_listen; k++)
-			all = all && is_bound(fixed, &t->listen[k]);
+			all = all && is_bound(fixed, &t->listen[k]) &&
+				(t->l2tp_require_ipsec || is_bound_plain(fixed, &t->listen[k]));
 		if (all)
 			continue;
+		if (conf_has_tunnel(live, i))
+			t->l2tp_require_ipsec = live->tunnel[i].l2tp_require_ipsec;
 		memset(t->listen, 0, sizeof(t->listen));
 		t->n_listen = 0;
 		for (unsigned k = 0; conf_has_tunnel(live, i) && k < live->tunnel[i].n_listen; k++)

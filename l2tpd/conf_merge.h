@@ -16,6 +16,8 @@
 struct conf_fixed {
 	const struct addr *sock;	/* where its sockets are bound; ports do not count */
 	unsigned n_sock;
+	const struct addr *plain;	/* the same for plain L2TP; with ports */
+	unsigned n_plain;
 	uint32_t rows;			/* of each engine's session table */
 };
 
@@ -31,7 +33,7 @@ uint32_t conf_rows(uint32_t max_session);
  *
  * What only a restart can change stays as in live: engines, esp, the control
  * socket, a max-session that the tables are too small for, addresses to listen
- * on that no socket is bound to.  conf_diff() from *ret to file tells which.
+ * on that no socket is bound to, plain L2TP where it has none.  conf_diff() from *ret to file tells which.
  *
  * 0, or -ENOSPC when the objects of both do not fit together, and why[] says
  * which.  ret may not be live or file.

@@ -117,6 +117,8 @@ struct conf_parse {
 	struct conf_pos at_ipcp[CONF_IPCPS], at_pool[CONF_IPCPS][CONF_POOLS], at_dns[CONF_IPCPS][2];
 	struct conf_pos at_interface[CONF_INTERFACES], at_auth[CONF_AUTHS], at_users[CONF_AUTHS];
 	struct conf_pos at_bind[CONF_BINDS], at_bind_name[CONF_BINDS][3], at_interface_ipcp[CONF_INTERFACES];
+	struct conf_pos at_resolver[CONF_IPCPS];
+	struct conf_pos at_port[CONF_TUNNELS][CONF_LISTENS];	/* of listen on; line 0: none is written */
 	struct conf_pos at_methods[CONF_TUNNELS], at_mppe[CONF_TUNNELS], at_proposals, at_off, at_nat;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
@@ -151,6 +153,9 @@ void conf_read_secret(struct conf_parse *p, struct conf_pos pos, const char *wha
 void conf_judge_secret(struct conf_parse *p, struct conf_pos pos, const char *what, const uint8_t *s, size_t len);
 
 /* Names, defaults, overlaps: everything that takes the whole file. */
+/* The first two name servers of a resolv.conf(5) that are IPv4 and not this host itself; 0 = none. */
+void conf_resolver(const char *text, size_t n, uint32_t ret[static 2]);
+
 void conf_check(struct conf_parse *p);
 
 extern const struct conf_tunnel conf_tunnel_default;

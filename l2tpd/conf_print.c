@@ -152,6 +152,7 @@ static void put_dump(FILE *f, const char *what, unsigned set)
 	static const struct { unsigned bit; const char *name; } protocols[] = {
 		{ CONF_DUMP_LCP, "lcp" }, { CONF_DUMP_PAP, "pap" }, { CONF_DUMP_CHAP, "chap" }, { CONF_DUMP_EAP, "eap" },
 		{ CONF_DUMP_MPPE, "mppe" }, { CONF_DUMP_CCP, "ccp" }, { CONF_DUMP_IPCP, "ipcp" },
+		{ CONF_DUMP_IP, "ip" },
 	};
 
 	if (!set)
@@ -171,6 +172,8 @@ static void put_tunnel(FILE *f, const struct conf_tunnel *t)
 	for (unsigned i = 0; i < t->n_listen; i++) {
 		fputs("\tlisten on ", f);
 		put_addr(f, &t->listen[i]);
+		if (t->listen[i].port)
+			fprintf(f, " port %u", t->listen[i].port);
 		putc('\n', f);
 	}
 	fprintf(f, "\tauthentication-method%s%s%s%s%s\n", t->auth_methods & CONF_AUTH_PAP ? " pap" : "",
@@ -221,7 +224,10 @@ static void put_ipcp(FILE *f, const struct conf_ipcp *i)
 		put_ip4(f, i->pool[r].last);
 		fprintf(f, "\" for %s\n", i->pool[r].static_only ? "static" : "dynamic");
 	}
-	put_servers(f, "dns-servers", i->dns);
+	if (i->dns_resolver)
+		fputs("\tdns-servers resolver\n", f);
+	else
+		put_servers(f, "dns-servers", i->dns);
 	put_servers(f, "nbns-servers", i->nbns);
 	put_options(f, IN_IPCP, i, "\t");
 	fputs("}\n", f);
@@ -301,6 +307,11 @@ void conf_print(FILE *f, const struct conf *c)
 	for (unsigned i = 0; i < c->n_ipcp; i++)
 		if (conf_has_ipcp(c, i))
 			put_ipcp(f, &c->ipcp[i]);
+	if (c->ipv6cp[0]) {
+		fputs("ipv6cp ", f);
+		put_name(f, c->ipv6cp);
+		fputs(" {\n}\n", f);
+	}
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		if (!conf_has_interface(c, i))
 			continue;

@@ -127,6 +127,8 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct engine *e = s->flow->e;
 
 	ppp_heard(&s->ppp, now);
+	if (e->dump_data)
+		call_dump(s, true, PPP_IP, p, n);
 	if (!ppp_may_ip(&s->ppp)) {
 		e->count.ip_before_up++;
 		return;
@@ -148,6 +150,25 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		hold_put(&s->hold, NULL, p, n, now);
 }
 
+/* A numbered message of a session (RFC 2661 5.4). False: it is not to be read. */
+static __attribute__((noinline)) bool seq_ok(struct sess *s, uint16_t ns, struct rd frame)
+{
+	struct engine *e = s->flow->e;
+	uint16_t proto;
+
+	switch (dseq_in(&s->seq, ns)) {
+	case DSEQ_NEXT:
+		return true;
+	case DSEQ_LATE:
+		/* IP sees to its order itself; PPP's protocols rely on the link's. */
+		e->count.l2tp_late++;
+		return ppp_frame(&frame, &proto) && proto == PPP_IP;
+	default:
+		e->count.l2tp_stale++;
+		return false;
+	}
+}
+
 /* A packet in the clear from who agreed to encrypt: Windows sends some before its first encrypted one. */
 static void mppe_clear(struct sess *s, uint64_t now)
 {
@@ -163,12 +184,18 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 	struct rd in;
 	uint16_t proto;
 
+	if (e->dump_data)
+		call_dump(s, true, PPP_COMP, p, n);
 	switch (mppe_open(s->mppe, p, n, now)) {
 	case MPPE_LOST:
 		e->count.mppe_lost++;
 		s->row->in_errors++;
 		coal_flush(&rx.coal);
 		call_mppe_lost(s, now);
+		return;
+	case MPPE_LATE:
+		e->count.mppe_late++;
+		s->row->in_errors++;
 		return;
 	case MPPE_DROP:
 		e->count.mppe_bad++;
@@ -178,13 +205,66 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted, and of these IP alone was agreed on. */
-	if (!ppp_frame(&in, &proto) || proto != PPP_IP) {
+	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
+	} else if (proto == PPP_IP) {
+		ip_in(s, p + (in.p - p), in.n, now);
+	} else {
+		coal_flush(&rx.coal);
+		call_ppp(s, rd_of(p + MPPE_HEADER, n - MPPE_HEADER), now);
+	}
+}
+
+/* An L2TP message of the flow's client, n bytes at p, from its UDP port. */
+static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_t now)
+{
+	struct engine *e = f->e;
+	struct rd r = rd_of(p, n), frame;
+	struct l2tp_data d;
+	struct sess *s;
+	uint16_t proto;
+
+	if (l2tp_is_control(r)) {
+		coal_flush(&rx.coal);		/* it may end sessions */
+		call_l2tp(f, r, port, now);
 		return;
 	}
-	ip_in(s, p + (in.p - p), in.n, now);
+	if (!l2tp_data_parse(&r, &d)) {
+		e->count.l2tp_bad++;
+		return;
+	}
+	s = call_find(f, d.tunnel, d.session);
+	if (!s) {
+		e->count.l2tp_unknown_session++;
+		coal_flush(&rx.coal);
+		call_stray(f, d.tunnel, d.session, port, now);
+		return;
+	}
+	if (rx.heard != f || rx.heard_tunnel != d.tunnel) {
+		l2tp_flow_heard(&f->l2tp, d.tunnel, now);
+		rx.heard = f;
+		rx.heard_tunnel = d.tunnel;
+	}
+	if (d.sequenced && !seq_ok(s, d.ns, r))
+		return;
+	frame = r;
+	if (!ppp_frame(&frame, &proto)) {
+		e->count.ppp_bad++;
+	} else if (proto == PPP_IP) {
+		/* What is not encrypted where it was agreed to be is nobody's word. */
+		if (s->mppe)
+			mppe_clear(s, now);
+		/* The batch is ours to write to; coal does. */
+		else
+			ip_in(s, p + (frame.p - p), frame.n, now);
+	} else if (proto == PPP_COMP && s->mppe) {
+		mppe_in(s, p + (frame.p - p), frame.n, now);
+	} else {
+		coal_flush(&rx.coal);
+		call_ppp(s, r, now);
+	}
 }
 
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
@@ -192,10 +272,8 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
 	struct flow *f = own_flow(sa);
 	struct engine *e = f->e;
-	struct rd r = rd_of(pkt->payload, pkt->payload_len), frame;
-	struct l2tp_data d;
-	struct sess *s;
-	uint16_t sport, dport, len, proto;
+	struct rd r = rd_of(pkt->payload, pkt->payload_len);
+	uint16_t sport, dport, len;
 
 	sport = rd_u16(&r);
 	dport = rd_u16(&r);
@@ -210,47 +288,13 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 		e->count.inner_not_1701++;
 		return;
 	}
-	r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
 	if (!f->lin.own) {
+		r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
 		if (!flow_joins(sa, pkt->payload, pkt->payload_len, r, sport, now))
 			return;
 		f = own_flow(sa);
 	}
-	if (l2tp_is_control(r)) {
-		coal_flush(&rx.coal);		/* it may end sessions */
-		call_l2tp(f, r, sport, now);
-		return;
-	}
-	if (!l2tp_data_parse(&r, &d)) {
-		e->count.l2tp_bad++;
-		return;
-	}
-	s = call_find(f, d.tunnel, d.session);
-	if (!s) {
-		e->count.l2tp_unknown_session++;
-		return;
-	}
-	if (rx.heard != f || rx.heard_tunnel != d.tunnel) {
-		l2tp_flow_heard(&f->l2tp, d.tunnel, now);
-		rx.heard = f;
-		rx.heard_tunnel = d.tunnel;
-	}
-	frame = r;
-	if (!ppp_frame(&frame, &proto)) {
-		e->count.ppp_bad++;
-	} else if (proto == PPP_IP) {
-		/* What is not encrypted where it was agreed to be is nobody's word. */
-		if (s->mppe)
-			mppe_clear(s, now);
-		/* The batch is ours to write to; coal does. */
-		else
-			ip_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
-	} else if (proto == PPP_COMP && s->mppe) {
-		mppe_in(s, pkt->payload + (frame.p - pkt->payload), frame.n, now);
-	} else {
-		coal_flush(&rx.coal);
-		call_ppp(s, r, now);
-	}
+	l2tp_in(f, pkt->payload + DATA_UDP_HDR, (size_t)len - DATA_UDP_HDR, sport, now);
 }
 
 /* ---- in: ESP ---- */
@@ -388,6 +432,24 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 	rx_add(e, s, seq, peer, p, n);
 }
 
+/* The packets of a datagram of plain L2TP: nothing of them is sealed. */
+static void plain_in(struct gram *g, size_t from, uint64_t now)
+{
+	struct engine *e = g->sock->e;
+	struct flow *f = plain_find(e, &g->local, &g->peer);
+
+	for (size_t at = from; at < g->len; at += g->seg) {
+		size_t n = MIN(g->seg, g->len - at);
+
+		e->count.rx_packets++;
+		e->count.rx_bytes += n;
+		if (f)
+			l2tp_in(f, g->buf + at, n, g->peer.port, now);
+		else
+			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->buf + at, n), now);
+	}
+}
+
 /* All packets of a datagram from byte `from` on; it is in the batch from then on. */
 static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
@@ -395,6 +457,10 @@ static void gram_in(struct gram *g, size_t from, uint64_t now)
 
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
+	if (g->sock->plain) {
+		plain_in(g, from, now);
+		return;
+	}
 	for (size_t at = from; at < g->len; at += g->seg)
 		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
 }
@@ -544,7 +610,8 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	g->len = g->seg = m->msg_len;
 	g->peer = addr_from_sa((const struct sockaddr *)from);
 	g->local = sock->at;
-	g->local.port = 4500;
+	if (!sock->plain)
+		g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			int v;
@@ -567,22 +634,33 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	return g->len && !(h->msg_flags & MSG_TRUNC);
 }
 
-/* To the queue of the flow that it says it is of; what is of none is looked at now. */
-static void gram_queue(struct engine *e, struct gram *g)
+/* The flow that a datagram says it is of, or NULL. */
+static struct flow *gram_flow(struct engine *e, const struct gram *g)
 {
 	uint32_t spi, seq;
-	struct sa *s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	struct sa *s;
 
-	if (!s) {
+	if (g->sock->plain)
+		return plain_find(e, &g->local, &g->peer);
+	s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	return s ? s->flow : NULL;
+}
+
+/* To the queue of its flow; what is of none is looked at now. */
+static void gram_queue(struct engine *e, struct gram *g)
+{
+	struct flow *f = gram_flow(e, g);
+
+	if (!f) {
 		uint64_t now = now_ms();
 
 		gram_in(g, 0, now);
 		rx_finish(e, now);
 		return;
 	}
-	list_push(&s->flow->in_queue, &g->link);
-	s->flow->in_queued += g->len;
-	turn_join(&e->in_turns, &s->flow->in_turn);
+	list_push(&f->in_queue, &g->link);
+	f->in_queued += g->len;
+	turn_join(&e->in_turns, &f->in_turn);
 }
 
 /* Read up to RX_BUFS datagrams. True: there may be more. */

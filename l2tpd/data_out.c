@@ -11,6 +11,7 @@
  * counted, as on any link that is full: a queue here would only delay
  * the news.
  */
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -37,6 +38,7 @@ enum {
 	TRAINS = 64,				/* of one sendmmsg */
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
+	HEAD_PPP = 4, HEAD_NS = 8,			/* from the end of a session's head: PPP's part, L2TP's Ns */
 	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
 	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
@@ -45,8 +47,9 @@ enum {
 static struct tx {
 	unsigned n;
 	size_t used;
+	bool plain;				/* all of it is plain L2TP: it leaves as it is */
 	struct esp_pkt pkt[TX_PKTS];
-	struct sa *sa[TX_PKTS];
+	struct path *path[TX_PKTS];
 	uint8_t arena[TX_BYTES];
 } tx;
 
@@ -75,25 +78,42 @@ static struct waiting at_hand;
 
 /* ---- the arena ---- */
 
+/* The next packet, of len bytes when it leaves. A batch is all sealed, or all plain. */
+static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool plain, size_t len)
+{
+	struct esp_pkt *k;
+
+	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used || (tx.n && tx.plain != plain))
+		data_flush(e);
+	tx.plain = plain;
+	tx.path[tx.n] = path;
+	k = &tx.pkt[tx.n++];
+	*k = (struct esp_pkt){ .p = tx.arena + tx.used };
+	tx.used += len;
+	return k;
+}
+
 /* Room for a payload of n bytes to the flow's client, which the caller fills; NULL: it has no SA. */
 static uint8_t *tx_room(struct flow *f, size_t n)
 {
 	struct sa *s = f->send;
-	uint8_t *p;
-	size_t len;
+	struct esp_pkt *k;
 
+	if (f->plain) {
+		k = tx_next(f->e, f->plain, true, n);
+		k->len = n;
+		k->verdict = ESP_OK;
+		return k->p;
+	}
 	if (!s || !s->out) {
 		f->e->count.tx_no_sa++;
 		return NULL;
 	}
-	len = esp_sealed_len(s->out, n);
-	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used)
-		data_flush(f->e);
-	p = tx.arena + tx.used;
-	tx.used += len;
-	tx.sa[tx.n] = s;
-	tx.pkt[tx.n++] = (struct esp_pkt){ .sa = s->out, .p = p, .len = n, .next_header = IPPROTO_UDP };
-	return p + esp_payload_offset(s->out);
+	k = tx_next(f->e, &s->path, false, esp_sealed_len(s->out, n));
+	k->sa = s->out;
+	k->len = n;
+	k->next_header = IPPROTO_UDP;
+	return k->p + esp_payload_offset(s->out);
 }
 
 /* What tx_room() gave last is not sent. */
@@ -107,13 +127,23 @@ static void tx_expect(struct flow *f, unsigned n, size_t len)
 {
 	struct sa *s = f->send;
 
-	if (s && s->out && (n > TX_PKTS - tx.n || n * esp_sealed_len(s->out, len) > TX_BYTES - tx.used))
+	if (!f->plain && s && s->out)
+		len = esp_sealed_len(s->out, len);
+	if (n > TX_PKTS - tx.n || n * len > TX_BYTES - tx.used)
 		data_flush(f->e);
 }
 
-/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
-static void udp_header(struct wr *w, uint16_t dport, size_t payload)
+/* Inside ESP an L2TP message has a UDP header; the kernel writes that of a plain one. */
+static size_t udp_len(const struct flow *f)
 {
+	return f->plain ? 0 : DATA_UDP_HDR;
+}
+
+/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
+static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
+{
+	if (f->plain)
+		return;
 	wr_u16(w, DATA_L2TP_PORT);
 	wr_u16(w, dport);
 	wr_u16(w, (uint16_t)(DATA_UDP_HDR + payload));
@@ -122,29 +152,59 @@ static void udp_header(struct wr *w, uint16_t dport, size_t payload)
 
 void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 {
-	uint8_t *p = tx_room(f, DATA_UDP_HDR + n);
+	uint8_t *p = tx_room(f, udp_len(f) + n);
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + n);
-	udp_header(&w, port, n);
+	w = wr_of(p, udp_len(f) + n);
+	udp_header(f, &w, port, n);
 	wr_bytes(&w, msg, n);
+}
+
+void data_head(struct sess *s)
+{
+	struct wr w = wr_of(s->head, sizeof(s->head));
+
+	memset(s->head, 0, sizeof(s->head));
+	udp_header(s->flow, &w, s->port, 0);
+	if (s->seq.out)
+		(void)l2tp_data_header_seq(wr_room(&w, L2TP_DATA_HEADER_SEQ), s->peer_tunnel_id, s->peer_session_id, 0);
+	else
+		(void)l2tp_data_header(wr_room(&w, L2TP_DATA_HEADER), s->peer_tunnel_id, s->peer_session_id);
+	wr_u16(&w, 0xff03);		/* RFC 1661 6.6: always legal uncompressed */
+	wr_u16(&w, PPP_IP);
+	s->head_len = (uint8_t)w.len;
+}
+
+/* In a packet of len bytes that begins with s->head, what is not the same in all: UDP's length, L2TP's Ns. */
+static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
+{
+	struct wr w = wr_of(p, len);
+
+	if (!s->flow->plain) {
+		(void)wr_room(&w, 4);
+		wr_u16(&w, (uint16_t)len);
+	}
+	if (s->seq.out) {
+		w = wr_of(p, len);
+		(void)wr_room(&w, s->head_len - HEAD_NS);
+		wr_u16(&w, s->seq.ns++);
+	}
 }
 
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 {
-	uint8_t *p = tx_room(s->flow, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	struct rd head = rd_of(s->head, sizeof(s->head));
+	size_t head = s->head_len - HEAD_PPP, len = head + n;
+	uint8_t *p = tx_room(s->flow, len);
 	struct wr w;
 
 	if (!p)
 		return;
-	w = wr_of(p, DATA_UDP_HDR + DATA_L2TP_HDR + n);
-	udp_header(&w, s->port, DATA_L2TP_HDR + n);
-	rd_skip(&head, DATA_UDP_HDR);
-	wr_bytes(&w, rd_bytes(&head, DATA_L2TP_HDR), DATA_L2TP_HDR);
+	w = wr_of(p, len);
+	wr_bytes(&w, s->head, head);
 	wr_bytes(&w, frame, n);
+	head_finish(s, p, len);
 }
 
 /* ---- IP ---- */
@@ -156,9 +216,9 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 	unsigned sent = 0;
 	size_t bytes = 0;
 
-	tx_expect(f, seg->n, sizeof(s->head) + MPPE_OVERHEAD + seg->size);
+	tx_expect(f, seg->n, s->head_len + MPPE_OVERHEAD + seg->size);
 	for (unsigned i = first; i < seg->n; i++) {
-		size_t n = seg_len(seg, i), len = sizeof(s->head) + MPPE_OVERHEAD + n;
+		size_t n = seg_len(seg, i), len = s->head_len + MPPE_OVERHEAD + n;
 		uint8_t *p, *header, *inside;
 		struct wr w;
 
@@ -173,7 +233,7 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			break;
 		}
 		w = wr_of(p, len);
-		wr_bytes(&w, s->head, sizeof(s->head) - 2);
+		wr_bytes(&w, s->head, s->head_len - 2u);	/* IP's protocol number is inside */
 		wr_u16(&w, PPP_COMP);
 		header = wr_room(&w, MPPE_HEADER);
 		inside = w.p + w.len;
@@ -184,9 +244,9 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			s->row->out_errors++;
 			continue;
 		}
-		w = wr_of(p, DATA_UDP_HDR);
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)len);
+		if (f->e->dump_data)
+			call_dump(s, false, PPP_COMP, header, MPPE_OVERHEAD + n);
+		head_finish(s, p, len);
 		bytes += n;
 		sent++;
 	}
@@ -212,6 +272,43 @@ static bool slow_down(struct sess *s, uint8_t *ip, size_t n)
 	return false;
 }
 
+/* Packets from `first` on, as they are. */
+static unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	tx_expect(f, seg->n, s->head_len + seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i), len = s->head_len + n;
+		uint8_t *p;
+		struct wr w;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, len);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		/* A constant length costs less; the packet covers what is too much. */
+		w = wr_of(p, len);
+		wr_bytes(&w, s->head, sizeof(s->head));
+		w.len = s->head_len;
+		seg_write(seg, i, wr_room(&w, n));
+		head_finish(s, p, len);
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
 /* What a TUN gave for the session: how many packets left.  slow: its queue is too long. */
 static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t now)
 {
@@ -220,14 +317,15 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	const uint8_t *hdr = rd_bytes(&r, VNET_HDR);
 	struct vnet_hdr v;
 	struct seg seg;
-	unsigned sent = 0, first = 0;
-	size_t bytes = 0;
+	unsigned first = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
 	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
 		s->row->out_errors++;
 		return 0;
 	}
+	if (f->e->dump_data)
+		call_dump(s, false, PPP_IP, r.p, r.n);
 	/* The first, so that those behind it tell of the gap. */
 	if (slow && slow_down(s, k->raw + VNET_HDR, r.n)) {
 		s->row->out_errors++;
@@ -245,36 +343,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		s->row->out_errors += seg.n;
 		return 0;
 	}
-	if (s->mppe)
-		return mppe_out(s, &seg, first, now);
-	tx_expect(f, seg.n, sizeof(s->head) + seg.size);
-	for (unsigned i = first; i < seg.n; i++) {
-		size_t n = seg_len(&seg, i);
-		uint8_t *p;
-		struct wr w;
-
-		if (!bucket_take(&s->out_limit, n, now)) {
-			f->e->count.out_limited++;
-			s->row->out_errors++;
-			continue;
-		}
-		p = tx_room(f, sizeof(s->head) + n);
-		if (!p) {
-			s->row->out_errors += seg.n - i;
-			break;
-		}
-		w = wr_of(p, sizeof(s->head) + n);
-		wr_bytes(&w, s->head, sizeof(s->head));
-		seg_write(&seg, i, wr_room(&w, n));
-		w = wr_of(p, DATA_UDP_HDR);		/* the only field that is not the same in all */
-		(void)wr_room(&w, 4);
-		wr_u16(&w, (uint16_t)(sizeof(s->head) + n));
-		bytes += n;
-		sent++;
-	}
-	s->row->out_packets += sent;
-	s->row->out_bytes += bytes;
-	return sent;
+	return s->mppe ? mppe_out(s, &seg, first, now) : segs_out(s, &seg, first, now);
 }
 
 /* ---- reading ---- */
@@ -503,7 +572,7 @@ void out_init(struct engine *e)
 
 /* ---- sealing and sending ---- */
 
-/* One send: n packets from tx.pkt[at] on, all of one SA, bytes of them, which have no gaps between. */
+/* One send: n packets from tx.pkt[at] on, all of one path, bytes of them, which have no gaps between. */
 struct train {
 	unsigned at, n;
 	size_t bytes;
@@ -538,24 +607,24 @@ static void *ctl_add(struct msghdr *h, size_t *used, int level, int type, size_t
 static void send_describe(unsigned i)
 {
 	const struct train *t = &sends.train[i];
-	struct sa *s = tx.sa[t->at];
+	const struct path *path = tx.path[t->at];
 	struct msghdr *h = &sends.msg[i].msg_hdr;
 	size_t used = 0;
 
 	sends.iov[i] = (struct iovec){ .iov_base = tx.pkt[t->at].p, .iov_len = t->bytes };
 	*h = (struct msghdr){
-		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&s->peer, &sends.to[i]),
+		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&path->peer, &sends.to[i]),
 		.msg_iov = &sends.iov[i], .msg_iovlen = 1, .msg_control = sends.ctl[i].buf,
 	};
-	if (s->local.family == 4) {
+	if (path->local.family == 4) {
 		struct in_pktinfo pi = { .ipi_ifindex = 0 };
 
-		memcpy(&pi.ipi_spec_dst, s->local.ip, 4);
+		memcpy(&pi.ipi_spec_dst, path->local.ip, 4);
 		memcpy(ctl_add(h, &used, IPPROTO_IP, IP_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	} else {
 		struct in6_pktinfo pi = { .ipi6_ifindex = 0 };
 
-		memcpy(&pi.ipi6_addr, s->local.ip, 16);
+		memcpy(&pi.ipi6_addr, path->local.ip, 16);
 		memcpy(ctl_add(h, &used, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(pi)), &pi, sizeof(pi));
 	}
 	if (t->n > 1) {
@@ -582,7 +651,7 @@ static void send_one_by_one(struct engine *e, const struct train *t)
 {
 	for (unsigned i = 0; i < t->n; i++) {
 		struct train one = { .at = t->at + i, .n = 1, .bytes = tx.pkt[t->at + i].len };
-		int fd = e->sock[tx.sa[t->at]->sock].fd;
+		int fd = e->sock[tx.path[t->at]->sock].fd;
 
 		/* In the place of the train that failed, which is not looked at again. */
 		sends.train[0] = one;
@@ -595,8 +664,15 @@ static void send_one_by_one(struct engine *e, const struct train *t)
 static void send_all(struct engine *e)
 {
 	unsigned n = sends.n;
-	int fd = n ? e->sock[tx.sa[sends.train[0].at]->sock].fd : -1;
+	const struct engine_sock *sock;
+	int fd;
 
+	if (!n)
+		return;
+	sock = &e->sock[tx.path[sends.train[0].at]->sock];
+	fd = sock->fd;
+	/* Nothing leaves in the clear by a socket that is for ESP. */
+	assert(sock->plain == tx.plain);
 	for (unsigned i = 0; i < n; i++)
 		send_describe(i);
 	for (unsigned i = 0; i < n;) {
@@ -612,7 +688,7 @@ static void send_all(struct engine *e)
 			/* This path's MTU (EMSGSIZE; EINVAL with older kernels), an XFRM policy (EIO), or
 			 * no UDP_SEGMENT at all: this client's packets go one by one from now on.  Not so
 			 * where no packet can go now (no route, a full buffer). */
-			tx.sa[t.at]->no_train = true;
+			tx.path[t.at]->no_train = true;
 			e->count.tx_sends++;
 			send_one_by_one(e, &t);
 		} else {
@@ -628,28 +704,30 @@ void data_flush(struct engine *e)
 
 	if (!n)
 		return;
-	esp_seal(tx.pkt, n);
+	if (!tx.plain)
+		esp_seal(tx.pkt, n);
 	for (unsigned at = 0; at < n;) {
-		struct sa *s = tx.sa[at];
+		struct path *path = tx.path[at];
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
 
-		if (tx.pkt[at].verdict != ESP_OK || s->sock < 0) {
-			s->exhausted |= tx.pkt[at].verdict == ESP_EXHAUSTED;
+		if (tx.pkt[at].verdict != ESP_OK || path->sock < 0) {
+			if (tx.pkt[at].verdict == ESP_EXHAUSTED)
+				CONTAINER_OF(path, struct sa, path)->exhausted = true;
 			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
 			e->count.tx_failed += tx.pkt[at].verdict != ESP_EXHAUSTED;
 			at++;
 			continue;
 		}
 		/* Equal sizes; only the last may be shorter. */
-		while (at + k < n && k < TRAIN_MAX && tx.sa[at + k] == s && tx.pkt[at + k].verdict == ESP_OK &&
+		while (at + k < n && k < TRAIN_MAX && tx.path[at + k] == path && tx.pkt[at + k].verdict == ESP_OK &&
 		       tx.pkt[at + k].len <= seg && bytes + tx.pkt[at + k].len <= TRAIN_BYTES) {
 			bytes += tx.pkt[at + k].len;
 			k++;
-			if (tx.pkt[at + k - 1].len < seg || s->no_train)
+			if (tx.pkt[at + k - 1].len < seg || path->no_train)
 				break;
 		}
-		if (sends.n == TRAINS || (sends.n && tx.sa[sends.train[0].at]->sock != s->sock))
+		if (sends.n == TRAINS || (sends.n && tx.path[sends.train[0].at]->sock != path->sock))
 			send_all(e);
 		sends.train[sends.n++] = (struct train){ .at = at, .n = k, .bytes = bytes };
 		at += k;

@@ -9,7 +9,6 @@
 enum { HEADER = 4 };		/* code, identifier, length: RFC 1661 5 */
 enum { PROTOCOL_REJECT = 8, PAP_REQUEST = 1, PAP_NAK = 3, CHAP_RESPONSE = 2, CHAP_FAILURE = 4 };
 enum { EAP_RESPONSE = 2, EAP_FAILURE = 4, EAP_IDENTITY = 1 };	/* RFC 3748 4, 5 */
-enum { PPP_MPPE = 0x00fd };
 
 static const struct {
 	uint16_t proto;
@@ -17,8 +16,8 @@ static const struct {
 	const char *name;
 } kinds[] = {
 	{ PPP_LCP, CONF_DUMP_LCP, "LCP" }, { PPP_PAP, CONF_DUMP_PAP, "PAP" }, { PPP_CHAP, CONF_DUMP_CHAP, "CHAP" },
-	{ PPP_EAP, CONF_DUMP_EAP, "EAP" }, { PPP_MPPE, CONF_DUMP_MPPE, "MPPE" }, { PPP_CCP, CONF_DUMP_CCP, "CCP" },
-	{ PPP_IPCP, CONF_DUMP_IPCP, "IPCP" },
+	{ PPP_EAP, CONF_DUMP_EAP, "EAP" }, { PPP_COMP, CONF_DUMP_MPPE, "MPPE" }, { PPP_CCP, CONF_DUMP_CCP, "CCP" },
+	{ PPP_IPCP, CONF_DUMP_IPCP, "IPCP" }, { PPP_IP, CONF_DUMP_IP, "IP" },
 };
 
 static unsigned kind_of(struct rd *frame)

@@ -142,6 +142,10 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 	memcpy(l->secret, c->l2tp_secret, sizeof(l->secret));
 	l->secret_len = (uint8_t)c->l2tp_secret_len;
 	l->hide = c->l2tp_hide_avps;
+	t->data_use_seq = c->l2tp_data_use_seq;
+	t->accept_dialin = c->l2tp_accept_dialin;
+	t->lcp_renegotiation = c->l2tp_lcp_renegotiation;
+	t->force_lcp_renegotiation = c->l2tp_force_lcp_renegotiation;
 
 	*p = (struct ppp_conf){
 		.authenticator = true, .mru = c->mru,
@@ -164,6 +168,7 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MD5 ? PPP_AUTH_EAP_MD5 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : 0));
+	p->ipv6 = e->conf.ipv6cp[0] != '\0';
 	p->mppe = c->mppe == CONF_MPPE_REQUIRED ? PPP_MPPE_REQUIRED : c->mppe == CONF_MPPE_YES ? PPP_MPPE_YES : PPP_MPPE_NO;
 	p->mppe_bits = (c->mppe_keys & CONF_MPPE_40 ? MPPE_40 : 0u) | (c->mppe_keys & CONF_MPPE_56 ? MPPE_56 : 0u) |
 		(c->mppe_keys & CONF_MPPE_128 ? MPPE_128 : 0u) |
@@ -228,8 +233,13 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 {
 	e->self = m->self;
 	e->conf = m->conf;
+	e->dump_data = false;
+	for (unsigned i = 0; i < CONF_TUNNELS; i++)
+		if (conf_has_tunnel(&e->conf, i))
+			e->dump_data |= (e->conf.tunnel[i].dump_in | e->conf.tunnel[i].dump_out) & (CONF_DUMP_IP | CONF_DUMP_MPPE);
 	take_tunnels(e);
 	take_interfaces(e);
+	plain_end_unwanted(e);
 }
 
 /* ---- start ---- */
@@ -237,9 +247,11 @@ static void take_sock(struct engine *e, struct msg *m)
 {
 	struct engine_sock *s = &e->sock[e->n_sock];
 
-	if (m->b.sock.kind != SOCK_ESP_4500 || e->n_sock >= ENGINE_SOCKS)
+	bool plain = m->b.sock.kind == SOCK_L2TP;
+
+	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain) || e->n_sock >= ENGINE_SOCKS)
 		fatal("a socket that is not an engine's");
-	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at };
+	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain };
 	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
 	if (!s->ev)
 		fatal("out of memory");
@@ -355,8 +367,11 @@ void engine_main(void)
 
 	child_confine(CHILD_USER);
 	list_init(&e.flows);
-	for (unsigned i = 0; i < ENGINE_BUCKETS; i++)
+	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e.by_ip[i]);
+		list_init(&e.by_call[i]);
+	}
+	plain_init(&e);
 	rng_init(&seed);
 	l2tp_ids_init(&e.ids, &seed);
 	rng_init(&seed);

@@ -5,12 +5,15 @@
  *
  *   engine.c   start, messages from other processes, counters
  *   sa.c       flows and their SAs
+ *   plain.c    flows without SAs: plain L2TP
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
  * Invariant: a packet reaches a tunnel only through an SA whose lineage has the
  * tunnel's flow for its root (lineage.h); tunnels and sessions are looked up
- * inside the flow, never across flows.  own_flow() makes sure of it.
+ * inside the flow, never across flows.  own_flow() makes sure of it.  Plain L2TP
+ * has flows of its own, which never have an SA: they are found by the peer's
+ * address and port, and only for what came to a socket of plain L2TP.
  */
 #ifndef CULVERT_ENGINE_H
 #define CULVERT_ENGINE_H
@@ -23,6 +26,7 @@
 #include "esp/esp.h"
 #include "l2tpd/bucket.h"
 #include "l2tpd/codel.h"
+#include "l2tpd/dseq.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
 #include "l2tpd/lineage.h"
@@ -53,6 +57,13 @@ struct hold {
 	unsigned n;
 };
 
+/* Where packets to a client leave from, and go to. */
+struct path {
+	struct addr local, peer;	/* outer addresses; an SA's peer moves after ICV and replay */
+	int sock;			/* to send from: an index in engine.sock; -1 = there is none */
+	bool no_train;			/* it takes no UDP_SEGMENT */
+};
+
 /* One IKE_SA of a client. */
 struct lin_ike {
 	struct lin lin;
@@ -69,13 +80,11 @@ struct sa {
 	uint32_t spi;			/* inbound, ours */
 	uint32_t spi_out;		/* the peer's; 0 until known */
 	struct esp_sa *in, *out;	/* NULL until their keys are here */
-	struct addr local, peer;	/* outer addresses; peer moves after ICV and replay */
-	int sock;			/* to send from; an index in engine.sock */
+	struct path path;
 	bool proven;			/* a packet was opened with it */
 	bool out_gone;			/* IKE deleted the outbound one: for want of another only */
 	struct hold hold;
 	struct event *life;		/* hard lifetime */
-	bool no_train;			/* this path takes no UDP_SEGMENT */
 	bool exhausted;			/* its sequence numbers are used up */
 	bool tell_move;			/* iked has not heard of the last move */
 	uint64_t moved_ms;		/* when ESP moved the peer; 0 = never */
@@ -93,18 +102,24 @@ struct tunnel_conf {
 	bool removed;			/* a reload took the statement away: whoever came by it ends */
 	struct l2tp_conf l2tp;
 	struct ppp_conf ppp;
+	bool data_use_seq;		/* number data whether the peer wants it or not */
+	bool accept_dialin, lcp_renegotiation, force_lcp_renegotiation;	/* calls with proxied LCP */
 };
 
-/* One client: the root of its lineages. */
+/* One client: the root of its lineages, or one address and port that speak plain L2TP. */
 struct flow {
 	struct list link;		/* in engine.flows */
+	struct list by_peer;		/* plain L2TP: in engine.by_peer[] */
 	struct engine *e;
-	struct lin_flow lin;		/* of struct lin_ike */
+	struct lin_flow lin;		/* of struct lin_ike; none of plain L2TP, which is no virgin */
+	struct lineage plain_lineage;	/* of plain L2TP: epoch 0 and a number, for people */
 	struct hold join_hold;		/* of a virgin: UDP datagrams that wait for its join */
 	struct tunnel_conf *conf;	/* as it was when the client came */
 	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
 	struct sa *send;		/* the pair we send on; NULL = none */
+	struct path *plain;		/* plain L2TP: the only one it ever has; owned. NULL = IPsec */
+	struct list half_open;		/* in engine.half_open: plain, and never answered us */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
 	struct turn in_turn;		/* in engine.in_turns */
@@ -131,6 +146,7 @@ struct sess_out {
 /* One PPP link over one L2TP session. */
 struct sess {
 	struct list link;		/* in flow.sessions */
+	struct list by_call;		/* in engine.by_call[] */
 	struct flow *flow;
 	struct sid sid;
 	uint16_t tunnel_id, session_id;	/* ours */
@@ -141,6 +157,8 @@ struct sess {
 	struct event *timer;		/* the PPP core's deadline, or idle's */
 	uint64_t timer_at;
 	struct idle idle;
+	uint32_t session_timeout_s;	/* of the verdict; 0 = none */
+	uint64_t ends_ms;		/* when that is over; PPP_NEVER */
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;
 	struct shared_tun *shared;	/* instead; NULL = none */
@@ -148,6 +166,7 @@ struct sess {
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
+	struct dseq seq;		/* numbers of data messages */
 	struct bucket in_limit, out_limit;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
@@ -158,14 +177,17 @@ struct sess {
 	char user[128];
 	uint32_t ip;
 	uint64_t start_ms;
-	/* What goes in front of each IP packet to the peer: UDP, L2TP, PPP. */
-	uint8_t head[18];
+	/* What goes in front of each IP packet to the peer: UDP (inside ESP only), L2TP (Ns and Nr
+	 * where messages are numbered), PPP. */
+	uint8_t head[8 + 10 + 4];
+	uint8_t head_len;
 };
 
 struct engine_sock {
 	struct engine *e;
 	int fd;
 	struct addr at;
+	bool plain;			/* of plain L2TP; else what comes is ESP */
 	struct event *ev;
 };
 
@@ -181,10 +203,15 @@ struct shared_tun {
 /* X(name): every counter of an engine, as culvertctl status shows it. */
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
-	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) \
-	X(esp_failed) X(inner_not_1701) X(inner_bad) X(l2tp_bad) X(l2tp_unknown_session) X(ppp_bad) X(ip_before_up) \
-	X(mppe_bad) X(mppe_lost) X(mppe_clear) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) X(tun_full) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) \
-	X(sa_expired) X(join_held) X(join_dropped) X(tx_sends) X(tun_reads) X(tun_writes) X(tun_bad) X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited)
+	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
+	X(inner_not_1701) X(inner_bad) X(join_held) X(join_dropped) \
+	X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) \
+	X(ppp_bad) X(mppe_bad) X(mppe_late) X(mppe_lost) X(mppe_clear) \
+	X(ip_before_up) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) \
+	X(tun_full) X(tun_reads) X(tun_writes) X(tun_bad) \
+	X(tx_sends) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) X(sa_expired) \
+	X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited) \
+	X(plain_stranger) X(plain_refused) X(plain_evicted)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -192,7 +219,7 @@ struct engine_count {
 #undef X
 };
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = CONF_TUNNELS * CONF_LISTENS };
+enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 2 * CONF_TUNNELS * CONF_LISTENS };
 
 struct engine {
 	struct event_base *base;
@@ -208,12 +235,17 @@ struct engine {
 	struct sa **sa;			/* SPI_SLOTS */
 	struct list flows;
 	struct lin_book book;
+	struct list by_peer[ENGINE_BUCKETS];	/* flows of plain L2TP */
+	struct list half_open;			/* those of them that never answered us, oldest first */
+	uint64_t plain_last;			/* number of the newest one */
+	unsigned n_plain, n_half_open;
 	unsigned n_flows, n_sas, n_sessions;
 	struct sess_row *rows;
 	uint32_t n_rows;
 	struct sess **by_slot;		/* n_rows */
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
+	struct list by_call[ENGINE_BUCKETS];	/* all sessions, by their ids */
 	uint32_t next_slot, next_gen;
 	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
 	struct turns out_turns;		/* sessions with something to send */
@@ -222,6 +254,7 @@ struct engine {
 	struct event *removed_timer;	/* ends flows of removed tunnels */
 	struct engine_count count;
 	uint64_t l2tp_gone[L2TP_COUNTERS];	/* of flows that ended */
+	bool dump_data;			/* some tunnel dumps packets of IP or MPPE */
 	bool started, stopping;
 };
 
@@ -233,6 +266,16 @@ struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *);
 void tunnel_conf_put(struct tunnel_conf *);
 
 /* ---- sa.c ---- */
+
+/* The index of the tunnel whose `listen on` fits best; CONF_TUNNELS: none. plain: of those that take plain L2TP. */
+unsigned tunnel_of(const struct engine *, const struct addr *local, bool plain);
+
+/* A flow without anything, of a tunnel or of CONF_TUNNELS. NULL: out of memory. */
+struct flow *flow_new(struct engine *, unsigned tunnel);
+
+/* Silently, and with all that it has but sessions. */
+void flow_free(struct flow *);
+
 void sa_announce(struct engine *, const struct msg_spi_new *);
 void sa_add(struct engine *, const struct msg_sa_add *);
 void sa_move(struct engine *, const struct msg_sa_move *);
@@ -287,6 +330,37 @@ void sa_orphan_all(struct engine *);
 /* Send everything that ends every flow; the process is about to exit. */
 void flow_stop_all(struct engine *);
 
+/* Where packets to the client go now; NULL: nowhere. */
+static inline struct path *flow_path(const struct flow *f)
+{
+	return f->plain ? f->plain : f->send ? &f->send->path : NULL;
+}
+
+/* ---- plain.c ---- */
+void plain_init(struct engine *);
+
+/* The flow of what came to a socket of plain L2TP; NULL: a stranger. */
+struct flow *plain_find(struct engine *, const struct addr *local, const struct addr *peer);
+
+/*
+ * A stranger's datagram. Only an SCCRQ makes a flow of him, which is returned,
+ * and the message went to it; everything else is counted and forgotten: NULL.
+ */
+struct flow *plain_stranger(struct engine_sock *, const struct addr *local, const struct addr *peer, struct rd datagram,
+	uint64_t now);
+
+/* The client answered what only it can have read: it is where it says it is. */
+void plain_proven(struct flow *);
+
+/* Some tunnel of it came or went: when it is through, it ends. */
+void plain_watch(struct flow *);
+
+/* It goes: out of the tables. */
+void plain_forget(struct flow *);
+
+/* A reload: clients of tunnels that want IPsec from now on are told, and end. */
+void plain_end_unwanted(struct engine *);
+
 /* ---- data.c, data_in.c, data_out.c ---- */
 void data_init(struct engine *);
 void data_sess_init(struct sess *);
@@ -307,6 +381,9 @@ void data_held(struct sa *, const struct held *);
 
 /* Queue n bytes (an L2TP message) for inner UDP port `port` of the flow's client. */
 void data_send_l2tp(struct flow *, uint16_t port, const uint8_t *msg, size_t n);
+
+/* Make a session's head of its ids, its port and whether it numbers: before anything is sent. */
+void data_head(struct sess *);
 
 /* Queue a PPP frame of a session; bytes from the protocol or the address field on. */
 void data_send_ppp(struct sess *, const uint8_t *frame, size_t n);
@@ -346,8 +423,13 @@ void call_ask(struct flow *, uint64_t now);
 void call_lineage(struct lin_out *, uint64_t now);
 /* End all tunnels; with tell, StopCCN is sent. */
 void call_close_all(struct flow *, const char *reason, bool tell);
+/* A data message came for a session that is not there. */
+void call_stray(struct flow *, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now);
 /* A PPP frame that is not IP. */
 void call_ppp(struct sess *, struct rd frame, uint64_t now);
+/* debug-dump-pktin, -pktout of what does not come to call_ppp(): the information of a PPP frame of
+ * protocol proto. For where engine.dump_data is set. */
+void call_dump(const struct sess *, bool in, uint16_t proto, const uint8_t *p, size_t n);
 /* A packet of MPPE cannot be opened since others were lost: the peer is asked to begin anew. */
 void call_mppe_lost(struct sess *, uint64_t now);
 void call_verdict(struct engine *, const struct msg_verdict *);
@@ -357,6 +439,9 @@ void call_addr(struct engine *, const struct msg_addr *);
 void call_kill(struct engine *, const struct msg_session *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);
+/* The session of the flow with these ids of ours, or NULL: another flow's is never found. */
 struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
+/* From now on call_find() finds it. Its flow and its ids are set. */
+void call_join(struct sess *);
 
 #endif

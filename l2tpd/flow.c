@@ -396,6 +396,23 @@ static void unknown_tunnel(struct l2tp_ctx *c, struct l2tp_flow *f, const struct
 		tell_no_tunnel(c, f, h->tunnel, port, h);
 }
 
+/* The tunnel that we dialled and whose peer has no id yet; NULL where there is none, or more than one. */
+static struct l2tp_tunnel *waiting(const struct l2tp_flow *f, uint16_t port)
+{
+	struct l2tp_tunnel *found = NULL;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct l2tp_tunnel *t = f->tunnel[i];
+
+		if (!t || t->state != L2TP_TUN_WAIT_CTL_REPLY || t->port != port)
+			continue;
+		if (found)
+			return NULL;
+		found = t;
+	}
+	return found;
+}
+
 /* Tunnel ID 0: the sender has no id of ours yet (4.4.3). */
 static void without_id(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2tp_hdr *h,
 	uint16_t port)
@@ -409,7 +426,9 @@ static void without_id(struct l2tp_ctx *c, struct l2tp_flow *f, const struct l2t
 			sccrq(c, f, h, &m, port);
 			return;
 		}
-		if (m.type == L2TP_STOPCCN && m.tunnel && (t = by_peer(f, m.tunnel, port))) {
+		/* One that could not read our SCCRQ, say for the want of a secret, has no id to put there. */
+		if (m.type == L2TP_STOPCCN && m.tunnel &&
+		    ((t = by_peer(f, m.tunnel, port)) || (t = waiting(f, port)))) {
 			l2tp_tunnel_input(c, t, h);
 			return;
 		}

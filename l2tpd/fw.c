@@ -47,9 +47,6 @@ bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t ret_port[s
 
 static enum fwreq_l2tp l2tp_of(const struct conf *c)
 {
-	for (unsigned i = 0; i < c->n_tunnel; i++)
-		if (conf_has_tunnel(c, i) && !c->tunnel[i].l2tp_require_ipsec && c->tunnel[i].n_listen)
-			return FWREQ_L2TP_PLAIN;
 	return c->esp == CONF_ESP_KERNEL ? FWREQ_L2TP_IPSEC : FWREQ_L2TP_DROP;
 }
 
@@ -57,6 +54,15 @@ static void add_pools(struct fwreq *r, const struct conf_ipcp *p)
 {
 	for (unsigned i = 0; i < p->n_pool && i < CONF_POOLS && r->n_pool < FWREQ_RANGES; i++)
 		r->pool[r->n_pool++] = (struct fwreq_range){ p->pool[i].first, p->pool[i].last };
+}
+
+/* Where a tunnel takes plain L2TP. */
+static void add_plain(struct fwreq *r, const struct conf_tunnel *t)
+{
+	for (unsigned i = 0; !t->l2tp_require_ipsec && i < t->n_listen && r->n_plain < FWREQ_PLAINS; i++) {
+		r->plain[r->n_plain] = t->listen[i];
+		r->plain[r->n_plain++].port = conf_plain_port(&t->listen[i]);
+	}
 }
 
 static void add_session_if(struct fwreq *r, const char *name, const char *rest)
@@ -119,6 +125,7 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 			continue;
 		r.source_check = r.source_check && c->tunnel[i].ingress_filter;
 		r.mss_clamp = r.mss_clamp || c->tunnel[i].tcp_mss_adjust;
+		add_plain(&r, &c->tunnel[i]);
 	}
 	for (unsigned i = 0; i < c->n_ipcp; i++)
 		if (conf_has_ipcp(c, i))

@@ -22,9 +22,8 @@
 #define NUM(n, where, type, f, lo, hi) \
 	{ .name = n, .token = OPT_NUM, .in = where, FIELD(type, f), .min = lo, .max = hi }
 #define STR(n, where, type, f) { .name = n, .token = OPT_STR, .in = where, FIELD(type, f) }
-/* A switch that can only stay off (on) until the rest is built. */
+/* A switch that can only stay off until the rest is built. */
 #define STAYS_OFF(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_NO }
-#define STAYS_ON(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_YES }
 #define LATER_YESNO(n, where) LATER(n, OPT_YESNO, where)
 #define LATER_NUM(n, where) { .name = n, .token = OPT_NUM, .in = where, .state = KW_LATER, .max = UINT32_MAX }
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
@@ -39,7 +38,7 @@ const struct keyword keywords[] = {
 	STATEMENT("ike", IKE, IN_IKE),
 	STATEMENT("tunnel", TUNNEL, IN_TUNNEL),
 	STATEMENT("ipcp", IPCP, IN_IPCP),
-	{ .name = "ipv6cp", .token = IPV6CP, .in = IN_TOP, .state = KW_LATER, .opens = IN_NOTHING },
+	STATEMENT("ipv6cp", IPV6CP, IN_NOTHING),
 	STATEMENT("interface", INTERFACE, IN_INTERFACE),
 	STATEMENT("authentication", AUTHENTICATION, IN_AUTH),
 	STATEMENT("bind", BIND, IN_BIND),
@@ -126,14 +125,11 @@ const struct keyword keywords[] = {
 	NUM("l2tp-max-tunnel", IN_TUNNEL, conf_tunnel, l2tp_max_tunnel, 1, 4),
 	NUM("l2tp-max-half-open", IN_TUNNEL, conf_tunnel, l2tp_max_half_open, 1, UINT8_MAX),
 	NUM("l2tp-max-session", IN_TUNNEL, conf_tunnel, l2tp_max_session, 1, 1024),
-	STAYS_OFF("l2tp-accept-dialin", IN_TUNNEL),
-	STAYS_ON("l2tp-lcp-renegotiation", IN_TUNNEL),
-	STAYS_OFF("l2tp-force-lcp-renegotiation", IN_TUNNEL),
-	{ .name = "l2tp-data-use-seq", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_NO,
-	  FIELD(conf_tunnel, l2tp_data_use_seq),
-	  .why = "data packets are sent without numbers, since Apple's clients drop the first that has one" },
-	{ .name = "l2tp-require-ipsec", .token = OPT_YESNO, .in = IN_TUNNEL, .only = KW_ONLY_YES,
-	  FIELD(conf_tunnel, l2tp_require_ipsec) },
+	YESNO("l2tp-accept-dialin", IN_TUNNEL, conf_tunnel, l2tp_accept_dialin),
+	YESNO("l2tp-lcp-renegotiation", IN_TUNNEL, conf_tunnel, l2tp_lcp_renegotiation),
+	YESNO("l2tp-force-lcp-renegotiation", IN_TUNNEL, conf_tunnel, l2tp_force_lcp_renegotiation),
+	YESNO("l2tp-data-use-seq", IN_TUNNEL, conf_tunnel, l2tp_data_use_seq),
+	{ .name = "l2tp-require-ipsec", .token = OPT_YESNO, .in = IN_TUNNEL, FIELD(conf_tunnel, l2tp_require_ipsec) },
 	LATER_STR("pptp-hostname", IN_TUNNEL),
 	LATER_STR("pptp-vendor-name", IN_TUNNEL),
 	LATER_NUM("pptp-echo-interval", IN_TUNNEL),
@@ -178,7 +174,7 @@ const struct keyword keywords[] = {
 	NO_EFFECT("pipex", OPT_YESNO, IN_TUNNEL, "no part of this server is in the kernel"),
 	OPTION("debug-dump-pktin", DEBUG_DUMP, IN_TUNNEL),
 	OPTION("debug-dump-pktout", DEBUG_DUMP, IN_TUNNEL),
-	LATER_VALUE("ip", IP, IN_TUNNEL),
+	VALUE("ip", IP, IN_TUNNEL),
 	VALUE("lcp", LCP, IN_TUNNEL),
 	VALUE("eap", EAP, IN_TUNNEL),
 	VALUE("ccp", CCP, IN_TUNNEL),
@@ -202,7 +198,7 @@ const struct keyword keywords[] = {
 	WORD("dynamic", DYNAMIC, IN_IPCP),
 	WORD("static", STATIC, IN_IPCP),
 	OPTION("dns-servers", DNS_SERVERS, IN_IPCP),
-	LATER_VALUE("resolver", RESOLVER, IN_IPCP),
+	VALUE("resolver", RESOLVER, IN_IPCP),
 	OPTION("nbns-servers", NBNS_SERVERS, IN_IPCP),
 	YESNO("allow-user-selected-address", IN_IPCP, conf_ipcp, allow_user_selected_address),
 	NUM("max-session", IN_IPCP, conf_ipcp, max_session, 0, UINT32_MAX),

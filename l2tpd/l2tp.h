@@ -70,17 +70,17 @@ enum l2tp_error {	/* RFC 2661 4.4.2: general Error Codes */
 enum l2tp_cause_code {	/* RFC 3145 3: Disconnect Codes, those that we send */
 	L2TP_CAUSE_NONE = 0,		/* no information available */
 	L2TP_CAUSE_ADMIN = 1,
+	L2TP_CAUSE_NO_RENEGOTIATION = 2,	/* of LCP, which the LNS would need */
 	L2TP_CAUSE_NORMAL = 3,		/* LCP Terminate-Request */
-	L2TP_CAUSE_LCP_TIMEOUT = 5,
+	L2TP_CAUSE_LCP = 5,		/* LCP came to no end */
 	L2TP_CAUSE_NO_LCP = 6,		/* no recognizable LCP packets were received */
 	L2TP_CAUSE_LOOP = 7,
 	L2TP_CAUSE_ECHO = 8,		/* Echo-Requests were not answered */
 	L2TP_CAUSE_AUTH_TIMEOUT = 13,
-	L2TP_CAUSE_NO_AUTH = 14,	/* no acceptable authentication protocol */
-	L2TP_CAUSE_AUTH_FAILED = 15,
-	L2TP_CAUSE_NCP_TIMEOUT = 17,
-	L2TP_CAUSE_NO_NCP = 18,
-	L2TP_CAUSE_NO_ADDRESS = 19,	/* no acceptable address */
+	L2TP_CAUSE_NO_AUTH = 15,	/* no acceptable authentication protocol */
+	L2TP_CAUSE_AUTH_FAILED = 16,
+	L2TP_CAUSE_NO_NCP = 17,		/* none is available, or none opened */
+	L2TP_CAUSE_NO_ADDRESS = 18,	/* no acceptable address */
 };
 
 enum l2tp_cause_direction { L2TP_CAUSE_GLOBAL, L2TP_CAUSE_AT_PEER, L2TP_CAUSE_AT_LOCAL };
@@ -185,7 +185,7 @@ struct l2tp_cause {
 /* What the ICCN of a LAC says about the call (4.4.5); readers into l2tp_out. */
 struct l2tp_call {
 	bool sequencing;		/* Sequencing Required: data must be numbered, both ways */
-	bool proxy_lcp;			/* the three are there: options of the CONFREQs that the LAC … */
+	bool proxy_lcp;			/* the last two are there: options of the CONFREQs that the LAC … */
 	struct rd initial_lcp;		/* … received first, */
 	struct rd last_sent_lcp;	/* … sent last, and which was acknowledged, */
 	struct rd last_received_lcp;	/* … received last, and acknowledged */

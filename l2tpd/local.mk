@@ -8,7 +8,7 @@ libnetd_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 libnetd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS)
 noinst_LIBRARIES += libl2tp.a
 libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c l2tpd/secret.h l2tpd/secret.c l2tpd/xport.h l2tpd/xport.c \
-	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c \
+	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c l2tpd/dseq.h \
 	l2tpd/lineage.h l2tpd/lineage.c
 libl2tp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 # Configuration and users file
@@ -36,7 +36,7 @@ culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
-libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/call.c \
+libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/plain.c l2tpd/call.c \
 	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h l2tpd/turns.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 

@@ -426,6 +426,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.ip_local = i->address;
 			v.interface = s->interface;
 			v.may_choose = s->choosing;
+			v.session_timeout_s = j->session_timeout_s;
 			v.mppe_keys = j->mppe_keys;
 			memcpy(v.mppe_send, j->mppe_send, sizeof(v.mppe_send));
 			memcpy(v.mppe_recv, j->mppe_recv, sizeof(v.mppe_recv));

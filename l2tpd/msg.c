@@ -162,6 +162,19 @@ size_t l2tp_data_header(uint8_t buf[static L2TP_DATA_HEADER], uint16_t peer_tunn
 	return w.len;
 }
 
+size_t l2tp_data_header_seq(uint8_t buf[static L2TP_DATA_HEADER_SEQ], uint16_t peer_tunnel,
+	uint16_t peer_session, uint16_t ns)
+{
+	struct wr w = wr_of(buf, L2TP_DATA_HEADER_SEQ);
+
+	wr_u16(&w, HDR_S | HDR_VER_L2TP);
+	wr_u16(&w, peer_tunnel);
+	wr_u16(&w, peer_session);
+	wr_u16(&w, ns);
+	wr_u16(&w, 0);
+	return w.len;
+}
+
 bool l2tp_hdr_parse(struct rd datagram, struct l2tp_hdr *ret)
 {
 	struct rd r = datagram;

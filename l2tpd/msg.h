@@ -20,7 +20,7 @@ struct l2tp_data {
 	uint16_t ns;
 };
 
-enum { L2TP_DATA_HEADER = 6 };
+enum { L2TP_DATA_HEADER = 6, L2TP_DATA_HEADER_SEQ = 10 };
 
 /* The T bit: a control message. An empty datagram is none. */
 static inline bool l2tp_is_control(struct rd datagram)
@@ -38,6 +38,10 @@ bool l2tp_data_parse(struct rd *datagram, struct l2tp_data *ret);
 /* Write the plain header without L, S and O; returns its length. */
 size_t l2tp_data_header(uint8_t buf[static L2TP_DATA_HEADER], uint16_t peer_tunnel,
 	uint16_t peer_session);
+
+/* The same with S, which numbers the message; Nr is 0 (3.1: reserved in data). */
+size_t l2tp_data_header_seq(uint8_t buf[static L2TP_DATA_HEADER_SEQ], uint16_t peer_tunnel,
+	uint16_t peer_session, uint16_t ns);
 
 /* ---- control messages ---- */
 

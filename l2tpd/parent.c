@@ -180,6 +180,53 @@ static bool open_sockets(struct parent *p)
 	return true;
 }
 
+/* A socket for every address takes what comes for this one. */
+static bool plain_is_open(const struct parent *p, const struct addr *at)
+{
+	for (unsigned k = 0; k < p->n_plain; k++)
+		if (addr_eq(&p->plain[k].at, at) || (addr_is_any(&p->plain[k].at) &&
+		    p->plain[k].at.family == at->family && p->plain[k].at.port == at->port))
+			return true;
+	return false;
+}
+
+static bool open_plain(struct parent *p, const struct addr *at)
+{
+	char where[ADDR_STRLEN];
+	int err;
+
+	if (plain_is_open(p, at))
+		return true;
+	err = steer_plain_open(&p->plain[p->n_plain], at, p->conf->engines);
+	if (err == -EADDRINUSE)
+		log_err("plain L2TP: UDP %s is taken by another program: stop it (ss -ulpn 'sport = :%u' names it)",
+			addr_str(at, where), at->port);
+	else if (err < 0)
+		log_err("plain L2TP: listen on %s: %s", addr_str(at, where), strerror(-err));
+	else
+		p->n_plain++;
+	return err == 0;
+}
+
+/* Every address and port of plain L2TP, once; those for every address first. */
+static bool open_all_plain(struct parent *p)
+{
+	for (int any = 1; any >= 0; any--) {
+		for (unsigned t = 0; t < p->conf->n_tunnel; t++) {
+			const struct conf_tunnel *ct = &p->conf->tunnel[t];
+
+			for (unsigned i = 0; !ct->l2tp_require_ipsec && i < ct->n_listen; i++) {
+				struct addr at = ct->listen[i];
+
+				at.port = conf_plain_port(&at);
+				if (addr_is_any(&at) == any && !open_plain(p, &at))
+					return false;
+			}
+		}
+	}
+	return true;
+}
+
 static bool make_table(struct parent *p, unsigned engine)
 {
 	int fd = memfd_create("culvert-sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -235,6 +282,11 @@ void parent_tell_serving(struct parent *p, const char *extra)
 		char a[ADDR_STRLEN];
 
 		n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", addr_str(&p->steer[i].at, a));
+	}
+	for (unsigned i = 0; i < p->n_plain && n < sizeof(list); i++) {
+		char a[ADDR_STRLEN];
+
+		n += (size_t)snprintf(list + n, sizeof(list) - n, " %s", addr_str(&p->plain[i].at, a));
 	}
 	if (!p->was_ready)
 		log_notice("ready listen=%s engines=%u control=%s", list + 1, p->conf->engines, p->ctl_path);
@@ -366,7 +418,8 @@ static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at
 {
 	struct msg_sock m = { .kind = kind, .at = *at };
 
-	m.at.port = kind == SOCK_IKE_500 ? STEER_IKE_PORT : STEER_NATT_PORT;
+	if (kind != SOCK_L2TP)
+		m.at.port = kind == SOCK_IKE_500 ? STEER_IKE_PORT : STEER_NATT_PORT;
 	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
 }
 
@@ -480,6 +533,8 @@ static bool equip(struct parent *p, struct child_proc *c)
 	case ROLE_ENGINE:
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
 			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]);
+		for (unsigned k = 0; ok && k < p->n_plain; k++)
+			ok = send_sock(c, SOCK_L2TP, &p->plain[k].at, p->plain[k].group[c->index]);
 		/* A manager that is down now is given all tables when it is started again. */
 		(void)!send_table(p, manager, c->index, false);
 		return ok && send_table(p, c, c->index, true);
@@ -754,7 +809,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
 	p.ip_forward = forwards();
-	if (!take_lock(&p) || !open_sockets(&p) || !listen_control(&p) || !make_tables(&p))
+	if (!take_lock(&p) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
 	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)
 		log_notice("no account %s: processes without privileges run as %s", CHILD_USER, CHILD_USER_FALLBACK);
@@ -783,6 +838,8 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 out:
 	for (unsigned i = 0; i < p.n_steer; i++)
 		steer_close(&p.steer[i]);
+	for (unsigned i = 0; i < p.n_plain; i++)
+		steer_plain_close(&p.plain[i]);
 	explicit_bzero(conf, sizeof(*conf));
 	reload_free(p.reload);
 	if (p.lock_fd >= 0 && p.ctl_path[0]) {

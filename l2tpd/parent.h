@@ -50,7 +50,8 @@ struct parent {
 	char ctl_path[PATH_MAX];
 	char ctl_link[PATH_MAX];	/* where culvertctl looks, when the socket is elsewhere; or "" */
 	struct steer steer[PARENT_STEERS];
-	unsigned n_steer;
+	struct steer_plain plain[PARENT_STEERS];
+	unsigned n_steer, n_plain;
 	int table_fd[CONF_ENGINES_MAX];
 	uint32_t rows;
 	struct child_proc child[PARENT_CHILDREN];

@@ -70,6 +70,7 @@ static void tunnel_begin(struct conf_parse *p, struct conf_pos pos, const char *
 static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port);
 static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name);
+static void ipv6cp_begin(struct conf_parse *p, struct conf_pos pos, const char *name);
 static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool static_only);
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
 	char *const s[static 2]);
@@ -428,7 +429,7 @@ dump_words: dump_word
 	| dump_words dump_word	{ $$ = $1 | $2; }
 	;
 
-dump_word: IP		{ $$ = 0; }
+dump_word: IP		{ $$ = CONF_DUMP_IP; }
 	| LCP		{ $$ = CONF_DUMP_LCP; }
 	| PAP		{ $$ = CONF_DUMP_PAP; }
 	| CHAP		{ $$ = CONF_DUMP_CHAP; }
@@ -453,7 +454,12 @@ ipcp_opts: %empty
 
 ipcp_opt: plain
 	| POOL_ADDRESS text pool_for	{ pool(p, @2, $2, $3); text_free($2); }
-	| DNS_SERVERS RESOLVER	{ seen(p, @1, $1); }
+	| DNS_SERVERS RESOLVER {
+		seen(p, @1, $1);
+		p->ipcp->dns_resolver = true;
+		p->ipcp->dns[0] = p->ipcp->dns[1] = 0;
+		p->at_resolver[p->ipcp - p->c->ipcp] = @2;
+	}
 	| DNS_SERVERS text {
 		seen(p, @1, $1);
 		server_list(p, @2, p->ipcp->dns, "dns-servers", (char *const[2]){ $2 });
@@ -483,7 +489,12 @@ pool_for: %empty	{ $$ = false; }
 	| FOR STATIC	{ $$ = true; }
 	;
 
-ipv6cp:	  IPV6CP text '{' { p->skip_block = true; } '}'	{ text_free($2); }
+/* No options yet: it only says that IPV6CP is spoken. */
+ipv6cp:	  IPV6CP text { ipv6cp_begin(p, @2, $2); TEXT_DONE($2); } '{' ipv6cp_lines '}'
+	;
+
+ipv6cp_lines: %empty
+	| ipv6cp_lines NEWLINE
 	;
 
 interface: INTERFACE text ADDRESS text IPCP text {
@@ -1611,15 +1622,17 @@ static void tunnel_listen(struct conf_parse *p, struct conf_pos pos, const char 
 
 	if (p->unbuilt || !a.family)
 		return;
-	if (n && n != 1701)
-		later(p, port_pos, "a port other than 1701 (inside ESP it is always that one)");
 	for (unsigned i = 0; i < p->tunnel->n_listen; i++) {
 		if (addr_ip_eq(&p->tunnel->listen[i], &a)) {
 			conf_error(p, pos, "listen on %s stands twice in this tunnel", addr);
 			return;
 		}
 	}
-	p->tunnel->listen[NEXT(p, pos, "listen addresses", p->tunnel->listen, p->tunnel->n_listen)] = a;
+	unsigned at = NEXT(p, pos, "listen addresses", p->tunnel->listen, p->tunnel->n_listen);
+
+	a.port = n == 1701 ? 0 : (uint16_t)n;
+	p->tunnel->listen[at] = a;
+	p->at_port[p->tunnel - p->c->tunnel][at] = port ? port_pos : (struct conf_pos){ 0 };
 }
 
 static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *name)
@@ -1638,6 +1651,14 @@ static void ipcp_begin(struct conf_parse *p, struct conf_pos pos, const char *na
 	memcpy(p->ipcp, &conf_ipcp_default, sizeof(*p->ipcp));
 	p->at_ipcp[i] = pos;
 	put_str(p, pos, "the ipcp's name", p->ipcp->name, CONF_NAME_MAX, name);
+}
+
+static void ipv6cp_begin(struct conf_parse *p, struct conf_pos pos, const char *name)
+{
+	name_check(p, pos, "ipv6cp", name);
+	if (p->c->ipv6cp[0])
+		conf_error(p, pos, "there is an ipv6cp already, and one is for all");
+	put_str(p, pos, "the ipv6cp's name", p->c->ipv6cp, CONF_NAME_MAX, name);
 }
 
 /* "A-B", "A/N" or "A". */
@@ -1718,6 +1739,9 @@ static void pool(struct conf_parse *p, struct conf_pos pos, const char *s, bool 
 static void server_list(struct conf_parse *p, struct conf_pos pos, uint32_t list[static 2], const char *what,
 	char *const s[static 2])
 {
+	/* The last line counts. */
+	if (list == p->ipcp->dns)
+		p->ipcp->dns_resolver = false;
 	list[0] = list[1] = 0;
 	for (unsigned i = 0; i < 2 && s[i]; i++)
 		list[i] = ip4(p, pos, what, s[i]);

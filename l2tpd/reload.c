@@ -146,8 +146,10 @@ static void reload_end(struct reload *r, int err)
 static bool reload_read(struct reload *r)
 {
 	const struct parent *p = r->parent;
-	struct addr sock[PARENT_STEERS];
-	struct conf_fixed fixed = { .sock = sock, .n_sock = p->n_steer, .rows = p->rows };
+	struct addr sock[PARENT_STEERS], plain[PARENT_STEERS];
+	struct conf_fixed fixed = {
+		.sock = sock, .n_sock = p->n_steer, .plain = plain, .n_plain = p->n_plain, .rows = p->rows,
+	};
 	struct conf_msgs msgs = { 0 };
 	char *text = NULL, why[128];
 	size_t len;
@@ -166,6 +168,8 @@ static bool reload_read(struct reload *r)
 		return false;
 	for (unsigned i = 0; i < p->n_steer; i++)
 		sock[i] = p->steer[i].at;
+	for (unsigned i = 0; i < p->n_plain; i++)
+		plain[i] = p->plain[i].at;
 	if (conf_merge(p->conf, &r->file, &fixed, &r->next, why) < 0) {
 		say(r, true, "%s: %s", p->opts->conf_path, why);
 		return false;

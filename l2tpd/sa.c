@@ -20,7 +20,6 @@ enum {
 	OLD_OUT_MAX = 2,	/* outbound SAs of a flow that IKE has deleted, but not their partners */
 };
 
-static void flow_free(struct flow *);
 static void ike_end(struct lin_ike *);
 static void flow_idle(evutil_socket_t fd, short what, void *arg);
 static void flow_timer(evutil_socket_t fd, short what, void *arg);
@@ -41,7 +40,7 @@ static struct flow *flow_of(struct lin_flow *f)
 
 const struct lineage *flow_lineage(const struct flow *f)
 {
-	return &CONTAINER_OF(f->lin.lins.next, struct lin, of_root)->id;
+	return f->plain ? &f->plain_lineage : &CONTAINER_OF(f->lin.lins.next, struct lin, of_root)->id;
 }
 
 /* No iked knows anything of it any more. */
@@ -53,11 +52,14 @@ static bool orphan(const struct flow *f)
 	return true;
 }
 
-/*
- * The tunnel statement whose `listen on` fits best: the address itself before
- * "any", then the first in the file.  CONF_TUNNELS: none.
- */
-static unsigned tunnel_of(const struct engine *e, const struct addr *local)
+/* Does a tunnel statement take plain L2TP there, so far as the port says? */
+static bool takes_plain(const struct conf_tunnel *t, const struct addr *at, const struct addr *local)
+{
+	return !t->l2tp_require_ipsec && conf_plain_port(at) == local->port;
+}
+
+/* The address itself before "any", then the first in the file. */
+unsigned tunnel_of(const struct engine *e, const struct addr *local, bool plain)
 {
 	unsigned best = CONF_TUNNELS;
 	bool best_is_any = true;
@@ -67,7 +69,8 @@ static unsigned tunnel_of(const struct engine *e, const struct addr *local)
 			const struct addr *at = &e->conf.tunnel[t].listen[i];
 			bool any = addr_is_any(at) && at->family == local->family;
 
-			if (!any && !addr_ip_eq(at, local))
+			if ((!any && !addr_ip_eq(at, local)) ||
+			    (plain && !takes_plain(&e->conf.tunnel[t], at, local)))
 				continue;
 			if (best == CONF_TUNNELS || (best_is_any && !any) ||
 			    (best_is_any == any && e->conf.tunnel[t].order < e->conf.tunnel[best].order)) {
@@ -84,6 +87,8 @@ static int sock_of(const struct engine *e, const struct addr *local)
 	int any = -1;
 
 	for (unsigned i = 0; i < e->n_sock; i++) {
+		if (e->sock[i].plain)
+			continue;
 		if (addr_ip_eq(&e->sock[i].at, local))
 			return (int)i;
 		if (addr_is_any(&e->sock[i].at) && e->sock[i].at.family == local->family)
@@ -106,27 +111,22 @@ void tunnel_conf_put(struct tunnel_conf *c)
 	free(c);
 }
 
-static struct flow *flow_new(struct engine *e, const struct lineage *l, const struct addr *local,
-	const struct addr *peer)
+struct flow *flow_new(struct engine *e, unsigned tunnel)
 {
 	struct flow *f = calloc(1, sizeof(*f));
-	struct lin_ike *k = calloc(1, sizeof(*k));
-	static struct log_rate rate;
-	char a[ADDR_STRLEN];
 	struct rng seed;
 
-	if (!f || !k) {
-		free(f);
-		free(k);
+	if (!f)
 		return NULL;
-	}
 	f->e = e;
-	f->tunnel = tunnel_of(e, local);
-	lin_flow_init(&e->book, &f->lin, peer, f->tunnel);
-	lin_add(&e->book, &k->lin, l, &f->lin);
+	f->tunnel = tunnel;
+	list_init(&f->lin.lins);
+	list_init(&f->lin.by_ip);
+	list_init(&f->by_peer);
 	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
+	list_init(&f->half_open);
 	data_flow_init(f);
 	rng_init(&seed);
 	l2tp_flow_init(&f->l2tp, &f->conf->l2tp, &e->ids, &seed);
@@ -135,11 +135,29 @@ static struct flow *flow_new(struct engine *e, const struct lineage *l, const st
 	f->idle = evtimer_new(e->base, flow_idle, f);
 	list_push(&e->flows, &f->link);
 	e->n_flows++;
-	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	if (!f->timer || !f->idle) {
 		flow_free(f);
 		return NULL;
 	}
+	return f;
+}
+
+/* The flow of a lineage that was not heard of before. */
+static struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local,
+	const struct addr *peer)
+{
+	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct flow *f = k ? flow_new(e, tunnel_of(e, local, false)) : NULL;
+	static struct log_rate rate;
+	char a[ADDR_STRLEN];
+
+	if (!f) {
+		free(k);
+		return NULL;
+	}
+	lin_flow_init(&e->book, &f->lin, peer, f->tunnel);
+	lin_add(&e->book, &k->lin, l, &f->lin);
+	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	flow_watch(f);
 	/* A socket outlives the `listen on` that it was made for. */
 	if (f->conf->removed) {
@@ -156,6 +174,10 @@ void flow_watch(struct flow *f)
 	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
 	struct timeval tv = { .tv_sec = wait_s };
 
+	if (f->plain) {
+		plain_watch(f);
+		return;
+	}
 	/* Only a change of what is missing starts the time anew. */
 	if (f->ending || wait_s == f->idle_s)
 		return;
@@ -180,6 +202,10 @@ void ike_kill(struct engine *e, struct lin_ike *k)
 void flow_kill(struct flow *f, const char *reason)
 {
 	call_close_all(f, reason, true);
+	if (f->plain) {
+		plain_watch(f);
+		return;
+	}
 	f->killed = true;
 	EACH_IKE(f, i) {
 		struct lin_ike *k = IKE_AT(i);
@@ -213,7 +239,9 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	struct engine *e = f->e;
 
 	f->idle_s = 0;
-	if (f->ending && !orphan(f)) {
+	if (f->plain) {
+		flow_free(f);
+	} else if (f->ending && !orphan(f)) {
 		/* iked takes the others away. */
 		EACH_IKE(f, i)
 			if (IKE_AT(i)->orphan)
@@ -323,14 +351,17 @@ static void ike_end(struct lin_ike *k)
 	ike_free(f->e, k);
 }
 
-static void flow_free(struct flow *f)
+void flow_free(struct flow *f)
 {
 	struct engine *e = f->e;
 
 	EACH_IKE(f, i)
 		ike_end(IKE_AT(i));
 	hold_free(&f->join_hold);
-	lin_flow_end(&e->book, &f->lin);
+	if (f->plain)
+		plain_forget(f);
+	else if (f->lin.serial)
+		lin_flow_end(&e->book, &f->lin);
 	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
 		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
@@ -341,6 +372,7 @@ static void flow_free(struct flow *f)
 	if (f->idle)
 		event_free(f->idle);
 	list_del(&f->link);
+	list_del(&f->by_peer);
 	e->n_flows--;
 	free(f);
 }
@@ -356,7 +388,7 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 		log_err("spi=%08x is announced but not free, ignoring", m->spi);
 		return;
 	}
-	if (!l && (!flow_new(e, &m->lineage, &m->local, &m->peer) || !(l = lin_find(&e->book, &m->lineage))))
+	if (!l && (!flow_begin(e, &m->lineage, &m->local, &m->peer) || !(l = lin_find(&e->book, &m->lineage))))
 		return;
 	f = flow_of(l->root);
 	s = calloc(1, sizeof(*s));
@@ -366,9 +398,9 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	s->ike = ike_of(l);
 	s->ike->n_sas++;
 	s->spi = m->spi;
-	s->local = m->local;
-	s->peer = m->peer;
-	s->sock = sock_of(e, &m->local);
+	s->path.local = m->local;
+	s->path.peer = m->peer;
+	s->path.sock = sock_of(e, &m->local);
 	list_push(&f->sas, &s->link);
 	e->sa[slot] = s;
 	e->n_sas++;
@@ -440,11 +472,11 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
 		return;
 	}
-	s->local = m->local;
+	s->path.local = m->local;
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
-		s->peer = m->peer;
+		s->path.peer = m->peer;
 	} else {
 		s->spi_out = m->spi;
 		/* A rekeyed pair is sent on once the peer used it (it has the keys then);
@@ -479,9 +511,9 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
-	s->local = m->local;
-	s->peer = m->peer;
-	s->sock = sock_of(e, &m->local);
+	s->path.local = m->local;
+	s->path.peer = m->peer;
+	s->path.sock = sock_of(e, &m->local);
 }
 
 /*
@@ -589,7 +621,7 @@ static void flow_join(struct flow *virgin, struct flow *root, struct sa *proof, 
 	flow_free(virgin);
 	/* It has the keys: its answer came over this pair. */
 	root->send = proof;
-	flow_shows(root, &proof->peer);
+	flow_shows(root, &proof->path.peer);
 	count_pairs(root);
 	flow_watch(root);
 	for (unsigned i = 0; i < waited.n; i++)
@@ -642,7 +674,7 @@ bool flow_joins(struct sa *s, uint8_t *p, size_t n, struct rd r, uint16_t sport,
 /* A peer may alternate its port with every packet: iked hears where it is once in a while. */
 static void tell_move(struct sa *s)
 {
-	struct msg_sa_move m = { .lineage = s->ike->lin.id, .spi = s->spi, .local = s->local, .peer = s->peer };
+	struct msg_sa_move m = { .lineage = s->ike->lin.id, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
 
 	s->tell_move = false;
 	s->told_move_ms = now_ms();
@@ -661,14 +693,14 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 			f->send = s;
 	}
 	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
-	if (newest && !addr_eq(&s->peer, peer)) {
-		bool far = !addr_ip_eq(&s->peer, peer);
+	if (newest && !addr_eq(&s->path.peer, peer)) {
+		bool far = !addr_ip_eq(&s->path.peer, peer);
 		static struct log_rate rate;
 		char was[ADDR_STRLEN], is[ADDR_STRLEN];
 
 		if (log_rate_ok(&rate, now_ms()))
-			log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->peer, was), addr_str(peer, is));
-		s->peer = *peer;
+			log_info("%s moved from=%s to=%s", f->tag, addr_str(&s->path.peer, was), addr_str(peer, is));
+		s->path.peer = *peer;
 		s->moved_ms = now_ms();
 		s->tell_move = true;
 		/* A new phase 1 from there may be next: it has to come to this engine. */
@@ -706,6 +738,8 @@ void sa_orphan_all(struct engine *e)
 	LIST_EACH(&e->flows, i) {
 		struct flow *f = CONTAINER_OF(i, struct flow, link);
 
+		if (f->plain)
+			continue;
 		EACH_IKE(f, k)
 			IKE_AT(k)->orphan = true;
 		LIST_EACH(&f->sas, k) {

@@ -226,8 +226,7 @@ static const struct l2tp_cause *cause_news(struct l2tp_ctx *c, const struct l2tp
 static const struct l2tp_call *call_news(struct l2tp_ctx *c, const struct l2tp_session *s,
 	const struct l2tp_msg *m)
 {
-	static const uint64_t lcp = 1ull << AVP_INITIAL_RECEIVED_LCP_CONFREQ | 1ull << AVP_LAST_SENT_LCP_CONFREQ |
-				    1ull << AVP_LAST_RECEIVED_LCP_CONFREQ;
+	static const uint64_t lcp = 1ull << AVP_LAST_SENT_LCP_CONFREQ | 1ull << AVP_LAST_RECEIVED_LCP_CONFREQ;
 	struct l2tp_out *o = c->out;
 	struct l2tp_call *n;
 	size_t at = o->news.len;

@@ -69,27 +69,44 @@ static int attach(int fd, unsigned engines)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &fprog, sizeof(fprog)) < 0 ? -errno : 0;
 }
 
-int steer_open(struct steer *s, const struct addr *at, unsigned engines, uint16_t *ret_port)
+/* Another program of root's with SO_REUSEPORT would let us join its group unnoticed. 0 or -errno. */
+static int is_free(const struct addr *at, uint16_t port)
+{
+	int probe, err = udp_open(at, port, false, &probe);
+
+	if (err == 0)
+		close(probe);
+	return err;
+}
+
+/* A member that an engine reads. 0 or -errno. */
+static int member_open(const struct addr *at, uint16_t port, int *ret_fd)
 {
 	static const int one = 1;
-	int probe, err;
+	int err = udp_open(at, port, true, ret_fd);
+
+	if (err == 0 && setsockopt(*ret_fd, SOL_UDP, UDP_GRO, &one, sizeof(one)) < 0) {
+		err = -errno;
+		close(*ret_fd);
+	}
+	return err;
+}
+
+int steer_open(struct steer *s, const struct addr *at, unsigned engines, uint16_t *ret_port)
+{
+	int err;
 
 	*s = (struct steer){ .at = *at, .ike_500 = -1 };
 	*ret_port = STEER_IKE_PORT;
 	err = udp_open(at, STEER_IKE_PORT, false, &s->ike_500);
 	if (err < 0)
 		return err;
-	/* Another program of root's with SO_REUSEPORT would let us join its group unnoticed. */
 	*ret_port = STEER_NATT_PORT;
-	err = udp_open(at, STEER_NATT_PORT, false, &probe);
-	if (err == 0)
-		close(probe);
+	err = is_free(at, STEER_NATT_PORT);
 	for (unsigned i = 0; err == 0 && i < 1 + engines; i++) {
-		err = udp_open(at, STEER_NATT_PORT, true, &s->group[i]);
-		if (err == 0)
-			s->n_group++;
-		if (err == 0 && i > 0 && setsockopt(s->group[i], SOL_UDP, UDP_GRO, &one, sizeof(one)) < 0)
-			err = -errno;
+		err = i ? member_open(at, STEER_NATT_PORT, &s->group[i])
+			: udp_open(at, STEER_NATT_PORT, true, &s->group[i]);
+		s->n_group += err == 0;
 	}
 	if (err == 0)
 		err = attach(s->group[0], engines);
@@ -103,6 +120,26 @@ void steer_close(struct steer *s)
 	if (s->ike_500 >= 0)
 		close(s->ike_500);
 	s->ike_500 = -1;
+	while (s->n_group)
+		close(s->group[--s->n_group]);
+}
+
+int steer_plain_open(struct steer_plain *s, const struct addr *at, unsigned engines)
+{
+	int err = is_free(at, at->port);
+
+	*s = (struct steer_plain){ .at = *at };
+	for (unsigned i = 0; err == 0 && i < engines; i++) {
+		err = member_open(at, at->port, &s->group[i]);
+		s->n_group += err == 0;
+	}
+	if (err < 0)
+		steer_plain_close(s);
+	return err;
+}
+
+void steer_plain_close(struct steer_plain *s)
+{
 	while (s->n_group)
 		close(s->group[--s->n_group]);
 }

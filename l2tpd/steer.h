@@ -9,6 +9,10 @@
  * word (keepalives) is iked's, else the word is an SPI and names its engine.
  * Members are never closed while the server runs: the kernel would renumber
  * them.
+ *
+ * Plain L2TP has a group of its own, one member for each engine, among which
+ * the kernel chooses by the addresses and ports of both ends: a client is
+ * always the same engine's.
  */
 #ifndef CULVERT_STEER_H
 #define CULVERT_STEER_H
@@ -25,11 +29,21 @@ struct steer {
 	unsigned n_group;
 };
 
+struct steer_plain {
+	struct addr at;
+	int group[CONF_ENGINES_MAX];
+	unsigned n_group;
+};
+
 /*
  * Bind everything for address `at`.  0 or -errno; -EADDRINUSE when another
  * program has one of the ports (*ret_port says which).
  */
 MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
 void steer_close(struct steer *);
+
+/* The same for plain L2TP at an address and port. */
+MUST_USE int steer_plain_open(struct steer_plain *, const struct addr *at, unsigned engines);
+void steer_plain_close(struct steer_plain *);
 
 #endif

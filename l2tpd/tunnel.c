@@ -211,7 +211,9 @@ void l2tp_tunnel_send(struct l2tp_ctx *c, struct l2tp_tunnel *t, uint16_t peer_s
 		.secret = rd_of(c->conf->secret, c->conf->secret_len), .vector = rd_of(vector, sizeof(vector)),
 	};
 
-	if (c->conf->hide && h.secret.n) {
+	/* Not before the peer has seen our name and we its answer: it may choose the secret by
+	 * them, as xl2tpd does, and has none until then. */
+	if (c->conf->hide && h.secret.n && m->type != L2TP_SCCRQ && m->type != L2TP_SCCRP) {
 		rng_bytes(c->rng, vector, sizeof(vector));
 		l2tp_msg_write_hidden(&w, m, &h);
 	} else {

@@ -257,6 +257,11 @@ static void got_protocol_reject(struct turn *t, struct rd body)
 		if (p->phase == PPP_NETWORK)
 			fsm_event(t, &ccp_proto, FSM_RXJ_M, NULL);
 		return;
+	case PPP_IPV6CP:
+	case PPP_IPV6:
+		if (p->phase == PPP_NETWORK)
+			fsm_event(t, &ipv6cp_proto, FSM_RXJ_M, NULL);
+		return;
 	case PPP_PAP:
 	case PPP_CHAP:
 	case PPP_EAP:
@@ -287,7 +292,7 @@ static void got_echo_request(struct turn *t, uint8_t id, struct rd body)
 	fsm_event(t, &lcp_proto, FSM_RXR, &r);
 }
 
-/* RFC 1661 5.7 to 5.9, and RFC 1570 2.1, 2.2: clients send these without having been asked. */
+/* RFC 1661 5.7 to 5.9, and RFC 1570 1.1, 1.2: clients send these without having been asked. */
 static bool lcp_extra(struct turn *t, uint8_t code, uint8_t id, struct rd body)
 {
 	bool open = t->p->fsm[PPP_FSM_LCP].state == FSM_OPENED;

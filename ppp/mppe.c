@@ -238,8 +238,10 @@ enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_m
 	count = head & COUNT_MASK;
 	flushed = head & BIT_FLUSHED;
 	ahead = (count - s->count) & COUNT_MASK;
-	if (!(head & BIT_ENCRYPTED) || head & BITS_MPPC || ahead == 0 || ahead > COUNT_MASK / 2)
+	if (!(head & BIT_ENCRYPTED) || head & BITS_MPPC)
 		return MPPE_DROP;
+	if (ahead == 0 || ahead > COUNT_MASK / 2)
+		return MPPE_LATE;
 	/* RFC 3078 8.1: "MUST be set on every encrypted packet"; with state, where the key changed. */
 	if (!flushed && (stateless || (count & 0xff) == 0xff))
 		return stateless ? MPPE_DROP : lost(m, now_ms);

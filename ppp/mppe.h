@@ -63,7 +63,8 @@ void mppe_flush(struct mppe *);
 
 enum mppe_verdict {
 	MPPE_OK,
-	MPPE_DROP,	/* late, doubled, not encrypted, or no packet at all */
+	MPPE_DROP,	/* not encrypted, no packet at all, or not to be read while packets are missing */
+	MPPE_LATE,	/* late or doubled: overtaken on its way */
 	MPPE_LOST,	/* lost track: drop it, and send a CCP Reset-Request */
 };
 

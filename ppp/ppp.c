@@ -168,6 +168,7 @@ void turn_network(struct turn *t)
 		return;
 	}
 	ccp_begin(p);
+	ipv6cp_begin(p);
 	for (int i = 0; ppp_ncps[i]; i++) {
 		const struct ppp_proto *pr = ppp_ncps[i];
 

@@ -21,7 +21,8 @@
  *	timer_at(ppp_deadline(&l->ppp));
  *
  * Where to look: ppp.c phases and demux; protos.c the protocols; fsm.c the
- * automaton; opt.c option negotiation; lcp.c, ipcp.c, ccp.c their options;
+ * automaton; opt.c option negotiation; lcp.c, ipcp.c, ccp.c,
+ * ipv6cp.c their options;
  * auth.c, chap.c, pap.c, eap.c the authentication phase; mschap.c its arithmetic.
  * mppe.c, which is not needed to negotiate it, encrypts packets.
  */
@@ -67,7 +68,7 @@ enum {
 #define PPP_NEVER UINT64_MAX
 
 /* Protocols with an RFC 1661 automaton. */
-enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSM_CCP, PPP_FSMS };
+enum ppp_fsm_index { PPP_FSM_LCP, PPP_FSM_IPCP, PPP_FSM_CCP, PPP_FSM_IPV6CP, PPP_FSMS };
 
 /* MPPE; required: no IP without it, and no link where the peer will not. */
 enum ppp_mppe { PPP_MPPE_NO, PPP_MPPE_YES, PPP_MPPE_REQUIRED };
@@ -95,6 +96,7 @@ struct ppp_conf {
 	bool want_dns;			/* ask for RFC 1877 DNS addresses */
 	uint32_t want_ip;		/* ask for this address, host order; 0 = any */
 
+	bool ipv6;			/* IPV6CP is spoken; no packet of IPv6 passes yet */
 	uint8_t mppe;			/* enum ppp_mppe */
 	uint32_t mppe_bits;		/* what may be agreed on: enum mppe_bit (mppe.h), a key length and a state at least … */
 	bool mppe_stateful;		/* … which is MPPE_STATELESS above, or this, or both */
@@ -224,6 +226,7 @@ struct ppp {
 	uint32_t ip_wanted;		/* authenticator: see PPP_EFF_ADDR */
 	uint8_t held[128];		/* the Configure-Request that waits for ppp_address() */
 	uint8_t held_len;		/* 0 = none */
+	uint64_t if_id, peer_if_id;	/* IPV6CP: interface identifiers, ours and the peer's; 0 = none */
 	bool mppe_keys;			/* the authentication gave the next two */
 	uint8_t mppe_send[16], mppe_recv[16];	/* start keys, as we send and receive */
 	uint32_t mppe_ours, mppe_theirs;	/* enum mppe_bit (mppe.h), as agreed: how we receive; how we send */

@@ -36,7 +36,7 @@ struct ppp_proto {
 	void (*input)(struct turn *, struct rd pkt);
 };
 
-extern const struct ppp_proto lcp_proto, ipcp_proto, ccp_proto;
+extern const struct ppp_proto lcp_proto, ipcp_proto, ccp_proto, ipv6cp_proto;
 
 /* The network control protocols, in the order in which they start; NULL ends it. */
 extern const struct ppp_proto *const ppp_ncps[];
@@ -84,6 +84,9 @@ void turn_link(struct turn *);
 /* ccp.c */
 void ccp_begin(struct ppp *);
 void ccp_reset(struct turn *);
+
+/* ipv6cp.c */
+void ipv6cp_begin(struct ppp *);
 
 /* ipcp.c: is it a Configure-Request with an address that the owner must be asked about?  Kept for later, then. */
 bool ipcp_hold(struct turn *, struct rd pkt);

@@ -28,12 +28,20 @@ static const struct ppp_proto eap_proto = {
 
 /* The owner's; one that comes here came too early. */
 static const struct ppp_proto ip_proto = { .name = "IP", .num = PPP_IP };
+static bool speaks_ipv6(const struct ppp *p)
+{
+	return p->conf->ipv6;
+}
+
+/* Dropped where IPV6CP is spoken, until it is somebody's; else rejected. */
+static const struct ppp_proto ipv6_proto = { .name = "IPv6", .num = PPP_IPV6, .enabled = speaks_ipv6 };
 
 static const struct ppp_proto *const protos[] = {
-	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ccp_proto, &ip_proto,
+	&lcp_proto, &pap_proto, &chap_proto, &eap_proto, &ipcp_proto, &ccp_proto, &ipv6cp_proto,
+	&ip_proto, &ipv6_proto,
 };
 
-const struct ppp_proto *const ppp_ncps[] = { &ccp_proto, &ipcp_proto, NULL };
+const struct ppp_proto *const ppp_ncps[] = { &ccp_proto, &ipcp_proto, &ipv6cp_proto, NULL };
 
 const struct ppp_proto *proto_find(uint16_t num)
 {

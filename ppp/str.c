@@ -37,6 +37,5 @@ const char *ppp_proto_name(uint16_t num)
 {
 	const struct ppp_proto *pr = proto_find(num);
 
-	return pr ? pr->name : num == PPP_IPV6 ? "IPv6" : num == PPP_IPV6CP ? "IPV6CP" :
-	       num == PPP_CCP ? "CCP" : "?";
+	return pr ? pr->name : num == PPP_COMP ? "MPPE" : "?";
 }

@@ -27,3 +27,12 @@ FUZZ_TARGETS += tests/fuzz/fuzz_l2tp
 tests_fuzz_fuzz_l2tp_SOURCES = tests/fuzz/fuzz_l2tp.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_l2tp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_l2tp_LDADD = libl2tp.a libbase.a $(CRYPTO_LIBS)
+unit_tests += tests/unit/t_proxy
+tests_unit_t_proxy_SOURCES = tests/unit/t_proxy.c
+tests_unit_t_proxy_CFLAGS = $(L2TP_TEST_CFLAGS)
+tests_unit_t_proxy_LDADD = libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+unit_tests += tests/unit/t_call
+tests_unit_t_call_SOURCES = tests/unit/t_call.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
+tests_unit_t_call_CFLAGS = $(L2TP_TEST_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_t_call_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
+	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)

@@ -82,7 +82,7 @@ $quiet"
 record xl2tpd-rws1 20 "" "tunnel rws = 1" "password secret
 refuse-eap
 $quiet"
-record xl2tpd-ipv6 20 "" "" "password secret
+record xl2tpd-ipv6 20 "ipv6 1" "" "password secret
 refuse-eap
 $quiet
 +ipv6

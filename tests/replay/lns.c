@@ -318,6 +318,7 @@ static void mppe(struct lns *l, struct lns_session *s, uint8_t *p, size_t n)
 		ppp_effects(l, s, &out);
 		return;
 	case MPPE_DROP:
+	case MPPE_LATE:
 		l->mppe_bad++;
 		return;
 	case MPPE_OK:
@@ -330,7 +331,7 @@ static void mppe(struct lns *l, struct lns_session *s, uint8_t *p, size_t n)
 		ip(l, s, in.n);
 }
 
-static void data(struct lns *l, struct rd r)
+static void data(struct lns *l, struct rd r, uint16_t port)
 {
 	struct lns_session *s;
 	struct l2tp_data d;
@@ -344,7 +345,12 @@ static void data(struct lns *l, struct rd r)
 	}
 	s = find(l, d.tunnel, d.session);
 	if (!s) {
+		struct l2tp_out lo;
+
 		l->no_session++;
+		l2tp_out_init(&lo);
+		l2tp_flow_stray(flow(l), d.tunnel, d.session, port, l->now_ms, &lo);
+		l2tp_effects(l, &lo);
 		return;
 	}
 	l2tp_flow_heard(&l->flow, d.tunnel, l->now_ms);
@@ -382,7 +388,7 @@ void lns_input(struct lns *l, const void *p, size_t n, uint16_t port)
 		l2tp_flow_input(flow(l), r, port, l->now_ms, &out);
 		l2tp_effects(l, &out);
 	} else {
-		data(l, r);
+		data(l, r, port);
 	}
 	free(copy);
 	lns_wait(l, 0);

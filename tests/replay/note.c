@@ -631,6 +631,8 @@ static void say_options(struct text *t, unsigned proto, bool own, struct rd r)
 			say(t, " ");
 		if (proto == 0xc021 && type == 5 && own && val.n == 4)
 			say_var(t, "magic", val);
+		else if (proto == 0x8057 && type == 1 && own && val.n == 8)
+			say_var(t, "interface_id", val);
 		else
 			say_hex(t, val);
 		say(t, ")");

@@ -107,6 +107,8 @@ int main(int argc, char **argv)
 			lns.l2tp.secret_len = (uint8_t)MIN(strlen(value), sizeof(lns.l2tp.secret));
 			memcpy(lns.l2tp.secret, value, lns.l2tp.secret_len);
 		}
+		if (!strcmp(key, "ipv6"))
+			lns.ppp.ipv6 = true;
 		if (!strcmp(key, "mppe")) {
 			lns.ppp.mppe = PPP_MPPE_REQUIRED;
 			lns.ppp.mppe_bits = (uint32_t)strtoul(value, NULL, 16);

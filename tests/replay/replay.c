@@ -257,7 +257,7 @@ static void do_set(char *text)
 		{ "dns1", .ip = &p.lns.dns[0] }, { "dns2", .ip = &p.lns.dns[1] },
 		{ "nbns1", .ip = &p.lns.nbns[0] }, { "nbns2", .ip = &p.lns.nbns[1] },
 		{ "may-choose", .flag = &p.lns.may_choose }, { "judge-after", .u32 = &p.lns.judge_after_ms },
-		{ "hide", .flag = &p.lns.l2tp.hide }, { "max-half-open", .u8 = &p.lns.l2tp.max_half_open },
+		{ "ipv6", .flag = &p.lns.ppp.ipv6 }, { "hide", .flag = &p.lns.l2tp.hide }, { "max-half-open", .u8 = &p.lns.l2tp.max_half_open },
 		{ "refuse", .flag = &p.lns.user[0].refuse },
 	};
 

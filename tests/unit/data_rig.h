@@ -145,12 +145,15 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	s->flow = f;
 	s->tunnel_id = (uint16_t)(100 + i);
 	s->session_id = 7;
+	s->peer_tunnel_id = s->tunnel_id;
+	s->peer_session_id = s->session_id;
+	s->port = 1701;
 	s->ip = RIG_IP + i;
 	s->row = &c->row;
 	s->ppp = (struct ppp){ .conf = &rig.ppp, .up = true, .phase = PPP_NETWORK, .peer_mru = RIG_MTU };
-	rig_head(s->head, s);
+	data_head(s);
 	rig_head(c->head, s);
-	list_push(&f->sessions, &s->link);
+	call_join(s);
 	lin_out_init(&lo);
 	lin_flow_own(&rig.e.book, &f->lin, &lo);
 	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, 1701 });
@@ -179,6 +182,7 @@ static inline void rig_make(bool shared, unsigned auth)
 	lin_book_init(&e->book, &seed);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
 		list_init(&e->by_ip[i]);
+		list_init(&e->by_call[i]);
 	}
 	for (unsigned i = 0; i < CONF_INTERFACES; i++)
 		e->shared[i] = (struct shared_tun){ .e = e, .fd = -1 };
@@ -218,6 +222,7 @@ static inline void rig_free(void)
 
 		data_tun_close(c->sess);
 		list_del(&c->sess->link);
+		list_del(&c->sess->by_call);
 		free(c->sess);
 		flow_end(e, flow_lineage(f));
 		esp_sa_free(c->in);

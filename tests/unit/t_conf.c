@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "l2tpd/conf.h"
+#include "l2tpd/conf_parse.h"
 #include "l2tpd/keyword.h"
 
 #define IKE "ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
@@ -438,10 +439,39 @@ static void t_suggest(void **st)
 	}
 }
 
+/* Which name servers of a resolv.conf clients can use. */
+static void t_resolver(void **st)
+{
+	static const struct { const char *text; uint32_t a, b; } rows[] = {
+		{ "", 0, 0 }, { "nameserver", 0, 0 }, { "nameserver ", 0, 0 }, { "search example.net\n", 0, 0 },
+		{ "nameserver 192.0.2.1", 0xc0000201, 0 }, { "nameserver 192.0.2.1\n", 0xc0000201, 0 },
+		{ "# nameserver 192.0.2.1\n", 0, 0 }, { "nameserver\t192.0.2.1 # one\n", 0xc0000201, 0 },
+		{ "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n", 0xc0000201, 0xc0000202 },
+		{ "nameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver 192.0.2.3\n", 0xc0000201, 0xc0000203 },
+		{ "nameserver 127.0.0.53\nnameserver 192.0.2.2\n", 0xc0000202, 0 }, { "nameserver 127.0.0.53\n", 0, 0 },
+		{ "nameserver 2001:db8::1\nnameserver 192.0.2.2\n", 0xc0000202, 0 }, { "nameserver 0.0.0.0\n", 0, 0 },
+		{ "nameserver 192.0.2\nnameserver x\n", 0, 0 },
+	};
+	char deep[300];
+	uint32_t got[2];
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		conf_resolver(rows[i].text, strlen(rows[i].text), got);
+		if (got[0] != rows[i].a || got[1] != rows[i].b)
+			fail_msg("row %zu: %08x %08x", i, got[0], got[1]);
+	}
+	/* A line too long to be one. */
+	memset(deep, ' ', sizeof(deep));
+	memcpy(deep, "nameserver", 10);
+	memcpy(deep + sizeof(deep) - 9, "192.0.2.1", 9);
+	conf_resolver(deep, sizeof(deep), got);
+	assert_int_equal(got[0], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_files),
+		cmocka_unit_test(t_resolver), cmocka_unit_test(t_files),
 		cmocka_unit_test(t_places),
 		cmocka_unit_test(t_sizes),
 		cmocka_unit_test(t_lists_full),

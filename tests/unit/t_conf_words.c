@@ -152,7 +152,8 @@ static const struct word_case {
 	{ "pppoe", IN_TUNNEL, IKE_ "tunnel T protocol pppoe\n", IKE_ },
 	{ "listen", IN_TUNNEL, TUNNEL_("listen on 192.0.2.1"), TUNNEL_("") },
 	{ "on", IN_TUNNEL, TUNNEL_("listen on 192.0.2.1"), NULL },
-	{ "port", IN_TUNNEL, TUNNEL_("listen on 192.0.2.1 port 1701"), NULL },
+	{ "port", IN_TUNNEL, TUNNEL_("listen on 192.0.2.1 port 1702\nl2tp-require-ipsec no"),
+	  TUNNEL_("listen on 192.0.2.1\nl2tp-require-ipsec no") },
 	{ "interface", IN_TUNNEL, TUNNEL_("listen on interface eth0"), TUNNEL_("") },
 	{ "authentication-method", IN_TUNNEL, TUNNEL_("authentication-method mschapv2"), NULL },
 	{ "mschapv2", IN_TUNNEL, TUNNEL_("authentication-method mschapv2"), NULL },
@@ -650,6 +651,7 @@ static void make_tunnel(unsigned i)
 	} methods[] = { { "pap", CONF_AUTH_PAP }, { "chap", CONF_AUTH_CHAP }, { "mschapv2", CONF_AUTH_MSCHAPV2 },
 		{ "eap", CONF_AUTH_EAP_MSCHAPV2 }, { "eap-md5", CONF_AUTH_EAP_MD5 } };
 	struct conf_tunnel *t = &want.tunnel[i];
+	bool listens;
 
 	*t = conf_tunnel_default;
 	t->order = (uint8_t)i;
@@ -666,7 +668,8 @@ static void make_tunnel(unsigned i)
 	}
 	fputs(" {", out);
 	line_end();
-	if (chance(2)) {
+	listens = chance(2);
+	if (listens) {
 		t->n_listen = (uint8_t)(1 + below(CONF_LISTENS));
 		for (unsigned k = 0; k < t->n_listen; k++) {
 			t->listen[k] = random_addr(k);
@@ -719,6 +722,21 @@ static void make_tunnel(unsigned i)
 		line_end();
 	}
 	options(IN_TUNNEL, t, "\t");
+	if (!t->l2tp_require_ipsec) {
+		/* An address must be named; only here may it have a port. */
+		unsigned k = listens ? t->n_listen : 0;
+
+		if (k < CONF_LISTENS) {
+			t->listen[k] = random_addr(k);
+			t->listen[k].port = (uint16_t)(1702 + below(1000));
+			t->n_listen = (uint8_t)(k + 1);
+			word("\tlisten");
+			word("on");
+			addr_text(&t->listen[k]);
+			fprintf(out, " port %u", t->listen[k].port);
+			line_end();
+		}
+	}
 	fputs("}", out);
 	line_end();
 }

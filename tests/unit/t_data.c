@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "data_rig.h"
+#include "l2tpd/msg.h"
 
 static const struct pkt_spec tcp = {
 	.proto = 6, .ttl = 64, .flags = 0x10, .tcp_words = 3, .id = 9, .frag = 0x4000, .sport = 5000, .window = 501,
@@ -281,7 +282,7 @@ static void t_mppe(void **st)
 		rig_turn();
 		assert_int_equal(n->ip_too_big, 1);
 
-		/* Ten, then one in the clear, one that is no IP, one that is nothing. */
+		/* Ten, then one in the clear, one that is a control protocol's, one that is nothing. */
 		t.n = 0;
 		t.used = 0;
 		s.src = RIG_IP + 1;
@@ -291,7 +292,7 @@ static void t_mppe(void **st)
 			if (i == 0)
 				memcpy(super, want, one);
 			put16(c->head + 16, i == 10 ? PPP_IP : PPP_COMP);
-			put16(got + 2, i == 11 ? PPP_IPV6 : PPP_IP);
+			put16(got + 2, i == 11 ? PPP_LCP : PPP_IP);
 			memcpy(got + MPPE_OVERHEAD, want, one);
 			if (i < 12 && i != 10)
 				assert_true(mppe_seal(m, got, got + MPPE_HEADER, 2 + one));
@@ -343,6 +344,139 @@ static void t_mppe(void **st)
 }
 
 /* One who has much does not keep another waiting, who comes after him. */
+static void t_dseq(void **st)
+{
+	static const struct {
+		int ns;			/* -1: the session begins anew */
+		enum dseq_verdict want;
+	} rows[] = {
+		{ -1, 0 }, { 0, DSEQ_NEXT }, { 0, DSEQ_STALE }, { 1, DSEQ_NEXT }, { 3, DSEQ_NEXT }, { 2, DSEQ_LATE },
+		{ 2, DSEQ_STALE }, { 3, DSEQ_STALE }, { 66, DSEQ_NEXT }, { 4, DSEQ_LATE }, { 3, DSEQ_STALE }, { 2, DSEQ_STALE },
+		{ 65, DSEQ_LATE }, { 130, DSEQ_NEXT }, { 66, DSEQ_STALE }, { 67, DSEQ_LATE },
+		{ -1, 0 }, { 65534, DSEQ_NEXT }, { 0, DSEQ_NEXT }, { 65535, DSEQ_LATE }, { 65535, DSEQ_STALE },
+		{ 1, DSEQ_NEXT }, { 32768, DSEQ_NEXT }, { 1, DSEQ_STALE },
+		/* a first that is not 0; half a turn ahead and one more, which is behind */
+		{ -1, 0 }, { 500, DSEQ_NEXT }, { 501 + 32767, DSEQ_NEXT }, { 501 + 32768 + 32768, DSEQ_STALE },
+	};
+	struct dseq d = { 0 };
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (rows[i].ns < 0)
+			d = (struct dseq){ 0 };
+		else if (dseq_in(&d, (uint16_t)rows[i].ns) != rows[i].want)
+			fail_msg("row %zu", i);
+	}
+	/* One that counts anew is taken at its word after a while. */
+	d = (struct dseq){ 0 };
+	(void)dseq_in(&d, 30000);
+	for (unsigned i = 0; i < DSEQ_ASTRAY - 1; i++)
+		assert_int_equal(dseq_in(&d, (uint16_t)i), DSEQ_STALE);
+	assert_int_equal(dseq_in(&d, DSEQ_ASTRAY), DSEQ_NEXT);
+	assert_int_equal(dseq_in(&d, DSEQ_ASTRAY + 1), DSEQ_NEXT);
+	assert_int_equal(dseq_in(&d, 30001), DSEQ_NEXT);
+}
+
+/* A frame with a number, from the client. */
+static void put_numbered(struct rig_client *c, uint16_t ns, uint16_t proto, const uint8_t *p, size_t n)
+{
+	static uint8_t buf[2048];
+	uint8_t head[L2TP_DATA_HEADER_SEQ];
+	struct esp_pkt k = { .sa = c->out, .p = buf, .len = 22 + n, .next_header = IPPROTO_UDP };
+	struct sockaddr_storage to;
+	socklen_t len = addr_to_sa(&rig.e.sock[0].at, &to);
+	struct wr w = wr_of(buf + esp_payload_offset(c->out), k.len);
+
+	wr_bytes(&w, c->head, 4);
+	wr_u16(&w, (uint16_t)k.len);
+	wr_u16(&w, 0);
+	(void)l2tp_data_header_seq(head, c->sess->tunnel_id, c->sess->session_id, ns);
+	wr_bytes(&w, head, sizeof(head));
+	wr_u16(&w, 0xff03);
+	wr_u16(&w, proto);
+	wr_bytes(&w, p, n);
+	esp_seal(&k, 1);
+	assert_true(sendto(c->udp, buf, k.len, 0, (struct sockaddr *)&to, len) > 0);
+	rig_turn();
+}
+
+/* Data messages with numbers, both ways. */
+static void t_numbered(void **st)
+{
+	struct rig_client *c = &rig.client[1];
+	static uint8_t buf[65536];
+	struct pkt_spec spec = tcp;
+	uint64_t seed = 3;
+	struct vnet_hdr v;
+	size_t n;
+
+	/* Out: each has its own, in the trains as in the frames of PPP. */
+	c->sess->seq.out = true;
+	data_head(c->sess);
+	c->sess->seq.ns = 65534;
+	c->sess->peer_tunnel_id = c->sess->tunnel_id;
+	c->sess->peer_session_id = c->sess->session_id;
+	c->sess->port = 1701;
+	data_send_ppp(c->sess, (const uint8_t *)"\xff\x03\xc0\x21x", 5);
+	data_flush(&rig.e);
+	n = to_client(1, 4, 1000, &v, &seed);
+	assert_true(rig_tun_put(tun_of(1), &v, super, n));
+	rig_turn();
+	for (unsigned i = 0; i < 5; i++) {
+		struct esp_pkt k = { .sa = c->in, .p = buf };
+		ssize_t got_n = recv(c->udp, buf, sizeof(buf), 0);
+		struct l2tp_data d;
+		struct rd r;
+
+		assert_true(got_n > 0);
+		k.len = (size_t)got_n;
+		esp_open(&k, 1);
+		assert_int_equal(k.verdict, ESP_OK);
+		assert_int_equal(get16(k.payload + 4), k.payload_len);
+		r = rd_of(k.payload + 8, k.payload_len - 8);
+		assert_true(l2tp_data_parse(&r, &d));
+		assert_true(d.sequenced);
+		assert_int_equal(d.ns, (uint16_t)(65534 + i));
+		assert_int_equal(d.tunnel, c->sess->tunnel_id);
+		if (i) {
+			size_t len = ref_seg(super, n, 1000, i - 1, want);
+
+			assert_int_equal(r.n, 4 + len);
+			assert_memory_equal(r.p, "\xff\x03\0\x21", 4);
+			assert_memory_equal(r.p + 4, want, len);
+		}
+	}
+	assert_true(recv(c->udp, buf, sizeof(buf), 0) < 0);
+
+	/* In: late IP is good once; a late frame of PPP is none, and nothing is good twice. */
+	spec.src = RIG_IP + 1;
+	n = pkt_make(&spec, super, &seed);
+	put_numbered(c, 0, PPP_IP, super, n);
+	put_numbered(c, 2, PPP_IP, super, n);
+	put_numbered(c, 1, PPP_IP, super, n);
+	assert_int_equal(c->row.in_packets, 3);
+	assert_int_equal(rig.e.count.l2tp_late, 1);
+	put_numbered(c, 1, PPP_IP, super, n);
+	put_numbered(c, 2, PPP_IP, super, n);
+	assert_int_equal(c->row.in_packets, 3);
+	assert_int_equal(rig.e.count.l2tp_stale, 2);
+	put_numbered(c, 9, PPP_LCP, (const uint8_t *)"\x09\x01\0\x08\0\0\0\0", 8);
+	assert_int_equal(c->sess->ppp.dropped, 1);	/* it came: LCP is not open in this rig */
+	put_numbered(c, 8, PPP_LCP, (const uint8_t *)"\x09\x01\0\x08\0\0\0\0", 8);
+	assert_int_equal(c->sess->ppp.dropped, 1);
+	assert_int_equal(rig.e.count.l2tp_late, 2);
+	/* Without a number it is as ever. */
+	{
+		static struct rig_train t;
+
+		t.n = 0;
+		t.used = 0;
+		rig_train_add(&t, c, super, n);
+		rig_train_send(&t, c);
+		rig_turn();
+	}
+	assert_int_equal(c->row.in_packets, 4);
+}
+
 static void t_fair(void **st)
 {
 	uint64_t seed = 3;
@@ -786,6 +920,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_bucket),
 		cmocka_unit_test(t_turns),
+		cmocka_unit_test(t_dseq),
+		cmocka_unit_test_setup_teardown(t_numbered, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_numbered, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_out, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_out, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_no_train, make, unmake),

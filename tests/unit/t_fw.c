@@ -61,6 +61,23 @@ static void set_open(struct conf *c)
 	c->firewall.present = c->firewall.client_to_client = true;
 	c->tunnel[0].ingress_filter = c->tunnel[0].tcp_mss_adjust = false;
 	c->tunnel[0].l2tp_require_ipsec = false;
+	c->tunnel[0].listen[0].family = 4;
+}
+
+/* Plain L2TP at some addresses, and at a port of its own; a tunnel that wants none. */
+static void set_plain_l2tp(struct conf *c)
+{
+	struct conf_tunnel *t = &c->tunnel[1];
+
+	c->n_tunnel = 2;
+	*t = c->tunnel[0];
+	memcpy(t->name, "LAC", 4);
+	t->l2tp_require_ipsec = false;
+	t->n_listen = 4;
+	t->listen[0] = addr_v4(IP(192, 0, 2, 1), 0);
+	assert_true(addr_parse("2001:db8::1", 0, &t->listen[1]));
+	t->listen[2] = addr_v4(IP(192, 0, 2, 2), 1702);
+	assert_true(addr_parse("::", 0, &t->listen[3]));
 }
 
 static void set_kernel(struct conf *c)
@@ -109,6 +126,7 @@ static const struct {
 	{ "nat", set_nat },
 	{ "snat", set_snat },
 	{ "open", set_open },
+	{ "plain-l2tp", set_plain_l2tp },
 	{ "kernel", set_kernel },
 	{ "pools", set_pools },
 	{ "no-pool", set_no_pool },
@@ -198,6 +216,11 @@ static void t_size(void **st)
 	r.n_session_if = FWREQ_SESSION_IFS;
 	for (uint32_t i = 0; i < FWREQ_SESSION_IFS; i++)
 		memcpy(r.session_if[i], "tun999999-*", 12);
+	r.n_plain = FWREQ_PLAINS;
+	for (uint32_t i = 0; i < FWREQ_PLAINS; i++) {
+		assert_true(addr_parse("2001:db8:1234:5678:9abc:def0:1234:5678", (uint16_t)(60000 + i), &r.plain[i]));
+		r.plain[i].ip[15] = (uint8_t)i;
+	}
 	assert_null(fwreq_check(&r));
 	build(&r);
 	assert_true(strlen(text) < RULESET_MAX / 2);
@@ -214,7 +237,7 @@ BAD(flag_remove, r->remove = 255)
 BAD(flag_c2c, r->client_to_client = 7)
 BAD(flag_source, r->source_check = 2)
 BAD(flag_mss, r->mss_clamp = 2)
-BAD(l2tp, r->l2tp = FWREQ_L2TP_PLAIN + 1)
+BAD(l2tp, r->l2tp = FWREQ_L2TP_IPSEC + 1)
 BAD(ike_port, r->ike_port[1] = 0)
 BAD(if_empty, r->nat_on[0] = '\0')
 BAD(if_no_end, memset(r->nat_on, 'a', sizeof(r->nat_on)))
@@ -242,6 +265,10 @@ BAD(pool_over_loopback, (r->pool[0].first = IP(126, 0, 0, 0), r->pool[0].last = 
 BAD(pool_in_loopback, (r->pool[0].first = IP(127, 0, 0, 1), r->pool[0].last = IP(127, 0, 0, 1)))
 BAD(server_n, r->n_server = FWREQ_SERVERS + 1)
 BAD(server_zero, r->server[0] = 0)
+BAD(plain_n, r->n_plain = FWREQ_PLAINS + 1)
+BAD(plain_family, (r->n_plain = 1, r->plain[0] = (struct addr){ .family = 5, .port = 1701 }))
+BAD(plain_none, (r->n_plain = 1, r->plain[0] = (struct addr){ .port = 1701 }))
+BAD(plain_port, (r->n_plain = 1, r->plain[0] = (struct addr){ .family = 4 }))
 BAD(nat_to, r->nat_to = IP(255, 255, 255, 255))
 BAD(nat_port_order, r->nat_port[0] = r->nat_port[1] + 1)
 BAD(nat_port_low, r->nat_port[0] = 1023)
@@ -256,7 +283,7 @@ static const struct {
 	ROW(if_slash), ROW(if_star), ROW(if_high), ROW(if_dot), ROW(if_dots), ROW(session_star),
 	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(session_second), ROW(session_none), ROW(session_n), ROW(pool_n), ROW(pool_n_huge),
 	ROW(pool_order), ROW(pool_zero), ROW(pool_multicast), ROW(pool_over_loopback), ROW(pool_in_loopback),
-	ROW(server_n), ROW(server_zero), ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
+	ROW(server_n), ROW(server_zero), ROW(plain_n), ROW(plain_family), ROW(plain_none), ROW(plain_port), ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
 };
 
 static void t_refused(void **st)

@@ -251,7 +251,7 @@ static const struct row {
 	{ 14, "a length shorter: what is behind it is not there", UP,
 		"4002 0010 $tid $sid ff03 c021 09 01 0008 00000000 0001", "" },
 	{ 14, "the S bit without room for numbers", UP, "0802 $tid $sid 00", "" },
-	{ 14, "no such session", UP, "data $tid 0001 ff03 0021 45", "" },
+	{ 14, "no such session", UP, "data $tid 0001 ff03 0021 45", "CDN" },
 	{ 15, "a frame of no octet", UP, "data $tid $sid", "" },
 	{ 15, "of one, which is a protocol by its form", UP, "data $tid $sid ff", "lcp ProtRej" },
 	{ 15, "of two", UP, "data $tid $sid ff03", "" },
@@ -449,6 +449,18 @@ static void t_floods(void **st)
 	static uint8_t big[1700];
 	struct wr w = wr_of(big, sizeof(big));
 	unsigned before;
+
+	/* Class 11, data: who has a tunnel is told once in a while that the id is none. */
+	go(&attacker, UP);
+	before = attacker.answers;
+	for (unsigned i = 0; i < 0x10000; i++) {
+		uint8_t p[] = { 0, 2, (uint8_t)(i >> 8), (uint8_t)i, 0x12, 0x34, 0xff, 0x03, 0x00, 0x21, 0x45 };
+
+		raw(&attacker, p, sizeof(p));
+	}
+	assert_in_range(attacker.answers - before, 1, 2);
+	witness_lives("data to every tunnel id");
+	finish(&attacker);
 
 	go(&attacker, UP);
 	before = attacker.answers;

@@ -309,7 +309,7 @@ static void t_twice(void **st)
 	assert_int_equal(p.e[LNS].tunnels_up, 1);
 }
 
-/* Loss of 30 %, doubles and disorder: whatever comes of it, it comes to an end on both sides. */
+/* Loss of 30 %, doubles and disorder, with a secret and without: whatever comes of it, it comes to an end on both sides. */
 static void t_storm(void **st)
 {
 	unsigned connected = 0;
@@ -323,6 +323,11 @@ static void t_storm(void **st)
 		p.jitter_ms = 120;
 		p.twice = seed & 1;
 		p.e[LAC].conf.rws = p.e[LNS].conf.rws = (uint16_t)(1 + seed % 4);
+		for (unsigned i = 0; i < ENDS; i++) {
+			memcpy(p.e[i].conf.secret, "storm", 5);
+			p.e[i].conf.secret_len = seed % 3 ? 5 : 0;
+			p.e[i].conf.hide = seed % 3 == 2;
+		}
 		id = dial(&p);
 		assert_int_not_equal(id, 0);
 		for (unsigned i = 0; i < 3; i++) {	/* they wait for the tunnel */

@@ -144,7 +144,7 @@ static void t_all(void **st)
 			assert_int_equal((k.p[0] << 8 | k.p[1]) & 0xfff, n & 0xfff);
 			assert_int_equal(give(&e, &k, n), MPPE_OK);
 			/* Again: nothing happens. */
-			assert_int_equal(give(&e, &k, n), MPPE_DROP);
+			assert_int_equal(give(&e, &k, n), MPPE_LATE);
 		}
 		ends_free(&e);
 	}
@@ -165,13 +165,13 @@ static void t_stateless(void **st)
 		assert_int_equal(give(&e, &k, e.n - 1), MPPE_OK);
 		k = next(&e);
 		assert_int_equal(give(&e, &k, e.n - 1), MPPE_OK);
-		assert_int_equal(give(&e, &old, e.n - 2), MPPE_DROP);
+		assert_int_equal(give(&e, &old, e.n - 2), MPPE_LATE);
 		e.now_ms += 1000;
 	}
 	/* Further than half a round it cannot be told from a late one, and is not worth 4095 key changes. */
 	for (unsigned n = 0; n < 2048; n++)
 		k = next(&e);
-	assert_int_equal(give(&e, &k, e.n - 1), MPPE_DROP);
+	assert_int_equal(give(&e, &k, e.n - 1), MPPE_LATE);
 	/* Without its A bit. */
 	ends_free(&e);
 	ends_new(&e, MPPE_128 | MPPE_STATELESS);
@@ -226,6 +226,23 @@ static void t_stateful(void **st)
 	}
 }
 
+/* What was overtaken comes after the loss was noticed: it waits for the new beginning like all others. */
+static void t_overtaken(void **st)
+{
+	struct ends e;
+	struct packet first, second;
+
+	ends_new(&e, MPPE_128);
+	first = next(&e);
+	second = next(&e);
+	assert_int_equal(give(&e, &second, 1), MPPE_LOST);
+	assert_int_equal(give(&e, &first, 0), MPPE_DROP);
+	mppe_flush(e.a);
+	first = next(&e);
+	assert_int_equal(give(&e, &first, 2), MPPE_OK);
+	ends_free(&e);
+}
+
 /* A burst longer than several key changes, with state. */
 static void t_burst(void **st)
 {
@@ -268,7 +285,7 @@ static void t_not(void **st)
 		for (size_t r = 0; r < N_ELEMENTS(rows); r++) {
 			k.n = rows[r].n;
 			memcpy(k.p, rows[r].p, sizeof(rows[r].p));
-			if (give(&e, &k, 0) != MPPE_DROP)
+			if (give(&e, &k, 0) != (r + 1 < N_ELEMENTS(rows) ? MPPE_DROP : MPPE_LATE))
 				fail_msg("%s", rows[r].what);
 		}
 		k = next(&e);
@@ -314,7 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_no_init), cmocka_unit_test(t_keys), cmocka_unit_test(t_vectors),
 		cmocka_unit_test(t_refused), cmocka_unit_test(t_all), cmocka_unit_test(t_stateless),
-		cmocka_unit_test(t_stateful), cmocka_unit_test(t_burst), cmocka_unit_test(t_not),
+		cmocka_unit_test(t_stateful), cmocka_unit_test(t_overtaken), cmocka_unit_test(t_burst), cmocka_unit_test(t_not),
 		cmocka_unit_test(t_jumps),
 	};
 

@@ -321,6 +321,14 @@ static const struct {
 	{ "Terminate-Request", MET, "c021 05 09 0004", "ff03c021 06 09 0004" },
 	{ "Terminate-Ack", MET, "c021 06 09 0004", "" },
 	{ "unknown code", MET, "c021 63 09 0006 abcd", "ff03c021 07 01 000a 63090006abcd" },
+	{ "Identification before anything is agreed", MET, "c021 0c 03 0012 aabbccdd 4d53524153 56352e3230", "" },
+	{ "Time-Remaining before anything is agreed", MET, "c021 0d 03 000c aabbccdd 00000010", "" },
+	{ "Discard-Request before anything is agreed", MET, "c021 0b 03 0008 aabbccdd", "" },
+	{ "Windows with Multilink: MRRU, short sequence numbers, endpoint, callback, link discriminator", MET,
+		"c021 01 00 002c 0104 0578 0d03 06 1104 064e 1202 1317 01 0102030405060708090a0b0c0d0e0f1011121314 1704 0001",
+		"ff03c021 04 00 0028 0d03 06 1104 064e 1202 1317 01 0102030405060708090a0b0c0d0e0f1011121314 1704 0001" },
+	{ "FCS alternatives, self-describing padding, numbered mode, compound frames", MET,
+		"c021 01 00 0011 0903 02 0a03 08 0b03 01 0f02 0802", "ff03c021 04 00 000f 0903 02 0a03 08 0b03 01 0f02" },
 	{ "Echo-Request too early", MET, "c021 09 01 0008 00000000", "" },
 	{ "Protocol-Reject too early", MET, "c021 08 01 0006 c021", "" },
 	{ "Code-Reject of Configure-Request", MET, "c021 07 01 0008 01010004", "GONE" },
@@ -361,6 +369,7 @@ static const struct {
 	{ "Response, value of 255", AUTHENTICATING, "c223 02 41 0039 ff " VALUE49 " 6a6f65", "" },
 	{ "Response, empty", AUTHENTICATING, "c223 02 41 0004", "" },
 	{ "Response, Length 0", AUTHENTICATING, "c223 02 41 0000", "" },
+	{ "Change-Password, which nobody asked for", AUTHENTICATING, "c223 07 41 0006 0000", "" },
 	{ "Challenge to us", AUTHENTICATING, "c223 01 05 0015 10 " Z8 Z8, "" },
 	{ "Success to us", AUTHENTICATING, "c223 03 41 0004", "" },
 	{ "Protocol-Reject of CHAP", AUTHENTICATING, "c021 08 01 0006 c223",
@@ -409,6 +418,12 @@ static const struct {
 
 	/* All of it. */
 	{ "CCP", UP, "80fd 01 01 000a 1206 01000060", "ff03c021 08 01 0010 80fd 0101000a120601000060" },
+	{ "Change-Password, up", UP, "c223 07 41 0006 0000", "" },
+	{ "a packet of MPPE while that is off", UP, "00fd 9000 1122", "ff03c021 08 01 000a 00fd 90001122" },
+	{ "Multilink fragment", UP, "003d c0000000 0021", "ff03c021 08 01 000c 003d c00000000021" },
+	{ "BACP", UP, "c02b 01 01 0004", "ff03c021 08 01 000a c02b 01010004" },
+	{ "AppleTalk's", UP, "8029 01 01 0004", "ff03c021 08 01 000a 8029 01010004" },
+	{ "ACSP data", UP, "0235 01000000", "ff03c021 08 01 000a 0235 01000000" },
 	{ "MPLSCP", UP, "8281 01 01 0004", "ff03c021 08 01 000a 8281 01010004" },
 	{ "IPCP Terminate-Request", UP, "8021 05 01 0004", "DOWN | ff038021 06 01 0004" },
 	{ "LCP Terminate-Request", UP, "c021 05 01 0004", "DOWN | ff03c021 06 01 0004" },
@@ -1160,6 +1175,14 @@ static void t_ccp_refused(void **st)
 		}
 	}
 
+	/* It takes ours, and has none itself. */
+	mppe_at(&o, PPP_MPPE_REQUIRED, MPPE_128 | H, false);
+	feed(&o, "80fd 02 01 000a 1206 01000040");
+	want("ff0380fd 03 07 000a 1206 01000040", feed(&o, "80fd 01 07 0004"));
+	feed(&o, "80fd 01 08 0004");
+	assert_int_equal(o.p.phase, PPP_TERMINATE);
+	assert_string_equal(o.p.reason, "MPPE was not agreed on");
+
 	/* Silence. */
 	for (int required = 0; required < 2; required++) {
 		mppe_at(&o, required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES, MPPE_128 | H, false);
@@ -1475,9 +1498,134 @@ static void t_eap_peer(void **st)
 		echo_back(&o, CONFIGURE_ACK);
 		want("ff03c021 03 01 0008 0304 c227", feed(&o, "c021 01 01 0009 0305 c22381"));
 		feed(&o, "c021 01 01 0008 0304 c227");
+		/* The one method was agreed on, and nothing was proved yet. */
+		for (int id = 0; id < 256; id++) {
+			uint8_t success[] = { 0xc2, 0x27, 3, (uint8_t)id, 0, 4 };
+
+			input(&o, success, sizeof(success));
+			assert_string_equal(took(&o), "");
+		}
+		/* A Value longer than we keep. */
+		memset(buf, 0x55, sizeof(buf));
+		memcpy(buf, "\xc2\x27\x01\x04\x00\x47\x04\x41", 8);
+		input(&o, buf, 2 + 0x47);
+		assert_string_equal(took(&o), "");
+		buf[7] = 0x40;
+		input(&o, buf, 2 + 0x47);
+		assert_int_equal(o.out.n, 1);
+		took(&o);
 		want("ff03c227 02 05 0006 03 04", feed(&o, "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73"));
 		want(TERM("02", "0019", "authentication failed"), feed(&o, "c227 04 05 0004"));
 	}
+
+	/* CHAP is agreed: EAP is not read. */
+	lns_new(&o, &client_conf);
+	ppp_start(&o.p, o.now_ms, &o.out);
+	took(&o);
+	echo_back(&o, CONFIGURE_ACK);
+	feed(&o, "c021 01 01 0009 0305 c22381");
+	assert_string_equal(feed(&o, "c227 01 01 0005 01"), "");
+}
+
+/* A name of 255 octets is the longest. */
+static void t_eap_name(void **st)
+{
+	static struct one o;
+	uint8_t buf[600];
+
+	for (unsigned n = 254; n < 258; n++) {
+		eap_at(&o, PPP_AUTH_EAP, EAP_BEGUN);
+		memset(buf, 'n', sizeof(buf));
+		memcpy(buf, "\xc2\x27\x02\x41\0\0\x01", 7);
+		buf[4] = (uint8_t)((n + 5) >> 8);
+		buf[5] = (uint8_t)(n + 5);
+		input(&o, buf, 7 + n);
+		assert_int_equal(took(&o)[0] != '\0', n < 256);
+		if (n < 256)
+			assert_int_equal(o.p.req.user_len, n);
+		eap_at(&o, PPP_AUTH_EAP, EAP_ASKED);
+		memset(buf, 'n', sizeof(buf));
+		memcpy(buf, "\xc2\x27\x02\x42\0\0\x1a\x02\x42\0\0\x31", 12);
+		buf[4] = (uint8_t)((n + 59) >> 8);
+		buf[5] = (uint8_t)(n + 59);
+		input(&o, buf, 2 + 59 + n);
+		assert_string_equal(took(&o), n < 256 ? "AUTH" : "");
+	}
+}
+
+/* ---- IPV6CP ---- */
+static const struct {
+	const char *what, *in, *out;
+} ipv6cp_rows[] = {
+	{ "an identifier", "8057 01 07 000e 010a 0200000000000001", "ff038057 02 07 000e 010a 0200000000000001" },
+	{ "zero", "8057 01 07 000e 010a 0000000000000000", "ff038057 03 07 000e 010a ................" },
+	{ "ours", "8057 01 07 000e 010a 1111111111111111", "ff038057 03 07 000e 010a ................" },
+	{ "none: told once", "8057 01 07 0004", "ff038057 03 07 000e 010a ................" },
+	{ "too short", "8057 01 07 000a 0106 02000000", "ff038057 03 07 000e 010a ................" },
+	{ "twice", "8057 01 07 0018 010a 0200000000000001 010a 0200000000000001", "ff038057 04 07 000e 010a 0200000000000001" },
+	{ "compression", "8057 01 07 0012 010a 0200000000000001 0204 004f", "ff038057 04 07 0008 0204 004f" },
+	{ "cut", "8057 01 07 000d 010a 02000000000000", "" },
+	{ "unknown code", "8057 0e 07 0004", "ff038057 07 01 0008 0e070004" },
+	{ "IPv6 packet", "0057 60000000", "" },
+	{ "IPv6 packet, compressed", "57 60000000", "" },
+	{ "Terminate-Request", "8057 05 07 0004", "ff038057 06 07 0004" },
+	{ "Reject of ours", "8057 04 01 000e 010a 1111111111111111", "ff038057 01 02 0004" },
+	{ "Nak of ours", "8057 03 01 000e 010a 0200000000000009", "ff038057 01 02 000e 010a 0200000000000009" },
+};
+
+static void ipv6_at(struct one *o)
+{
+	struct ppp_conf c = lns_conf;
+
+	c.ipv6 = true;
+	lns_at(o, &c, JUDGED);
+	want(SUCCESS41 "|" IPCP_REQ "| ff038057 01 01 000e 010a ................", verdict(o, &yes));
+	/* A good peer met it, so that it is not asked for again in between. */
+	o->p.fsm[PPP_FSM_IPV6CP].met = true;
+	o->p.if_id = 0x1111111111111111;
+}
+
+static void t_ipv6cp(void **st)
+{
+	static struct one o;
+
+	for (size_t i = 0; i < N_ELEMENTS(ipv6cp_rows); i++) {
+		const char *got;
+
+		ipv6_at(&o);
+		assert_false(o.p.if_id & UINT64_C(2) << 56);
+		got = feed(&o, ipv6cp_rows[i].in);
+		if (!alike(ipv6cp_rows[i].out, got))
+			fail_msg("%s:\nwant %s\n got %s", ipv6cp_rows[i].what, ipv6cp_rows[i].out, got);
+		/* IPv4 comes up whatever became of it, and stays. */
+		feed(&o, "8021 02 01 000a 0306 0a000001");
+		want(IPCP_ACK "| UP", feed(&o, "8021 01 50 000a 0306 0a000019"));
+		for (int k = 0; k < 12; k++)
+			expire(&o, 3000);
+		assert_true(ppp_may_ip(&o.p));
+		assert_string_equal(o.p.reason, "");
+	}
+	/* What is told stays the same, and is not our own. */
+	ipv6_at(&o);
+	want("ff038057 03 07 000e 010a ................", feed(&o, "8057 01 07 000e 010a 0000000000000000"));
+	{
+		uint64_t id = o.p.peer_if_id;
+
+		feed(&o, "8057 01 08 000e 010a 0000000000000000");
+		assert_true(id && id == o.p.peer_if_id && id != o.p.if_id);
+	}
+	/* It opens; nothing follows from that yet. Then the peer rejects it. */
+	ipv6_at(&o);
+	feed(&o, "8057 01 07 000e 010a 0200000000000001");
+	assert_string_equal(feed(&o, "8057 02 01 000e 010a 1111111111111111"), "");
+	assert_int_equal(o.p.fsm[PPP_FSM_IPV6CP].state, FSM_OPENED);
+	assert_int_equal(o.p.peer_if_id, 0x0200000000000001);
+	feed(&o, "c021 08 01 0006 8057");
+	assert_int_equal(o.p.phase, PPP_NETWORK);
+	/* Off: rejected, packets of IPv6 as well. */
+	lns_at(&o, &lns_conf, UP);
+	want("ff03c021 08 01 000a 0057 60000000", feed(&o, "0057 60000000"));
+	want("ff03c021 08 02 000a 8057 01010004", feed(&o, "8057 01 01 0004"));
 }
 
 /* ---- two cores ---- */
@@ -1902,6 +2050,35 @@ static void t_pair_eap_loss(void **st)
 	}
 }
 
+/* IPV6CP between two that have it, that choose the same identifier, and where one has it not; with two frames lost. */
+static void t_pair_ipv6(void **st)
+{
+	static struct pair w;
+
+	for (int i = 0; i < 14; i++) {
+		for (int k = 0; k < 14; k++) {
+			for (int who = 1; who < 4; who++) {
+				const struct ppp *a = &w.p[A], *b = &w.p[B];
+
+				pair_init(&w);
+				w.start_ms[A] = 10;
+				w.start_ms[B] = 15;
+				w.delay_ms = 10;
+				w.c[A].ipv6 = who & 1;
+				w.c[B].ipv6 = who & 2;
+				w.lose[A] |= 1ull << i;
+				w.lose[B] |= 1ull << k;
+				pair_run(&w, 60000);
+				if (!link_up(&w))
+					fail_msg("A%d B%d, %d: %s / %s", i, k, who, a->reason, b->reason);
+				if (who == 3 && (a->fsm[PPP_FSM_IPV6CP].state != FSM_OPENED || a->if_id != b->peer_if_id ||
+						 b->fsm[PPP_FSM_IPV6CP].state != FSM_OPENED || b->if_id != a->peer_if_id))
+					fail_msg("A%d B%d: IPV6CP", i, k);
+			}
+		}
+	}
+}
+
 static void t_pair_end(void **st)
 {
 	static struct pair w;
@@ -2047,9 +2224,10 @@ int main(void)
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
 		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
-		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer),
+		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer), cmocka_unit_test(t_eap_name),
 		cmocka_unit_test(t_client_proof), cmocka_unit_test(t_ccp_rows), cmocka_unit_test(t_ccp),
 		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss), cmocka_unit_test(t_pair_eap_loss),
+		cmocka_unit_test(t_ipv6cp), cmocka_unit_test(t_pair_ipv6),
 		cmocka_unit_test(t_pair), cmocka_unit_test(t_pair_loss), cmocka_unit_test(t_pair_end),
 	};
 

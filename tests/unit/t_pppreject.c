@@ -355,6 +355,14 @@ static void t_reasons(void **st)
 	take("lcp CodeRej 02 05020004");		/* and now Terminate-Request */
 	assert_string_equal(l.p.reason, "bye");
 
+	/* A protocol that the link can do without says nothing about its end. */
+	go(PAP_JUDGED);
+	l.conf.ipv6 = true;
+	verdict(true);
+	take("ipv6cp CodeRej 01 01010004");
+	assert_string_equal(l.p.reason, "");
+	assert_false(l.p.gone);
+
 	go(UP);
 	take("ipcp TermReq 05");
 	assert_string_equal(l.did, "DOWN | ipcp TermAck 05");

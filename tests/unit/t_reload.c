@@ -369,6 +369,43 @@ static void t_any(void **state)
 	}
 }
 
+/* Plain L2TP has its own sockets, which only a restart makes. */
+static void t_plain(void **state)
+{
+	static const struct {
+		const char *tunnels;
+		bool plain;		/* of A afterwards */
+		const char *restart;
+	} rows[] = {
+		{ TUN("A", "192.0.2.1", "l2tp-require-ipsec no\n") TUN("B", "192.0.2.2", ""), true, "" },
+		{ TUN("A", "192.0.2.1", "") TUN("B", "192.0.2.2", ""), false, "" },
+		{ TUN("A", "192.0.2.1 port 1702", "l2tp-require-ipsec no\n") TUN("B", "192.0.2.2", ""), true,
+		  "needs a restart: tunnel A: listen on 192.0.2.1 -> on 192.0.2.1 port 1702\n" },
+		{ TUN("A", "192.0.2.1", "l2tp-require-ipsec no\n") TUN("B", "192.0.2.2", "l2tp-require-ipsec no\n"), true,
+		  "needs a restart: tunnel B: l2tp-require-ipsec yes -> no\n" },
+		/* Another one takes it over. */
+		{ TUN("A", "192.0.2.2", "") TUN("B", "192.0.2.1", "l2tp-require-ipsec no\n"), false, "" },
+	};
+	static const char rest[] = IKE POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
+		BIND("A", "U", "pppx0") BIND("B", "U", "pppx0");
+	const struct addr sock[] = { addr_v4(IP(192, 0, 2, 1), 0), addr_v4(IP(192, 0, 2, 2), 0) };
+	const struct addr plain = addr_v4(IP(192, 0, 2, 1), 1701);
+	const struct conf_fixed fixed = { .sock = sock, .n_sock = 2, .plain = &plain, .n_plain = 1, .rows = conf_rows(0) };
+	char buf[2048], why[128], *text;
+
+	snprintf(buf, sizeof(buf), "%s%s", rest, rows[0].tunnels);
+	parse(buf, &live);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		snprintf(buf, sizeof(buf), "%s%s", rest, rows[i].tunnels);
+		parse(buf, &file);
+		assert_int_equal(conf_merge(&live, &file, &fixed, &next, why), 0);
+		assert_int_equal(next.tunnel[0].l2tp_require_ipsec, !rows[i].plain);
+		text = diff(&next, &file, CONF_DIFF_RESTART);
+		assert_string_equal(text, rows[i].restart);
+		free(text);
+	}
+}
+
 /* What a tunnel's hole keeps, and what it must not. */
 static void t_hole(void **state)
 {
@@ -440,7 +477,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_indices), cmocka_unit_test(t_no_room), cmocka_unit_test(t_no_room_binds),
-		cmocka_unit_test(t_says), cmocka_unit_test(t_any),
+		cmocka_unit_test(t_says), cmocka_unit_test(t_any), cmocka_unit_test(t_plain),
 		cmocka_unit_test(t_hole), cmocka_unit_test(t_stay), cmocka_unit_test(t_rows),
 	};
 

@@ -469,6 +469,18 @@ static void t_stop_without_id(void **st)
 	assert_int_equal(h.nr, 2);
 	assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->reason, L2TP_REASON_PEER);
 
+	/* From one that could not even read our id; not where it could mean two. */
+	fresh();
+	dial(0);
+	say(0, 0, 0, 1, MT(04) TID(0009) RESULT_ERR(0002, 0002));
+	assert_string_equal(outcome(), "end");
+	assert_int_equal(effect(&out, L2TP_EFF_TUNNEL_GONE, 0)->error, 2);
+	fresh();
+	dial(0);
+	dial(0);
+	say(0, 0, 0, 1, MT(04) TID(0009) RESULT_ERR(0002, 0002));
+	assert_int_equal(out.n, 0);
+
 	/* And the answer to an SCCRQ of ours that is refused. */
 	fresh();
 	dial(0);
