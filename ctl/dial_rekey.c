@@ -15,7 +15,10 @@
 #include "base/log.h"
 #include "ctl/dial.h"
 
-enum { BUSY_MS = 100 };			/* one thing at a time */
+enum {
+	BUSY_MS = 100,			/* one thing at a time */
+	SETTLE_MS = 300,
+};
 
 /* ---- pairs ---- */
 static void pair_free(struct dsess *s, struct dial_pair *p)
@@ -199,6 +202,8 @@ static void move(struct dsess *s, uint64_t now)
 		return;
 	}
 	s->move_ms = every(s->d->conf.move_s, now);
+	/* The server hears first over the old SA where we are; at once from both new is a new client. */
+	s->reauth_ms = MAX(s->reauth_ms, now + SETTLE_MS);
 	data_flush(s->d);
 	err = wire_move(s, s->moves++ & 1);
 	if (err)
