@@ -132,19 +132,26 @@ static void sa_expire(uint32_t spi, const struct addr *local)
 	dst->destroy(dst);
 }
 
-static job_requeue_t deleted_job(uint32_t *spi)
+struct deleted {
+	uint32_t spi;
+	unsigned tries;
+};
+
+/* Not once only: charon does not find an SA that is just being handed on. */
+static job_requeue_t deleted_job(struct deleted *d)
 {
 	struct addr local = { 0 };
 	struct sa *sa;
 
 	culvert->lock->lock(culvert->lock);
-	sa = table_sa(culvert->table, *spi);
+	sa = table_sa(culvert->table, d->spi);
 	if (sa && sa->in && !sa->in_gone)
 		local = sa->local;
 	culvert->lock->unlock(culvert->lock);
-	if (local.family)
-		sa_expire(*spi, &local);
-	return JOB_REQUEUE_NONE;
+	if (!local.family)
+		return JOB_REQUEUE_NONE;
+	sa_expire(d->spi, &local);
+	return ++d->tries < 5 ? JOB_RESCHEDULE(1) : JOB_REQUEUE_NONE;
 }
 
 void hub_deleted(uint32_t uid, uint32_t out_spi)
@@ -156,9 +163,9 @@ void hub_deleted(uint32_t uid, uint32_t out_spi)
 	n = table_made(culvert->table, uid, out_spi, spi, countof(spi));
 	culvert->lock->unlock(culvert->lock);
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t *job = malloc(sizeof(*job));
+		struct deleted *job = malloc(sizeof(*job));
 
-		*job = spi[i];
+		*job = (struct deleted){ .spi = spi[i] };
 		job_queue((callback_job_cb_t)deleted_job, job, free);
 	}
 }

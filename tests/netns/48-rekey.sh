@@ -98,9 +98,9 @@ session_end nat
 check_eq "none of the eight was lost, and no packet of theirs" "1 0" "$(got nat ok) $(got nat pings_lost)"
 check "all is given back" wait_for all_held_is "$before"
 
-# --- another port, another address, and phase 1 in between ---
+# --- another port, another address, and phase 2 in between ---
 
-dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --reauth 3 --rekey 5 --ping 20 --max-outage 1000
+dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --ping 20 --max-outage 1000
 must up move 2
 check_eq "20 MB come down whole over changing ports and addresses" "$web_sum" "$(down vpn0)"
 check "they came from elsewhere ($(grep -c ' moved' "$rig_dir/move.log") times)" \
