@@ -298,6 +298,7 @@ static const struct msg_rule {
 	[MSG_SA_USE] = { "SA_USE", R(ENGINE), R(IKED), BODY(sa_use), NO_FD, NULL },
 	[MSG_SA_MOVED] = { "SA_MOVED", R(ENGINE), R(IKED), BODY(sa_move), NO_FD, check_sa_move },
 	[MSG_FLOW_KILL] = { "FLOW_KILL", R(ENGINE), R(IKED), BODY(flow), NO_FD, NULL },
+	[MSG_FLOW_JOIN] = { "FLOW_JOIN", R(ENGINE), R(IKED), BODY(flow_join), NO_FD, NULL },
 	[MSG_STRAY] = { "STRAY", R(ENGINE), R(IKED), BODY(stray), NO_FD, check_stray },
 
 	[MSG_SPI_USED] = { "SPI_USED", R(ENGINE), R(IKED), BODY(spi_used), NO_FD, check_spi_used },

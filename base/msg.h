@@ -34,6 +34,7 @@ union msg_body {
 	struct msg_sa_move sa_move;
 	struct msg_sa_del sa_del;
 	struct msg_flow flow;
+	struct msg_flow_join flow_join;
 	struct msg_spi_used spi_used;
 	struct msg_sa_expired sa_expired;
 	struct msg_sa_use sa_use;

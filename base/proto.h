@@ -60,6 +60,7 @@ enum msg_type {
 	MSG_SA_USE,		/* counters of an inbound SA, every few seconds while they change */
 	MSG_SA_MOVED,		/* ESP proved the peer at a new address */
 	MSG_FLOW_KILL,		/* end the lineage's IKE_SA (its client is gone) */
+	MSG_FLOW_JOIN,		/* two lineages proved to be one client's */
 	MSG_STRAY,		/* an IKE datagram that came in on the engine's socket */
 	MSG_SPI_USED,		/* not iked's own: it must not issue this SPI's slot, or (used 0) may again */
 
@@ -277,6 +278,11 @@ struct msg_sa_del {
 
 struct msg_flow {			/* MSG_FLOW_END, MSG_FLOW_KILL */
 	struct lineage lineage;
+};
+
+struct msg_flow_join {
+	struct lineage lineage;
+	struct lineage root;		/* the oldest of that client */
 };
 
 struct msg_spi_used {

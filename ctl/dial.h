@@ -6,6 +6,7 @@
  *   culvert-dial.c   the run: start, hold, end, and again
  *   dial_opt.c       options
  *   dial_sess.c      one session: IKE, then L2TP, then PPP, and its end
+ *   dial_rekey.c     its SAs, and new ones for old ones
  *   dial_wire.c      sockets, and what is done to datagrams on purpose
  *   dial_data.c      packets by the batch: ESP, TUN, trains
  *   dial_tun.c       TUN devices
@@ -50,6 +51,7 @@ struct dial_conf {
 	uint32_t from;			/* first source address; 0 = the kernel chooses */
 	uint32_t from_n;		/* how many */
 	uint32_t inner;			/* identity of all; 0 = each its source address */
+	bool initial_contact;
 	bool force_natt;
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
@@ -78,6 +80,9 @@ struct dial_conf {
 	bool vanish;
 	bool wrong_password;
 	double loss, dup, reorder;	/* probabilities */
+	unsigned rekey_s, reauth_s, move_s;	/* do phase 2 again, phase 1, come from elsewhere so often; 0 = never */
+	struct ike_quick_offers rekey_suite;	/* every other time; none = the same as before */
+	unsigned overlap_ms;		/* old SAs are deleted so long after the new ones are there */
 	bool replay;			/* before each message of IKE all earlier ones again */
 	unsigned max_outage_ms;
 	bool has_max_outage;
@@ -91,6 +96,17 @@ struct dial_conf {
 };
 
 enum phase { PHASE_IKE, PHASE_L2TP, PHASE_PPP, PHASE_UP, PHASES };
+
+/* A pair of SAs. */
+struct dial_pair {
+	uint32_t spi_in;
+	struct esp_sa *in, *out;	/* owned; in NULL = none */
+	unsigned ike;			/* which of the session's IKE_SAs made it */
+	uint64_t end_ms;		/* it is deleted then; UINT64_MAX = not yet */
+	struct seq_track seen;		/* what came in */
+};
+
+enum { PAIRS_MAX = 6 };
 
 enum sess_state {
 	SESS_WAIT,			/* its turn has not come */
@@ -150,6 +166,7 @@ struct dsess {
 	bool lost;			/* was up, and ended without us */
 	char reason[96];
 	uint32_t local;			/* source address */
+	uint32_t id;			/* the address that it believes to have: the first, however it moves */
 	int fd[2];			/* to the server's port 500 and 4500 (plain: its L2TP port); -1 */
 	struct event *ev[2];
 	struct event *timer;
@@ -161,8 +178,14 @@ struct dsess {
 	uint64_t start_ms;
 	uint64_t start_us, done_us[PHASES];	/* when each phase was done; 0 = not */
 	struct ike ike;
+	struct ike *next_ike, *old_ike;	/* owned; NULL = none: one that shall replace it, one that it replaced */
+	unsigned n_ikes;		/* IKE_SAs that came up */
+	uint64_t old_ike_ms;		/* when that one is deleted */
+	uint64_t rekey_ms, reauth_ms, move_ms;	/* what is due next; UINT64_MAX = never */
+	unsigned rekeys, reauths, moves;
 	struct said *said;		/* its messages, to be replayed; NULL = none */
-	struct esp_sa *in, *out;
+	struct dial_pair pair[PAIRS_MAX];
+	struct esp_sa *out;		/* of the newest; NULL = none is there */
 	struct l2tp_flow l2tp;
 	struct ppp_conf ppp_conf;
 	struct ppp ppp;
@@ -178,7 +201,7 @@ struct dsess {
 	struct ring ring;
 	uint64_t flood_at_ms;
 	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;	/* of IP */
-	struct seq_track esp;		/* what came in */
+	uint64_t esp_lost, esp_late;	/* over SAs that are gone */
 	uint32_t bad;			/* packets that were nothing */
 };
 
@@ -197,7 +220,7 @@ struct totals {
 	unsigned up, failed, lost;
 	uint64_t pings, pings_got, pings_early, outage_ms;
 	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;
-	uint64_t esp_lost, esp_late, ike_resent, bad;
+	uint64_t esp_lost, esp_late, ike_resent, bad, rekeys, reauths, moves;
 	struct hist rtt;
 	struct fate fate[FATES_MAX];
 	unsigned n_fates;
@@ -258,6 +281,12 @@ void options_read(struct dial_conf *, int argc, char **argv);
 
 /* Make the sockets of a session and bind them to its source address. 0 or -errno. */
 MUST_USE int wire_open(struct dsess *);
+
+/*
+ * Come from another port from now on, and with address from another address of the
+ * prefix, as after a NAT that forgot, or in another network. 0 or -errno.
+ */
+MUST_USE int wire_move(struct dsess *, bool address);
 
 /* Can L2TP be sent? */
 static inline bool wire_up(const struct dsess *s)
@@ -359,6 +388,39 @@ void sess_close(struct dsess *);
 
 /* Everything of it goes, without a word. */
 void sess_free(struct dsess *);
+
+/* Do what an IKE core of the session's wants done. */
+void sess_ike_effects(struct dsess *, struct ike *, struct ike_out *, uint64_t now);
+
+/* Something of it went wrong that nobody here wanted. */
+void sess_fail(struct dsess *, const char *reason);
+
+/* Who it says that it is, towards port 4500 from the beginning or not. */
+struct ike_ends sess_ends(const struct dsess *, bool natt);
+
+/* ---- dial_rekey.c ---- */
+
+/* The pair that was agreed on is there, and is sent on from now on. False: no memory, or there are too many. */
+MUST_USE bool pair_new(struct dsess *, struct ike *);
+struct dial_pair *pair_find(struct dsess *, uint32_t spi_in);
+void pairs_free(struct dsess *);
+
+/* It is up: from now on what was asked for is done, again and again. */
+void rekey_up(struct dsess *, uint64_t now);
+
+/* Another IKE_SA than the first has its SAs, or the first has others. */
+void rekey_done(struct dsess *, struct ike *, uint64_t now);
+
+/* Do what is due; when to come again. */
+void rekey_expire(struct dsess *, uint64_t now);
+uint64_t rekey_deadline(const struct dsess *);
+
+/* Its IKE_SAs beside `ike` end, with a word. */
+void rekey_close(struct dsess *, struct ike_out *);
+void rekey_free(struct dsess *);
+
+/* Packets of ESP that did not come, or late, over all of its SAs. */
+uint64_t rekey_esp_lost(const struct dsess *, uint64_t *late);
 
 /* ---- culvert-dial.c: told by sessions ---- */
 void dial_login_done(struct dsess *);

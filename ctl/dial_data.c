@@ -256,13 +256,16 @@ static void rx_open(uint64_t now)
 	esp_open(rx.pkt, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct esp_pkt *e = &rx.pkt[i];
+		struct dial_pair *pair;
 		uint32_t spi, seq;
 
 		if (e->verdict != ESP_OK || e->next_header != IPPROTO_UDP || !esp_peek(e->p, e->len, &spi, &seq)) {
 			s->bad++;
 			continue;
 		}
-		seq_track_add(&s->esp, seq);
+		pair = pair_find(s, spi);
+		if (pair)		/* or it was deleted by one before */
+			seq_track_add(&pair->seen, seq);
 		/* It may be that one before was the last of this session. */
 		if (s->state < SESS_OVER)
 			sess_inner(s, e->payload, e->payload_len, now);
@@ -275,6 +278,7 @@ static void rx_open(uint64_t now)
 static void segment_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 {
 	struct rd r = rd_of(p, n);
+	struct dial_pair *pair;
 	uint32_t spi;
 
 	if (n == 1 || s->state == SESS_OVER)	/* NAT-keepalive */
@@ -287,11 +291,11 @@ static void segment_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 	if (!r.bad && !spi) {
 		rx_open(now);		/* it may end the SA */
 		sess_ike(s, r, now);
-	} else if (r.bad || !s->in || spi != s->ike.child.spi_in) {
+	} else if (r.bad || !(pair = pair_find(s, spi))) {
 		s->bad++;
 	} else {
 		rx.s = s;
-		rx.pkt[rx.n++] = (struct esp_pkt){ .sa = s->in, .p = p, .len = n };
+		rx.pkt[rx.n++] = (struct esp_pkt){ .sa = pair->in, .p = p, .len = n };
 		if (rx.n == RX_PKTS)
 			rx_open(now);
 	}

@@ -28,6 +28,7 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1 };
 enum { ESP_DES = 2, ESP_3DES = 3, ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
+enum { NOTIFY_INITIAL_CONTACT = 24578 };	/* RFC 2407 4.6.3 */
 enum { NOTIFY_ERROR_MAX = 16383, NOTIFY_DPD = 36136, NOTIFY_DPD_ACK = 36137 };	/* RFC 3706 5.4 */
 enum { ATTR_SHORT = 0x8000 };
 
@@ -48,7 +49,7 @@ enum {	/* RFC 2407 4.5 */
 /* Of its lifetime in phase 2. */
 enum { WINDOWS_KILOBYTES = 250000 };
 
-enum { ID_IPV4 = 1, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500 };
+enum { ID_IPV4 = 1, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500, NATT_PORT = 4500 };
 
 static const uint8_t vid_natt[16] = {	/* RFC 3947 3.1 */
 	0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f,
@@ -108,9 +109,9 @@ static const struct ike_main_offers *main_offers(const struct ike_conf *c)
 	return c->main.n ? &c->main : &main_usual;
 }
 
-static const struct ike_quick_offers *quick_offers(const struct ike_conf *c)
+static const struct ike_quick_offers *quick_offers(const struct ike *k)
 {
-	return c->quick.n ? &c->quick : &quick_usual;
+	return k->quick.n ? &k->quick : &quick_usual;
 }
 
 static const struct suite_word *word_of(const struct suite_word *w, unsigned n, unsigned ours)
@@ -462,7 +463,7 @@ static void quick_transform(struct wr *w, const struct ike *k, unsigned i, unsig
 
 static void quick_sa(struct wr *w, const struct ike *k)
 {
-	const struct ike_quick_offers *offer = quick_offers(k->conf);
+	const struct ike_quick_offers *offer = quick_offers(k);
 	unsigned each = k->conf->manner == IKE_MANNER_WINDOWS ? 1 : offer->n;
 
 	wr_u32(w, DOI_IPSEC);
@@ -495,10 +496,10 @@ static bool main_chosen(const struct ike_conf *c, unsigned enc, unsigned key_bit
 }
 
 /* And if we can do it. */
-static bool quick_chosen(const struct ike_conf *c, unsigned transform, unsigned key_bits, unsigned auth,
+static bool quick_chosen(const struct ike *k, unsigned transform, unsigned key_bits, unsigned auth,
 	struct ike_quick_suite *ret)
 {
-	const struct ike_quick_offers *offer = quick_offers(c);
+	const struct ike_quick_offers *offer = quick_offers(k);
 
 	for (unsigned i = 0; i < offer->n; i++) {
 		const struct suite_word *w = &esp_ciphers[offer->s[i].word[0]];
@@ -844,7 +845,7 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	payload_bytes(&b, PL_KE, k->gxi, dial_group_len(k->group));
 	payload_bytes(&b, PL_NONCE, k->ni, sizeof(k->ni));
 	/* RFC 3947 3.2: of the destination first, then of the source. */
-	if (!nat_d(k, k->ends.peer, IKE_PORT, hash))
+	if (!nat_d(k, k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, hash))
 		b.w.bad = true;
 	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
 	if (!nat_d(k, k->ends.id, k->ends.port, hash))
@@ -867,7 +868,7 @@ static bool behind_nat(const struct ike *k, const struct message *m)
 	uint8_t us[DIAL_HASH_MAX], them[DIAL_HASH_MAX];
 	bool nat = true;
 
-	if (!nat_d(k, k->ends.id, k->ends.port, us) || !nat_d(k, k->ends.peer, IKE_PORT, them))
+	if (!nat_d(k, k->ends.id, k->ends.port, us) || !nat_d(k, k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, them))
 		return false;
 	if (!hash_right(k, m->nat_d[0], us))
 		return true;
@@ -909,6 +910,16 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	if (!phase1_hash(k, true, rd_of(id, sizeof(id)), hash))
 		b.w.bad = true;
 	payload_bytes(&b, PL_HASH, hash, dial_hash_len(k->hash));
+	if (k->conf->initial_contact) {
+		payload(&b, PL_NOTIFY);
+		wr_u32(&b.w, DOI_IPSEC);
+		wr_u8(&b.w, PROTO_ISAKMP);
+		wr_u8(&b.w, 16);
+		wr_u16(&b.w, NOTIFY_INITIAL_CONTACT);
+		wr_bytes(&b.w, k->cky_i, 8);
+		wr_bytes(&b.w, k->cky_r, 8);
+		payload_end(&b);
+	}
 	if (!build_encrypt(&b, k, k->iv)) {
 		gone(k, o, "MM5 cannot be made");
 		return;
@@ -1021,7 +1032,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 		return;
 	}
 	memcpy(k->qm_iv, iv, DIAL_BLOCK);
-	if (!choice_read(m->sa, true, &c) || !quick_chosen(k->conf, c.transform, c.key_bits, c.auth, &suite) ||
+	if (!choice_read(m->sa, true, &c) || !quick_chosen(k, c.transform, c.key_bits, c.auth, &suite) ||
 	    c.encap != ENCAP_UDP_TRANSPORT || c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
 		gone(k, o, "the peer chose an ESP SA that was not offered");
 		return;
@@ -1152,6 +1163,34 @@ static void wr_delete(struct wr *w, unsigned proto, unsigned spi_size)
 	wr_u8(w, (uint8_t)proto);
 	wr_u8(w, (uint8_t)spi_size);
 	wr_u16(w, 1);
+}
+
+bool ike_rekey(struct ike *k, const struct ike_quick_offers *offers, uint64_t now_ms, struct ike_out *o)
+{
+	if (k->state != IKE_UP)
+		return false;
+	k->quick = *offers;
+	qm1(k, now_ms, o);
+	return true;
+}
+
+void ike_delete(struct ike *k, uint32_t spi_in, struct ike_out *o)
+{
+	uint8_t buf[32];
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	if (!k->secured)
+		return;
+	wr_delete(&w, PROTO_ESP, 4);
+	wr_u32(&w, spi_in);
+	inform(k, PL_DELETE, rd_of(buf, w.len), o);
+}
+
+bool ike_is(const struct ike *k, struct rd r)
+{
+	const uint8_t *cky_i = rd_bytes(&r, 8);
+
+	return !r.bad && !memcmp(cky_i, k->cky_i, 8);
 }
 
 void ike_close(struct ike *k, struct ike_out *o)
@@ -1303,7 +1342,8 @@ uint64_t ike_deadline(const struct ike *k)
 
 void ike_init(struct ike *k, const struct ike_conf *conf, const struct ike_ends *ends, const struct rng *seed)
 {
-	*k = (struct ike){ .conf = conf, .ends = *ends, .rng = *seed, .timer_ms = IKE_NEVER };
+	*k = (struct ike){ .conf = conf, .ends = *ends, .rng = *seed, .timer_ms = IKE_NEVER,
+		.natt = ends->natt, .quick = conf->quick };
 }
 
 void ike_free(struct ike *k)

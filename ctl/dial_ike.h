@@ -18,8 +18,11 @@
  *		apply(s, &out.eff[i]);
  *	timer_at(ike_deadline(&s->ike));
  *
- * Not here: aggressive mode, certificates, XAUTH, IKEv2, IPv6, rekeying (the
- * SAs are asked for with lifetimes that outlast a test).
+ * Both phases can be done again: another Quick Mode is ike_rekey(), another Main
+ * Mode is another struct ike, beside the one that it replaces.  When, and for how
+ * long the old SAs stay, is for the owner to say.
+ *
+ * Not here: aggressive mode, certificates, XAUTH, IKEv2, IPv6.
  */
 #ifndef CULVERT_CTL_DIAL_IKE_H
 #define CULVERT_CTL_DIAL_IKE_H
@@ -95,6 +98,7 @@ struct ike_conf {
 	uint8_t main_group;		/* enum dial_group, where main leaves the choice; 0 = modp2048 */
 	uint8_t quick_group;		/* likewise: perfect forward secrecy with it; 0 = without */
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
+	bool initial_contact;		/* say in phase 1 that the peer has no other SA of ours (RFC 2407 4.6.3.3) */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
 	uint8_t retransmit_max;		/* 5 */
@@ -104,8 +108,9 @@ struct ike_conf {
 /* Who talks to whom, in host order. */
 struct ike_ends {
 	uint32_t id;			/* our address as we know it: identity, NAT-D, NAT-OA */
-	uint16_t port;			/* our port for it: 500 */
+	uint16_t port;			/* our port for it: 500, or the one towards 4500 */
 	uint32_t peer;
+	bool natt;			/* on port 4500 from the first message on: the path is known to have a NAT */
 };
 
 enum ike_state {
@@ -173,7 +178,8 @@ struct ike {
 	/* phase 2 */
 	uint32_t mid;
 	uint8_t qm_iv[DIAL_BLOCK], qni[IKE_NONCE];
-	struct ike_child child;
+	struct ike_child child;		/* the newest */
+	struct ike_quick_offers quick;	/* what is offered next */
 	char main_text[IKE_SUITE_LEN], quick_text[IKE_SUITE_LEN];	/* agreed: "aes256-sha1-modp2048" */
 	/* the last message, for as long as it may have to be sent again */
 	uint8_t last[IKE_MESSAGE_MAX];
@@ -194,6 +200,17 @@ void ike_init(struct ike *, const struct ike_conf *, const struct ike_ends *, co
 void ike_free(struct ike *);
 
 void ike_start(struct ike *, uint64_t now_ms, struct ike_out *);
+
+/*
+ * Once IKE_UP, another Quick Mode with this suite (enc 0: any): IKE_EFF_CHILD comes
+ * again.  The pair that there was stays; ike_delete() tells the peer that it goes.
+ * False: it is busy.
+ */
+MUST_USE bool ike_rekey(struct ike *, const struct ike_quick_offers *, uint64_t now_ms, struct ike_out *);
+void ike_delete(struct ike *, uint32_t spi_in, struct ike_out *);
+
+/* Is this message of the connection? */
+bool ike_is(const struct ike *, struct rd message);
 
 /* One message from the peer, without the four zero octets. */
 void ike_input(struct ike *, struct rd message, uint64_t now_ms, struct ike_out *);

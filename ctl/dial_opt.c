@@ -16,6 +16,7 @@ enum opt {
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
 	OPT_NO_IPSEC, OPT_PORT,
+	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -24,6 +25,7 @@ static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "force-natt", no_argument, NULL, OPT_FORCE_NATT },
+	{ "initial-contact", no_argument, NULL, OPT_INITIAL_CONTACT },
 	{ "no-ipsec", no_argument, NULL, OPT_NO_IPSEC },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "tun", required_argument, NULL, OPT_TUN },
@@ -39,6 +41,11 @@ static const struct option options[] = {
 	{ "dup", required_argument, NULL, OPT_DUP },
 	{ "reorder", required_argument, NULL, OPT_REORDER },
 	{ "replay", no_argument, NULL, OPT_REPLAY },
+	{ "rekey", required_argument, NULL, OPT_REKEY },
+	{ "rekey-esp", required_argument, NULL, OPT_REKEY_ESP },
+	{ "reauth", required_argument, NULL, OPT_REAUTH },
+	{ "move", required_argument, NULL, OPT_MOVE },
+	{ "overlap", required_argument, NULL, OPT_OVERLAP },
 	{ "max-outage", required_argument, NULL, OPT_MAX_OUTAGE },
 	{ "flood", required_argument, NULL, OPT_FLOOD },
 	{ "flood-rate", required_argument, NULL, OPT_FLOOD_RATE },
@@ -79,10 +86,11 @@ static void usage(void)
 		"           [--reuse-dh] [--mru bytes] [--ask address]\n"
 		"           [--mppe yes|required[,40][,56][,128][,stateful][,stateless]]\n"
 		"           [--hold s] [--vanish-after s] [--again n] [--timeout s] [--time] [--stats]\n"
+		"           [--rekey s] [--rekey-esp suite] [--reauth s] [--overlap ms] [--move s]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
-		"           [--wrong-password] [--force-natt]\n"
+		"           [--wrong-password] [--force-natt] [--initial-contact]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
@@ -251,6 +259,9 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 	case OPT_FORCE_NATT:
 		c->force_natt = true;
 		break;
+	case OPT_INITIAL_CONTACT:
+		c->initial_contact = true;
+		break;
 	case OPT_NO_IPSEC:
 		c->plain = true;
 		break;
@@ -328,6 +339,22 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 	case OPT_REPLAY:
 		c->replay = true;
 		break;
+	case OPT_REKEY:
+		c->rekey_s = number(arg, 1, 86400);
+		break;
+	case OPT_REKEY_ESP:
+		if (!ike_quick_offers_parse(arg, &c->rekey_suite))
+			bad_usage("no such suite", arg);
+		break;
+	case OPT_REAUTH:
+		c->reauth_s = number(arg, 1, 86400);
+		break;
+	case OPT_MOVE:
+		c->move_s = number(arg, 1, 86400);
+		break;
+	case OPT_OVERLAP:
+		c->overlap_ms = number(arg, 0, 600000);
+		break;
 	case OPT_MAX_OUTAGE:
 		c->has_max_outage = true;
 		c->max_outage_ms = number(arg, 0, 3600000);
@@ -393,7 +420,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	int o;
 
 	*c = (struct dial_conf){
-		.sessions = 1, .port = 1701, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000, .mru = 1400, .burst = 1,
+		.sessions = 1, .port = 1701, .overlap_ms = 2000, .window = 64, .timeout_s = 60, .size = 32, .flood_pps = 1000,
+		.mru = 1400, .burst = 1,
 		/* EAP only when asked for: SoftEther offers it first, and means TLS. */
 		.auth = PPP_AUTH_PAP | PPP_AUTH_CHAP_MD5 | PPP_AUTH_MSCHAPV2,
 	};
@@ -432,7 +460,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	}
 	if (optind != argc || !c->server || psk == c->plain || !c->user || !password)
 		usage();
-	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->inner || c->flood == FLOOD_IKE))
+	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->inner ||
+	    c->initial_contact || c->rekey_s || c->reauth_s || c->move_s || c->flood == FLOOD_IKE))
 		bad_usage("an option that is about IPsec", "--no-ipsec");
 	if (c->port != 1701 && !c->plain)
 		bad_usage("only with --no-ipsec", "--port");
@@ -444,6 +473,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 		bad_usage("only with --tunnel-secret", "--hide");
 	if (c->ring && c->mppe)
 		bad_usage("not with --mppe", "--ring");
+	if (c->ring && (c->rekey_s || c->reauth_s))
+		bad_usage("not with --rekey or --reauth", "--ring");
 	if (c->again && c->tun)
 		bad_usage("not with --tun", "--again");
 	if (c->stop_ike && (c->tun || c->ping_ms || c->source_pps || c->flood))

@@ -49,11 +49,12 @@ static void fate(struct totals *t, const struct dsess *s)
 static void stats(const struct dsess *s)
 {
 	const struct hist *h = s->w.rtt;
+	uint64_t late, lost = rekey_esp_lost(s, &late);
 
-	printf("stats session=%u round=%u up=%d in=%llu in_bytes=%llu out=%llu out_bytes=%llu esp_lost=%u esp_late=%u"
+	printf("stats session=%u round=%u up=%d in=%llu in_bytes=%llu out=%llu out_bytes=%llu esp_lost=%llu esp_late=%llu"
 		" pings=%u pings_lost=%u rtt_us=%u/%u/%u\n", s->n, s->d->round, s->done_us[PHASE_PPP] != 0,
-		(ull)s->in_packets, (ull)s->in_bytes, (ull)s->out_packets, (ull)s->out_bytes, seq_track_lost(&s->esp),
-		s->esp.late, s->w.sent, s->w.sent - MIN(s->w.got, s->w.sent), h ? h->min_us : 0, h ? hist_mean(h) : 0,
+		(ull)s->in_packets, (ull)s->in_bytes, (ull)s->out_packets, (ull)s->out_bytes, (ull)lost,
+		(ull)late, s->w.sent, s->w.sent - MIN(s->w.got, s->w.sent), h ? h->min_us : 0, h ? hist_mean(h) : 0,
 		h ? hist_quantile(h, 990) : 0);
 }
 
@@ -64,6 +65,7 @@ void report_round(struct dial *d)
 	t->took_ms += (d->all_ms ? d->all_ms : now_ms()) - d->start_ms;
 	for (unsigned i = 0; i < d->conf.sessions; i++) {
 		struct dsess *s = &d->sess[i];
+		uint64_t late;
 
 		for (unsigned p = 0; p < PHASES; p++) {
 			uint64_t from = p == PHASE_IKE || p == PHASE_UP ? s->start_us : s->done_us[p - 1];
@@ -88,8 +90,11 @@ void report_round(struct dial *d)
 		t->out_packets += s->out_packets;
 		t->out_bytes += s->out_bytes;
 		t->flooded += s->flooded;
-		t->esp_lost += seq_track_lost(&s->esp);
-		t->esp_late += s->esp.late;
+		t->esp_lost += rekey_esp_lost(s, &late);
+		t->esp_late += late;
+		t->rekeys += s->rekeys;
+		t->reauths += s->reauths;
+		t->moves += s->moves;
 		if (d->conf.stats && s->start_ms)
 			stats(s);
 		if (s->w.rtt)
@@ -162,9 +167,10 @@ int report(const struct dial *d, FILE *f)
 	fprintf(f, " ip_in_bytes=%llu ip_out_bytes=%llu esp_lost=%llu esp_late=%llu", (ull)t->in_bytes, (ull)t->out_bytes,
 		(ull)t->esp_lost, (ull)t->esp_late);
 	fprintf(f, " sourced=%llu source_ms=%llu source_short=%llu source_cpu_ms=%llu tx_full=%llu tun_full=%llu rounds=%u"
-		" cpu_ms=%llu ike=%s esp=%s\n",
+		" cpu_ms=%llu rekeys=%llu reauths=%llu moves=%llu ike=%s esp=%s\n",
 		(ull)d->sourced, (ull)(d->load_last_us - d->load_first_us) / 1000, (ull)d->source_short,
 		(ull)(d->load_cpu_end_us - d->load_cpu_us) / 1000, (ull)d->tx_full, (ull)d->tun_full, d->round + 1,
-		(ull)cpu_us() / 1000, d->main_text[0] ? d->main_text : "-", d->quick_text[0] ? d->quick_text : "-");
+		(ull)cpu_us() / 1000, (ull)t->rekeys, (ull)t->reauths, (ull)t->moves,
+		d->main_text[0] ? d->main_text : "-", d->quick_text[0] ? d->quick_text : "-");
 	return good ? 0 : 1;
 }

@@ -55,7 +55,7 @@ static void end_with(struct dsess *s, const char *reason)
 }
 
 /* It ends though nobody here wanted it. */
-static void fail(struct dsess *s, const char *reason)
+void sess_fail(struct dsess *s, const char *reason)
 {
 	if (s->state == SESS_LOGIN) {
 		s->failed = true;
@@ -225,6 +225,7 @@ static void came_up(struct dsess *s, uint64_t now)
 	if (err)
 		fatal("%s: %s", s->d->conf.tun, strerror(-err));
 	load_up(s, now);
+	rekey_up(s, now);
 	dial_login_done(s);
 }
 
@@ -263,7 +264,7 @@ static void ppp_effects(struct dsess *s, struct ppp_out *out, uint64_t now)
 			break;
 		case PPP_EFF_GONE:
 			s->call = false;
-			fail(s, s->ppp.reason);
+			sess_fail(s, s->ppp.reason);
 			return;
 		}
 	}
@@ -314,7 +315,7 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 		case L2TP_EFF_TUNNEL_GONE:
 			snprintf(reason, sizeof(reason), "%s result=%u error=%u", l2tp_reason_str(eff->reason), eff->result,
 				eff->error);
-			fail(s, reason);
+			sess_fail(s, reason);
 			break;
 		case L2TP_EFF_SEND:
 		case L2TP_EFF_TUNNEL_UP:
@@ -324,17 +325,6 @@ static void l2tp_effects(struct dsess *s, struct l2tp_out *out, uint64_t now)
 }
 
 /* ---- IKE ---- */
-static bool child_open(struct dsess *s)
-{
-	struct ike_child *c = &s->ike.child;
-	struct esp_keys in = { c->enc, c->auth, c->in_enc, c->enc_len, c->in_auth, c->auth_len };
-	struct esp_keys out = { c->enc, c->auth, c->out_enc, c->enc_len, c->out_auth, c->auth_len };
-
-	str_copy(s->d->main_text, sizeof(s->d->main_text), s->ike.main_text);
-	str_copy(s->d->quick_text, sizeof(s->d->quick_text), s->ike.quick_text);
-	return !esp_sa_new(c->spi_in, &in, true, &s->in) && !esp_sa_new(c->spi_out, &out, false, &s->out);
-}
-
 /* The distinct messages of IKE that were sent up to now. */
 struct said {
 	unsigned n;
@@ -374,13 +364,32 @@ static void l2tp_begin(struct dsess *s, uint64_t now)
 	s->sent_ms = now;
 	l2tp_out_init(&lo);
 	if (!l2tp_flow_dial(&s->l2tp, s->d->conf.port, now, &lo)) {
-		fail(s, "no tunnel id");
+		sess_fail(s, "no tunnel id");
 		return;
 	}
 	l2tp_effects(s, &lo, now);
 }
 
-static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
+/* The first SAs are there. */
+static void secured(struct dsess *s, uint64_t now)
+{
+	phase_done(s, PHASE_IKE);
+	wire_moved(s);
+	if (!pair_new(s, &s->ike)) {
+		sess_fail(s, "no ESP SA");
+		return;
+	}
+	if (s->d->conf.stop_ike) {
+		s->flood_at_ms = s->sent_ms = now;
+		s->phase = PHASE_L2TP;
+		phase_done(s, PHASE_L2TP);
+		came_up(s, now);
+		return;
+	}
+	l2tp_begin(s, now);
+}
+
+void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint64_t now)
 {
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ike_effect *eff = &out->eff[i];
@@ -395,23 +404,15 @@ static void ike_effects(struct dsess *s, struct ike_out *out, uint64_t now)
 		case IKE_EFF_SECURED:
 			break;
 		case IKE_EFF_CHILD:
-			phase_done(s, PHASE_IKE);
-			wire_moved(s);
-			if (!child_open(s)) {
-				fail(s, "no ESP SA");
-				return;
-			}
-			if (s->d->conf.stop_ike) {
-				s->flood_at_ms = s->sent_ms = now;
-				s->phase = PHASE_L2TP;
-				phase_done(s, PHASE_L2TP);
-				came_up(s, now);
-				break;
-			}
-			l2tp_begin(s, now);
-			break;
+			if (k == &s->ike && !s->done_us[PHASE_IKE])
+				secured(s, now);
+			else
+				rekey_done(s, k, now);
+			return;			/* the last one; k may be another by now */
 		case IKE_EFF_GONE:
-			fail(s, s->ike.reason);
+			/* One that was replaced has nothing to say any more. */
+			if (k != s->old_ike)
+				sess_fail(s, k->reason);
 			break;
 		}
 	}
@@ -536,11 +537,17 @@ void sess_ike(struct dsess *s, struct rd r, uint64_t now)
 {
 	struct ike_out out;
 
+	struct ike *k = &s->ike;
+
+	if (s->next_ike && ike_is(s->next_ike, r))
+		k = s->next_ike;
+	else if (s->old_ike && ike_is(s->old_ike, r))
+		k = s->old_ike;
 	ike_out_init(&out);
-	ike_input(&s->ike, r, now, &out);
+	ike_input(k, r, now, &out);
 	/* The flood of half-open IKE_SAs never goes on. */
 	if (s->d->conf.flood != FLOOD_IKE)
-		ike_effects(s, &out, now);
+		sess_ike_effects(s, k, &out, now);
 }
 
 /* ---- timer ---- */
@@ -567,6 +574,7 @@ static uint64_t deadline(const struct dsess *s)
 	if (s->state == SESS_CLOSING)
 		at = MIN(at, s->close_ms);
 	at = MIN(at, load_deadline(s));
+	at = MIN(at, rekey_deadline(s));
 	if (s->out)			/* against a NAT that forgets; L2TP has HELLO */
 		at = MIN(at, s->sent_ms + KEEPALIVE_MS);
 	return at;
@@ -608,8 +616,9 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 	if (c->flood != FLOOD_IKE) {
 		ike_out_init(&io);
 		ike_expire(&s->ike, now, &io);
-		ike_effects(s, &io, now);
+		sess_ike_effects(s, &s->ike, &io, now);
 	}
+	rekey_expire(s, now);
 	if (wire_up(s)) {
 		l2tp_out_init(&lo);
 		l2tp_flow_expire(&s->l2tp, now, &lo);
@@ -621,7 +630,7 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 		ppp_effects(s, &po, now);
 	}
 	if (s->state == SESS_LOGIN && now >= s->start_ms + c->timeout_s * 1000ull)
-		fail(s, "timeout");
+		sess_fail(s, "timeout");
 	load_expire(s, now);
 	if (s->out && now >= s->sent_ms + KEEPALIVE_MS)
 		wire_send(s, true, false, &keepalive, 1);
@@ -631,7 +640,10 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 /* ---- life ---- */
 void sess_init(struct dial *d, struct dsess *s, unsigned n)
 {
-	*s = (struct dsess){ .d = d, .n = n, .fd = { -1, -1 }, .timer_at = UINT64_MAX };
+	*s = (struct dsess){
+		.d = d, .n = n, .fd = { -1, -1 }, .timer_at = UINT64_MAX, .rekey_ms = UINT64_MAX, .reauth_ms = UINT64_MAX,
+		.move_ms = UINT64_MAX,
+	};
 	list_init(&s->by_ip);
 	s->ike.state = IKE_IDLE;
 	s->ike.timer_ms = IKE_NEVER;
@@ -650,11 +662,16 @@ static void user_name(const struct dsess *s, char *dst, size_t cap)
 		str_copy(dst, cap, form);
 }
 
+struct ike_ends sess_ends(const struct dsess *s, bool natt)
+{
+	return (struct ike_ends){ .id = s->id, .port = natt ? 4500 : 500, .natt = natt, .peer = s->d->conf.server };
+}
+
 void sess_start(struct dsess *s)
 {
 	struct dial *d = s->d;
-	struct ike_ends ends = { .port = 500, .peer = d->conf.server };
 	uint64_t now = now_ms();
+	struct ike_ends ends;
 	struct ike_out out;
 	struct rng seed;
 	char why[80];
@@ -675,14 +692,15 @@ void sess_start(struct dsess *s)
 		s->ppp_conf.password[0] ^= 1;
 	rng_init(&seed);
 	l2tp_flow_init(&s->l2tp, &d->l2tp_conf, &d->ids, &seed);
-	ends.id = d->conf.inner ? d->conf.inner : s->local;
+	s->id = d->conf.inner ? d->conf.inner : s->local;
+	ends = sess_ends(s, false);
 	rng_init(&seed);
 	ike_init(&s->ike, &d->ike_conf, &ends, &seed);
 	s->timer = evtimer_new(d->base, expired, s);
 	err = s->timer ? wire_open(s) : -1;
 	if (err) {
 		snprintf(why, sizeof(why), "socket: %s", strerror(-err));
-		fail(s, why);
+		sess_fail(s, why);
 		return;
 	}
 	if (d->conf.plain) {
@@ -692,10 +710,10 @@ void sess_start(struct dsess *s)
 		return;
 	}
 	if (!d->conf.inner)
-		s->ike.ends.id = s->local;
+		s->id = s->ike.ends.id = s->local;
 	ike_out_init(&out);
 	ike_start(&s->ike, now, &out);
-	ike_effects(s, &out, now);
+	sess_ike_effects(s, &s->ike, &out, now);
 	sess_rearm(s, now);
 }
 
@@ -708,6 +726,7 @@ static void over(struct dsess *s)
 	data_flush(s->d);
 	for (unsigned i = 0; i < copies; i++) {
 		ike_out_init(&out);
+		rekey_close(s, &out);
 		ike_close(&s->ike, &out);
 		for (unsigned k = 0; k < out.n; k++)
 			wire_send(s, out.eff[k].natt, out.eff[k].natt, out.eff[k].data, out.eff[k].len);
@@ -768,9 +787,7 @@ void sess_free(struct dsess *s)
 	if (s->timer)
 		event_free(s->timer);
 	s->timer = NULL;
-	esp_sa_free(s->in);
-	esp_sa_free(s->out);
-	s->in = s->out = NULL;
+	rekey_free(s);
 	mppe_free(s->mppe);
 	s->mppe = NULL;
 	s->call = false;

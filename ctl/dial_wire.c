@@ -220,7 +220,8 @@ static void socket_buffer(int fd, int forced, int plain)
 static int open_one(struct dsess *s, bool natt)
 {
 	const struct dial_conf *c = &s->d->conf;
-	bool alone = c->sessions <= MAX(c->from_n, 1u);
+	/* After a move it has whatever port there is, as behind a NAT. */
+	bool alone = c->sessions <= MAX(c->from_n, 1u) && !s->moves;
 	uint16_t port = c->plain ? c->port : natt ? 4500 : 500, own = c->plain ? L2TP_PORT : port;
 	struct addr at = addr_v4(s->local, alone ? own : 0), to = addr_v4(c->server, port);
 	struct sockaddr_storage ss;
@@ -278,6 +279,16 @@ static void close_one(struct dsess *s, bool natt)
 		close(s->fd[natt]);
 	s->ev[natt] = NULL;
 	s->fd[natt] = -1;
+}
+
+int wire_move(struct dsess *s, bool address)
+{
+	const struct dial_conf *c = &s->d->conf;
+
+	close_one(s, true);
+	if (address && c->from)
+		s->local = c->from + (s->local - c->from + 1) % c->from_n;
+	return open_one(s, true);
 }
 
 void wire_moved(struct dsess *s)

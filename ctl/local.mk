@@ -11,7 +11,7 @@ libdial_a_SOURCES = ctl/dial_ike.h ctl/dial_ike.c ctl/dial_crypto.h ctl/dial_cry
 	ctl/dial_ip.h ctl/dial_ip.c ctl/dial_stat.h ctl/dial_stat.c
 libdial_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 bin_PROGRAMS += culvert-dial
-culvert_dial_SOURCES = ctl/culvert-dial.c ctl/dial.h ctl/dial_opt.c ctl/dial_sess.c ctl/dial_wire.c ctl/dial_data.c \
+culvert_dial_SOURCES = ctl/culvert-dial.c ctl/dial.h ctl/dial_opt.c ctl/dial_sess.c ctl/dial_rekey.c ctl/dial_wire.c ctl/dial_data.c \
 	ctl/dial_tun.c ctl/dial_load.c ctl/dial_report.c
 culvert_dial_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS) $(CRYPTO_CFLAGS)
 culvert_dial_LDADD = libdial.a libl2tp.a libseg.a libppp.a libesp.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(CRYPTO_LIBS)

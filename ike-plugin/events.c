@@ -3,6 +3,7 @@
  * events: what charon tells its listeners.  All of these run under the bus's
  * lock with an IKE_SA checked out: count, log, send, return.
  */
+#include <encoding/payloads/delete_payload.h>
 #include <encoding/payloads/notify_payload.h>
 
 #include "base/rd.h"
@@ -123,12 +124,39 @@ METHOD(listener_t, alert, bool, struct events *this, ike_sa_t *ike_sa, alert_t a
 	return TRUE;
 }
 
+/*
+ * A client deletes its old SAs on the IKE_SA that made them, and charon, which has
+ * handed them on to its new one, does not find them there.
+ */
+static void deletes(ike_sa_t *ike_sa, message_t *message)
+{
+	enumerator_t *e = message->create_payload_enumerator(message), *spis;
+	payload_t *payload;
+	uint32_t spi;
+
+	while (e->enumerate(e, &payload)) {
+		delete_payload_t *d = (delete_payload_t *)payload;
+
+		if (payload->get_type(payload) != PLV1_DELETE || d->get_protocol_id(d) != PROTO_ESP)
+			continue;
+		spis = d->create_spi_enumerator(d);
+		while (spis->enumerate(spis, &spi))
+			hub_deleted(ike_sa->get_unique_id(ike_sa), ntohl(spi));
+		spis->destroy(spis);
+	}
+	e->destroy(e);
+}
+
 /* What we refuse leaves as an error notification. */
 METHOD(listener_t, message, bool, struct events *this, ike_sa_t *ike_sa, message_t *message, bool incoming, bool plain)
 {
 	enumerator_t *e;
 	payload_t *payload;
 
+	/* In phase 1 nothing is proved yet. */
+	if (incoming && plain && ike_sa->get_state(ike_sa) != IKE_CONNECTING &&
+	    message->get_exchange_type(message) == INFORMATIONAL_V1)
+		deletes(ike_sa, message);
 	if (incoming || !plain || message->get_exchange_type(message) != INFORMATIONAL_V1)
 		return TRUE;
 	e = message->create_payload_enumerator(message);

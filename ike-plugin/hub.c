@@ -100,8 +100,8 @@ static job_requeue_t move_job(struct spi_job *job)
 	if (ike_sa) {
 		culvert->lock->lock(culvert->lock);
 		sa = table_sa(culvert->table, job->spi);
-		own = sa && lineage_eq(&sa->lin->id, &job->lineage) && !sa->lin->ike_gone &&
-		      sa->lin->uid == ike_sa->get_unique_id(ike_sa);
+		own = sa && lineage_eq(&sa->lin->id, &job->lineage) &&
+		      table_is_client(culvert->table, ike_sa->get_unique_id(ike_sa), sa);
 		if (own)
 			table_lin_move(culvert->table, sa->lin, &job->peer);
 		culvert->lock->unlock(culvert->lock);
@@ -130,6 +130,44 @@ static void sa_expire(uint32_t spi, const struct addr *local)
 		return;
 	charon->kernel->expire(charon->kernel, IPPROTO_ESP, htonl(spi), dst, TRUE);
 	dst->destroy(dst);
+}
+
+struct deleted {
+	uint32_t spi;
+	unsigned tries;
+};
+
+/* Not once only: charon does not find an SA that is just being handed on. */
+static job_requeue_t deleted_job(struct deleted *d)
+{
+	struct addr local = { 0 };
+	struct sa *sa;
+
+	culvert->lock->lock(culvert->lock);
+	sa = table_sa(culvert->table, d->spi);
+	if (sa && sa->in && !sa->in_gone)
+		local = sa->local;
+	culvert->lock->unlock(culvert->lock);
+	if (!local.family)
+		return JOB_REQUEUE_NONE;
+	sa_expire(d->spi, &local);
+	return ++d->tries < 5 ? JOB_RESCHEDULE(1) : JOB_REQUEUE_NONE;
+}
+
+void hub_deleted(uint32_t uid, uint32_t out_spi)
+{
+	uint32_t spi[8];
+	unsigned n;
+
+	culvert->lock->lock(culvert->lock);
+	n = table_made(culvert->table, uid, out_spi, spi, countof(spi));
+	culvert->lock->unlock(culvert->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct deleted *job = malloc(sizeof(*job));
+
+		*job = (struct deleted){ .spi = spi[i] };
+		job_queue((callback_job_cb_t)deleted_job, job, free);
+	}
 }
 
 /*
@@ -300,6 +338,13 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 			.local = m->b.sa_move.local, .peer = m->b.sa_move.peer,
 		};
 		job_queue((callback_job_cb_t)move_job, job, free);
+		break;
+	case MSG_FLOW_JOIN:
+		culvert->lock->lock(culvert->lock);
+		l = table_lin_by_id(culvert->table, &m->b.flow_join.lineage);
+		if (l && l->placed && l->engine == engine)
+			table_join(culvert->table, &m->b.flow_join.lineage, &m->b.flow_join.root);
+		culvert->lock->unlock(culvert->lock);
 		break;
 	case MSG_FLOW_KILL:
 		culvert->lock->lock(culvert->lock);

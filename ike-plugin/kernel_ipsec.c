@@ -248,7 +248,7 @@ METHOD(kernel_ipsec_t, update_sa, status_t, struct ipsec *this, kernel_ipsec_sa_
 
 		sa->local = dst;
 		sa->peer = src;
-		if (sa->lin->uid == uid && !sa->lin->ike_gone) {
+		if (table_is_client(culvert->table, uid, sa)) {
 			table_lin_move(culvert->table, sa->lin, &src);
 			if (!hub_engine(culvert->hub, sa->lin->engine, MSG_SA_MOVE, &m, sizeof(m)))
 				COUNT(ike_sa_moved);

@@ -96,6 +96,8 @@ void hub_start(struct hub *);
 void hub_delete(struct hub *);
 /* Send to an engine or -EPIPE when it is gone; callable from any thread, never blocks. */
 MUST_USE int hub_engine(struct hub *, unsigned engine, enum msg_type, const void *body, size_t len);
+/* IKE_SA uid says that it has deleted its SA out_spi: that ends, whichever IKE_SA has it by now. */
+void hub_deleted(uint32_t uid, uint32_t out_spi);
 /* Tell an engine that a lineage has ended, if it has. */
 void hub_end(struct hub *, const struct table_end *);
 

@@ -95,20 +95,30 @@ void table_delete(struct table *t)
 	free(t);
 }
 
-struct lin *table_lin(struct table *t, uint32_t uid)
+/* The lineage of an IKE_SA that is there, or NULL. */
+static struct lin *lin_of(struct table *t, uint32_t uid)
 {
-	struct list *b = bucket(t, t->by_uid, &uid, sizeof(uid));
-	struct lin *l;
+	LIST_EACH(bucket(t, t->by_uid, &uid, sizeof(uid)), e) {
+		struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
 
-	LIST_EACH(b, e) {
-		l = CONTAINER_OF(e, struct lin, by_uid);
 		if (l->uid == uid && !l->ike_gone)
 			return l;
 	}
+	return NULL;
+}
+
+struct lin *table_lin(struct table *t, uint32_t uid)
+{
+	struct list *b = bucket(t, t->by_uid, &uid, sizeof(uid));
+	struct lin *l = lin_of(t, uid);
+
+	if (l)
+		return l;
 	if (!(l = calloc(1, sizeof(*l))))
 		return NULL;
 	l->uid = uid;
 	l->id = (struct lineage){ .epoch = t->epoch, .counter = ++t->counter };
+	l->client = l->id.counter;
 	list_init(&l->sas);
 	list_init(&l->by_ip);
 	list_push(b, &l->by_uid);
@@ -128,6 +138,38 @@ struct lin *table_lin_by_id(struct table *t, const struct lineage *id)
 			return l;
 	}
 	return NULL;
+}
+
+void table_join(struct table *t, const struct lineage *id, const struct lineage *root)
+{
+	struct lin *l = table_lin_by_id(t, id), *r = table_lin_by_id(t, root);
+
+	/* One that is gone, or another iked's, holds nothing that could move. */
+	if (l && r)
+		l->client = r->client;
+}
+
+bool table_is_client(struct table *t, uint32_t uid, const struct sa *sa)
+{
+	const struct lin *l = lin_of(t, uid);
+
+	return l && l->client == sa->lin->client;
+}
+
+unsigned table_made(struct table *t, uint32_t uid, uint32_t out_spi, uint32_t *ret, unsigned max)
+{
+	const struct lin *l = lin_of(t, uid);
+	unsigned n = 0;
+
+	if (!l)
+		return 0;
+	LIST_EACH(&l->sas, e) {
+		const struct sa *sa = CONTAINER_OF(e, struct sa, of_lin);
+
+		if (sa->out && sa->in && !sa->in_gone && sa->out_spi == out_spi && n < max)
+			ret[n++] = sa->spi;
+	}
+	return n;
 }
 
 static struct list *ip_bucket(struct table *t, const struct addr *a)

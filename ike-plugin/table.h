@@ -2,10 +2,10 @@
 /*
  * table: the clients (lineages) and SAs of this iked, and who has which SPI.
  *
- * A lineage is made the first time that its IKE_SA is seen and is the only
- * identity of a client: SAs stay with the lineage whose Quick Mode made them,
- * even when charon hands them to another IKE_SA (a client that did phase 1
- * again, or somebody else to whom a NAT gave the same port).
+ * A lineage is made the first time that its IKE_SA is seen: SAs stay with the
+ * lineage whose Quick Mode made them, even when charon hands them to another
+ * IKE_SA (a client that did phase 1 again, or somebody else to whom a NAT gave the
+ * same port).  Which of the two it was, an engine may find out and say.
  *
  * Plain data without locks, clock or charon; the caller holds one lock over
  * every call and over the pointers it gets.
@@ -23,6 +23,7 @@ struct lin {
 	struct list sas;
 	unsigned n_sa;
 	struct lineage id;
+	uint64_t client;		/* the same for lineages that proved to be one client's */
 	uint32_t uid;			/* charon's unique id of its IKE_SA */
 	uint64_t spi_i, spi_r;		/* that IKE_SA's, as charon has them; 0 until its first Quick Mode */
 	bool ike_gone;			/* that IKE_SA is no more */
@@ -105,6 +106,15 @@ void table_out_move(struct table *, struct sa *, const struct addr *peer);
 
 /* The client of a live lineage was proved to be at peer. */
 void table_lin_move(struct table *, struct lin *, const struct addr *peer);
+
+/* Two lineages proved to be one client's. */
+void table_join(struct table *, const struct lineage *, const struct lineage *root);
+
+/* Is the IKE_SA uid, which is there, the client's that made the SA? Not if that only holds it. */
+bool table_is_client(struct table *, uint32_t uid, const struct sa *);
+
+/* Inbound SPIs of SAs that the Quick Modes of IKE_SA uid made, with this outbound SPI; how many. */
+unsigned table_made(struct table *, uint32_t uid, uint32_t out_spi, uint32_t *ret, unsigned max);
 
 /* One direction is deleted; sa is gone after the second one. */
 struct table_end table_in_del(struct table *, struct sa *);

@@ -108,6 +108,11 @@ static void send_control(struct flow *f, const struct l2tp_effect *eff)
 	data_send_l2tp(f, eff->port, eff->data, eff->len);
 }
 
+void flow_arm(struct flow *f, uint64_t now)
+{
+	arm(f->timer, &f->timer_at, MIN(l2tp_flow_deadline(&f->l2tp), lin_deadline(&f->lin)), now);
+}
+
 /* What the L2TP core wants sent, and nothing else of its effects. */
 static void send_only(struct flow *f, const struct l2tp_out *out)
 {
@@ -140,6 +145,7 @@ static void sess_free(struct sess *s, const char *reason)
 		str_copy(m.reason, sizeof(m.reason), reason);
 		peer_send(&e->manager, MSG_SESSION_DOWN, &m, sizeof(m), -1);
 	}
+	lin_session_gone(&s->flow->lin, s->tunnel_id, s->session_id);
 	e->by_slot[s->sid.slot] = NULL;
 	e->n_sessions--;
 	list_del(&s->link);
@@ -315,7 +321,7 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	s->row->sid = s->sid;
 	s->row->tunnel_id = s->tunnel_id;
 	s->row->session_id = s->session_id;
-	s->row->lineage = f->lineage;
+	s->row->lineage = *flow_lineage(f);
 	s->row->tunnel = (uint8_t)f->tunnel;
 	s->row->start_mono_ms = now;
 	row_write_end(s->row);
@@ -414,7 +420,7 @@ static void ask(struct sess *s)
 	memcpy(m.challenge, r->challenge, sizeof(m.challenge));
 	memcpy(m.response, r->response, r->response_len);
 	str_copy(m.host_name, sizeof(m.host_name), host_name(&f->l2tp, s->tunnel_id));
-	str_copy(m.ike_id, sizeof(m.ike_id), f->ike_id);
+	str_copy(m.ike_id, sizeof(m.ike_id), f->lin.ike_id);
 	_Static_assert(sizeof(m.number) == sizeof(call->number), "all of a number");
 	if (call) {
 		m.number_len = call->number_len;
@@ -434,6 +440,7 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
+	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
 	if (s->session_timeout_s)
 		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
 	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
@@ -517,7 +524,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 			l2tp_session_close_cause(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, &cause, now,
 				&lo);
 			send_only(f, &lo);
-			arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+			flow_arm(f, now);
 			return;			/* s is gone */
 		}
 		}
@@ -744,7 +751,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 			break;
 		}
 	}
-	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+	flow_arm(f, now);
 	/* Its client is gone without a word: its IKE_SA goes, too. */
 	if (lost && l2tp_flow_idle(&f->l2tp))
 		flow_kill(f, "client is gone");
@@ -758,7 +765,74 @@ void call_l2tp(struct flow *f, struct rd msg, uint16_t port, uint64_t now)
 	call_dump_l2tp(f, true, msg);
 	l2tp_out_init(&out);
 	l2tp_flow_input(&f->l2tp, msg, port, now, &out);
+	if (f->l2tp.own && !f->lin.own) {
+		struct lin_out lo;
+
+		lin_out_init(&lo);
+		lin_flow_own(&f->e->book, &f->lin, &lo);
+		hold_free(&f->join_hold);
+		call_lineage(&lo, now);
+	}
 	l2tp_effects(f, &out, now);
+}
+
+void call_ask(struct flow *f, uint64_t now)
+{
+	struct l2tp_out out;
+
+	l2tp_out_init(&out);
+	l2tp_flow_ask(&f->l2tp, now, &out);
+	l2tp_effects(f, &out, now);
+}
+
+/* ---- lineages ---- */
+static void probe(struct flow *f, const struct lin_effect *eff, uint64_t now)
+{
+	struct sess *s = call_find(f, eff->at.tunnel, eff->at.session);
+	struct ppp_out out;
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < (eff->also.family ? 2 : 1); i++) {
+		struct sa *sa = f->send;
+		struct addr own;
+
+		ppp_out_init(&out);
+		ppp_echo(&s->ppp, eff->nonce, sizeof(eff->nonce), now, &out);
+		if (!i || !sa) {
+			ppp_effects(s, &out, now);
+			continue;
+		}
+		data_flush(f->e);
+		own = sa->path.peer;
+		sa->path.peer = eff->also;
+		ppp_effects(s, &out, now);
+		data_flush(f->e);
+		sa->path.peer = own;
+	}
+}
+
+void call_lineage(struct lin_out *out, uint64_t now)
+{
+	for (unsigned i = 0; i < out->n; i++) {
+		struct lin_effect *eff = &out->eff[i];
+		struct flow *f = CONTAINER_OF(eff->flow, struct flow, lin);
+
+		switch (eff->type) {
+		case LIN_EFF_PROBE:
+			probe(f, eff, now);
+			break;
+		case LIN_EFF_ASK:
+			call_ask(f, now);
+			break;
+		case LIN_EFF_END:
+			ike_kill(f->e, CONTAINER_OF(eff->lin, struct lin_ike, lin));
+			break;
+		case LIN_EFF_JOIN:
+			break;
+		}
+	}
+	explicit_bzero(out, sizeof(*out));
 }
 
 void call_stray(struct flow *f, uint16_t tunnel, uint16_t session, uint16_t port, uint64_t now)
@@ -790,5 +864,5 @@ void call_close_all(struct flow *f, const char *reason, bool tell)
 		send_only(f, &out);
 	LIST_EACH(&f->sessions, i)
 		sess_free(CONTAINER_OF(i, struct sess, link), reason);
-	arm(f->timer, &f->timer_at, l2tp_flow_deadline(&f->l2tp), now);
+	flow_arm(f, now);
 }

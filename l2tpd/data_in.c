@@ -287,7 +287,8 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
-	struct engine *e = sa->flow->e;
+	struct flow *f = own_flow(sa);
+	struct engine *e = f->e;
 	struct rd r = rd_of(pkt->payload, pkt->payload_len);
 	uint16_t sport, dport, len;
 
@@ -304,7 +305,13 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 		e->count.inner_not_1701++;
 		return;
 	}
-	l2tp_in(sa->flow, pkt->payload + DATA_UDP_HDR, (size_t)len - DATA_UDP_HDR, sport, now);
+	if (!f->lin.own) {
+		r = rd_sub(&r, (size_t)len - DATA_UDP_HDR);
+		if (!flow_joins(sa, pkt->payload, pkt->payload_len, r, sport, now))
+			return;
+		f = own_flow(sa);
+	}
+	l2tp_in(f, pkt->payload + DATA_UDP_HDR, (size_t)len - DATA_UDP_HDR, sport, now);
 }
 
 /* ---- in: ESP ---- */
@@ -355,6 +362,14 @@ static void rx_add(struct engine *e, struct sa *s, uint32_t seq, const struct ad
 	rx.seq[rx.n] = seq;
 	if (++rx.n == RX_PKTS)
 		rx_open(e, now_ms());
+}
+
+void data_joined(struct sa *s, uint8_t *p, size_t n, uint64_t now)
+{
+	struct esp_pkt pkt = { .verdict = ESP_OK, .next_header = IPPROTO_UDP, .payload = p, .payload_len = n };
+
+	inner_in(s, &pkt, now);
+	coal_flush(&rx.coal);		/* p goes with the caller */
 }
 
 void data_held(struct sa *s, const struct held *h)
@@ -500,6 +515,22 @@ void data_flow_end(struct flow *f)
 		gram_put(CONTAINER_OF(i, struct gram, link));
 	}
 	f->in_queued = 0;
+}
+
+void data_flow_join(struct flow *virgin, struct flow *root)
+{
+	rx.heard = NULL;
+	turn_leave(&virgin->in_turn);
+	LIST_EACH(&virgin->in_queue, i) {
+		struct gram *g = CONTAINER_OF(i, struct gram, link);
+
+		list_del(i);
+		list_push(&root->in_queue, i);
+		root->in_queued += g->len;
+	}
+	virgin->in_queued = 0;
+	if (!list_empty(&root->in_queue))
+		turn_join(&root->e->in_turns, &root->in_turn);
 }
 
 /* Its oldest; there is one. */

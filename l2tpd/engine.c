@@ -29,7 +29,7 @@ static void counters(struct engine *e, struct msg_stats *m)
 		ENGINE_COUNTERS(X)
 #undef X
 	};
-	_Static_assert(N_ELEMENTS(c) + L2TP_COUNTERS + SANDBOX_COUNTERS <= STATS_MAX, "MSG_STATS holds all counters");
+	_Static_assert(N_ELEMENTS(c) + L2TP_COUNTERS + LIN_COUNTERS + SANDBOX_COUNTERS <= STATS_MAX, "MSG_STATS holds all counters");
 
 	memset(m, 0, sizeof(*m));
 	for (unsigned i = 0; i < N_ELEMENTS(c); i++) {
@@ -44,6 +44,10 @@ static void counters(struct engine *e, struct msg_stats *m)
 		l->value = e->l2tp_gone[i];
 		LIST_EACH(&e->flows, k)
 			l->value += CONTAINER_OF(k, struct flow, link)->l2tp.cnt[i];
+	}
+	for (unsigned i = 0; i < LIN_COUNTERS; i++) {
+		str_copy(m->c[m->n].name, sizeof(m->c[m->n].name), lin_counter_name(i));
+		m->c[m->n++].value = e->book.cnt[i];
 	}
 	sandbox_stats(m);
 }
@@ -368,7 +372,6 @@ void engine_main(void)
 	child_confine(CHILD_USER);
 	list_init(&e.flows);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
-		list_init(&e.by_lineage[i]);
 		list_init(&e.by_ip[i]);
 		list_init(&e.by_net[i]);
 		list_init(&e.by_call[i]);
@@ -376,6 +379,8 @@ void engine_main(void)
 	plain_init(&e);
 	rng_init(&seed);
 	l2tp_ids_init(&e.ids, &seed);
+	rng_init(&seed);
+	lin_book_init(&e.book, &seed);
 	e.sa = calloc(SPI_SLOTS, sizeof(*e.sa));
 	e.base = event_base_new();
 	e.removed_timer = e.base ? evtimer_new(e.base, end_removed, &e) : NULL;

@@ -9,16 +9,17 @@
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
  *
- * Invariant: a packet reaches a tunnel only through an SA of the flow that the
- * tunnel belongs to; tunnels and sessions are looked up inside the flow, never
- * across flows.  Plain L2TP has flows of its own, which never have an SA: they
- * are found by the peer's address and port, and only for what came to a socket
- * of plain L2TP.
+ * Invariant: a packet reaches a tunnel only through an SA whose lineage has the
+ * tunnel's flow for its root (lineage.h); tunnels and sessions are looked up
+ * inside the flow, never across flows.  own_flow() makes sure of it.  Plain L2TP
+ * has flows of its own, which never have an SA: they are found by the peer's
+ * address and port, and only for what came to a socket of plain L2TP.
  */
 #ifndef CULVERT_ENGINE_H
 #define CULVERT_ENGINE_H
 
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "base/list.h"
 #include "base/proto.h"
@@ -28,6 +29,7 @@
 #include "l2tpd/dseq.h"
 #include "l2tpd/flow.h"
 #include "l2tpd/idle.h"
+#include "l2tpd/lineage.h"
 #include "l2tpd/peer.h"
 #include "l2tpd/turns.h"
 #include "ppp/mppe.h"
@@ -62,20 +64,31 @@ struct path {
 	bool no_train;			/* it takes no UDP_SEGMENT */
 };
 
+/* One IKE_SA of a client. */
+struct lin_ike {
+	struct lin lin;
+	unsigned n_sas;
+	bool kill_asked;
+	bool orphan;			/* its iked is gone: its SAs are ours alone */
+};
+
 /* A pair of SAs: the slot of the inbound SPI. */
 struct sa {
 	struct list link;		/* in flow.sas, newest last */
-	struct flow *flow;
+	struct flow *flow;		/* the root of its lineage */
+	struct lin_ike *ike;		/* its lineage, for ever */
 	uint32_t spi;			/* inbound, ours */
 	uint32_t spi_out;		/* the peer's; 0 until known */
 	struct esp_sa *in, *out;	/* NULL until their keys are here */
 	struct path path;
 	bool proven;			/* a packet was opened with it */
+	bool out_gone;			/* IKE deleted the outbound one: for want of another only */
 	struct hold hold;
 	struct event *life;		/* hard lifetime */
 	bool exhausted;			/* its sequence numbers are used up */
 	bool tell_move;			/* iked has not heard of the last move */
 	uint64_t moved_ms;		/* when ESP moved the peer; 0 = never */
+	uint64_t told_move_ms;		/* when iked heard of that last */
 	uint64_t bytes, packets, told_packets;
 };
 
@@ -93,13 +106,14 @@ struct tunnel_conf {
 	bool accept_dialin, lcp_renegotiation, force_lcp_renegotiation;	/* calls with proxied LCP */
 };
 
-/* One client: one lineage (base/proto.h), or one address and port that speak plain L2TP. */
+/* One client: the root of its lineages, or one address and port that speak plain L2TP. */
 struct flow {
 	struct list link;		/* in engine.flows */
-	struct list by_id;		/* in engine.by_lineage[], or in .by_peer[]: never in both */
+	struct list by_peer;		/* plain L2TP: in engine.by_peer[] */
 	struct engine *e;
-	struct lineage lineage;		/* of plain L2TP: epoch 0 and a number, for people */
-	char ike_id[64];
+	struct lin_flow lin;		/* of struct lin_ike; none of plain L2TP, which is no virgin */
+	struct lineage plain_lineage;	/* of plain L2TP: epoch 0 and a number, for people */
+	struct hold join_hold;		/* of a virgin: UDP datagrams that wait for its join */
 	struct tunnel_conf *conf;	/* as it was when the client came */
 	unsigned tunnel;		/* its index in conf.tunnel; CONF_TUNNELS = none */
 	struct list sas;
@@ -112,13 +126,12 @@ struct flow {
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
 	struct codel in_codel;
-	struct event *timer;		/* the L2TP core's deadline */
+	struct event *timer;		/* the L2TP core's deadline, or the lineage core's */
 	uint64_t timer_at;
 	struct event *idle;		/* no tunnel, or no SA, for too long */
 	int idle_s;			/* what it was set to; 0 = off */
-	bool kill_asked;
-	bool orphan;			/* its iked is gone: its SAs are ours alone */
-	bool ending;			/* orphan, and its end was asked for */
+	bool killed;			/* its end was asked for */
+	bool ending;			/* likewise, and what nobody else takes away goes next */
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
@@ -194,7 +207,7 @@ struct shared_tun {
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
 	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
-	X(inner_not_1701) X(inner_bad) \
+	X(inner_not_1701) X(inner_bad) X(join_held) X(join_dropped) \
 	X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) \
 	X(ppp_bad) X(mppe_bad) X(mppe_late) X(mppe_lost) X(mppe_clear) \
 	X(ip_before_up) X(ip_spoofed) X(ip_nobody) X(ip_bad) X(ip_too_big) X(calls_refused) \
@@ -224,7 +237,7 @@ struct engine {
 	unsigned n_sock;
 	struct sa **sa;			/* SPI_SLOTS */
 	struct list flows;
-	struct list by_lineage[ENGINE_BUCKETS];
+	struct lin_book book;
 	struct list by_peer[ENGINE_BUCKETS];	/* flows of plain L2TP */
 	struct list half_open;			/* those of them that never answered us, oldest first */
 	uint64_t plain_last;			/* number of the newest one */
@@ -286,11 +299,35 @@ void sa_tell_use(struct engine *);
 /* The flow has lost its client: end everything it has, and its IKE_SA. */
 void flow_kill(struct flow *, const char *reason);
 
+/* Have iked end one IKE_SA of a client that keeps others. */
+void ike_kill(struct engine *, struct lin_ike *);
+
 /* End every flow that came by a tunnel which is no more in the configuration. */
 void flow_end_removed(struct engine *);
 
 /* Some tunnel or SA of the flow came or went: (re)arm the idle timer. */
 void flow_watch(struct flow *);
+
+/* Set the flow's timer to whatever is due next. */
+void flow_arm(struct flow *, uint64_t now);
+
+/* The oldest lineage of a flow: what its rows and messages call it by. */
+const struct lineage *flow_lineage(const struct flow *);
+
+/* The invariant: what is heard over an SA is for its lineage's root. */
+static inline struct flow *own_flow(const struct sa *s)
+{
+	if (s->ike->lin.root != &s->flow->lin)
+		abort();
+	return s->flow;
+}
+
+/*
+ * A UDP payload r came over a virgin's SA, n bytes at p, from UDP port sport.
+ * True: it goes its way in own_flow(s), which may be another one now; what waited
+ * for that has gone before it.  False: it waits, or is forgotten.
+ */
+bool flow_joins(struct sa *, uint8_t *p, size_t n, struct rd r, uint16_t sport, uint64_t now);
 
 /* iked was replaced: its successor may not issue the SPIs in use; their flows live on without it. */
 void sa_orphan_all(struct engine *);
@@ -336,6 +373,12 @@ void data_flow_init(struct flow *);
 
 /* What was received of a flow that ends is forgotten. */
 void data_flow_end(struct flow *);
+
+/* What was received of a virgin is of root now. */
+void data_flow_join(struct flow *virgin, struct flow *root);
+
+/* A UDP datagram that waited for its flow's join, n bytes at p, which may be written to. */
+void data_joined(struct sa *, uint8_t *p, size_t n, uint64_t now);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
 /* One ESP packet that was held, at p of len bytes. */
@@ -379,6 +422,10 @@ void hold_free(struct hold *);
 /* A control message of the flow's client. */
 void call_l2tp(struct flow *, struct rd msg, uint16_t port, uint64_t now);
 void call_l2tp_expire(struct flow *, uint64_t now);
+/* Ask the flow's client whether it lives: one that stays silent loses its tunnels. */
+void call_ask(struct flow *, uint64_t now);
+/* Do what the lineage core wants done, but the join. */
+void call_lineage(struct lin_out *, uint64_t now);
 /* End all tunnels; with tell, StopCCN is sent. */
 void call_close_all(struct flow *, const char *reason, bool tell);
 /* A data message came for a session that is not there. */

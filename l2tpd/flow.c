@@ -490,6 +490,19 @@ void l2tp_flow_expire(struct l2tp_flow *f, uint64_t now_ms, struct l2tp_out *out
 	finish(&c, f);
 }
 
+void l2tp_flow_ask(struct l2tp_flow *f, uint64_t now_ms, struct l2tp_out *out)
+{
+	struct l2tp_ctx c = context(f, now_ms, out);
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct l2tp_tunnel *t = f->tunnel[i];
+
+		if (t && !t->gone && !t->lac && t->state == L2TP_TUN_ESTABLISHED)
+			(void)l2tp_tunnel_probe(&c, t);
+	}
+	finish(&c, f);
+}
+
 uint64_t l2tp_flow_deadline(const struct l2tp_flow *f)
 {
 	uint64_t at = UINT64_MAX;

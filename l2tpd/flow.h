@@ -70,6 +70,13 @@ void l2tp_flow_expire(struct l2tp_flow *, uint64_t now_ms, struct l2tp_out *);
 uint64_t l2tp_flow_deadline(const struct l2tp_flow *);
 
 /*
+ * Ask the peers of established tunnels whether they live.  Who is not heard of in
+ * time loses its tunnel (L2TP_REASON_SUPERSEDED); one that spoke a moment ago is
+ * not asked.
+ */
+void l2tp_flow_ask(struct l2tp_flow *, uint64_t now_ms, struct l2tp_out *);
+
+/*
  * End all tunnels: L2TP_REASON_SHUTDOWN or L2TP_REASON_ADMIN.  They linger, if
  * the flow can, until l2tp_flow_deadline() is UINT64_MAX.
  */

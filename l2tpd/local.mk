@@ -8,7 +8,8 @@ libnetd_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 libnetd_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(MNL_CFLAGS)
 noinst_LIBRARIES += libl2tp.a
 libl2tp_a_SOURCES = l2tpd/l2tp.h l2tpd/avp.h l2tpd/avp.c l2tpd/msg.h l2tpd/msg.c l2tpd/secret.h l2tpd/secret.c l2tpd/xport.h l2tpd/xport.c \
-	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c l2tpd/dseq.h
+	l2tpd/tunnel.h l2tpd/tunnel.c l2tpd/session.h l2tpd/session.c l2tpd/flow.h l2tpd/flow.c l2tpd/dseq.h \
+	l2tpd/lineage.h l2tpd/lineage.c
 libl2tp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 # Configuration and users file
 noinst_LIBRARIES += libconf.a

@@ -46,7 +46,7 @@ static struct list *peer_bucket(struct engine *e, const struct addr *peer)
 struct flow *plain_find(struct engine *e, const struct addr *local, const struct addr *peer)
 {
 	LIST_EACH(peer_bucket(e, peer), i) {
-		struct flow *f = CONTAINER_OF(i, struct flow, by_id);
+		struct flow *f = CONTAINER_OF(i, struct flow, by_peer);
 
 		if (addr_eq(&f->plain->peer, peer) && addr_eq(&f->plain->local, local))
 			return f;
@@ -90,12 +90,13 @@ static struct flow *plain_new(struct engine_sock *sock, unsigned tunnel, const s
 	}
 	*p = (struct path){ .local = *local, .peer = *peer, .sock = (int)(sock - e->sock) };
 	f->plain = p;
-	f->lineage.counter = ++e->plain_last;
-	list_push(peer_bucket(e, peer), &f->by_id);
+	f->lin.own = true;
+	f->plain_lineage.counter = ++e->plain_last;
+	list_push(peer_bucket(e, peer), &f->by_peer);
 	list_push(&e->half_open, &f->half_open);
 	e->n_plain++;
 	e->n_half_open++;
-	snprintf(f->tag, sizeof(f->tag), "flow=plain-%llu peer=%s", (unsigned long long)f->lineage.counter,
+	snprintf(f->tag, sizeof(f->tag), "flow=plain-%llu peer=%s", (unsigned long long)f->plain_lineage.counter,
 		addr_str(peer, a));
 	return f;
 }

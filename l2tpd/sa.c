@@ -1,32 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows and their SAs: what iked says, turned into what data.c looks up. */
+/*
+ * Flows, their lineages and their SAs: what iked says, turned into what data.c
+ * looks up.  Which lineages are one flow, lineage.c decides.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "l2tpd/engine.h"
+#include "l2tpd/msg.h"
 
 enum {
 	FLOW_IDLE_S = 60,	/* without a tunnel: it never dialled, or hung up and kept its SAs */
 	FLOW_ORPHAN_S = 5,	/* without a tunnel, when iked does not know it any more: nobody can delete its SAs */
 	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
+	MOVE_TELL_MS = 1000,	/* of moves to another address iked hears at once, but not more often */
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
+	OLD_OUT_MAX = 2,	/* outbound SAs of a flow that IKE has deleted, but not their partners */
 };
 
+static void ike_end(struct lin_ike *);
 static void flow_idle(evutil_socket_t fd, short what, void *arg);
 static void flow_timer(evutil_socket_t fd, short what, void *arg);
 
 /* ---- flows ---- */
-static struct flow *flow_find(struct engine *e, const struct lineage *l)
+static struct lin_ike *ike_of(struct lin *l)
 {
-	LIST_EACH(&e->by_lineage[l->counter % ENGINE_BUCKETS], i) {
-		struct flow *f = CONTAINER_OF(i, struct flow, by_id);
+	return CONTAINER_OF(l, struct lin_ike, lin);
+}
 
-		if (lineage_eq(&f->lineage, l))
-			return f;
-	}
-	return NULL;
+static struct flow *flow_of(struct lin_flow *f)
+{
+	return CONTAINER_OF(f, struct flow, lin);
+}
+
+#define EACH_IKE(f, i) LIST_EACH(&(f)->lin.lins, i)
+#define IKE_AT(i) ike_of(CONTAINER_OF(i, struct lin, of_root))
+
+const struct lineage *flow_lineage(const struct flow *f)
+{
+	return f->plain ? &f->plain_lineage : &CONTAINER_OF(f->lin.lins.next, struct lin, of_root)->id;
+}
+
+/* No iked knows anything of it any more. */
+static bool orphan(const struct flow *f)
+{
+	EACH_IKE(f, i)
+		if (!IKE_AT(i)->orphan)
+			return false;
+	return true;
 }
 
 /* Does a tunnel statement take plain L2TP there, so far as the port says? */
@@ -97,10 +120,12 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 		return NULL;
 	f->e = e;
 	f->tunnel = tunnel;
+	list_init(&f->lin.lins);
+	list_init(&f->lin.by_ip);
+	list_init(&f->by_peer);
 	f->conf = tunnel_conf_get(f->tunnel < CONF_TUNNELS ? e->tunnel_conf[f->tunnel] : e->no_tunnel);
 	list_init(&f->sas);
 	list_init(&f->sessions);
-	list_init(&f->by_id);
 	list_init(&f->half_open);
 	data_flow_init(f);
 	rng_init(&seed);
@@ -121,14 +146,17 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 static struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local,
 	const struct addr *peer)
 {
-	struct flow *f = flow_new(e, tunnel_of(e, local, false));
+	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct flow *f = k ? flow_new(e, tunnel_of(e, local, false)) : NULL;
 	static struct log_rate rate;
 	char a[ADDR_STRLEN];
 
-	if (!f)
+	if (!f) {
+		free(k);
 		return NULL;
-	f->lineage = *l;
-	list_push(&e->by_lineage[l->counter % ENGINE_BUCKETS], &f->by_id);
+	}
+	lin_flow_init(&e->book, &f->lin, peer, f->tunnel);
+	lin_add(&e->book, &k->lin, l, &f->lin);
 	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	flow_watch(f);
 	/* A socket outlives the `listen on` that it was made for. */
@@ -142,7 +170,7 @@ static struct flow *flow_begin(struct engine *e, const struct lineage *l, const 
 
 void flow_watch(struct flow *f)
 {
-	int idle_s = f->orphan ? FLOW_ORPHAN_S : FLOW_IDLE_S;
+	int idle_s = orphan(f) ? FLOW_ORPHAN_S : FLOW_IDLE_S;
 	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
 	struct timeval tv = { .tv_sec = wait_s };
 
@@ -160,28 +188,38 @@ void flow_watch(struct flow *f)
 		event_del(f->idle);
 }
 
+/* iked ends the IKE_SA; its SA_DEL and FLOW_END take the rest away. */
+void ike_kill(struct engine *e, struct lin_ike *k)
+{
+	struct msg_flow m = { .lineage = k->lin.id };
+
+	if (k->kill_asked || k->orphan)
+		return;
+	k->kill_asked = true;
+	peer_send(&e->iked, MSG_FLOW_KILL, &m, sizeof(m), -1);
+}
+
 void flow_kill(struct flow *f, const char *reason)
 {
-	struct msg_flow m = { .lineage = f->lineage };
-
 	call_close_all(f, reason, true);
 	if (f->plain) {
 		plain_watch(f);
 		return;
 	}
-	if (f->orphan) {
-		/* Nobody else would take its SAs away.  From the loop: callers still use the flow. */
-		static const struct timeval now;
+	f->killed = true;
+	EACH_IKE(f, i) {
+		struct lin_ike *k = IKE_AT(i);
 
-		f->ending = true;
-		event_add(f->idle, &now);
-		return;
+		if (k->orphan) {
+			/* Nobody else would take its SAs away.  From the loop: callers still use the flow. */
+			static const struct timeval now;
+
+			f->ending = true;
+			event_add(f->idle, &now);
+		} else {
+			ike_kill(f->e, k);
+		}
 	}
-	if (f->kill_asked)
-		return;
-	f->kill_asked = true;
-	/* iked ends the IKE_SA; its SA_DEL and FLOW_END take the rest away. */
-	peer_send(&f->e->iked, MSG_FLOW_KILL, &m, sizeof(m), -1);
 }
 
 void flow_end_removed(struct engine *e)
@@ -203,6 +241,11 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 	f->idle_s = 0;
 	if (f->plain) {
 		flow_free(f);
+	} else if (f->ending && !orphan(f)) {
+		/* iked takes the others away. */
+		EACH_IKE(f, i)
+			if (IKE_AT(i)->orphan)
+				ike_end(IKE_AT(i));
 	} else if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
@@ -219,8 +262,14 @@ static void flow_timer(evutil_socket_t fd, short what, void *arg)
 	struct flow *f = arg;
 	struct engine *e = f->e;
 
+	uint64_t now = now_ms();
+	struct lin_out out;
+
 	f->timer_at = UINT64_MAX;
-	call_l2tp_expire(f, now_ms());
+	lin_out_init(&out);
+	lin_expire(&e->book, &f->lin, now, &out);
+	call_lineage(&out, now);
+	call_l2tp_expire(f, now);
 	data_flush(e);
 }
 
@@ -232,6 +281,31 @@ struct sa *sa_find(struct engine *e, uint32_t spi)
 	return s && s->spi == spi ? s : NULL;
 }
 
+/* The pair to send on when there is no better reason: the newest that IKE has not deleted. */
+static struct sa *send_on(const struct flow *f)
+{
+	struct sa *best = NULL;
+
+	LIST_EACH(&f->sas, i) {
+		struct sa *o = CONTAINER_OF(i, struct sa, link);
+
+		if (o->out && (!best || !o->out_gone || best->out_gone))
+			best = o;
+	}
+	return best;
+}
+
+/* Pairs came or went: who asks whether flow f lives can do so over one of them. */
+static void count_pairs(struct flow *f)
+{
+	f->lin.pairs = 0;
+	LIST_EACH(&f->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		f->lin.pairs += s->in && s->out;
+	}
+}
+
 static void sa_free(struct sa *s)
 {
 	struct flow *f = s->flow;
@@ -239,21 +313,15 @@ static void sa_free(struct sa *s)
 	struct msg_spi_used m = { .spi = s->spi, .used = 0 };
 
 	data_flush(e);			/* what is queued uses it */
-	if (f->orphan)
+	if (s->ike->orphan)
 		peer_send(&e->iked, MSG_SPI_USED, &m, sizeof(m), -1);
 	e->sa[spi_slot(s->spi)] = NULL;
 	e->n_sas--;
+	s->ike->n_sas--;
 	list_del(&s->link);
-	if (f->send == s) {
-		f->send = NULL;
-		/* The newest that has keys in both directions. */
-		LIST_EACH(&f->sas, i) {
-			struct sa *o = CONTAINER_OF(i, struct sa, link);
-
-			if (o->out)
-				f->send = o;
-		}
-	}
+	if (f->send == s)
+		f->send = send_on(f);
+	count_pairs(f);
 	if (s->life)
 		event_free(s->life);
 	esp_sa_free(s->in);
@@ -262,14 +330,38 @@ static void sa_free(struct sa *s)
 	free(s);
 }
 
+/* It has no SA and no IKE_SA any more. */
+static void ike_free(struct engine *e, struct lin_ike *k)
+{
+	lin_del(&e->book, &k->lin);
+	free(k);
+}
+
+/* All SAs of a lineage go, and the lineage. */
+static void ike_end(struct lin_ike *k)
+{
+	struct flow *f = flow_of(k->lin.root);
+
+	LIST_EACH(&f->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		if (s->ike == k)
+			sa_free(s);
+	}
+	ike_free(f->e, k);
+}
+
 void flow_free(struct flow *f)
 {
 	struct engine *e = f->e;
 
+	EACH_IKE(f, i)
+		ike_end(IKE_AT(i));
+	hold_free(&f->join_hold);
 	if (f->plain)
 		plain_forget(f);
-	LIST_EACH(&f->sas, i)
-		sa_free(CONTAINER_OF(i, struct sa, link));
+	else if (f->lin.serial)
+		lin_flow_end(&e->book, &f->lin);
 	for (unsigned i = 0; i < L2TP_COUNTERS; i++)
 		e->l2tp_gone[i] += f->l2tp.cnt[i];
 	l2tp_flow_free(&f->l2tp);
@@ -280,7 +372,7 @@ void flow_free(struct flow *f)
 	if (f->idle)
 		event_free(f->idle);
 	list_del(&f->link);
-	list_del(&f->by_id);
+	list_del(&f->by_peer);
 	e->n_flows--;
 	free(f);
 }
@@ -288,19 +380,23 @@ void flow_free(struct flow *f)
 void sa_announce(struct engine *e, const struct msg_spi_new *m)
 {
 	unsigned slot = spi_slot(m->spi);
-	struct flow *f = flow_find(e, &m->lineage);
+	struct lin *l = lin_find(&e->book, &m->lineage);
+	struct flow *f;
 	struct sa *s;
 
 	if (spi_engine(m->spi) != e->self || e->sa[slot]) {
 		log_err("spi=%08x is announced but not free, ignoring", m->spi);
 		return;
 	}
-	if (!f && !(f = flow_begin(e, &m->lineage, &m->local, &m->peer)))
+	if (!l && (!flow_begin(e, &m->lineage, &m->local, &m->peer) || !(l = lin_find(&e->book, &m->lineage))))
 		return;
+	f = flow_of(l->root);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
 	s->flow = f;
+	s->ike = ike_of(l);
+	s->ike->n_sas++;
 	s->spi = m->spi;
 	s->path.local = m->local;
 	s->path.peer = m->peer;
@@ -314,20 +410,24 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 /* To an iked that does not know it, sa_free() says all that is to be said. */
 static void sa_expired(struct sa *s)
 {
-	struct msg_sa_expired m = { .lineage = s->flow->lineage, .spi = s->spi };
+	struct msg_sa_expired m = { .lineage = s->ike->lin.id, .spi = s->spi };
 
 	s->flow->e->count.sa_expired++;
-	if (!s->flow->orphan)
+	if (!s->ike->orphan)
 		peer_send(&s->flow->e->iked, MSG_SA_EXPIRED, &m, sizeof(m), -1);
 }
 
 static void sa_life(evutil_socket_t fd, short what, void *arg)
 {
 	struct sa *s = arg;
+	struct lin_ike *k = s->ike;
 	struct flow *f = s->flow;
 
 	sa_expired(s);
 	sa_free(s);
+	/* No iked will say that this lineage has ended; the last one stays for as long as its flow. */
+	if (k->orphan && !k->n_sas && f->lin.lins.next != f->lin.lins.prev)
+		ike_free(f->e, k);
 	flow_watch(f);
 }
 
@@ -335,7 +435,7 @@ static void sa_life(evutil_socket_t fd, short what, void *arg)
 static void sa_exhausted(struct sa *s)
 {
 	/* iked deletes it; one that does not know it cannot. */
-	if (s->flow->orphan) {
+	if (s->ike->orphan) {
 		sa_life(-1, 0, s);
 		return;
 	}
@@ -365,7 +465,7 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 	struct esp_sa **at;
 	struct flow *f;
 
-	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage)) {
+	if (!s || !lineage_eq(&s->ike->lin.id, &m->lineage)) {
 		log_err("spi=%08x gets keys but was not announced for this client, ignoring", m->spi);
 		return;
 	}
@@ -376,7 +476,6 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		return;
 	}
 	s->path.local = m->local;
-	str_copy(f->ike_id, sizeof(f->ike_id), m->ike_id);
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
@@ -387,7 +486,12 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		 * the first one at once. */
 		if (!f->send || s->proven)
 			f->send = s;
-		log_debug("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, f->ike_id, s->spi, s->spi_out);
+		log_debug("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, m->ike_id, s->spi, s->spi_out);
+	}
+	if (s->in && s->out) {
+		count_pairs(f);
+		lin_flow_ready(&f->lin, m->ike_id, now_ms());
+		flow_arm(f, now_ms());
 	}
 	if (s->in && s->out && s->hold.n) {
 		struct hold h = s->hold;
@@ -405,7 +509,7 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 {
 	struct sa *s = sa_find(e, m->spi);
 
-	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage))
+	if (!s || !lineage_eq(&s->ike->lin.id, &m->lineage))
 		return;
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
@@ -415,32 +519,50 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	s->path.sock = sock_of(e, &m->local);
 }
 
+/*
+ * charon deletes the old outbound SA of a rekeying at once, also that of a client
+ * whose SA it adopted.  Others are sent on from then on; but it is kept for as long
+ * as its partner, for want of another, and to ask its client whether a new
+ * phase 1 is its own.
+ */
+static void out_deleted(struct sa *s)
+{
+	struct flow *f = s->flow;
+	unsigned n = 0;
+
+	s->out_gone = true;
+	if (f->send == s)
+		f->send = send_on(f);
+	LIST_EACH(&f->sas, i) {
+		struct sa *o = CONTAINER_OF(i, struct sa, link);
+
+		n += o->out && o->out_gone;
+	}
+	LIST_EACH(&f->sas, i) {
+		struct sa *o = CONTAINER_OF(i, struct sa, link);
+
+		if (n <= OLD_OUT_MAX)
+			break;
+		if (!o->out || !o->out_gone || f->send == o)
+			continue;
+		data_flush(f->e);		/* what is queued uses it */
+		esp_sa_free(o->out);
+		o->out = NULL;
+		n--;
+	}
+	count_pairs(f);
+}
+
 void sa_del(struct engine *e, const struct msg_sa_del *m)
 {
 	struct sa *s = sa_find(e, m->inbound ? m->spi : m->pair);
 	struct flow *f;
 
-	if (!s || !lineage_eq(&s->flow->lineage, &m->lineage))
+	if (!s || !lineage_eq(&s->ike->lin.id, &m->lineage))
 		return;
 	f = s->flow;
 	if (!m->inbound) {
-		/* charon drops the old outbound SA at a rekey at once; we do too, but
-		 * only when there is another to send on. */
-		struct sa *other = NULL;
-
-		LIST_EACH(&f->sas, i) {
-			struct sa *o = CONTAINER_OF(i, struct sa, link);
-
-			if (o != s && o->out)
-				other = o;
-		}
-		if (f->send == s && other)
-			f->send = other;
-		if (f->send != s) {
-			data_flush(e);
-			esp_sa_free(s->out);
-			s->out = NULL;
-		}
+		out_deleted(s);
 		return;
 	}
 	sa_free(s);
@@ -449,12 +571,117 @@ void sa_del(struct engine *e, const struct msg_sa_del *m)
 
 void flow_end(struct engine *e, const struct lineage *l)
 {
-	struct flow *f = flow_find(e, l);
+	struct lin *ended = lin_find(&e->book, l);
+	struct flow *f;
 
-	if (!f)
+	if (!ended)
 		return;
+	f = flow_of(ended->root);
+	/* It may have others, of which the client has proved that they are its own. */
+	if (f->lin.lins.next != f->lin.lins.prev) {
+		ike_end(ike_of(ended));
+		flow_watch(f);
+		return;
+	}
 	call_close_all(f, "IKE_SA ended", false);
 	flow_free(f);
+}
+
+/* ---- joins ---- */
+
+/* Where it is now. */
+static void flow_shows(struct flow *f, const struct addr *peer)
+{
+	lin_flow_moved(&f->e->book, &f->lin, peer);
+	LIST_EACH(&f->sessions, i) {
+		struct sess *c = CONTAINER_OF(i, struct sess, link);
+
+		row_write_begin(c->row);
+		c->row->peer = *peer;
+		row_write_end(c->row);
+	}
+}
+
+/* The virgin that s is of turned out to be root's client. */
+static void flow_join(struct flow *virgin, struct flow *root, struct sa *proof, uint64_t now)
+{
+	struct msg_flow_join m = { .lineage = proof->ike->lin.id, .root = *flow_lineage(root) };
+	struct hold waited = virgin->join_hold;
+
+	virgin->join_hold = (struct hold){ 0 };
+	/* From now on a move that IKE sees on either IKE_SA is this client's. */
+	if (!proof->ike->orphan)
+		peer_send(&root->e->iked, MSG_FLOW_JOIN, &m, sizeof(m), -1);
+	LIST_EACH(&virgin->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		list_del(&s->link);
+		list_push(&root->sas, &s->link);
+		s->flow = root;
+	}
+	data_flow_join(virgin, root);
+	log_info("%s continues: %s was the same client, nonce over the old SA, answer over the new", root->tag, virgin->tag);
+	flow_free(virgin);
+	/* It has the keys: its answer came over this pair. */
+	root->send = proof;
+	flow_shows(root, &proof->path.peer);
+	count_pairs(root);
+	flow_watch(root);
+	for (unsigned i = 0; i < waited.n; i++)
+		if (now - waited.pkt[i]->at_ms <= HELD_MS)
+			data_joined(proof, waited.pkt[i]->data, waited.pkt[i]->len, now);
+	hold_free(&waited);
+}
+
+bool flow_joins(struct sa *s, uint8_t *p, size_t n, struct rd r, uint16_t sport, uint64_t now)
+{
+	struct lin_seen seen = { .port = sport };
+	struct flow *f = s->flow, *root;
+	struct engine *e = f->e;
+	struct l2tp_data d;
+	struct l2tp_hdr h;
+	struct lin_out out;
+	enum lin_way way;
+
+	if (l2tp_is_control(r)) {
+		if (!l2tp_hdr_parse(r, &h))
+			return true;		/* where it is counted */
+		seen.control = true;
+		seen.tunnel = h.tunnel;
+	} else {
+		if (!l2tp_data_parse(&r, &d))
+			return true;
+		seen.tunnel = d.tunnel;
+		seen.session = d.session;
+		if (!ppp_echo_reply(r, &seen.echo))
+			seen.echo = (struct rd){ 0 };
+	}
+	lin_out_init(&out);
+	way = lin_packet(&e->book, &f->lin, &seen, now, &out);
+	root = out.n && out.eff[out.n - 1].type == LIN_EFF_JOIN ? flow_of(out.eff[out.n - 1].flow) : NULL;
+	if (root)
+		flow_join(f, root, s, now);
+	call_lineage(&out, now);
+	if (root)
+		return true;
+	flow_arm(f, now);
+	if (way == LIN_HOLD) {
+		e->count.join_held++;
+		hold_put(&f->join_hold, NULL, p, n, now);
+	} else if (way == LIN_DROP) {
+		e->count.join_dropped++;
+	}
+	return way == LIN_PASS;
+}
+
+/* A peer may alternate its port with every packet: iked hears where it is once in a while. */
+static void tell_move(struct sa *s)
+{
+	struct msg_sa_move m = { .lineage = s->ike->lin.id, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
+
+	s->tell_move = false;
+	s->told_move_ms = now_ms();
+	peer_send(&s->flow->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
 }
 
 void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
@@ -470,6 +697,7 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 	}
 	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
 	if (newest && !addr_eq(&s->path.peer, peer)) {
+		bool far = !addr_ip_eq(&s->path.peer, peer);
 		static struct log_rate rate;
 		char was[ADDR_STRLEN], is[ADDR_STRLEN];
 
@@ -478,24 +706,12 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 		s->path.peer = *peer;
 		s->moved_ms = now_ms();
 		s->tell_move = true;
+		/* A new phase 1 from there may be next: it has to come to this engine. */
+		if (far && s->moved_ms - s->told_move_ms >= MOVE_TELL_MS)
+			tell_move(s);
 		f->e->count.endpoint_moved++;
-		LIST_EACH(&f->sessions, i) {
-			struct sess *c = CONTAINER_OF(i, struct sess, link);
-
-			row_write_begin(c->row);
-			c->row->peer = *peer;
-			row_write_end(c->row);
-		}
+		flow_shows(f, peer);
 	}
-}
-
-/* A peer may alternate its port with every packet: iked hears where it is once in a while. */
-static void tell_move(struct sa *s)
-{
-	struct msg_sa_move m = { .lineage = s->flow->lineage, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
-
-	s->tell_move = false;
-	peer_send(&s->flow->e->iked, MSG_SA_MOVED, &m, sizeof(m), -1);
 }
 
 void sa_tell_use(struct engine *e)
@@ -527,7 +743,8 @@ void sa_orphan_all(struct engine *e)
 
 		if (f->plain)
 			continue;
-		f->orphan = true;
+		EACH_IKE(f, k)
+			IKE_AT(k)->orphan = true;
 		LIST_EACH(&f->sas, k) {
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
 			struct msg_spi_used m = { .spi = s->spi, .used = 1 };
@@ -541,7 +758,10 @@ void sa_orphan_all(struct engine *e)
 			if (!s->in || !s->spi_out)
 				sa_free(s);
 		}
-		if (f->kill_asked)
+		EACH_IKE(f, k)
+			if (!IKE_AT(k)->n_sas && f->lin.lins.next != f->lin.lins.prev)
+				ike_free(e, IKE_AT(k));
+		if (f->killed)
 			flow_kill(f, "its IKE_SA is gone");
 		else
 			flow_watch(f);

@@ -319,6 +319,37 @@ static bool lcp_extra(struct turn *t, uint8_t code, uint8_t id, struct rd body)
 	return true;
 }
 
+void lcp_echo(struct turn *t, const uint8_t *data, size_t n)
+{
+	struct ppp *p = t->p;
+	struct wr *w;
+
+	if (p->fsm[PPP_FSM_LCP].state != FSM_OPENED || p->no_echo)
+		return;
+	w = turn_packet(t, PPP_LCP, ECHO_REQUEST, ++p->echo_id);
+	wr_u32(w, lcp_magic(p));
+	wr_bytes(w, data, n);
+	turn_send(t);
+}
+
+bool ppp_echo_reply(struct rd frame, struct rd *ret)
+{
+	uint16_t proto, len;
+	uint8_t code;
+
+	if (!ppp_frame(&frame, &proto) || proto != PPP_LCP)
+		return false;
+	code = rd_u8(&frame);
+	rd_skip(&frame, 1);
+	len = rd_u16(&frame);
+	if (code != ECHO_REPLY || len < 8)
+		return false;
+	frame = rd_sub(&frame, len - 4u);
+	rd_skip(&frame, 4);
+	*ret = frame;
+	return !frame.bad;
+}
+
 /* Silence of the peer, while nothing else would notice it. */
 uint64_t lcp_keepalive_ms(const struct ppp *p)
 {

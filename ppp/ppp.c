@@ -344,6 +344,14 @@ void ppp_mppe_lost(struct ppp *p, uint64_t now_ms, struct ppp_out *out)
 		ccp_reset(&t);
 }
 
+void ppp_echo(struct ppp *p, const uint8_t *data, size_t n, uint64_t now_ms, struct ppp_out *out)
+{
+	struct turn t = { p, now_ms, out, 0, 0 };
+
+	if (!p->gone && n <= PPP_ECHO_DATA)
+		lcp_echo(&t, data, n);
+}
+
 void ppp_close(struct ppp *p, const char *reason, uint64_t now_ms, struct ppp_out *out)
 {
 	struct turn t = { p, now_ms, out, 0, 0 };

@@ -62,6 +62,7 @@ enum {
 	PPP_FRAME_MAX = 1600,	/* control frames longer than this are dropped */
 	PPP_NAME_MAX = 256,
 	PPP_REASON_MAX = 64,
+	PPP_ECHO_DATA = 64,
 };
 
 #define PPP_NEVER UINT64_MAX
@@ -293,6 +294,17 @@ void ppp_address(struct ppp *, uint32_t ip, uint64_t now_ms, struct ppp_out *);
 
 /* mppe_open() lost track: ask the peer to begin anew (CCP Reset-Request). Nothing where MPPE is off. */
 void ppp_mppe_lost(struct ppp *, uint64_t now_ms, struct ppp_out *);
+
+/*
+ * Send an LCP Echo-Request that carries n bytes of data, at most
+ * PPP_ECHO_DATA; its answer carries them, too (RFC 1661 5.8), and is to be looked
+ * for with ppp_echo_reply() before ppp_input().  Nothing while LCP is not open or
+ * with a peer that knows no Echo-Request.
+ */
+void ppp_echo(struct ppp *, const uint8_t *data, size_t n, uint64_t now_ms, struct ppp_out *);
+
+/* Is this frame an LCP Echo-Reply? *ret is what stands behind its Magic-Number, then. */
+MUST_USE bool ppp_echo_reply(struct rd frame, struct rd *ret);
 
 /* Orderly end (RFC 1661 3.7): Terminate-Request carrying reason, retries, then PPP_EFF_GONE. */
 void ppp_close(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);

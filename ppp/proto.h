@@ -94,6 +94,7 @@ bool ipcp_hold(struct turn *, struct rd pkt);
 /* lcp.c */
 void lcp_protocol_reject(struct turn *, uint16_t num, struct rd info);
 void lcp_keepalive(struct turn *);
+void lcp_echo(struct turn *, const uint8_t *data, size_t n);
 uint64_t lcp_keepalive_ms(const struct ppp *);
 /* The magic number for our Echo packets. */
 uint32_t lcp_magic(const struct ppp *);

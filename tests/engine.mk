@@ -38,3 +38,8 @@ tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c
 tests_unit_t_auth_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_auth_reload_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
 	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_lineage
+tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
+tests_unit_t_lineage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_lineage_LDADD = libl2tp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)

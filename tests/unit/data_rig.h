@@ -141,6 +141,7 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 {
 	struct flow *f = sa_find(&rig.e, (i + 1) << 8)->flow;
 	struct sess *s = calloc(1, sizeof(*s));
+	struct lin_out lo;
 	int fd;
 
 	data_sess_init(s);
@@ -156,6 +157,9 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	data_head(s);
 	rig_head(c->head, s);
 	call_join(s);
+	lin_out_init(&lo);
+	lin_flow_own(&rig.e.book, &f->lin, &lo);
+	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, 1701 });
 	c->sess = s;
 	if (shared) {
 		data_shared_join(s, &rig.e.shared[0]);
@@ -170,14 +174,16 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 static inline void rig_make(bool shared, unsigned auth)
 {
 	struct engine *e = &rig.e;
+	struct rng seed;
 	int fd, one = 1;
 
 	RIG_MUST(esp_init());
 	e->base = event_base_new();
 	e->sa = calloc(SPI_SLOTS, sizeof(*e->sa));
 	list_init(&e->flows);
+	rng_init(&seed);
+	lin_book_init(&e->book, &seed);
 	for (unsigned i = 0; i < ENGINE_BUCKETS; i++) {
-		list_init(&e->by_lineage[i]);
 		list_init(&e->by_ip[i]);
 		list_init(&e->by_net[i]);
 		list_init(&e->by_call[i]);
@@ -222,7 +228,7 @@ static inline void rig_free(void)
 		list_del(&c->sess->link);
 		list_del(&c->sess->by_call);
 		free(c->sess);
-		flow_end(e, &f->lineage);
+		flow_end(e, flow_lineage(f));
 		esp_sa_free(c->in);
 		esp_sa_free(c->out);
 		close(c->udp);

@@ -694,7 +694,7 @@ static void t_exhausted(void **st)
 		assert_int_equal(rig.e.count.tx_packets, 3);
 		assert_int_equal(rig.e.count.tx_exhausted, 7 + 10 * round);
 		assert_true(s->exhausted);
-		f->orphan = round;
+		s->ike->orphan = round;
 		sa_tell_use(&rig.e);
 		assert_int_equal(rig.e.count.sa_expired, 1 + round);
 		if (!round)
@@ -710,6 +710,100 @@ static void t_exhausted(void **st)
 	assert_true(rig_tun_put(tun_of(2), &v, super, n));
 	rig_turn();
 	assert_int_equal(rig.e.count.tx_packets, 13);
+}
+
+/* The data of an Echo-Request that was sealed for client c and came to fd. */
+static const uint8_t *echo_data(struct rig_client *c, int fd)
+{
+	static uint8_t buf[2048];
+	struct esp_pkt k = { .sa = c->in, .p = buf };
+	ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+	assert_true(n > 0);
+	k.len = (size_t)n;
+	esp_open(&k, 1);
+	assert_int_equal(k.verdict, ESP_OK);
+	assert_int_equal(k.payload_len, RIG_HEAD + 8 + LIN_NONCE);
+	assert_memory_equal(k.payload + 8, c->head + 8, 6);
+	assert_memory_equal(k.payload + 14, "\xff\x03\xc0\x21\x09", 5);
+	return k.payload + RIG_HEAD + 8;
+}
+
+/* Client 1 has done phase 1 again and goes on with its tunnel over the new SA. */
+static void t_join(void **st)
+{
+	static struct rig_train t;
+	static struct rig_client n;
+	struct lineage second = { .counter = 10 };
+	struct rig_client *c = &rig.client[1];
+	struct flow *f = c->sess->flow;
+	struct pkt_spec s = tcp;
+	uint8_t whole[2048], reply[8 + LIN_NONCE] = { 10, 1, 0, 8 + LIN_NONCE };
+	uint64_t seed = 21;
+	struct vnet_hdr v;
+	struct sa *sa;
+	size_t len;
+
+	c->sess->ppp.fsm[PPP_FSM_LCP].state = 9;	/* Opened (RFC 1661 4.1) */
+	rig_keys(&n, 9, ESP_AUTH_HMAC_SHA1_96);
+	memcpy(n.head, c->head, sizeof(n.head));
+	sa = sa_find(&rig.e, 10 << 8);
+	assert_ptr_not_equal(sa->flow, f);
+	assert_int_equal(rig.e.n_flows, RIG_CLIENTS + 1);
+
+	/* Its packet waits, and it is asked, over the old SA: where that was, and where the new one is. */
+	s.src = RIG_IP + 1;
+	s.payload = 100;
+	len = pkt_make(&s, super, &seed);
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &n, super, len);
+	rig_train_send(&t, &n);
+	rig_turn();
+	assert_true(recv(tun_of(1), whole, sizeof(whole), 0) < 0);
+	assert_int_equal(rig.e.count.join_held, 1);
+	memcpy(reply + 8, echo_data(c, c->udp), LIN_NONCE);
+	assert_memory_equal(echo_data(c, n.udp), reply + 8, LIN_NONCE);
+
+	/* Its answer over the old SA proves nothing, over the new one all. */
+	put16(c->head + 16, PPP_LCP);
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, c, reply, sizeof(reply));
+	rig_train_send(&t, c);
+	rig_turn();
+	assert_ptr_not_equal(sa->flow, f);
+	put16(n.head + 16, PPP_LCP);
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &n, reply, sizeof(reply));
+	rig_train_send(&t, &n);
+	rig_turn();
+	assert_ptr_equal(sa->flow, f);
+	assert_ptr_equal(own_flow(sa), f);
+	assert_int_equal(rig.e.n_flows, RIG_CLIENTS);
+	assert_int_equal(rig.told[MSG_FLOW_JOIN], 1);
+	assert_int_equal(recv(tun_of(1), whole, sizeof(whole), 0), VNET_HDR + len);
+	assert_memory_equal(whole + VNET_HDR, super, len);
+
+	/* It is answered there from now on. */
+	put16(c->head + 16, PPP_IP);
+	put16(n.head + 16, PPP_IP);
+	len = to_client(1, 1, 100, &v, &seed);
+	assert_true(rig_tun_put(tun_of(1), &v, super, len));
+	rig_turn();
+	assert_int_equal(rig_recv(c, got), 0);
+	assert_int_equal(rig_recv(&n, got), len);
+
+	/* One IKE_SA ends, the client does not: what is left of it is used. */
+	flow_end(&rig.e, &second);
+	assert_null(sa_find(&rig.e, 10 << 8));
+	assert_true(rig_tun_put(tun_of(1), &v, super, len));
+	rig_turn();
+	assert_int_equal(rig_recv(c, got), len);
+	esp_sa_free(n.in);
+	esp_sa_free(n.out);
+	close(n.udp);
 }
 
 static void t_limit(void **st)
@@ -903,6 +997,8 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_networks, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
+		cmocka_unit_test_setup_teardown(t_join, make, unmake),
+		cmocka_unit_test_prestate_setup_teardown(t_join, make, unmake, &shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -476,7 +476,7 @@ static const struct ike_conf conf_usual = {
 
 static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
 {
-	struct ike_ends ends = { ME, 500, PEER };
+	struct ike_ends ends = { .id = ME, .port = 500, .peer = PEER };
 	struct rng seed;
 
 	*p = (struct pair){ .now = 5000 };

@@ -120,7 +120,8 @@ static void t_setup(void **st)
 	assert_int_equal(rig.e.count.l2tp_unknown_session, 1);
 	/* iked's end is not his. */
 	sa_orphan_all(&rig.e);
-	assert_false(f->orphan);
+	assert_false(f->killed);
+	assert_ptr_equal(plain_find(&rig.e, &(struct addr){ .family = 4, .port = sock->at.port, .ip = { 127, 0, 0, 1 } }, &at), f);
 	close(fd);
 	close(fd2);
 }

@@ -1396,6 +1396,8 @@ static void t_eap(void **st)
 	}
 	eap_at(&o, PPP_AUTH_EAP_MD5, EAP_JUDGED);
 	want("ff03c227 04 42 0004", verdict(&o, &no));
+	/* The answer was lost: the same once more. */
+	want("ff03c227 04 42 0004", feed(&o, "c227 02 42 0019 04 10" Z8 Z8 "626f62"));
 
 	/* Known, but not let in. */
 	eap_at(&o, PPP_AUTH_EAP, EAP_JUDGED);

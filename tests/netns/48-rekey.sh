@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Clients that make new SAs for old ones while they use them: phase 2 with the
+# same suite and another, phase 1 as a Mac does every 48 minutes, both at once by
+# clients behind one NAT that look the same, and coming from elsewhere meanwhile.
+# shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154
+. "${0%/*}/../lib.sh"
+. "${0%/*}/../server.sh"
+. "${0%/*}/../dial.sh"
+
+rig_begin "rekeying, phase 1 again, and NATs that forget"
+must test -x "$build/culvertd"
+must test -x "$build/culvert-iked"
+must test -x "$build/culvert-dial"
+
+must dial_network
+must web_start
+must dial_server 3.250 20
+
+# session_end: SIGTERM, and its last line.
+session_end()
+{
+	kill -TERM "$(ip netns pids "$(nsname cli)" | head -n 1)"
+	wait_for not rig_alive "$started"
+	grep -E '^(lost|failed|pings)' "$rig_dir/$1.log" | sed 's/^/# /'
+}
+
+# up TAG N
+up()
+{
+	wait_for eval '[ "$(grep -c " up " "$rig_dir/'$1'.log")" = '$2' ]'
+}
+
+# again TAG PHASE: how often all of its sessions did that.
+again()
+{
+	grep -c " phase=$2 again" "$rig_dir/$1.log"
+}
+
+# down DEVICE: a file of 20 MB, slowly enough that much happens meanwhile.
+down()
+{
+	ns cli curl -sf -m 60 --limit-rate 2M --interface "$1" http://$INSIDE:8080/file | sha256sum | cut -d' ' -f1
+}
+
+before=$(all_held)
+note "before: $before"
+
+# --- phase 2 ---
+
+dial_start qm --tun vpn0 --time --rekey 1 --rekey-esp aes128-sha256 --overlap 600 --ping 20
+must up qm 1
+ip -n "$(nsname cli)" route add $INSIDE dev vpn0
+check_eq "20 MB come down whole while phase 2 is done again and again" "$web_sum" "$(down vpn0)"
+check "it was, often ($(again qm 2))" test "$(again qm 2)" -ge 4
+check "with another suite every other time" test "$(grep ' phase=2 again' "$rig_dir/qm.log" | grep -oE 'enc=[0-9]+ auth=[0-9]+' | sort -u | wc -l)" -ge 2
+check "old SAs go when the client deletes them ($(counter sas))" test "$(counter sas)" -le 3
+check_eq "one flow, one session, nothing joined" "1 1 0" "$(counter flows) $(ctl -n session brief | grep -c alice) $(counter lineage_joins)"
+session_end qm
+check_eq "no packet was lost" "1 0" "$(got qm ok) $(got qm pings_lost)"
+check "all is given back" wait_for all_held_is "$before"
+
+# --- phase 1 ---
+
+dial_start mm --tun vpn0 --time --reauth 1 --overlap 400 --ping 20
+must up mm 1
+ip -n "$(nsname cli)" route add $INSIDE dev vpn0
+check_eq "20 MB come down whole while phase 1 is done again and again" "$web_sum" "$(down vpn0)"
+check "it was, often ($(again mm 1))" test "$(again mm 1)" -ge 4
+check "each time the client proved who it is ($(counter lineage_joins))" test "$(counter lineage_joins)" -ge 4
+check "old IKE_SAs go when the client deletes them ($(counter ike_sas_now))" test "$(counter ike_sas_now)" -le 2
+check "old SAs, too" wait_for eval '[ "$(counter sas)" -le 2 ]'
+check_eq "one session" 1 "$(ctl -n session brief | grep -c alice)"
+session_end mm
+check_eq "no packet was lost" "1 0" "$(got mm ok) $(got mm pings_lost)"
+check "all is given back" wait_for all_held_is "$before"
+
+# --- both, by clients that nothing tells apart ---
+
+joins=$(counter lineage_joins)
+dial_start nat -n 8 --inner 192.168.1.10 --tun vpn%d --time --rekey 2 --reauth 3 --overlap 500 --ping 50
+must up nat 8
+for i in 0 5; do
+	(down vpn$i >"$rig_dir/sum$i") &
+	loads+=($!)
+done
+check "one more of them comes, and says that all others with its name are dead" \
+	dial ninth --inner 192.168.1.10 --initial-contact --ping 50 --hold 1
+wait "${loads[@]}"
+check_eq "two of eight behind one address: each its own 20 MB, whole" "$web_sum $web_sum" \
+	"$(cat "$rig_dir/sum0") $(cat "$rig_dir/sum5")"
+check "all did phase 1 again ($(again nat 1))" test "$(again nat 1)" -ge 8
+check "and phase 2 ($(again nat 2))" test "$(again nat 2)" -ge 8
+check "their new IKE_SAs were theirs ($(($(counter lineage_joins) - joins)))" \
+	test $(($(counter lineage_joins) - joins)) -ge 8
+check_eq "eight sessions" 8 "$(ctl -n session brief | grep -c alice)"
+session_end nat
+check_eq "none of the eight was lost, and no packet of theirs" "1 0" "$(got nat ok) $(got nat pings_lost)"
+check "all is given back" wait_for all_held_is "$before"
+
+# --- another port, another address, and phase 2 in between ---
+
+dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --ping 20 --max-outage 1000
+must up move 2
+check_eq "20 MB come down whole over changing ports and addresses" "$web_sum" "$(down vpn0)"
+check "they came from elsewhere ($(grep -c ' moved' "$rig_dir/move.log") times)" \
+	test "$(grep -c ' moved' "$rig_dir/move.log")" -ge 4
+check "the server saw it ($(counter endpoint_moved))" test "$(counter endpoint_moved)" -ge 4
+session_end move
+check_eq "none was lost" 1 "$(got move ok)"
+note "$(got move pings_lost) of $(got move pings) pings lost: those on their way when the port changed"
+check "all is given back" wait_for all_held_is "$before"
+check_eq "nothing came to an SPI of nobody, nothing was forged" "0 0" "$(counter esp_bad_icv) $(counter lineage_barred)"
+note "probes=$(counter lineage_probes) joins=$(counter lineage_joins) held=$(counter join_held) dropped=$(counter join_dropped) misses=$(counter lineage_misses) refused=$(counter ike_move_refused)"
+rig_end
