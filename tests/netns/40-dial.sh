@@ -177,7 +177,7 @@ check "a suite that the server has not: exit status 1" eval 'dial none --ike aes
 check "and says so" grep -q 'phase ike, "the peer refuses: notify 14 NO-PROPOSAL-CHOSEN"' "$rig_dir/none.dial"
 
 held=$(counter ike_sas_now)
-check "a group for Quick Mode that the server has not" eval '! dial pfs --pfs modp1024'
+check "a suite for Quick Mode that the server has not" eval '! dial pfs --esp 3des-sha1'
 check "is refused after Main Mode" grep -q 'phase ike, "the peer refuses: notify 14 NO-PROPOSAL-CHOSEN"' "$rig_dir/pfs.dial"
 check "and the IKE_SA is deleted" wait_for eval '[ "$(counter ike_sas_now)" -le '$held' ]'
 
