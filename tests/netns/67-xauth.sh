@@ -23,7 +23,7 @@ server_run=$rig_dir/run
 must mkdir -p "$server_run"
 (umask 077 && server_conf | sed 's/ike passive esp transport from any to any/ike passive esp tunnel from any to any xauth/
 	1i set dpd 2\nset user-max-session 1 replace' >"$server_run/conf")
-{ server_users; for u in $(seq 0 19); do printf 'u%d:\\\n\t:password=%s:\n' "$u" "$(password_of alice)"; done; } >"$server_run/users"
+{ server_users; for u in $(seq 0 39); do printf 'u%d:\\\n\t:password=%s:\n' "$u" "$(password_of alice)"; done; } >"$server_run/users"
 chmod 600 "$server_run/users"
 must server_start
 must capture_start srv out0 outer
@@ -192,13 +192,43 @@ check "a client of L2TP gets in by the same ike statement" ns wan timeout 60 "$b
 	-u alice -p "@$rig_dir/password" --ping 20 --target $INSIDE --hold 1
 check_eq "and bob is still here" 1 "$(ctl session brief | grep -c ' bob .*IPsec')"
 
-# Twenty that look the same, at one address with ports of their own, each with another phase 1 or 2 under way all the time.
-check "twenty more come from one place, and lose nothing while both phases are done again" ns wan timeout 90 "$build/culvert-dial" \
-	-s $OUTER --xauth -k "@$rig_dir/psk" -u u%d -p "@$rig_dir/password" -n 20 --from 192.0.2.50/32 --inner 192.168.1.2 --ping 50 \
-	--target $INSIDE --hold 6 --rekey 2 --reauth 3 --overlap 500 --max-outage 2000
-note "$(grep -E '^result' "$rig_dir/out")"
-check_eq "not one ping was lost" 0 "$(sed -nE 's/^result .*pings_lost=([0-9]+).*/\1/p' "$rig_dir/out")"
-check "each had one session" test "$(grep -c 'session up user="u[0-9]*"' "$rig_dir/culvertd.log")" = 20
+# --- many at once -------------------------------------------------------------
+
+# dial OPTION…: as often as wanted, from one address and with one identity.
+x_dial=("$build/culvert-dial" -s $OUTER --xauth -k "@$rig_dir/psk" -u u%d -p "@$rig_dir/password" --from 192.0.2.50/32
+	--inner 192.168.1.2 --target $INSIDE)
+
+# child ROLE: the pid of a process of our server.
+child()
+{
+	pgrep -P "$server_pid" -f "culvertd -P $1 "
+}
+
+# Both phases are done again all the while, and nobody may be taken for another.
+start_ns wan twenty timeout 90 "${x_dial[@]}" -n 20 --ping 50 --hold 10 --rekey 2 --reauth 3 --overlap 500
+twenty=$started
+check "twenty more come from one place" wait_for eval '[ "$(ctl -n session brief | grep -c " u[0-9]* .*IPsec")" = 20 ]'
+for role in manager auth netd; do
+	kill -KILL "$(child $role)"
+	check "$role is back" wait_for grep -q "$role is back" "$rig_dir/culvertd.log"
+done
+check "all twenty are still here" wait_for eval '[ "$(ctl -n session brief | grep -c " u[0-9]* .*IPsec")" = 20 ]'
+check "and end by themselves" wait_for not rig_alive $twenty
+result=$(grep '^result' "$rig_dir/twenty.log")
+note "$(grep -oE '(sessions|ike_ms|pings|pings_lost|rekeys|reauths)=[^ ]*' <<<"$result" | xargs)"
+check "none of them lost a ping" grep -q ' failed=0 lost=0 .* pings_lost=0 ' <<<"$result"
+check_eq "each had one session" 20 "$(grep -c 'session up user="u[0-9]*"' "$rig_dir/culvertd.log")"
+
+# More than charon has threads, and nobody to judge them: others' IKE goes on.
+kill -STOP "$(child auth)"
+start_ns wan forty timeout 90 "${x_dial[@]}" -n 40 --hold 1
+forty=$started
+check "forty wait for their verdicts" wait_for eval '[ "$(counter ike_sas_now)" -ge 41 ]'
+check "meanwhile IKE goes on" ns wan timeout 60 "$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" \
+	-n 5 --from 192.0.2.50/32 --stop-after ike
+check "while they still wait" test "$(grep -c 'session up user="u[0-9]*"' "$rig_dir/culvertd.log")" = 20
+check "auth is killed, and another one judges them" wait_for not rig_alive $forty
+check "all forty got in" grep -q '^result .* up=40 failed=0 ' "$rig_dir/forty.log"
 
 # --- every way to end ---------------------------------------------------------
 
