@@ -179,7 +179,7 @@ apt_install()
 # releases: they come from the source package of the release that is installed.
 strongswan_source()
 {
-	local upstream list='' parts='' f apt versions v conf=$deps/apt tmp
+	local upstream list='' parts='' f apt versions suites from v conf=$deps/apt tmp
 	upstream=$(dpkg-query -W -f '${source:Upstream-Version}' strongswan-libcharon)
 	[ -n "$upstream" ] || die "strongswan-libcharon is not installed"
 	strongswan=$deps/strongswan-$upstream
@@ -220,13 +220,19 @@ strongswan_source()
 		}' | sort -urV)
 	[ -n "$versions" ] || die "no package source of this machine has strongSwan $upstream, the version installed"
 	f=$(dpkg-query -W -f '${source:Version}' strongswan-libcharon)
+	# shellcheck disable=SC2086
+	suites=$(apt-get $apt indextargets --format 'strongswan/$(CODENAME)' 'Created-By: Sources' | sort -u)
 	for v in $(printf '%s\n' "$versions" | grep -xF -- "$f") $(printf '%s\n' "$versions" | grep -vxF -- "$f"); do
-		# apt checks every file against the signed index.
-		# shellcheck disable=SC2086
-		(cd "$tmp" && apt-get $apt source --download-only --only-source "strongswan=$v") &&
-			dpkg-source -x "$tmp/strongswan_${v#*:}.dsc" "$tmp/tree" >"$deps/dpkg-source.log" 2>&1 && break
+		# apt takes the first archive that lists a version, whose files may be gone while another one has them.
+		for from in "strongswan=$v" $suites; do
+			# apt checks every file against the signed index.
+			# shellcheck disable=SC2086
+			(cd "$tmp" && apt-get $apt source --download-only --only-source "$from") &&
+				[ -e "$tmp/strongswan_${v#*:}.dsc" ] &&
+				dpkg-source -x "$tmp/strongswan_${v#*:}.dsc" "$tmp/tree" >"$deps/dpkg-source.log" 2>&1 && break 2
+			rm -rf "$tmp/tree"
+		done
 		say "strongswan $v cannot be had"
-		rm -rf "$tmp/tree"
 	done
 	if [ ! -d "$tmp/tree" ]; then
 		# The upstream tarball outlives the revisions, and has the headers.
