@@ -415,7 +415,8 @@ do_check()
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
-		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh
+		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh \
+			"$top"/tests/full/trixie.sh
 		fuzz 40
 	else
 		fuzz 120
@@ -473,16 +474,16 @@ culvertd_runs()
 	[ -e $pidfile ] && ! flock -n $pidfile true
 }
 
-# Debian 12 is where it is tested; the plugin fits one release of strongSwan, and
-# others ship another one.
+# Where it is tested; the plugin is written for the releases of strongSwan that these have.
 system_supported()
 {
 	local ID='' VERSION_ID='' PRETTY_NAME=''
 	# shellcheck disable=SC1091
 	[ -r /etc/os-release ] && . /etc/os-release
-	if [ "$ID" != debian ] || [ "$VERSION_ID" != 12 ] || ! command -v apt-get >/dev/null; then
-		die "${PRETTY_NAME:-this system} is not supported: culvert installs on Debian 12"
-	fi
+	case $ID-$VERSION_ID in
+	debian-12 | debian-13) command -v apt-get >/dev/null && return ;;
+	esac
+	die "${PRETTY_NAME:-this system} is not supported: culvert installs on Debian 12 and 13"
 }
 
 tun_there()
