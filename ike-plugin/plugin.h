@@ -61,10 +61,9 @@ kernel_net_t *culvert_net_create(void);
 socket_t *culvert_socket_create(void);
 
 /* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
-/* sock.c: a login from there was good, so that the next one has precedence when many try. */
-void sock_known(const struct addr *peer);
-
 void sock_inject(const struct msg_stray *);
+/* A login from there was good, so that the next one has precedence when many try. */
+void sock_known(const struct addr *peer);
 
 /* backend.c: peer configurations and keys from the `ike` statements. */
 struct backend *backend_new(const struct conf *);
