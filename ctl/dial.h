@@ -56,6 +56,7 @@ struct dial_conf {
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
 	bool xauth;			/* IP in ESP, by XAuth: no L2TP, no PPP */
+	bool skip_login;		/* … and without a login */
 	bool reuse_dh;			/* one key pair for all */
 	struct ike_main_offers main;
 	struct ike_quick_offers quick;

@@ -1065,7 +1065,9 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	}
 	k->secured = true;
 	effect(o, IKE_EFF_SECURED);
-	if (k->ends.user) {
+	if (k->ends.user && k->conf->skip_login)
+		k->ip = k->ends.id;
+	if (k->ends.user && !k->conf->skip_login) {
 		/* It asks; the owner's patience is the limit. */
 		k->state = IKE_XAUTH;
 		k->timer_ms = IKE_NEVER;

@@ -105,6 +105,7 @@ struct ike_conf {
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
 	bool initial_contact;		/* say in phase 1 that the peer has no other SA of ours (RFC 2407 4.6.3.3) */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
+	bool skip_login;		/* with XAuth: Quick Mode at once, for an address of our own choice */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
 	uint8_t retransmit_max;		/* 5 */
 	uint32_t ike_life_s, esp_life_s;	/* 28800, 3600: asked for */

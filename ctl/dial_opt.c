@@ -15,7 +15,7 @@ enum opt {
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
-	OPT_NO_IPSEC, OPT_PORT, OPT_XAUTH,
+	OPT_NO_IPSEC, OPT_PORT, OPT_XAUTH, OPT_SKIP_LOGIN,
 	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
@@ -29,6 +29,7 @@ static const struct option options[] = {
 	{ "no-ipsec", no_argument, NULL, OPT_NO_IPSEC },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "xauth", no_argument, NULL, OPT_XAUTH },
+	{ "skip-login", no_argument, NULL, OPT_SKIP_LOGIN },
 	{ "tun", required_argument, NULL, OPT_TUN },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "ping", required_argument, NULL, OPT_PING },
@@ -80,7 +81,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"       culvert-dial [-v] -s server --no-ipsec [--port number] -u user -p password|@file\n"
-		"       culvert-dial [-v] -s server --xauth -k psk|@file -u user -p password|@file\n"
+		"       culvert-dial [-v] -s server --xauth [--skip-login] -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite,...] [--group group] [--esp suite,...] [--pfs group]\n"
 		"           [--manner own|racoon|windows] [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
@@ -269,6 +270,9 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		break;
 	case OPT_XAUTH:
 		c->xauth = true;
+		break;
+	case OPT_SKIP_LOGIN:
+		c->skip_login = true;
 		break;
 	case OPT_PORT:
 		c->port = (uint16_t)number(arg, 1, UINT16_MAX);
@@ -474,6 +478,8 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	/* Nobody is at an inside address of the server's that XAuth would tell. */
 	if (c->xauth && !c->target && (c->ping_ms || c->source_pps))
 		bad_usage("needs --target", "--xauth");
+	if (c->skip_login && !c->xauth)
+		bad_usage("only with --xauth", "--skip-login");
 	if (c->port != 1701 && !c->plain)
 		bad_usage("only with --no-ipsec", "--port");
 	if (c->ring && !c->source_pps)

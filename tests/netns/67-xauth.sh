@@ -156,6 +156,9 @@ check_eq "two sessions, two leases" "2 2" "$(ctl -n session brief | grep -c IPse
 
 # --- logins that are refused --------------------------------------------------
 
+printf '%s\n' "$PSK" >"$rig_dir/psk"
+password_of alice >"$rig_dir/password"
+
 check "nat2 hangs up" x nat2 down
 check "its row goes" wait_for gone carol
 one=$(held)
@@ -176,6 +179,12 @@ check "nor with a password longer than any" not x_up nat2
 check_eq "which nobody is asked about" "$refused 1" "$(counter login_denied) $(counter ike_xauth_malformed)"
 check "nothing stays behind of that" wait_for held_is "$one" || note "now: $(held), then: $one"
 
+# Quick Mode without a login at all.
+n=$(counter ike_sa_add)
+check "nor anybody who does not ask" not ns wan timeout 60 "$build/culvert-dial" -s $OUTER --xauth --skip-login -k "@$rig_dir/psk" \
+	-u carol -p "@$rig_dir/password" --hold 1 --timeout 5
+check_eq "for whom there is no SA" "$n" "$(counter ike_sa_add)"
+
 # user-max-session 1 replace: the newer login of a user has precedence.
 vpn_conf nat2 "$OUTER" "$PSK" bob "$(password_of bob)"
 must x nat2 reconf
@@ -186,8 +195,6 @@ check "nat1 was told" wait_for guest_run nat1 '! ipsec status | grep -q "vpn{.*I
 
 # --- beside L2TP --------------------------------------------------------------
 
-printf '%s\n' "$PSK" >"$rig_dir/psk"
-password_of alice >"$rig_dir/password"
 check "a client of L2TP gets in by the same ike statement" ns wan timeout 60 "$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" \
 	-u alice -p "@$rig_dir/password" --ping 20 --target $INSIDE --hold 1
 check_eq "and bob is still here" 1 "$(ctl session brief | grep -c ' bob .*IPsec')"
@@ -205,7 +212,7 @@ child()
 }
 
 # Both phases are done again all the while, and nobody may be taken for another.
-start_ns wan twenty timeout 90 "${x_dial[@]}" -n 20 --ping 50 --hold 10 --rekey 2 --reauth 3 --overlap 500
+start_ns wan twenty timeout 90 "${x_dial[@]}" -n 20 --ping 50 --hold 7 --rekey 2 --reauth 3 --overlap 500
 twenty=$started
 check "twenty more come from one place" wait_for eval '[ "$(ctl -n session brief | grep -c " u[0-9]* .*IPsec")" = 20 ]'
 for role in manager auth netd; do
@@ -224,8 +231,9 @@ kill -STOP "$(child auth)"
 start_ns wan forty timeout 90 "${x_dial[@]}" -n 40 --hold 1
 forty=$started
 check "forty wait for their verdicts" wait_for eval '[ "$(counter ike_sas_now)" -ge 41 ]'
-check "meanwhile IKE goes on" ns wan timeout 60 "$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" \
-	-n 5 --from 192.0.2.50/32 --stop-after ike
+start_ns wan five timeout 60 "$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" \
+	-n 5 --from 192.0.2.50/32 --stop-after ike --hold 2 --time
+check "meanwhile IKE goes on" wait_for eval '[ "$(grep -c " up " "$rig_dir/five.log")" = 5 ]'
 check "while they still wait" test "$(grep -c 'session up user="u[0-9]*"' "$rig_dir/culvertd.log")" = 20
 check "auth is killed, and another one judges them" wait_for not rig_alive $forty
 check "all forty got in" grep -q '^result .* up=40 failed=0 ' "$rig_dir/forty.log"
@@ -251,8 +259,6 @@ vpn_conf nat2 "$OUTER" "$PSK" carol "$(password_of carol)"
 must x nat2 reconf
 check "nat2 connects" x_up nat2
 everything nat2 carol $NAT_OUTER
-transfer nat2
-transferred nat2 carol
 kill -KILL "$(pgrep -P "$server_pid" -f culvert-iked)"
 check "iked is back" wait_for grep -q 'iked is back' "$rig_dir/culvertd.log"
 check "nat2 is not disturbed" guest_run nat2 "ping -c 3 -i 0.2 -W 5 $INSIDE"
@@ -267,7 +273,7 @@ sed -i 's/any xauth psk/any psk/' "$server_run/conf"
 check "reload to an ike statement without the word" ctl reload
 asked=$(counter judged)
 check "no client without L2TP gets in any more" not ns wan timeout 60 "$build/culvert-dial" -s $OUTER --xauth -k "@$rig_dir/psk" -u u1 \
-	-p "@$rig_dir/password" --hold 1
+	-p "@$rig_dir/password" --hold 1 --timeout 4
 check_eq "and nobody is asked about it" "$asked" "$(counter judged)"
 check "one with L2TP does" ns wan timeout 60 "$build/culvert-dial" -s $OUTER -k "@$rig_dir/psk" -u alice -p "@$rig_dir/password" --hold 1
 

@@ -788,7 +788,7 @@ static struct bytes told_attrs(struct pair *p, const struct bytes *m, uint8_t *i
 #define GIVE_NONE "\2\0\0\1" "\0\3\0\4\x09\x09\x09\x09"
 #define B(s) (s), sizeof(s) - 1
 
-static void xauth_init(struct pair *p)
+static void xauth_start(struct pair *p)
 {
 	struct bytes m;
 	struct rd t;
@@ -809,6 +809,11 @@ static void xauth_init(struct pair *p)
 	rd_skip(&t, 8 + 8 + 8);
 	assert_int_equal(attr_of(t, 3), 65001);
 	assert_memory_equal(want(&m, 13, 2).p, "\x09\0\x26\x89\xdf\xd6\xb7\x12", 8);
+}
+
+static void xauth_init(struct pair *p)
+{
+	xauth_start(p);
 	drive(p, IKE_XAUTH);
 	assert_int_equal(p->ike.state, IKE_XAUTH);
 	assert_true(told(p, IKE_EFF_SECURED));
@@ -874,6 +879,26 @@ static void t_xauth(void **st)
 	sa = want(&plain, 1, 0);
 	rd_skip(&sa, 8 + 12 + 8);
 	assert_int_equal(attr_of(sa, 4), 3);
+	pair_free(&p);
+}
+
+/* Who does without a login asks for an address of his own choice. */
+static void t_skip_login(void **st)
+{
+	struct bytes m, plain;
+	uint8_t iv[16];
+	struct pair p;
+
+	xauth_start(&p);
+	p.conf.skip_login = true;
+	drive(&p, IKE_MM5);
+	m = answer(&p);
+	give(&p, &m);
+	assert_int_equal(p.ike.state, IKE_QM1);
+	m = sent(&p, 0);
+	phase2_iv(&p.r, mid_of(&m), iv);
+	plain = decrypt(&p.r, &m, iv);
+	assert_memory_equal(want(&plain, 5, 0).p, "\1\0\0\0\xc6\x12\0\1", 8);
 	pair_free(&p);
 }
 
@@ -1355,6 +1380,7 @@ int main(void)
 		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
 		cmocka_unit_test(t_close), cmocka_unit_test(t_refused), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
 		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring), cmocka_unit_test(t_xauth), cmocka_unit_test(t_xauth_no),
+		cmocka_unit_test(t_skip_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
