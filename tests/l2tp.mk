@@ -34,5 +34,6 @@ tests_unit_t_proxy_LDADD = libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 unit_tests += tests/unit/t_call
 tests_unit_t_call_SOURCES = tests/unit/t_call.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
 tests_unit_t_call_CFLAGS = $(L2TP_TEST_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_t_call_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=now_ms
 tests_unit_t_call_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
 	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)
