@@ -358,6 +358,44 @@ static void t_never_asked(void **st)
 	leave(&a);
 }
 
+/* Data is of a session, not of any in its tunnel; a session that is told of twice is one. */
+static void t_sessions(void **st)
+{
+	a_and_v();
+	assert_int_equal(data(&v, 77, 2, 1701), LIN_DROP);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(control(&v, 77), LIN_HOLD);
+	leave(&v);
+	lin_session_up(&a.flow, &(struct lin_session){ 77, 1, 1701 });
+	assert_int_equal(a.flow.n_session, 1);
+	lin_session_gone(&a.flow, 77, 1);
+	arrive(&v, NAT, 5001, "192.168.1.10", 3);
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_DROP);
+	leave(&v);
+	leave(&a);
+}
+
+/* An owner that left no room for it is told again when it comes again, and no try is lost. */
+static void t_no_room(void **st)
+{
+	struct lin_seen s = { .tunnel = 77, .session = 1, .port = 1701 };
+
+	a_and_v();
+	lin_out_init(&out);
+	out.n = LIN_EFFECTS;
+	assert_int_equal(lin_packet(&book, &v.flow, &s, now, &out), LIN_HOLD);
+	assert_int_equal(out.n, LIN_EFFECTS);
+	assert_int_equal(book.cnt[LIN_CNT_PROBES], 0);
+	assert_int_equal(lin_deadline(&v.flow), now + 1);
+	now++;
+	expire(&v);
+	assert_int_equal(effects(LIN_EFF_PROBE), 1);
+	assert_int_equal(reply(&v, 77, out.eff[0].nonce, LIN_NONCE), LIN_PASS);
+	lin_flow_end(&book, &v.flow);
+	lin_del(&book, &v.lin);
+	leave(&a);
+}
+
 /* All tunnel ids there are: nobody is disturbed but who may be meant, and the chance is gone. */
 static void t_guess(void **st)
 {
@@ -818,6 +856,7 @@ int main(void)
 		cmocka_unit_test_setup(t_gone_meanwhile, setup), cmocka_unit_test_setup(t_never_asked, setup),
 		cmocka_unit_test_setup(t_guess, setup), cmocka_unit_test_setup(t_bounded, setup),
 		cmocka_unit_test_setup(t_rate, setup), cmocka_unit_test_setup(t_lineages, setup),
+		cmocka_unit_test_setup(t_sessions, setup), cmocka_unit_test_setup(t_no_room, setup),
 		cmocka_unit_test_setup(t_random, setup),
 	};
 
