@@ -1476,7 +1476,8 @@ static void t_eap_peer(void **st)
 		ppp_start(&o.p, o.now_ms, &o.out);
 		took(&o);
 		echo_back(&o, CONFIGURE_ACK);
-		feed(&o, "c021 01 01 0008 0304 c227");
+		/* It waits to be asked. */
+		want("ff03c021 02 01 0008 0304 c227", feed(&o, "c021 01 01 0008 0304 c227"));
 		assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
 		for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
 			const char *got = feed(&o, steps[i].in);

@@ -195,6 +195,8 @@ static const struct row {
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by CHAP with an octet too many", C_MET, "lcp ConfReq 01 (3 c2230500)",
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
+	{ "by something like CHAP", C_MET, "lcp ConfReq 01 (3 c22505)",
+		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by CHAP without an algorithm", C_MET, "lcp ConfReq 01 (3 c223)",
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by PAP with an octet too many", C_MET, "lcp ConfReq 01 (3 c02300)",
@@ -637,7 +639,7 @@ static void t_utf8(void **st)
 /* Echo-Requests of the owner's: none before LCP is open, and none to whom they are an unknown code. */
 static void t_echo(void **st)
 {
-	static const uint8_t mark[2] = { 'h', 'i' };
+	static const uint8_t mark[2] = { 'h', 'i' }, most[PPP_ECHO_DATA + 1];
 
 	begin(true, PPP_AUTH_PAP);
 	ppp_out_init(&l.out);
@@ -648,6 +650,11 @@ static void t_echo(void **st)
 	ppp_echo(&l.p, mark, sizeof(mark), l.now, &l.out);
 	describe();
 	assert_string_equal(l.did, "lcp EchoReq 01 $magic 6869");
+	for (size_t n = sizeof(most) - 1; n <= sizeof(most); n++) {
+		ppp_out_init(&l.out);
+		ppp_echo(&l.p, most, n, l.now, &l.out);
+		assert_int_equal(l.out.n, n <= PPP_ECHO_DATA);
+	}
 	take("lcp CodeRej 01 0901000a00000000");
 	ppp_out_init(&l.out);
 	ppp_echo(&l.p, mark, sizeof(mark), l.now, &l.out);
