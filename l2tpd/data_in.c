@@ -204,7 +204,7 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	/* RFC 3078 3: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
 	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
