@@ -30,6 +30,7 @@ struct counters {
 struct culvert {
 	plugin_t plugin;
 	struct handover *h;
+	bool raw_esp;			/* clients without NAT may send ESP without UDP */
 	struct counters count;
 	mutex_t *lock;			/* over table and what hangs on it */
 	struct table *table;
@@ -75,7 +76,7 @@ void backend_load(struct backend *, const struct conf *);
 void ke_start(void);
 void ke_stop(void);
 
-/* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500. */
+/* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500; not with raw_esp. */
 struct natd *natd_new(void);
 void natd_delete(struct natd *);
 

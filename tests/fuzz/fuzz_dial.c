@@ -52,7 +52,7 @@ static void one(struct ike *k, struct rd r, uint64_t now)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t states[] = { IKE_MM1, IKE_MM3, IKE_MM5, IKE_QM1, IKE_UP };
-	struct ike_ends ends = { .id = 0xc6120001, .port = 500, .peer = 0xc0000201 };
+	struct ike_ends ends = { .id = addr_v4(0xc6120001, 0), .port = 500, .peer = addr_v4(0xc0000201, 0) };
 	struct rd r = rd_of(data, size);
 	uint8_t state = rd_u8(&r);
 	bool pfs = state & 0x20, xauth = state & 0x10;

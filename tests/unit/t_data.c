@@ -551,7 +551,7 @@ static void t_fair_in(void **st)
  */
 static void t_flood_in(void **st)
 {
-	enum { TRAINS = 200, PAYLOAD = 20 };
+	enum { TRAINS = 300, PAYLOAD = 20 };
 	static struct rig_train t;
 	struct pkt_spec s = tcp;
 	uint64_t seed = 7, lost;
