@@ -56,6 +56,8 @@ struct dial_conf {
 	bool raw_esp;			/* without NAT, ESP without UDP */
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
+	bool xauth;			/* IP in ESP, by XAuth: no L2TP, no PPP */
+	bool skip_login;		/* … and without a login */
 	bool reuse_dh;			/* one key pair for all */
 	struct ike_main_offers main;
 	struct ike_quick_offers quick;
@@ -195,7 +197,7 @@ struct dsess {
 	struct ppp_conf ppp_conf;
 	struct ppp ppp;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
-	bool call;			/* the L2TP session is there: ppp lives */
+	bool call;			/* the L2TP session is there: ppp lives. With XAuth: IP may go */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
 	struct dseq seq;		/* numbers of data messages */
 	uint8_t head[IP_HEAD + 4];	/* what stands in front of its IP packets; UDP's length is 0, and Ns where there is one */

@@ -198,7 +198,9 @@ static bool usual(const char *fmt)
 		"received %s vendor ID", "%H is initiating a Main Mode IKE_SA", "selected proposal: ",
 		"faking NAT situation", "remote host is behind NAT", "looking for %N peer configs", "selected peer config",
 		"IKE_SA %s[%d] established", "received %us lifetime", "received %llu lifebytes", "CHILD_SA %s{%d} established",
-		"received DELETE for", "sending DELETE for", "sending DPD request", "closing CHILD_SA", "deleting IKE_SA",
+		"received DELETE for", "sending DELETE for", "sending DPD request", "closing CHILD_SA", "deleting IKE_SA", "peer requested virtual IP",
+		"final authorization hook forbids", "destroying IKE_SA after failed XAuth",
+		"assigning virtual IP",
 	};
 
 	for (unsigned i = 0; i < N_ELEMENTS(begin); i++)

@@ -12,6 +12,11 @@ tests_fuzz_fuzz_ike_hdr_SOURCES = tests/fuzz/fuzz_ike_hdr.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ike_hdr_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_ike_hdr_LDADD = libike.a libbase.a $(CRYPTO_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_answer
+tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_answer_LDADD = libike.a libbase.a $(CRYPTO_LIBS)
+
 # Needs root and a guest; ./setup.sh check runs it.
 EXTRA_DIST += tests/netns/20-ike.sh
 if IKE_PLUGIN
