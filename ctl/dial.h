@@ -79,7 +79,7 @@ struct dial_conf {
 	unsigned vanish_s;
 	bool vanish;
 	bool wrong_password;
-	double loss, dup, reorder;	/* probabilities */
+	double loss, dup, reorder, lose_quick;	/* probabilities; the last: of third messages of Quick Mode alone */
 	unsigned rekey_s, reauth_s, move_s;	/* do phase 2 again, phase 1, come from elsewhere so often; 0 = never */
 	struct ike_quick_offers rekey_suite;	/* every other time; none = the same as before */
 	unsigned overlap_ms;		/* old SAs are deleted so long after the new ones are there */
@@ -297,6 +297,9 @@ static inline bool wire_up(const struct dsess *s)
 /* Everything is on port 4500 from now on: the other socket is not kept. */
 void wire_moved(struct dsess *);
 void wire_close(struct dsess *);
+
+/* Does what has this probability happen now? */
+bool wire_chance(struct dial *, double p);
 
 /* Is something done to datagrams on purpose? */
 bool wire_bad(const struct dial *);

@@ -34,7 +34,7 @@ struct delayed {
 	uint8_t p[TX_MAX];
 };
 
-static bool chance(struct dial *d, double p)
+bool wire_chance(struct dial *d, double p)
 {
 	return p > 0 && rng_u32(&d->rng) < p * 4294967296.0;
 }
@@ -82,15 +82,15 @@ static void pass(struct dsess *s, bool natt, bool inbound, uint8_t *p, size_t n)
 	struct delayed *l;
 	unsigned copies = 1;
 
-	if (chance(d, d->conf.loss)) {
+	if (wire_chance(d, d->conf.loss)) {
 		d->dropped++;
 		return;
 	}
-	if (chance(d, d->conf.dup)) {
+	if (wire_chance(d, d->conf.dup)) {
 		d->doubled++;
 		copies = 2;
 	}
-	if (!s->last_words && chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
+	if (!s->last_words && wire_chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
 		d->delayed++;
 		copies--;
 		*l = (struct delayed){ .s = s, .natt = natt, .inbound = inbound, .n = n };

@@ -30,11 +30,13 @@ METHOD(plugin_t, get_name, char *, struct culvert *this)
 static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		quick_delete(this->quick);
 		guard_delete(this->guard);
 		natd_delete(this->natd);
 		events_delete(this->events);
 		backend_delete(this->backend);
 		hub_delete(this->hub);
+		this->quick = NULL;
 		this->guard = NULL;
 		this->natd = NULL;
 		this->events = NULL;
@@ -49,6 +51,7 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	this->events = events_new();
 	this->natd = natd_new();
 	this->guard = guard_new();
+	this->quick = quick_new();
 	childless_start(this->h->childless_s);
 	hub_start(this->hub);
 	return TRUE;
