@@ -250,7 +250,7 @@ static inline void pass(uint64_t ms)
 
 static inline void arrive(struct client *c, uint32_t ip, uint16_t port)
 {
-	struct ike_ends ends = { .id = INNER, .port = 4500, .peer = SERVER, .natt = true };
+	struct ike_ends ends = { .id = addr_v4(INNER, 0), .port = 4500, .peer = addr_v4(SERVER, 0), .natt = true };
 	static uint64_t seeds;
 	struct rng seed;
 

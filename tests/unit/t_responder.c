@@ -594,7 +594,7 @@ static size_t replace(void *arg, uint8_t *type, uint8_t *p, size_t n, size_t cap
 
 static void hostile_login(const struct ike_conf *as, size_t (*alter)(void *, uint8_t *, uint8_t *, size_t, size_t), void *arg)
 {
-	struct ike_ends ends = { .id = INNER, .port = 4500, .peer = SERVER, .natt = true };
+	struct ike_ends ends = { .id = addr_v4(INNER, 0), .port = 4500, .peer = addr_v4(SERVER, 0), .natt = true };
 	struct rng seed;
 
 	ike_free(&h.ike);
