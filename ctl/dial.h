@@ -82,7 +82,7 @@ struct dial_conf {
 	unsigned vanish_s;
 	bool vanish;
 	bool wrong_password;
-	double loss, dup, reorder;	/* probabilities */
+	double loss, dup, reorder, lose_quick;	/* probabilities; the last: of third messages of Quick Mode alone */
 	unsigned rekey_s, reauth_s, move_s;	/* do phase 2 again, phase 1, come from elsewhere so often; 0 = never */
 	struct ike_quick_offers rekey_suite;	/* every other time; none = the same as before */
 	unsigned overlap_ms;		/* old SAs are deleted so long after the new ones are there */
@@ -313,6 +313,9 @@ void wire_moved(struct dsess *);
 /* Raw ESP: take what comes for the SAs that are there now. 0 or -errno. */
 MUST_USE int wire_raw(struct dsess *);
 void wire_close(struct dsess *);
+
+/* Does what has this probability happen now? */
+bool wire_chance(struct dial *, double p);
 
 /* Is something done to datagrams on purpose? */
 bool wire_bad(const struct dial *);

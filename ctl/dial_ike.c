@@ -32,6 +32,7 @@ enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 };
 
 enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_TRANSACTION = 6, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
+enum { NEXT_AT = 16, PAYLOAD_HEADER = 4 };	/* RFC 2408 3.1, 3.2: the first Next Payload */
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1 };
 enum { ESP_DES = 2, ESP_3DES = 3, ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
 enum { NOTIFY_INITIAL_CONTACT = 24578 };	/* RFC 2407 4.6.3 */
@@ -330,6 +331,14 @@ static void build_end(struct build *b, unsigned flags)
 	wr_u8(&tail, (uint8_t)flags);
 	(void)wr_room(&tail, 4);
 	wr_u32(&tail, (uint32_t)b->w.len);
+}
+
+/* A test may change the payloads from `from` on; next_at: where the type of the first of them stands. */
+static void altered(const struct ike *k, struct build *b, size_t next_at, size_t from)
+{
+	if (k->alter && !b->w.bad)
+		b->w.len = from + k->alter(k->alter_arg, b->w.p + next_at, b->w.p + from, b->w.len - from,
+			b->w.cap - DIAL_BLOCK - from);
 }
 
 /* Encrypt all behind the header; iv moves on. */
@@ -838,6 +847,18 @@ static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct 
 
 /* ---- Main Mode ---- */
 
+/* HASH_I covers the SA payload as it was sent, whoever changed it. */
+static void sa_said(struct ike *k, const struct build *b)
+{
+	struct rd r = written(b, ISAKMP_HEADER), sa;
+	uint8_t type = PL_SA;
+
+	if (k->alter && payload_next(&r, &type, &sa) && sa.n <= sizeof(k->sa)) {
+		memcpy(k->sa, sa.p, sa.n);
+		k->sa_len = sa.n;
+	}
+}
+
 void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
 {
 	struct wr sa = wr_of(k->sa, sizeof(k->sa));
@@ -853,9 +874,12 @@ void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
 	payload_bytes(&b, PL_SA, k->sa, k->sa_len);
 	payload_bytes(&b, PL_VENDOR, vid_natt, sizeof(vid_natt));
-	payload_bytes(&b, PL_VENDOR, vid_dpd, sizeof(vid_dpd));
+	if (k->conf->manner != IKE_MANNER_WINDOWS)
+		payload_bytes(&b, PL_VENDOR, vid_dpd, sizeof(vid_dpd));
 	if (k->ends.user)
 		payload_bytes(&b, PL_VENDOR, vid_xauth, sizeof(vid_xauth));
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
+	sa_said(k, &b);
 	build_end(&b, 0);
 	k->state = IKE_MM1;
 	send_last(k, &b, now_ms, o);
@@ -895,6 +919,7 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	if (k->conf->force_natt)
 		rng_bytes(&k->rng, hash, sizeof(hash));
 	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	build_end(&b, 0);
 	if (b.w.bad) {
 		gone(k, o, "MM3 cannot be made");
@@ -967,6 +992,7 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		wr_bytes(&b.w, k->cky_r, 8);
 		payload_end(&b);
 	}
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	if (!build_encrypt(&b, k, k->iv)) {
 		gone(k, o, "MM5 cannot be made");
 		return;
@@ -1059,6 +1085,7 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 		wr_nat_oa(&b, &k->ends.id);
 		wr_nat_oa(&b, &k->ends.peer);
 	}
+	altered(k, &b, at - PAYLOAD_HEADER, body);
 	if (!phase2_hash(k, k->mid, NULL, written(&b, body), rd_of(NULL, 0), hash))
 		b.w.bad = true;
 	hash_fill(&b, k, at, hash);
@@ -1268,6 +1295,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 		b.w.bad = true;
 	OPENSSL_cleanse(gxy, sizeof(gxy));
 	hash_fill(&b, k, at, hash);
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	if (!build_encrypt(&b, k, k->qm_iv)) {
 		gone(k, o, "QM3 cannot be made");
 		return;
@@ -1281,8 +1309,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 
 /* ---- Informational ---- */
 
-/* Send one payload of this type in an exchange of its own. */
-static void inform(struct ike *k, unsigned type, struct rd body, struct ike_out *o)
+void ike_inform(struct ike *k, unsigned type, struct rd body, struct ike_out *o)
 {
 	uint8_t buf[IKE_MESSAGE_MAX], iv[DIAL_BLOCK], hash[DIAL_HASH_MAX];
 	uint32_t mid = rng_u32(&k->rng) | 1;
@@ -1293,6 +1320,7 @@ static void inform(struct ike *k, unsigned type, struct rd body, struct ike_out 
 	at = hash_open(&b, k);
 	from = b.w.len;
 	payload_bytes(&b, type, body.p, body.n);
+	altered(k, &b, at - PAYLOAD_HEADER, from);
 	if (!phase2_hash(k, mid, NULL, written(&b, from), rd_of(NULL, 0), hash))
 		return;
 	hash_fill(&b, k, at, hash);
@@ -1330,7 +1358,7 @@ static void notify(struct ike *k, struct rd r, struct ike_out *o)
 	wr_bytes(&w, k->cky_i, 8);
 	wr_bytes(&w, k->cky_r, 8);
 	wr_bytes(&w, r.p, r.n);
-	inform(k, PL_NOTIFY, rd_of(buf, w.len), o);
+	ike_inform(k, PL_NOTIFY, rd_of(buf, w.len), o);
 }
 
 static void delete(struct ike *k, struct rd r, struct ike_out *o)
@@ -1383,7 +1411,7 @@ void ike_delete(struct ike *k, uint32_t spi_in, struct ike_out *o)
 		return;
 	wr_delete(&w, PROTO_ESP, 4);
 	wr_u32(&w, spi_in);
-	inform(k, PL_DELETE, rd_of(buf, w.len), o);
+	ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 }
 
 bool ike_is(const struct ike *k, struct rd r)
@@ -1391,6 +1419,14 @@ bool ike_is(const struct ike *k, struct rd r)
 	const uint8_t *cky_i = rd_bytes(&r, 8);
 
 	return !r.bad && !memcmp(cky_i, k->cky_i, 8);
+}
+
+bool ike_is_quick3(const struct ike *k, const struct ike_effect *eff)
+{
+	struct rd r = rd_of(eff->data, eff->len);
+
+	rd_skip(&r, 18);
+	return rd_u8(&r) == EXCH_QUICK && k->state == IKE_UP;
 }
 
 void ike_close(struct ike *k, struct ike_out *o)
@@ -1401,14 +1437,14 @@ void ike_close(struct ike *k, struct ike_out *o)
 	if (k->paired) {
 		wr_delete(&w, PROTO_ESP, 4);
 		wr_u32(&w, k->child.spi_in);
-		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+		ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 	}
 	if (k->secured) {
 		w = wr_of(buf, sizeof(buf));
 		wr_delete(&w, PROTO_ISAKMP, 16);
 		wr_bytes(&w, k->cky_i, 8);
 		wr_bytes(&w, k->cky_r, 8);
-		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+		ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 	}
 	k->state = IKE_GONE;
 	k->timer_ms = IKE_NEVER;

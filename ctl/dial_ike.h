@@ -85,7 +85,7 @@ MUST_USE bool ike_quick_offers_parse(const char *, struct ike_quick_offers *ret)
 enum ike_manner {
 	IKE_MANNER_OWN,			/* cipher first; a phase 1 lifetime last, a phase 2 lifetime first */
 	IKE_MANNER_RACOON,		/* of Apple and old Androids: lifetimes first, in phase 2 as short attributes */
-	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too */
+	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too; no DPD */
 };
 
 /* "racoon": an enum ike_manner, or -1. */
@@ -205,6 +205,13 @@ struct ike {
 	uint32_t wait_ms;
 	uint64_t timer_ms;
 	uint32_t resent, dropped;	/* messages sent again; messages that were nothing for us */
+	/*
+	 * NULL, or what a test does to each new message before it is hashed and encrypted:
+	 * n bytes of payloads at p, the type of the first of them at type. Returns how many
+	 * there are then, cap at most.
+	 */
+	size_t (*alter)(void *arg, uint8_t *type, uint8_t *p, size_t n, size_t cap);
+	void *alter_arg;
 };
 
 void ike_out_init(struct ike_out *);
@@ -225,8 +232,14 @@ void ike_start(struct ike *, uint64_t now_ms, struct ike_out *);
 MUST_USE bool ike_rekey(struct ike *, const struct ike_quick_offers *, uint64_t now_ms, struct ike_out *);
 void ike_delete(struct ike *, uint32_t spi_in, struct ike_out *);
 
+/* Say one payload of this type (RFC 2408 3.1), say a Notification, in an Informational exchange of its own. */
+void ike_inform(struct ike *, unsigned type, struct rd body, struct ike_out *);
+
 /* Is this message of the connection? */
 bool ike_is(const struct ike *, struct rd message);
+
+/* Is this message that it wants sent the third one of Quick Mode? */
+bool ike_is_quick3(const struct ike *, const struct ike_effect *);
 
 /* One message from the peer, without the four zero octets. */
 void ike_input(struct ike *, struct rd message, uint64_t now_ms, struct ike_out *);

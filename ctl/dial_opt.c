@@ -16,7 +16,7 @@ enum opt {
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
 	OPT_NO_IPSEC, OPT_PORT, OPT_RAW_ESP, OPT_XAUTH, OPT_SKIP_LOGIN,
-	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
+	OPT_LOSE_QUICK, OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -41,6 +41,7 @@ static const struct option options[] = {
 	{ "vanish-after", required_argument, NULL, OPT_VANISH },
 	{ "wrong-password", no_argument, NULL, OPT_WRONG },
 	{ "loss", required_argument, NULL, OPT_LOSS },
+	{ "lose-quick", required_argument, NULL, OPT_LOSE_QUICK },
 	{ "dup", required_argument, NULL, OPT_DUP },
 	{ "reorder", required_argument, NULL, OPT_REORDER },
 	{ "replay", no_argument, NULL, OPT_REPLAY },
@@ -93,7 +94,7 @@ static void usage(void)
 		"           [--rekey s] [--rekey-esp suite] [--reauth s] [--overlap ms] [--move s]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
-		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
+		"           [--loss %%] [--lose-quick %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
 		"           [--wrong-password] [--force-natt] [--raw-esp] [--initial-contact]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
@@ -356,6 +357,9 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		break;
 	case OPT_LOSS:
 		c->loss = percent(arg);
+		break;
+	case OPT_LOSE_QUICK:
+		c->lose_quick = percent(arg);
 		break;
 	case OPT_DUP:
 		c->dup = percent(arg);

@@ -445,6 +445,9 @@ void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint6
 			data_flush(s->d);	/* what was said before goes before */
 			if (s->d->conf.replay)
 				say_again(s, eff);
+			/* Nobody misses it but the server: the SAs are there. */
+			if (ike_is_quick3(k, eff) && wire_chance(s->d, s->d->conf.lose_quick))
+				break;
 			wire_send(s, ike_way(eff->natt), eff->natt, eff->data, eff->len);
 			break;
 		case IKE_EFF_SECURED:

@@ -31,12 +31,14 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 {
 	if (!reg) {
 		xauth_delete(this->xauth);
+		quick_delete(this->quick);
 		guard_delete(this->guard);
 		natd_delete(this->natd);
 		events_delete(this->events);
 		backend_delete(this->backend);
 		hub_delete(this->hub);
 		this->xauth = NULL;
+		this->quick = NULL;
 		this->guard = NULL;
 		this->natd = NULL;
 		this->events = NULL;
@@ -53,6 +55,7 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 		this->natd = natd_new();
 	this->guard = guard_new();
 	this->xauth = xauth_new();
+	this->quick = quick_new();
 	childless_start(this->h->childless_s);
 	hub_start(this->hub);
 	return TRUE;

@@ -14,7 +14,8 @@
 /* Counters, as MSG_STATS names them. */
 #define COUNTERS(X)                                                                                \
 	X(ike_up) X(ike_down) X(ike_psk_mismatch) X(ike_proposal_refused) X(ike_child_refused)     \
-	X(ike_no_natt) X(ike_bad_message) X(ike_not_due) X(ike_childless) X(ike_half_open_timeout) X(ike_natd_faked)               \
+	X(ike_no_natt) X(ike_bad_message) X(ike_not_due) X(ike_childless) X(ike_half_open_timeout) X(ike_natd_faked) \
+	X(ike_quick_again)               \
 	X(ike_rx) X(ike_rx_stray) X(ike_rx_short) X(ike_rx_junk) X(ike_rx_esp) X(ike_rx_port_500)  \
 	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_rx_limited) X(ike_tx_failed) \
 	X(ike_sa_add) X(ike_sa_del) X(ike_sa_expired) X(ike_sa_moved) X(ike_move_refused)          \
@@ -40,6 +41,7 @@ struct culvert {
 	struct natd *natd;
 	struct guard *guard;
 	struct xauth *xauth;
+	struct quick *quick;
 	struct sock *sock;
 };
 
@@ -93,6 +95,10 @@ void xauth_delete(struct xauth *);
 void xauth_done(unsigned engine, const struct msg_xauth_done *);
 /* The state of an IKE_SA's login; with LOGIN_GOOD *ret is set, which may be NULL. */
 enum lin_login xauth_login_of(ike_sa_t *, struct lin_lease *ret);
+
+/* quick.c: a third message of Quick Mode that got lost is asked for. */
+struct quick *quick_new(void);
+void quick_delete(struct quick *);
 
 /* childless.c: from now on IKE_SAs end that have no CHILD_SA for after_s seconds. */
 void childless_start(unsigned after_s);
