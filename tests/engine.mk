@@ -8,7 +8,7 @@ unit_tests += tests/unit/t_auth
 tests_unit_t_auth_SOURCES = tests/unit/t_auth.c
 tests_unit_t_auth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_auth_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+	$(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_dump
 tests_unit_t_dump_SOURCES = tests/unit/t_dump.c
@@ -37,7 +37,7 @@ unit_tests += tests/unit/t_auth_reload
 tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c
 tests_unit_t_auth_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_auth_reload_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+	$(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_lineage
 tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
