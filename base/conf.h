@@ -180,6 +180,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
 	bool eap_capable;		/* yes: who comes by EAP may be let in */
+	bool disconnect_removed;	/* yes: sessions end whose users are removed, disabled or expired */
 	uint32_t user_max_session;	/* 0 = unlimited */
 	struct conf_radius radius_auth, radius_acct;
 };

@@ -122,7 +122,9 @@ static uint32_t client_answer(struct client *c, enum msg_type want)
 		n = chan_recv(&c->ch, &c->msg);
 	if (n == -EPIPE || n == 0)
 		die(c, "the server closed the connection");
-	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END))
+	/* What a person should know may stand among the numbers. */
+	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END &&
+		      !(want == MSG_CTL_COUNTER && c->msg.type == MSG_CTL_LINE)))
 		die(c, "the answer makes no sense; are server and culvertctl of one version?");
 	return c->msg.type;
 }
@@ -224,15 +226,27 @@ static int do_clear(struct client *c, const struct ctl_cmd *cmd)
 static int do_status(struct client *c)
 {
 	struct msg_ctl_counter *all = NULL;
-	size_t n = 0;
+	struct msg_line *alarm = NULL;
+	size_t n = 0, n_alarm = 0;
+	uint32_t type;
 
 	client_ask(c, MSG_CTL_STATUS, 0);
-	while (client_answer(c, MSG_CTL_COUNTER) == MSG_CTL_COUNTER) {
+	while ((type = client_answer(c, MSG_CTL_COUNTER)) != MSG_CTL_END) {
+		if (type == MSG_CTL_LINE) {
+			alarm = grow(c, alarm, n_alarm, sizeof(*alarm));
+			alarm[n_alarm++] = c->msg.b.line;
+			continue;
+		}
 		all = grow(c, all, n, sizeof(*all));
 		all[n++] = c->msg.b.ctl_counter;
 	}
 	check_end(c);
+	for (size_t i = 0; i < n_alarm; i++) {
+		fputs("ALARM: ", stdout);
+		format_line(stdout, alarm[i].text);
+	}
 	format_status(stdout, PACKAGE_STRING, all, n);
+	free(alarm);
 	free(all);
 	return 0;
 }

@@ -24,11 +24,12 @@ noinst_LIBRARIES += libdump.a
 libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
+libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/local.h l2tpd/local.c l2tpd/backoff.h l2tpd/backoff.c \
+	l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
 libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPT_CFLAGS) $(CRYPTO_CFLAGS)
 
 sbin_PROGRAMS += culvertd
-culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c \
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/parent_users.c l2tpd/reload.h l2tpd/reload.c \
 	l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c

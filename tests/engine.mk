@@ -43,3 +43,16 @@ unit_tests += tests/unit/t_lineage
 tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
 tests_unit_t_lineage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_lineage_LDADD = libl2tp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_backoff
+tests_unit_t_backoff_SOURCES = tests/unit/t_backoff.c
+tests_unit_t_backoff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_backoff_LDADD = libauth.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+# What a login costs, by what it calls: the linker puts counters in between.
+unit_tests += tests/unit/t_local
+tests_unit_t_local_SOURCES = tests/unit/t_local.c
+tests_unit_t_local_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_local_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=EVP_DigestUpdate -Wl,--wrap=EVP_DigestFinal_ex \
+	-Wl,--wrap=EVP_EncryptUpdate -Wl,--wrap=CRYPTO_memcmp -Wl,--wrap=crypt_r
+tests_unit_t_local_LDADD = libauth.a libconf.a libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
