@@ -15,7 +15,8 @@ libl2tp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_check.c l2tpd/conf_print.c \
 	l2tpd/conf_merge.h l2tpd/conf_merge.c l2tpd/conf_diff.c l2tpd/weak.h l2tpd/weak.c \
-	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c l2tpd/users_row.h l2tpd/users_row.c
+	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c l2tpd/users_row.h l2tpd/users_row.c \
+	l2tpd/users_edit.h l2tpd/users_edit.c
 libconf_a_CFLAGS = $(AM_CFLAGS) $(CRYPT_CFLAGS)
 BUILT_SOURCES += l2tpd/parse.h
 l2tpd/libconf_a-keyword.$(OBJEXT) l2tpd/libconf_a-conf_print.$(OBJEXT): l2tpd/parse.h
