@@ -167,12 +167,9 @@ check "an editor is at the file meanwhile: nothing of his is lost" eval '
 # --- what strangers learn ----------------------------------------------------------------
 
 user add off >/dev/null && user disable off >/dev/null
-# answers METHOD USER: what the server answers, to the byte; but for challenge and identifier.
-answers()
+# read_answers: those in the capture; but for challenge and identifier.
+read_answers()
 {
-	capture_start srv out0 answer || return 1
-	login answer "$2" "a wrong password" --auth "$1"
-	rig_kill TERM "$started"
 	python3 - "$rig_dir/answer.pcap" <<-'END'
 	import re, struct, sys
 	data = open(sys.argv[1], "rb").read()
@@ -191,6 +188,18 @@ answers()
 	            text = re.sub(rb"C=[0-9A-F]{32}", b"C=", u[i + 4:])
 	            print(len(ip), u[i + 2], text)
 	END
+}
+answered() { [ -n "$(read_answers)" ]; }
+# answers METHOD USER: what the server answers to a wrong password, to the byte.
+answers()
+{
+	rm -f "$rig_dir/answer.pcap"
+	start_ns srv answer tcpdump -i out0 -n -U --immediate-mode -w "$rig_dir/answer.pcap" udp
+	wait_for grep -q 'listening on' "$rig_dir/answer.log" || return 1
+	login answer "$2" "a wrong password" --auth "$1"
+	wait_for answered
+	rig_kill TERM "$started"
+	read_answers
 }
 for method in mschapv2 chap pap; do
 	unknown=$(answers $method nobody2)
