@@ -210,6 +210,7 @@ struct conf {
 	uint32_t user_max_session;
 	enum conf_user_max user_max_policy;
 	enum conf_esp esp;
+	bool esp_kernel;		/* what that came to: found by the parent at its start, in no file */
 	enum conf_proposals proposals;
 	uint16_t engines;		/* 2 for now */
 	uint16_t dpd_s;			/* 60 */

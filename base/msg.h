@@ -63,6 +63,7 @@ union msg_body {
 	struct msg_note note;
 	struct msg_user_check user_check;
 	struct msg_user_checked user_checked;
+	struct msg_mark mark;
 };
 
 struct msg {

@@ -10,6 +10,11 @@
  * Members are never closed while the server runs: the kernel would renumber
  * them.
  *
+ * With ESP in the kernel UDP 4500 is iked's alone: the kernel takes ESP out of it
+ * before.  What it opened comes to a group on UDP 1701, one member for each engine;
+ * a filter on its mark chooses.  Such a socket takes nothing that no SA opened.
+ * The sockets that answer (netd makes them) are members, too, that are never chosen.
+ *
  * Plain L2TP has a group of its own, one member for each engine, among which
  * the kernel chooses by the addresses and ports of both ends: a client is
  * always the same engine's.
@@ -20,13 +25,15 @@
 #include "base/proto.h"
 #include "base/util.h"
 
-enum { STEER_IKE_PORT = 500, STEER_NATT_PORT = 4500 };
+enum { STEER_IKE_PORT = 500, STEER_NATT_PORT = 4500, STEER_L2TP_PORT = 1701 };
 
 struct steer {
 	struct addr at;				/* port 0 */
 	int ike_500;				/* -1 where not open */
 	int group[1 + CONF_ENGINES_MAX];	/* [0] iked's */
 	unsigned n_group;
+	int l2tp[CONF_ENGINES_MAX];		/* ESP in the kernel: what it opened */
+	unsigned n_l2tp;
 };
 
 struct steer_plain {
@@ -40,6 +47,9 @@ struct steer_plain {
  * program has one of the ports (*ret_port says which).
  */
 MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
+
+/* The same with ESP in the kernel. */
+MUST_USE int steer_open_kernel(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
 void steer_close(struct steer *);
 
 /* The same for plain L2TP at an address and port. */

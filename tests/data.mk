@@ -21,6 +21,11 @@ unit_tests += tests/unit/t_plain
 tests_unit_t_plain_SOURCES = tests/unit/t_plain.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
 tests_unit_t_plain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_plain_LDADD = $(tests_unit_t_data_LDADD)
+
+unit_tests += tests/unit/t_kernel
+tests_unit_t_kernel_SOURCES = tests/unit/t_kernel.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
+tests_unit_t_kernel_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_kernel_LDADD = $(tests_unit_t_data_LDADD)
 FUZZ_TARGETS += tests/fuzz/fuzz_seg tests/fuzz/fuzz_coal
 tests_fuzz_fuzz_seg_SOURCES = tests/fuzz/fuzz_seg.c tests/unit/gso_util.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_seg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

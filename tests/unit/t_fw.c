@@ -82,7 +82,7 @@ static void set_plain_l2tp(struct conf *c)
 
 static void set_kernel(struct conf *c)
 {
-	c->esp = CONF_ESP_KERNEL;
+	c->esp_kernel = true;
 }
 
 /* Ranges out of order, one inside another, touching, single; two interfaces. */
