@@ -6,8 +6,8 @@
 #
 #   sudo bench/run.sh [--quick] [--all] [--rounds N] [--time S] [--only PART]… [--candidate NAME]… [--out DIR]
 #
-# PART is throughput, engines, logins, sessions, latency or guests.  --all measures every
-# combination of the throughput factors (hours) in place of one factor at a time.
+# PART is throughput (or its halves, tcp and udp), engines, logins, sessions, latency or
+# guests.  --all measures every combination of the throughput factors (hours) in place of one factor at a time.
 # --quick is a matter of minutes and says whether it works at all.
 # BUILD=… names the build, NULL_BUILD=… the one configured with
 # --enable-bench-null-crypto; ./setup.sh bench makes both and what else it needs.
@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 case $rounds$seconds in *[!0-9]*) usage ;; esac
 for part in $only; do
-	case $part in throughput | engines | logins | sessions | latency | guests) ;; *) usage ;; esac
+	case $part in throughput | tcp | udp | engines | logins | sessions | latency | guests) ;; *) usage ;; esac
 done
 if [ $quick = yes ]; then
 	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins sessions}

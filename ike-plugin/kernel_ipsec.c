@@ -55,7 +55,7 @@ static void drop(struct sa *sa)
 
 METHOD(kernel_ipsec_t, get_features, kernel_feature_t, struct ipsec *this)
 {
-	return KERNEL_NO_POLICY_UPDATES;
+	return KERNEL_NO_POLICY_UPDATES | KERNEL_SA_USE_TIME;
 }
 
 /* A client has one pair, two while it rekeys; more are somebody's mischief. */

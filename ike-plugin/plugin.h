@@ -90,10 +90,9 @@ status_t xfrm_query(struct xfrm *, struct sa *, uint64_t *bytes, uint64_t *packe
 bool xfrm_can(struct xfrm *, uint16_t enc, uint16_t enc_bits, uint16_t auth);
 
 /* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
-/* sock.c: a login from there was good, so that the next one has precedence when many try. */
-void sock_known(const struct addr *peer);
-
 void sock_inject(const struct msg_stray *);
+/* A login from there was good, so that the next one has precedence when many try. */
+void sock_known(const struct addr *peer);
 
 /* backend.c: peer configurations and keys from the `ike` statements. */
 struct backend *backend_new(const struct conf *);

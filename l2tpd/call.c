@@ -192,12 +192,13 @@ static struct l2tp_cause cause_of(const char *reason)
 		{ "the peer rejects the authentication protocol", L2TP_CAUSE_NO_AUTH, 0, L2TP_CAUSE_AT_PEER },
 		{ "authentication failed", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
 		{ "wrong", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
-		{ "no answer to IPCP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
-		{ "IPCP takes too long", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "no answer to IPCP", L2TP_CAUSE_NCP_TIMEOUT, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "IPCP takes too long", L2TP_CAUSE_NCP_TIMEOUT, PPP_IPCP, L2TP_CAUSE_GLOBAL },
 		{ "the peer rejects IP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_AT_PEER },
 		{ "no address to give", L2TP_CAUSE_NO_ADDRESS, PPP_IPCP, L2TP_CAUSE_AT_LOCAL },
 		{ "the LAC's LCP will not do", L2TP_CAUSE_NO_RENEGOTIATION, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
 		{ "Idle timeout", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
+		{ "Session timeout", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
 	};
 	struct l2tp_cause c = { .text = rd_of(reason, strlen(reason)) };
 

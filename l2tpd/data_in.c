@@ -3,11 +3,13 @@
  * From the UDP sockets to the TUNs: see data.c.
  *
  * A socket is one queue for all clients.  It is emptied into a queue per flow,
- * and flows take turns (turns.h); when there is no room left, the longest queue
- * loses its oldest datagram.  Reading a train costs a sixth of what opening it
- * costs, so this holds when more trains come than can be opened, and one client's
- * flood delays the others by a round only.  Of datagrams that GRO did not merge a
- * round opens all that it reads: with a flood of these the socket is the queue.
+ * and flows take turns (turns.h).  When there is no room left, what comes for the
+ * longest queue is thrown away unread, and another's gets the place of that queue's
+ * oldest.  Reading a train costs a sixth of what opening it costs, so one client's
+ * flood delays the others by a round only, and to throw one away costs next to
+ * nothing, so an overload leaves the time to what is opened.  Of datagrams that GRO
+ * did not merge a round opens all that it reads: with a flood of these the socket is
+ * the queue.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,8 +34,9 @@ enum {
 	RX_PKTS = 1024,				/* packets of one batch … */
 	RX_BYTES = 512 << 10,			/* … and theirs: half of a core's second-level cache */
 	PUMP_PKTS = 1024,			/* to open before others get their turn */
-	GRAMS = 256,				/* datagrams that were received, of all flows */
+	GRAMS = 128,				/* datagrams that were received, of all flows */
 	NON_ESP_MARKER = 4,
+	HEAD = 16,				/* bytes of a datagram that say whose it is */
 };
 
 /* A datagram: one packet, or a train of equal ones and a last that may be shorter. */
@@ -202,7 +205,7 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	/* RFC 3078 3: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
 	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
@@ -603,8 +606,8 @@ static struct gram *flow_take(struct flow *f)
 	return g;
 }
 
-/* When nothing is free: the longest queue loses its oldest. False: none is long, so nobody is to blame. */
-static bool make_room(struct engine *e)
+/* Who loses something when nothing is free: the longest queue. NULL: none is long, so nobody is to blame. */
+static struct flow *longest_queue(struct engine *e)
 {
 	struct list *rings[] = { &e->in_turns.fresh, &e->in_turns.ring };
 	struct flow *longest = NULL;
@@ -617,24 +620,16 @@ static bool make_room(struct engine *e)
 				longest = f;
 		}
 	}
-	if (!longest || longest->in_queued < 2 * DATA_DATAGRAM)
-		return false;
-	gram_put(flow_take(longest));		/* it has another */
-	e->count.in_dropped++;
-	return true;
+	return longest && longest->in_queued >= 2 * DATA_DATAGRAM ? longest : NULL;
 }
 
-/* A free one, or NULL: none, and none to be had now. */
-static struct gram *gram_get(struct engine *e)
+/* A free one, or NULL. */
+static struct gram *gram_get(void)
 {
 	struct list *l;
 
-	if (list_empty(&grams_free)) {
-		if (grams_used < GRAMS)
-			return &grams[grams_used++];
-		if (!make_room(e))
-			return NULL;
-	}
+	if (list_empty(&grams_free))
+		return grams_used < GRAMS ? &grams[grams_used++] : NULL;
 	l = grams_free.next;
 	list_del(l);
 	return CONTAINER_OF(l, struct gram, link);
@@ -747,40 +742,100 @@ static void gram_queue(struct engine *e, struct gram *g)
 	turn_join(&e->in_turns, &f->in_turn);
 }
 
-/* Read up to RX_BUFS datagrams. True: there may be more. */
-static bool receive(struct engine_sock *sock, int fd, uint64_t now)
-{
-	static struct sockaddr_storage from[RX_BUFS];
-	static union {
+/* Where one recvmmsg puts what it reads. */
+static struct {
+	struct gram *gram[RX_BUFS];
+	struct mmsghdr msg[RX_BUFS];
+	struct iovec iov[RX_BUFS];
+	struct sockaddr_storage from[RX_BUFS];
+	union {
 		struct cmsghdr align;
 		char buf[2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} ctl[RX_BUFS];
-	struct mmsghdr msg[RX_BUFS];
-	struct iovec iov[RX_BUFS];
-	struct gram *g[RX_BUFS];
-	unsigned room = 0;
-	int n;
+} reads;
 
-	for (; room < RX_BUFS && (g[room] = gram_get(sock->e)); room++) {
-		iov[room] = (struct iovec){ .iov_base = g[room]->buf, .iov_len = sizeof(g[room]->buf) };
-		msg[room].msg_hdr = (struct msghdr){
-			.msg_name = &from[room], .msg_namelen = sizeof(from[room]), .msg_iov = &iov[room],
-			.msg_iovlen = 1, .msg_control = ctl[room].buf, .msg_controllen = sizeof(ctl[room].buf),
-		};
-	}
-	n = room ? recvmmsg(fd, msg, room, MSG_DONTWAIT, NULL) : 0;
+/* The next read is number i, of at most n bytes, to g. */
+static void read_describe(unsigned i, struct gram *g, size_t n)
+{
+	reads.gram[i] = g;
+	reads.iov[i] = (struct iovec){ .iov_base = g->buf, .iov_len = n };
+	reads.msg[i].msg_hdr = (struct msghdr){
+		.msg_name = &reads.from[i], .msg_namelen = sizeof(reads.from[i]), .msg_iov = &reads.iov[i],
+		.msg_iovlen = 1, .msg_control = reads.ctl[i].buf, .msg_controllen = sizeof(reads.ctl[i].buf),
+	};
+}
+
+/* So many of those that were described. */
+static int receive_described(struct engine_sock *sock, int fd, unsigned room, uint64_t now)
+{
+	int n = recvmmsg(fd, reads.msg, room, MSG_DONTWAIT, NULL);
+
 	rx.polled = false;
 	/* The last first, so that the next ones are taken in the same order. */
 	for (int i = (int)room; i-- > MAX(n, 0);)
-		gram_put(g[i]);
+		gram_put(reads.gram[i]);
 	for (int i = 0; i < n; i++) {
-		g[i]->at_ms = now;
-		if (gram_parse(g[i], sock, &msg[i], &from[i]))
-			gram_queue(sock->e, g[i]);
+		struct gram *g = reads.gram[i];
+
+		g->at_ms = now;
+		if (gram_parse(g, sock, &reads.msg[i], &reads.from[i]))
+			gram_queue(sock->e, g);
 		else
-			gram_put(g[i]);
+			gram_put(g);
 	}
-	return n == RX_BUFS;
+	return n;
+}
+
+/*
+ * All places are taken.  What comes next is looked at before it is read: of the flow
+ * with the longest queue it is thrown away unread, for to read what is lost in the end
+ * takes the time that the others need; of another it gets the place of that one's oldest.
+ * True: there may be more.
+ */
+static bool receive_full(struct engine_sock *sock, int fd, uint64_t now)
+{
+	static struct gram head;
+	struct engine *e = sock->e;
+
+	for (unsigned i = 0; i < RX_BUFS; i++) {
+		struct flow *longest = longest_queue(e);
+		ssize_t n;
+
+		if (!longest)
+			return false;
+		read_describe(0, &head, HEAD);
+		n = recvmsg(fd, &reads.msg[0].msg_hdr, MSG_DONTWAIT | MSG_PEEK);
+		if (n < 0)
+			return false;
+		reads.msg[0].msg_len = (unsigned)n;
+		reads.msg[0].msg_hdr.msg_flags &= ~MSG_TRUNC;
+		if (gram_parse(&head, sock, &reads.msg[0], &reads.from[0]) && gram_flow(e, &head) == longest) {
+			e->count.in_dropped++;
+			read_describe(0, &head, 0);
+			if (recvmsg(fd, &reads.msg[0].msg_hdr, MSG_DONTWAIT) < 0)
+				return false;
+			continue;
+		}
+		e->count.in_dropped++;
+		gram_put(flow_take(longest));		/* it has another */
+		read_describe(0, gram_get(), DATA_DATAGRAM);
+		if (receive_described(sock, fd, 1, now) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* Read up to RX_BUFS datagrams. True: there may be more. */
+static bool receive(struct engine_sock *sock, int fd, uint64_t now)
+{
+	struct gram *g;
+	unsigned room = 0;
+
+	for (; room < RX_BUFS && (g = gram_get()); room++)
+		read_describe(room, g, sizeof(g->buf));
+	if (!room)
+		return receive_full(sock, fd, now);
+	return receive_described(sock, fd, room, now) == RX_BUFS;
 }
 
 void data_readable(evutil_socket_t fd, short what, void *arg)

@@ -50,6 +50,7 @@ static struct rig {
 	int shared;			/* the kernel's end */
 	unsigned told[MSG_TYPES];	/* messages to other processes */
 	struct msg_auth_req asked;	/* the last MSG_AUTH_REQ */
+	void (*heard)(enum msg_type, const void *body);	/* if set, gets all of them */
 } rig;
 
 /* ---- the other processes ---- */
@@ -58,6 +59,8 @@ bool peer_send(struct peer *p, enum msg_type type, const void *body, size_t len,
 	rig.told[type]++;
 	if (type == MSG_AUTH_REQ)
 		memcpy(&rig.asked, body, sizeof(rig.asked));
+	if (rig.heard)
+		rig.heard(type, body);
 	return true;
 }
 
@@ -238,6 +241,7 @@ static inline void rig_free(void)
 	if (e->shared[0].ev)
 		event_free(e->shared[0].ev);
 	event_free(e->sock[0].ev);
+	close(e->sock[0].fd);
 	event_free(e->in_pump);
 	event_free(e->out_pump);
 	event_base_free(e->base);
