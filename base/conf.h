@@ -212,6 +212,7 @@ struct conf {
 	enum conf_esp esp;
 	bool esp_kernel;		/* what that came to: found by the parent at its start, in no file */
 	enum conf_proposals proposals;
+	bool raw_esp;			/* no: ESP comes in UDP */
 	uint16_t engines;		/* 2 for now */
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];

@@ -64,7 +64,7 @@ static bool check_conf(const union msg_body *b)
 
 static bool check_spi_new(const union msg_body *b)
 {
-	return spi_slot(b->spi_new.spi) && (!b->spi_new.mark || mark_is_ours(b->spi_new.mark)) &&
+	return spi_slot(b->spi_new.spi) && b->spi_new.raw <= 1 && (!b->spi_new.mark || mark_is_ours(b->spi_new.mark)) &&
 	       addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
 }
 
@@ -80,7 +80,7 @@ static bool check_sa_add(const union msg_body *b)
 	};
 	const struct msg_sa_add *m = &b->sa_add;
 
-	return m->inbound <= 1 && m->enc < N_ELEMENTS(enc_len) &&
+	return m->inbound <= 1 && m->raw <= 1 && m->tunnel <= 1 && m->enc < N_ELEMENTS(enc_len) &&
 	       m->auth < N_ELEMENTS(auth_len) && m->enc_len == enc_len[m->enc] && m->auth_len == auth_len[m->auth] &&
 	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_NONE || m->enc == ESP_ENC_AES_GCM_128 ||
 		m->enc == ESP_ENC_AES_GCM_256) &&
@@ -106,7 +106,7 @@ static bool check_stray(const union msg_body *b)
 
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP_MSCHAPV2 &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_XAUTH &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
@@ -115,6 +115,21 @@ static bool auth_req_ok(const struct msg_auth_req *m)
 static bool check_auth_req(const union msg_body *b)
 {
 	return auth_req_ok(&b->auth_req);
+}
+
+static bool check_xauth_req(const union msg_body *b)
+{
+	const struct msg_xauth_req *m = &b->xauth_req;
+
+	return addr_ok(&m->local) && addr_ok(&m->peer) && ENDS(m->ike_id) && m->user_len &&
+	       m->user_len <= sizeof(m->user);
+}
+
+static bool check_xauth_done(const union msg_body *b)
+{
+	const struct msg_xauth_done *m = &b->xauth_done;
+
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && (m->ip != 0) == (m->verdict == VERDICT_OK);
 }
 
 static bool check_judge(const union msg_body *b)
@@ -359,6 +374,9 @@ static const struct msg_rule {
 	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER) | R(AUTH), R(PARENT), BODY(note), NO_FD, check_note },
 	[MSG_USER_CHECK] = { "USER_CHECK", R(MANAGER), R(AUTH), BODY(user_check), NO_FD, check_user_check },
 	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
+
+	[MSG_XAUTH_REQ] = { "XAUTH_REQ", R(IKED), R(ENGINE), BODY(xauth_req), NO_FD, check_xauth_req },
+	[MSG_XAUTH_DONE] = { "XAUTH_DONE", R(ENGINE), R(IKED), BODY(xauth_done), NO_FD, check_xauth_done },
 	[MSG_MARK_SOCK] = { "MARK_SOCK", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
 	[MSG_MARK_FD] = { "MARK_FD", R(NETD), R(ENGINE), BODY(mark), MAY_FD, check_mark },
 	[MSG_MARK_DEL] = { "MARK_DEL", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },

@@ -63,6 +63,8 @@ union msg_body {
 	struct msg_note note;
 	struct msg_user_check user_check;
 	struct msg_user_checked user_checked;
+	struct msg_xauth_req xauth_req;
+	struct msg_xauth_done xauth_done;
 	struct msg_mark mark;
 };
 

@@ -37,7 +37,7 @@ enum msg_type {
 	 * MSG_PEER (and MSG_TABLE) come again when the process at the other end was
 	 * replaced: the old channel is closed and what was learnt over it is void */
 	MSG_CONF,		/* → all; secrets only → iked */
-	MSG_SOCK,		/* → engine, iked; +fd: a bound UDP socket */
+	MSG_SOCK,		/* → engine, iked; +fd: a bound socket */
 	MSG_PEER,		/* → all; +fd: a channel to another child */
 	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
 	MSG_USERS,		/* → auth; +fd: a users file, again whenever it changed */
@@ -127,6 +127,10 @@ enum msg_type {
 	MSG_USER_CHECK,		/* manager → auth: may this user still log in? */
 	MSG_USER_CHECKED,	/* the answer, in the order of the questions */
 
+	/* XAuth: a client without L2TP and PPP, whose name and password came by IKE */
+	MSG_XAUTH_REQ,		/* iked → engine; from there on as any login, by MSG_AUTH_REQ */
+	MSG_XAUTH_DONE,		/* engine → iked, the answer: the verdict, and the lease with it */
+
 	/* ESP in the kernel: a packet's client is its mark.  engine → netd, and the answers */
 	MSG_MARK_SOCK,		/* a socket whose packets have a mark … */
 	MSG_MARK_FD,		/* … +fd unless err */
@@ -199,6 +203,7 @@ static inline unsigned mark_engine(uint32_t mark)
 enum sock_kind {
 	SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500,
 	SOCK_L2TP,			/* plain L2TP */
+	SOCK_ESP_RAW,
 	SOCK_L2TP_ESP,			/* what the kernel opened, with marks */
 };
 
@@ -210,7 +215,7 @@ struct msg_conf {
 
 struct msg_sock {
 	uint32_t kind;			/* enum sock_kind */
-	struct addr at;			/* where it is bound, with its port */
+	struct addr at;			/* where it is bound, with its port; SOCK_ESP_RAW has none */
 };
 
 struct msg_peer {
@@ -281,8 +286,9 @@ enum esp_auth {
 struct msg_spi_new {
 	struct lineage lineage;
 	uint32_t spi;			/* ours, inbound */
+	uint8_t raw;			/* ESP will not come in UDP; SA_ADD knows for sure */
 	uint32_t mark;			/* ESP in the kernel: the lineage's; else 0 */
-	struct addr local, peer;	/* as IKE sees them now; port 4500 = UDP encapsulation */
+	struct addr local, peer;	/* as IKE sees them now */
 };
 
 struct msg_sa_add {
@@ -290,6 +296,7 @@ struct msg_sa_add {
 	uint32_t spi;
 	uint32_t pair;			/* outbound: the inbound SPI it belongs to; inbound: 0 */
 	uint8_t inbound;
+	uint8_t raw;			/* ESP is not in UDP: the ports are IKE's alone */
 	uint8_t enc;			/* enum esp_enc; NONE without any keys: the kernel has them */
 	uint8_t auth;			/* enum esp_auth */
 	uint8_t enc_len, auth_len;	/* bytes of key */
@@ -297,6 +304,7 @@ struct msg_sa_add {
 	uint32_t life_s;		/* hard, from now; 0 = none */
 	struct addr local, peer;
 	char ike_id[64];		/* the peer's IKE identity, escaped */
+	uint8_t tunnel;			/* tunnel mode: IP is in it, of a client that came by XAuth; else UDP of L2TP */
 };
 
 struct msg_sa_move {
@@ -346,7 +354,10 @@ struct msg_stray {
 };
 
 /* ---- logins and sessions ---- */
-enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
+enum auth_method {
+	AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2,
+	AUTH_XAUTH,			/* the password itself, by IKE */
+};
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
@@ -367,7 +378,7 @@ struct msg_auth_req {
 	uint8_t challenge_len;
 	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
+	uint8_t response[255];		/* PAP, XAuth: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 	uint8_t number_len;
@@ -397,6 +408,24 @@ struct msg_verdict {
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
+};
+
+/* The lineage's IKE_SA has one login, and no SA before it was good. */
+struct msg_xauth_req {
+	struct lineage lineage;
+	struct addr local, peer;	/* as IKE sees them now */
+	char ike_id[64];		/* the peer's IKE identity, escaped */
+	uint16_t user_len;		/* from 1 */
+	uint8_t user[256];		/* as the peer sent it */
+	uint8_t password_len;
+	uint8_t password[255];
+};
+
+struct msg_xauth_done {
+	struct lineage lineage;
+	uint32_t verdict;		/* enum verdict */
+	uint32_t ip;			/* OK: the client's address, host order */
+	uint32_t dns[2], nbns[2];
 };
 
 struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
@@ -518,8 +547,9 @@ struct sess_row {
 	uint32_t ip;			/* host order; 0 until the login was granted */
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
+	uint8_t xauth;			/* IP in ESP tunnel mode, by XAuth: no L2TP, no PPP */
 	uint16_t mru;
-	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */
+	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;
 	int64_t start_wall_s;		/* time(2) */
 	uint64_t start_mono_ms;

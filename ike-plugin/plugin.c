@@ -30,11 +30,15 @@ METHOD(plugin_t, get_name, char *, struct culvert *this)
 static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		xauth_delete(this->xauth);
+		quick_delete(this->quick);
 		guard_delete(this->guard);
 		natd_delete(this->natd);
 		events_delete(this->events);
 		backend_delete(this->backend);
 		hub_delete(this->hub);
+		this->xauth = NULL;
+		this->quick = NULL;
 		this->guard = NULL;
 		this->natd = NULL;
 		this->events = NULL;
@@ -49,8 +53,11 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	this->backend = backend_new(&this->h->conf);
 	explicit_bzero(&this->h->conf, sizeof(this->h->conf));
 	this->events = events_new();
-	this->natd = natd_new();
+	if (!this->raw_esp)
+		this->natd = natd_new();
 	this->guard = guard_new();
+	this->xauth = xauth_new();
+	this->quick = quick_new();
 	childless_start(this->h->childless_s);
 	hub_start(this->hub);
 	return TRUE;
@@ -108,6 +115,7 @@ plugin_t *culvert_plugin_create(void)
 			.destroy = _destroy,
 		},
 		.h = h,
+		.raw_esp = h->conf.raw_esp,
 		.lock = mutex_create(MUTEX_TYPE_DEFAULT),
 		.table = table_new(rnd[0], rnd[1], h->conf.engines),
 	);

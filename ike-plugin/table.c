@@ -24,7 +24,11 @@ static uint64_t hash(const struct table *t, const void *p, size_t n)
  * part a client's new lineage from its old one. */
 static uint64_t home(const struct addr *peer)
 {
-	return fnv(0, peer->ip, sizeof(peer->ip));
+	uint64_t h = fnv(0, peer->ip, sizeof(peer->ip));
+
+	/* The last bytes of IPv6 addresses would move the low bits only: neighbours would all be one engine's. */
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
 }
 
 static struct list *bucket(const struct table *t, struct list *index, const void *p, size_t n)
@@ -152,6 +156,14 @@ void table_join(struct table *t, const struct lineage *id, const struct lineage 
 		l->client = r->client;
 }
 
+bool table_same_client(struct table *t, uint64_t a, uint64_t b)
+{
+	const struct lin *l = table_lin_by_id(t, &(struct lineage){ t->epoch, a });
+	const struct lin *m = table_lin_by_id(t, &(struct lineage){ t->epoch, b });
+
+	return l && m && l->client == m->client;
+}
+
 bool table_is_client(struct table *t, uint32_t uid, const struct sa *sa)
 {
 	const struct lin *l = lin_of(t, uid);
@@ -188,7 +200,7 @@ bool table_has_sa_at(struct table *t, const struct addr *a)
 	return false;
 }
 
-static bool place(struct table *t, struct lin *l, const struct addr *peer)
+bool table_place(struct table *t, struct lin *l, const struct addr *peer)
 {
 	unsigned want;
 
@@ -243,7 +255,7 @@ struct sa *table_sa_new(struct table *t, struct lin *l, const struct addr *local
 {
 	uint32_t spi;
 
-	if (!place(t, l, peer))
+	if (!table_place(t, l, peer))
 		return NULL;
 	if (t->marks && !l->mark)
 		l->mark = marks_take(t->marks, l->engine);

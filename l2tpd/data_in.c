@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the UDP sockets to the TUNs: see data.c.
+ * From the sockets to the TUNs: see data.c.
  *
  * A socket is one queue for all clients.  It is emptied into a queue per flow,
  * and flows take turns (turns.h).  When there is no room left, what comes for the
@@ -9,7 +9,7 @@
  * flood delays the others by a round only, and to throw one away costs next to
  * nothing, so an overload leaves the time to what is opened.  Of datagrams that GRO
  * did not merge a round opens all that it reads: with a flood of these the socket is
- * the queue.
+ * the queue.  ESP without UDP never comes in trains; so more of it is read at once.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/rd.h"
 #include "l2tpd/coal.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 
@@ -30,13 +31,16 @@
 
 enum {
 	RX_BUFS = 8,				/* datagrams of one recvmmsg, each up to 64 KB by GRO */
+	RX_BUFS_RAW = 32,			/* likewise, each a packet */
 	RX_ROUNDS = 8,				/* of recvmmsg before other descriptors get their turn */
 	RX_PKTS = 1024,				/* packets of one batch … */
 	RX_BYTES = 512 << 10,			/* … and theirs: half of a core's second-level cache */
 	PUMP_PKTS = 1024,			/* to open before others get their turn */
-	GRAMS = 128,				/* datagrams that were received, of all flows */
+	GRAMS = 256,				/* datagrams that were received, of all flows */
 	NON_ESP_MARKER = 4,
-	HEAD = 16,				/* bytes of a datagram that say whose it is */
+	ESP_DUMMY = 59,				/* RFC 4303 2.6: a packet that is to be forgotten */
+	HEAD = 72,				/* bytes of a datagram that say whose it is, behind an IP header if there is one */
+	IP_HDR_MIN = 20,
 };
 
 /* A datagram: one packet, or a train of equal ones and a last that may be shorter. */
@@ -47,6 +51,7 @@ struct gram {
 	uint64_t at_ms;				/* when it was received */
 	struct engine_sock *sock;
 	struct addr peer, local;
+	uint8_t *p;				/* in buf: its first byte, behind the IP header if there is one */
 	uint8_t buf[DATA_DATAGRAM];
 };
 
@@ -130,8 +135,9 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 {
 	struct engine *e = s->flow->e;
 
-	ppp_heard(&s->ppp, now);
-	if (!ppp_may_ip(&s->ppp)) {
+	if (!s->xauth)
+		ppp_heard(&s->ppp, now);
+	if (!sess_may_ip(s)) {
 		e->count.ip_before_up++;
 		return;
 	}
@@ -288,7 +294,44 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 	}
 }
 
-/* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
+/* The payload of one ESP packet of a client that came by XAuth: an IP packet (RFC 4303 3.1.2). */
+static __attribute__((noinline)) void tunnel_in(struct flow *f, struct esp_pkt *pkt, uint64_t now)
+{
+	struct engine *e = f->e;
+
+	if (pkt->next_header == ESP_DUMMY)
+		return;
+	if (!f->xauth) {
+		e->count.ip_before_up++;	/* it was ended, and does not know yet */
+	} else if (pkt->next_header != IPPROTO_IPIP) {
+		e->count.inner_bad++;
+		f->xauth->row->in_errors++;
+	} else {
+		size_t n = pkt->payload_len;
+		struct rd r = rd_of(pkt->payload, n);
+		uint16_t total;
+
+		/* RFC 4303 2.7: what stands behind the packet hides how long it is, and is none of it. */
+		rd_skip(&r, 2);
+		total = rd_u16(&r);
+		if (!r.bad && total < n)
+			n = total;
+		if (e->dump_data)
+			call_dump(f->xauth, true, PPP_IP, pkt->payload, n);
+		ip_in(f->xauth, pkt->payload, n, now);
+	}
+}
+
+/* Is the checksum of a UDP datagram of len bytes right for the addresses outside (RFC 8200 8.1)? */
+static bool udp_sum_ok(const struct path *path, const uint8_t *p, size_t len)
+{
+	struct rd r = rd_of(p, len);
+
+	rd_skip(&r, 6);
+	return rd_u16(&r) && csum_fold(csum_add(csum_pseudo6(path->peer.ip, path->local.ip, IPPROTO_UDP, len), p, len)) == 0xffff;
+}
+
+/* The payload of one ESP packet: a UDP datagram (RFC 3193 2), or an IP packet. */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
 	struct flow *f = own_flow(sa);
@@ -296,12 +339,18 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	struct rd r = rd_of(pkt->payload, pkt->payload_len);
 	uint16_t sport, dport, len;
 
+	if (f->tunnel_mode) {
+		tunnel_in(f, pkt, now);
+		return;
+	}
 	sport = rd_u16(&r);
 	dport = rd_u16(&r);
 	len = rd_u16(&r);
-	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). */
+	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). Over
+	 * IPv6 without UDP there is no NAT, and it must be right. */
 	rd_skip(&r, 2);
-	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n) {
+	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n ||
+	    (sa->path.raw && sa->path.local.family == 6 && !udp_sum_ok(&sa->path, pkt->payload, len))) {
 		e->count.inner_bad++;
 		return;
 	}
@@ -429,16 +478,35 @@ static void stray(struct engine *e, const struct addr *local, const struct addr 
 	peer_send(&e->iked, MSG_STRAY, &m, sizeof(m), -1);
 }
 
-/* One UDP payload. */
-static void segment_in(struct engine *e, const struct addr *local, const struct addr *peer, uint8_t *p, size_t n,
-	uint64_t now)
+/*
+ * Does a packet for s come the way that IKE agreed on?  Without UDP there is no NAT,
+ * so nobody but IKE moves the client, and what has another source is not his.
+ */
+static bool way_ok(struct engine *e, const struct sa *s, const struct gram *g)
 {
+	if (g->sock->raw != s->path.raw) {
+		e->count.esp_wrong_way++;
+		return false;
+	}
+	if (s->path.raw && !addr_ip_eq(&g->peer, &s->path.peer)) {
+		e->count.esp_wrong_source++;
+		return false;
+	}
+	return true;
+}
+
+/* One UDP payload, or one packet that was in none. */
+static void segment_in(struct gram *g, uint8_t *p, size_t n, uint64_t now)
+{
+	struct engine *e = g->sock->e;
+	bool raw = g->sock->raw;
 	uint32_t spi, seq;
 	struct sa *s;
 
 	e->count.rx_packets++;
 	e->count.rx_bytes += n;
-	if (n == 1) {			/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
+	e->count.esp_raw_packets += raw;
+	if (n == 1 && !raw) {		/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
 		e->count.rx_keepalive++;
 		return;
 	}
@@ -446,9 +514,9 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 		e->count.esp_short++;
 		return;
 	}
-	if (spi == 0) {
+	if (spi == 0 && !raw) {
 		if (n > NON_ESP_MARKER)
-			stray(e, local, peer, p, n);
+			stray(e, &g->local, &g->peer, p, n);
 		return;
 	}
 	s = sa_find(e, spi);
@@ -466,13 +534,15 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 		e->count.esp_unknown_spi++;
 		return;
 	}
+	if (!way_ok(e, s, g))
+		return;
 	/* Before both directions have keys nobody could be answered: it waits. */
 	if (!sa_ready(s)) {
 		e->count.esp_held++;
-		hold_put(&s->hold, peer, p, n, now);
+		hold_put(&s->hold, &g->peer, p, n, now);
 		return;
 	}
-	rx_add(e, s, seq, peer, p, n);
+	rx_add(e, s, seq, &g->peer, p, n);
 }
 
 /* The packets of a datagram of plain L2TP: nothing of them is sealed. */
@@ -487,9 +557,9 @@ static void plain_in(struct gram *g, size_t from, uint64_t now)
 		e->count.rx_packets++;
 		e->count.rx_bytes += n;
 		if (f)
-			l2tp_in(f, g->buf + at, n, g->peer.port, now);
+			l2tp_in(f, g->p + at, n, g->peer.port, now);
 		else
-			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->buf + at, n), now);
+			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->p + at, n), now);
 	}
 }
 
@@ -517,18 +587,16 @@ static void marked_in(struct gram *g, uint64_t now)
 	}
 	if (!sa_ready(s)) {
 		e->count.esp_held++;
-		hold_put(&s->hold, &g->peer, g->buf, g->len, now);
+		hold_put(&s->hold, &g->peer, g->p, g->len, now);
 		return;
 	}
 	sa_used(s);
-	opened_in(s, g->buf, g->len, g->peer.port, now);
+	opened_in(s, g->p, g->len, g->peer.port, now);
 }
 
 /* All packets of a datagram from byte `from` on; it is in the batch from then on. */
 static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
-	struct engine *e = g->sock->e;
-
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
 	if (g->sock->plain) {
@@ -542,7 +610,7 @@ static void gram_in(struct gram *g, size_t from, uint64_t now)
 		return;
 	}
 	for (size_t at = from; at < g->len; at += g->seg)
-		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
+		segment_in(g, g->p + at, MIN(g->seg, g->len - at), now);
 }
 
 static void gram_put(struct gram *g)
@@ -672,6 +740,22 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 
 /* ---- receiving ---- */
 
+/* A raw socket of IPv4 gives the IP header as well (raw(7)), one of IPv6 does not. False: nothing is left. */
+static bool ip_strip(struct gram *g)
+{
+	struct rd r = rd_of(g->buf, g->len);
+	bool v4 = g->sock->at.family == 4;
+	size_t hdr = v4 ? (rd_u8(&r) & 15) * 4u : 0;
+
+	if ((v4 && hdr < IP_HDR_MIN) || hdr >= g->len) {
+		g->sock->e->count.esp_short++;
+		return false;
+	}
+	g->p += hdr;
+	g->seg = g->len -= hdr;
+	return true;
+}
+
 /* What the kernel says about a datagram. False: it is none. */
 static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mmsghdr *m,
 	const struct sockaddr_storage *from)
@@ -679,11 +763,14 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	struct msghdr *h = (struct msghdr *)&m->msg_hdr;
 
 	g->sock = sock;
+	g->p = g->buf;
 	g->len = g->seg = m->msg_len;
 	g->peer = addr_from_sa((const struct sockaddr *)from);
 	g->local = sock->at;
 	g->mark = 0;
-	if (!sock->plain && !sock->opened)
+	if (sock->raw)
+		g->peer.port = g->local.port = 0;	/* it has none */
+	else if (!sock->plain && !sock->opened)
 		g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
@@ -706,6 +793,8 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 			memcpy(g->local.ip, &pi.ipi6_addr, 16);
 		}
 	}
+	if (sock->raw && !ip_strip(g))
+		return false;
 	return g->len && !(h->msg_flags & MSG_TRUNC);
 }
 
@@ -721,7 +810,7 @@ static struct flow *gram_flow(struct engine *e, const struct gram *g)
 		s = sa_of_mark(e, g->mark);
 		return s ? s->flow : NULL;
 	}
-	s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	s = esp_peek(g->p, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
 	return s ? s->flow : NULL;
 }
 
@@ -744,14 +833,14 @@ static void gram_queue(struct engine *e, struct gram *g)
 
 /* Where one recvmmsg puts what it reads. */
 static struct {
-	struct gram *gram[RX_BUFS];
-	struct mmsghdr msg[RX_BUFS];
-	struct iovec iov[RX_BUFS];
-	struct sockaddr_storage from[RX_BUFS];
+	struct gram *gram[RX_BUFS_RAW];
+	struct mmsghdr msg[RX_BUFS_RAW];
+	struct iovec iov[RX_BUFS_RAW];
+	struct sockaddr_storage from[RX_BUFS_RAW];
 	union {
 		struct cmsghdr align;
 		char buf[2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} ctl[RX_BUFS];
+	} ctl[RX_BUFS_RAW];
 } reads;
 
 /* The next read is number i, of at most n bytes, to g. */
@@ -825,17 +914,17 @@ static bool receive_full(struct engine_sock *sock, int fd, uint64_t now)
 	return true;
 }
 
-/* Read up to RX_BUFS datagrams. True: there may be more. */
+/* Read what one call gives. True: there may be more. */
 static bool receive(struct engine_sock *sock, int fd, uint64_t now)
 {
+	unsigned room = 0, bufs = sock->raw ? RX_BUFS_RAW : RX_BUFS;
 	struct gram *g;
-	unsigned room = 0;
 
-	for (; room < RX_BUFS && (g = gram_get()); room++)
+	for (; room < bufs && (g = gram_get()); room++)
 		read_describe(room, g, sizeof(g->buf));
 	if (!room)
 		return receive_full(sock, fd, now);
-	return receive_described(sock, fd, room, now) == RX_BUFS;
+	return receive_described(sock, fd, room, now) == (int)bufs;
 }
 
 void data_readable(evutil_socket_t fd, short what, void *arg)

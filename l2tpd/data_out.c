@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the TUNs to the UDP sockets: see data.c.
+ * From the TUNs to the sockets: see data.c.
  *
  * Sessions with something to send take turns (turns.h).  A session's own TUN
  * is its queue.  A shared TUN is one queue for all: it is emptied into a queue
@@ -39,6 +39,7 @@ enum {
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
 	HEAD_PPP = 4, HEAD_NS = 8,			/* from the end of a session's head: PPP's part, L2TP's Ns */
+	UDP_CSUM_AT = 6,
 	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
 	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
@@ -150,7 +151,7 @@ static size_t udp_len(const struct flow *f)
 	return is_bare(f) ? 0 : DATA_UDP_HDR;
 }
 
-/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
+/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0, which RFC 768 allows without NAT as well. */
 static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
 {
 	if (is_bare(f))
@@ -159,6 +160,22 @@ static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_
 	wr_u16(w, dport);
 	wr_u16(w, (uint16_t)(DATA_UDP_HDR + payload));
 	wr_u16(w, 0);
+}
+
+/*
+ * RFC 8200 8.1: over IPv6 there is a checksum, and never 0.  It is of the addresses as they
+ * are here; who encapsulates does not look at it, since a NAT may have changed his (RFC 3948 3.1.2).
+ */
+static inline void udp_sum(const struct flow *f, uint8_t *p, size_t len)
+{
+	const struct path *path = flow_path(f);
+	uint16_t sum;
+
+	if (is_bare(f) || !path || path->local.family != 6)
+		return;
+	csum_store(p + UDP_CSUM_AT, 0);
+	sum = (uint16_t)~csum_fold(csum_add(csum_pseudo6(path->local.ip, path->peer.ip, IPPROTO_UDP, len), p, len));
+	csum_store(p + UDP_CSUM_AT, sum ? sum : 0xffff);
 }
 
 void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
@@ -171,6 +188,7 @@ void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 	w = wr_of(p, udp_len(f) + n);
 	udp_header(f, &w, port, n);
 	wr_bytes(&w, msg, n);
+	udp_sum(f, p, w.len);
 }
 
 void data_head(struct sess *s)
@@ -188,7 +206,8 @@ void data_head(struct sess *s)
 	s->head_len = (uint8_t)w.len;
 }
 
-/* In a packet of len bytes that begins with s->head, what is not the same in all: UDP's length, L2TP's Ns. */
+/* In a whole packet of len bytes that begins with s->head, what is not the same in all: UDP's length
+ * and checksum, L2TP's Ns. */
 static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 {
 	struct wr w = wr_of(p, len);
@@ -202,6 +221,7 @@ static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 		(void)wr_room(&w, s->head_len - HEAD_NS);
 		wr_u16(&w, s->seq.ns++);
 	}
+	udp_sum(s->flow, p, len);
 }
 
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
@@ -324,6 +344,38 @@ static unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first, 
 	return sent;
 }
 
+/* Packets from `first` on to a client that came by XAuth: each is all of an ESP payload (RFC 4303 3.1.2). */
+static __attribute__((noinline)) unsigned tunnel_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	tx_expect(f, seg->n, seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i);
+		uint8_t *p;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, 0, n);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		tx.pkt[tx.n - 1].next_header = IPPROTO_IPIP;
+		seg_write(seg, i, p);
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
 /* What will leave: the super-packet as IP, and the data messages, of which mppe_out() dumps its own. */
 static __attribute__((noinline)) void dump_data_out(struct sess *s, const struct seg *seg, unsigned first, struct rd ip)
 {
@@ -331,7 +383,7 @@ static __attribute__((noinline)) void dump_data_out(struct sess *s, const struct
 	const uint16_t ns = s->seq.ns;
 
 	call_dump(s, false, PPP_IP, ip.p, ip.n);
-	if (s->mppe || !call_dumps_data_out(s->flow))
+	if (s->xauth || s->mppe || !call_dumps_data_out(s->flow))
 		return;
 	for (unsigned i = first; i < seg->n; i++) {
 		struct wr w = wr_of(buf, sizeof(buf));
@@ -360,7 +412,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	unsigned first = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
-	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
+	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !sess_may_ip(s)) {
 		s->row->out_errors++;
 		return 0;
 	}
@@ -376,13 +428,15 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		return 0;
 	}
 	/* The device keeps its first MTU, LCP may have agreed on a smaller one since. */
-	if (seg.size > ppp_mtu(&s->ppp)) {
+	if (seg.size > sess_mtu(s)) {
 		f->e->count.ip_too_big += seg.n;
 		s->row->out_errors += seg.n;
 		return 0;
 	}
 	if (f->e->dump_data)
 		dump_data_out(s, &seg, first, r);
+	if (s->xauth)
+		return tunnel_out(s, &seg, first, now);
 	return s->mppe ? mppe_out(s, &seg, first, now) : segs_out(s, &seg, first, now);
 }
 
@@ -725,7 +779,7 @@ static void send_all(struct engine *e)
 	sock = &e->sock[tx.path[sends.train[0].at]->sock];
 	fd = path_fd(e, tx.path[sends.train[0].at]);
 	/* Nothing leaves in the clear by a socket that is for ESP, or without a client's mark. */
-	assert((sock->plain || sock->opened) == tx.bare);
+	assert((sock->plain || sock->opened) == tx.bare && sock->raw == tx.path[sends.train[0].at]->raw);
 	for (unsigned i = 0; i < n; i++)
 		send_describe(e, i);
 	for (unsigned i = 0; i < n;) {

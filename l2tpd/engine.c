@@ -14,7 +14,6 @@
 #include "l2tpd/sandbox.h"
 
 enum {
-	USE_S = 5,		/* how often iked hears what was used */
 	LNS_WINDOW = 8,		/* our Receive Window Size */
 	REMOVED_S = 2,		/* for sessions of a removed tunnel to say goodbye, each for itself */
 };
@@ -103,6 +102,9 @@ static void iked_msg(struct peer *p, struct msg *m, void *arg)
 		break;
 	case MSG_SA_DEL:
 		sa_del(e, &m->b.sa_del);
+		break;
+	case MSG_XAUTH_REQ:
+		xauth_login(e, &m->b.xauth_req);
 		break;
 	case MSG_FLOW_END:
 		flow_end(e, &m->b.flow.lineage);
@@ -284,12 +286,15 @@ static void take_sock(struct engine *e, struct msg *m)
 {
 	struct engine_sock *s = &e->sock[e->n_sock];
 
-	bool plain = m->b.sock.kind == SOCK_L2TP, opened = m->b.sock.kind == SOCK_L2TP_ESP;
+	bool plain = m->b.sock.kind == SOCK_L2TP, raw = m->b.sock.kind == SOCK_ESP_RAW;
+	bool opened = m->b.sock.kind == SOCK_L2TP_ESP;
 
-	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain && !opened) || (!plain && opened != e->kernel) ||
+	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain && !raw && !opened) || (!plain && opened != e->kernel) ||
 	    e->n_sock >= ENGINE_SOCKS)
 		fatal("a socket that is not an engine's");
-	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain, .opened = opened };
+	*s = (struct engine_sock){
+		.e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain, .raw = raw, .opened = opened,
+	};
 	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
 	if (!s->ev)
 		fatal("out of memory");
@@ -346,7 +351,7 @@ static void take_peer(struct engine *e, struct msg *m)
 
 static void start(struct engine *e)
 {
-	static const struct timeval use = { .tv_sec = USE_S };
+	static const struct timeval use = { .tv_sec = ENGINE_USE_S };
 
 	if (!e->rows || !e->n_sock)
 		fatal("started before everything was given");

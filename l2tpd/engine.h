@@ -8,6 +8,7 @@
  *   plain.c    flows without SAs: plain L2TP
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
+ *   xauth.c    logins by IKE, of clients that have neither
  *
  * Invariant: a packet reaches a tunnel only through an SA whose lineage has the
  * tunnel's flow for its root (lineage.h); tunnels and sessions are looked up
@@ -42,6 +43,7 @@ enum {
 	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
 	HELD_MS = 1000,
 	HELD_LEN = 2048,	/* longer ones are not worth it */
+	ENGINE_USE_S = 5,	/* how often iked hears what was used */
 };
 
 /* A packet that came too early. */
@@ -61,6 +63,7 @@ struct hold {
 struct path {
 	struct addr local, peer;	/* outer addresses; an SA's peer moves after ICV and replay */
 	int sock;			/* to send from: an index in engine.sock; -1 = there is none */
+	bool raw;			/* ESP without UDP: it has no ports, and no NAT that could move the peer */
 	int marked;			/* ESP in the kernel: the lineage's own socket instead; -1 = not yet there */
 	bool no_train;			/* it takes no UDP_SEGMENT */
 };
@@ -139,6 +142,8 @@ struct flow {
 	struct list half_open;		/* in engine.half_open: plain, and never answered us */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
+	bool tunnel_mode;		/* its client came by XAuth: what its SAs bring is IP, and never L2TP */
+	struct sess *xauth;		/* then the only one, while that lives */
 	struct turn in_turn;		/* in engine.in_turns */
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
@@ -149,6 +154,7 @@ struct flow {
 	int idle_s;			/* what it was set to; 0 = off */
 	bool killed;			/* its end was asked for */
 	bool ending;			/* likewise, and what nobody else takes away goes next */
+	unsigned quiet_s;		/* XAuth: no packet came for so long, since iked has not known it */
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
@@ -160,7 +166,7 @@ struct sess_out {
 	struct codel codel;
 };
 
-/* One PPP link over one L2TP session. */
+/* One PPP link over one L2TP session; or, by XAuth, IP in ESP tunnel mode and neither. */
 struct sess {
 	struct list link;		/* in flow.sessions */
 	struct list by_call;		/* in engine.by_call[] */
@@ -189,6 +195,9 @@ struct sess {
 	struct bucket in_limit, out_limit;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
+	bool xauth;			/* by XAuth: nothing of L2TP and PPP counts */
+	uint16_t mtu;			/* of XAuth */
+	struct msg_xauth_req *login;	/* owned; of XAuth, the last one; its password until it is judged */
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
 	bool known;			/* it had VERDICT_OK: SESSION_DOWN is owed */
@@ -208,7 +217,8 @@ struct engine_sock {
 	int fd;
 	struct addr at;
 	bool plain;			/* of plain L2TP */
-	bool opened;			/* of what the kernel opened, with marks; if neither, what comes is ESP */
+	bool opened;			/* of what the kernel opened, with marks; if neither, what comes is ESP, in UDP … */
+	bool raw;			/* … or without */
 	struct event *ev;
 };
 
@@ -224,7 +234,7 @@ struct shared_tun {
 /* X(name): every counter of an engine, as culvertctl status shows it. */
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
-	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
+	X(esp_raw_packets) X(esp_unknown_spi) X(esp_wrong_way) X(esp_wrong_source) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
 	X(inner_not_1701) X(inner_bad) X(join_held) X(join_dropped) \
 	X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) \
 	X(ppp_bad) X(mppe_bad) X(mppe_late) X(mppe_lost) X(mppe_clear) \
@@ -240,7 +250,7 @@ struct engine_count {
 #undef X
 };
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 2 * CONF_TUNNELS * CONF_LISTENS };
+enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 3 * CONF_TUNNELS * CONF_LISTENS };
 
 struct engine {
 	struct event_base *base;
@@ -291,6 +301,18 @@ void engine_main(void) __attribute__((noreturn));
 struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *);
 void tunnel_conf_put(struct tunnel_conf *);
 
+/* May IP of the session pass? */
+static inline bool sess_may_ip(const struct sess *s)
+{
+	return s->xauth ? s->up : ppp_may_ip(&s->ppp);
+}
+
+/* How long its packets may be. */
+static inline unsigned sess_mtu(const struct sess *s)
+{
+	return s->xauth ? s->mtu : ppp_mtu(&s->ppp);
+}
+
 /* ---- sa.c ---- */
 
 /* The index of the tunnel whose `listen on` fits best; CONF_TUNNELS: none. plain: of those that take plain L2TP. */
@@ -298,6 +320,9 @@ unsigned tunnel_of(const struct engine *, const struct addr *local, bool plain);
 
 /* A flow without anything, of a tunnel or of CONF_TUNNELS. NULL: out of memory. */
 struct flow *flow_new(struct engine *, unsigned tunnel);
+
+/* The flow of a lineage that was not heard of before: a virgin. NULL: out of memory. */
+struct flow *flow_begin(struct engine *, const struct lineage *, const struct addr *local, const struct addr *peer);
 
 /* Silently, and with all that it has but sessions. */
 void flow_free(struct flow *);
@@ -369,6 +394,9 @@ static inline struct flow *own_flow(const struct sa *s)
  * for that has gone before it.  False: it waits, or is forgotten.
  */
 bool flow_joins(struct sa *, uint8_t *p, size_t n, struct rd r, uint16_t sport, uint64_t now);
+
+/* One more IKE_SA of the flow's client, who has proved that to auth. False: no memory. */
+bool flow_add_ike(struct flow *, const struct lineage *, uint64_t now);
 
 /* iked was replaced: its successor may not issue the SPIs in use; their flows live on without it. */
 void sa_orphan_all(struct engine *);
@@ -496,7 +524,29 @@ void call_kill(struct engine *, const struct msg_session *);
 void call_ask_again(struct engine *);
 /* The session of the flow with these ids of ours, or NULL: another flow's is never found. */
 struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
+/* Where the session's client is, in its row; with L2TP's port where the way to there has none. */
+void call_row_peer(struct sess *, const struct addr *peer);
 /* From now on call_find() finds it. Its flow and its ids are set. */
 void call_join(struct sess *);
+
+/* A session of the flow that nobody has logged in on, in no list; its row is not written. NULL: no room. */
+struct sess *call_new(struct flow *, uint64_t now);
+/* Its ids are set: the row says that somebody logs in. */
+void call_row(struct sess *);
+/* Have the manager judge its login. */
+void call_judge(struct sess *);
+/* Its packets may pass. */
+void call_up(struct sess *);
+/* Set its timer to what is due next. */
+void call_arm(struct sess *, uint64_t now);
+void call_free(struct sess *, const char *reason);
+
+/* ---- xauth.c ---- */
+/* iked has a name and a password: MSG_XAUTH_DONE follows. */
+void xauth_login(struct engine *, const struct msg_xauth_req *);
+/* The manager's answer, which the session has taken over already. */
+void xauth_verdict(struct sess *, const struct msg_verdict *);
+/* A pair of SAs of the flow is whole. */
+void xauth_sa_up(struct flow *);
 
 #endif

@@ -27,7 +27,7 @@ libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c l2tpd/
 libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 
 sbin_PROGRAMS += culvertd
-culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c \
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
@@ -36,7 +36,7 @@ culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
-libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/plain.c l2tpd/call.c \
+libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/plain.c l2tpd/call.c l2tpd/xauth.c \
 	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h l2tpd/turns.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 

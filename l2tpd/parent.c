@@ -167,6 +167,14 @@ static bool listens_on(const struct conf *c, uint8_t family)
 	return false;
 }
 
+static bool has_xauth(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_ike; i++)
+		if (c->ike[i].xauth)
+			return true;
+	return false;
+}
+
 /* Could the kernel do it here?  why: both ways. */
 static bool kernel_can(const struct conf *c, char *why, size_t cap)
 {
@@ -177,6 +185,14 @@ static bool kernel_can(const struct conf *c, char *why, size_t cap)
 
 	if (plain_on_1701(c)) {
 		snprintf(why, cap, "plain L2TP listens on UDP 1701, which ESP in the kernel needs: give it another port");
+		return false;
+	}
+	if (c->raw_esp) {
+		snprintf(why, cap, "raw-esp yes, ESP without UDP, is culvertd's own");
+		return false;
+	}
+	if (has_xauth(c)) {
+		snprintf(why, cap, "an ike statement has xauth, whose clients are culvertd's own");
 		return false;
 	}
 	err = xfrm_open(&x);
@@ -246,11 +262,17 @@ static bool open_sockets(struct parent *p)
 			/* "any" takes what comes for every address of its family. */
 			if (have || (!addr_is_any(&at) && listens_on_any(p->conf, at.family)))
 				continue;
-			err = (p->conf->esp_kernel ? steer_open_kernel : steer_open)(&p->steer[p->n_steer], &at,
-				p->conf->engines, &port);
+			err = p->conf->esp_kernel
+				? steer_open_kernel(&p->steer[p->n_steer], &at, p->conf->engines, &port)
+				: steer_open(&p->steer[p->n_steer], &at, p->conf->engines, p->conf->raw_esp, &port);
 			if (err == -EADDRINUSE) {
 				log_err("UDP port %u of %s is taken by another program: stop it "
 					"(ss -ulpn 'sport = :%u' names it)", port, addr_str(&at, where), port);
+				return false;
+			}
+			if (err < 0 && !port) {
+				log_err("raw-esp on %s: %s (a raw socket needs CAP_NET_RAW)", addr_str(&at, where),
+					strerror(-err));
 				return false;
 			}
 			if (err < 0) {
@@ -503,10 +525,12 @@ static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at
 {
 	struct msg_sock m = { .kind = kind, .at = *at };
 
-	if (kind == SOCK_L2TP_ESP)
+	if (kind == SOCK_IKE_500)
+		m.at.port = STEER_IKE_PORT;
+	else if (kind == SOCK_IKE_4500 || kind == SOCK_ESP_4500)
+		m.at.port = STEER_NATT_PORT;
+	else if (kind == SOCK_L2TP_ESP)
 		m.at.port = STEER_L2TP_PORT;
-	else if (kind != SOCK_L2TP)
-		m.at.port = kind == SOCK_IKE_500 ? STEER_IKE_PORT : STEER_NATT_PORT;
 	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
 }
 
@@ -623,7 +647,9 @@ static bool equip(struct parent *p, struct child_proc *c)
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
 			ok = p->conf->esp_kernel
 				? send_sock(c, SOCK_L2TP_ESP, &p->steer[k].at, p->steer[k].l2tp[c->index])
-				: send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]);
+				: send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]) &&
+				  (!p->steer[k].n_raw ||
+				   send_sock(c, SOCK_ESP_RAW, &p->steer[k].at, p->steer[k].raw[c->index]));
 		for (unsigned k = 0; ok && k < p->n_plain; k++)
 			ok = send_sock(c, SOCK_L2TP, &p->plain[k].at, p->plain[k].group[c->index]);
 		/* A manager that is down now is given all tables when it is started again. */

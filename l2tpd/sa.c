@@ -18,6 +18,7 @@ enum {
 	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
 	MOVE_TELL_MS = 1000,	/* of moves to another address iked hears at once, but not more often */
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
+	XAUTH_QUIET_S = 300,	/* of a client of XAuth that iked does not know any more: longer than any DPD of its own */
 	OLD_OUT_MAX = 2,	/* outbound SAs of a flow that IKE has deleted, but not their partners */
 };
 
@@ -83,13 +84,13 @@ unsigned tunnel_of(const struct engine *e, const struct addr *local, bool plain)
 	return best;
 }
 
-/* Its socket of ESP, or of what the kernel opened. */
-static int sock_of(const struct engine *e, const struct addr *local)
+/* Its socket of ESP, in UDP or without, or of what the kernel opened. */
+static int sock_of(const struct engine *e, const struct addr *local, bool raw)
 {
 	int any = -1;
 
 	for (unsigned i = 0; i < e->n_sock; i++) {
-		if (e->sock[i].plain)
+		if (e->sock[i].plain || e->sock[i].raw != raw)
 			continue;
 		if (addr_ip_eq(&e->sock[i].at, local))
 			return (int)i;
@@ -97,6 +98,31 @@ static int sock_of(const struct engine *e, const struct addr *local)
 			any = (int)i;
 	}
 	return any;
+}
+
+/* Without a mark. NULL: out of memory. */
+static struct lin_ike *ike_new(void)
+{
+	struct lin_ike *k = calloc(1, sizeof(*k));
+
+	if (k) {
+		k->marked = -1;
+		list_init(&k->by_mark);
+	}
+	return k;
+}
+
+/* Where IKE says that the client is. */
+static void path_set(const struct engine *e, struct path *p, bool raw, const struct addr *local, const struct addr *peer)
+{
+	p->raw = raw;
+	p->local = *local;
+	p->peer = *peer;
+	p->sock = sock_of(e, local, raw);
+	if (raw) {
+		p->local.port = p->peer.port = 0;	/* those are IKE's */
+		p->no_train = true;			/* UDP's alone */
+	}
 }
 
 struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
@@ -144,11 +170,9 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 	return f;
 }
 
-/* The flow of a lineage that was not heard of before. */
-static struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local,
-	const struct addr *peer)
+struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local, const struct addr *peer)
 {
-	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct lin_ike *k = ike_new();
 	struct flow *f = k ? flow_new(e, tunnel_of(e, local, false)) : NULL;
 	static struct log_rate rate;
 	char a[ADDR_STRLEN];
@@ -158,8 +182,6 @@ static struct flow *flow_begin(struct engine *e, const struct lineage *l, const 
 		return NULL;
 	}
 	lin_flow_init(&e->book, &f->lin, peer, f->tunnel);
-	k->marked = -1;
-	list_init(&k->by_mark);
 	lin_add(&e->book, &k->lin, l, &f->lin);
 	snprintf(f->tag, sizeof(f->tag), "flow=%llu peer=%s", (unsigned long long)l->counter, addr_str(peer, a));
 	flow_watch(f);
@@ -176,16 +198,19 @@ void flow_watch(struct flow *f)
 {
 	int idle_s = orphan(f) ? FLOW_ORPHAN_S : FLOW_IDLE_S;
 	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
-	struct timeval tv = { .tv_sec = wait_s };
+	struct timeval tv;
 
 	if (f->plain) {
 		plain_watch(f);
 		return;
 	}
+	if (f->tunnel_mode)	/* its first SA comes after its login */
+		wait_s = list_empty(&f->sas) ? FLOW_IDLE_S : 0;
 	/* Only a change of what is missing starts the time anew. */
 	if (f->ending || wait_s == f->idle_s)
 		return;
 	f->idle_s = wait_s;
+	tv = (struct timeval){ .tv_sec = wait_s };
 	if (wait_s)
 		event_add(f->idle, &tv);
 	else
@@ -250,6 +275,9 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 		EACH_IKE(f, i)
 			if (IKE_AT(i)->orphan)
 				ike_end(IKE_AT(i));
+	} else if (f->xauth && !f->ending) {
+		/* Its client may not have noticed. */
+		flow_kill(f, "no SA left");
 	} else if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
@@ -518,6 +546,7 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 {
 	unsigned slot = spi_slot(m->spi);
 	struct lin *l = lin_find(&e->book, &m->lineage);
+	struct path path = { 0 };
 	struct flow *f;
 	struct sa *s;
 
@@ -525,7 +554,8 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 		log_err("spi=%08x mark=%08x is announced but not free, ignoring", m->spi, m->mark);
 		return;
 	}
-	if (!l && (!flow_begin(e, &m->lineage, &m->local, &m->peer) || !(l = lin_find(&e->book, &m->lineage))))
+	path_set(e, &path, m->raw, &m->local, &m->peer);
+	if (!l && (!flow_begin(e, &m->lineage, &path.local, &path.peer) || !(l = lin_find(&e->book, &m->lineage))))
 		return;
 	f = flow_of(l->root);
 	s = calloc(1, sizeof(*s));
@@ -535,9 +565,7 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	s->ike = ike_of(l);
 	s->ike->n_sas++;
 	s->spi = m->spi;
-	s->path.local = m->local;
-	s->path.peer = m->peer;
-	s->path.sock = sock_of(e, &m->local);
+	s->path = path;
 	s->path.marked = -1;
 	if (m->mark) {
 		/* The kernel seals one packet at a time, and refuses trains of them. */
@@ -614,19 +642,27 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		return;
 	}
 	f = s->flow;
+	/* In tunnel mode comes who has logged in, and what he sends is nothing else. */
+	if ((bool)m->tunnel != f->tunnel_mode || (f->tunnel_mode && !(f->xauth && f->xauth->known))) {
+		log_err("%s spi=%08x is in %s mode, refused", f->tag, m->spi, m->tunnel ? "tunnel" : "transport");
+		return;
+	}
 	at = m->inbound ? &s->in : &s->out;
 	if ((m->enc == ESP_ENC_NONE) != e->kernel || *at || (m->inbound ? s->kernel_in : s->kernel_out) ||
+	    (!m->inbound && m->raw != s->path.raw) || (e->kernel && (m->raw || m->tunnel)) ||
 	    (!e->kernel && esp_sa_new(m->spi, &keys, m->inbound, at) < 0)) {
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
 		return;
 	}
 	if (e->kernel)
 		*(m->inbound ? &s->kernel_in : &s->kernel_out) = true;
-	s->path.local = m->local;
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
-		s->path.peer = m->peer;
+		/* What waits came another way than the one that was agreed on. */
+		if (m->raw != s->path.raw || (m->raw && !addr_ip_eq(&m->peer, &s->path.peer)))
+			hold_free(&s->hold);
+		path_set(e, &s->path, m->raw, &m->local, &m->peer);
 	} else {
 		s->spi_out = m->spi;
 		/* A rekeyed pair is sent on once the peer used it (it has the keys then);
@@ -639,6 +675,8 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		count_pairs(f);
 		lin_flow_ready(&f->lin, m->ike_id, now_ms());
 		flow_arm(f, now_ms());
+		if (f->xauth)
+			xauth_sa_up(f);
 	}
 	release_held(s);
 }
@@ -651,7 +689,7 @@ static void flow_shows(struct flow *f, const struct addr *peer)
 		struct sess *c = CONTAINER_OF(i, struct sess, link);
 
 		row_write_begin(c->row);
-		c->row->peer = *peer;
+		call_row_peer(c, peer);
 		row_write_end(c->row);
 	}
 }
@@ -670,9 +708,7 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 		e->count.endpoint_moved++;
 		flow_shows(s->flow, &m->peer);
 	}
-	s->path.local = m->local;
-	s->path.peer = m->peer;
-	s->path.sock = sock_of(e, &m->local);
+	path_set(e, &s->path, s->path.raw, &m->local, &m->peer);
 }
 
 /*
@@ -726,6 +762,21 @@ void sa_del(struct engine *e, const struct msg_sa_del *m)
 	flow_watch(f);
 }
 
+bool flow_add_ike(struct flow *f, const struct lineage *l, uint64_t now)
+{
+	struct msg_flow_join m = { .lineage = *l, .root = *flow_lineage(f) };
+	struct lin_ike *k = ike_new();
+	struct lin_out out;
+
+	if (!k)
+		return false;
+	peer_send(&f->e->iked, MSG_FLOW_JOIN, &m, sizeof(m), -1);
+	lin_out_init(&out);
+	lin_add_more(&f->e->book, &k->lin, l, &f->lin, &out);
+	call_lineage(&out, now);
+	return true;
+}
+
 void flow_end(struct engine *e, const struct lineage *l)
 {
 	struct lin *ended = lin_find(&e->book, l);
@@ -737,7 +788,11 @@ void flow_end(struct engine *e, const struct lineage *l)
 	/* It may have others, of which the client has proved that they are its own. */
 	if (f->lin.lins.next != f->lin.lins.prev) {
 		ike_end(ike_of(ended));
-		flow_watch(f);
+		/* XAuth: the client has left with the only one by which it could be asked. */
+		if (f->tunnel_mode && orphan(f))
+			flow_kill(f, "IKE_SA ended");
+		else
+			flow_watch(f);
 		return;
 	}
 	call_close_all(f, "IKE_SA ended", false);
@@ -860,12 +915,21 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 	}
 }
 
+/* A client that came by XAuth has IKE alone to be asked by: when no iked knows it, its silence has to do. */
+static void quiet(struct flow *f, bool heard)
+{
+	f->quiet_s = heard || !f->xauth || !orphan(f) ? 0 : f->quiet_s + ENGINE_USE_S;
+	if (f->quiet_s > XAUTH_QUIET_S)
+		flow_kill(f, "client is gone");
+}
+
 void sa_tell_use(struct engine *e)
 {
 	uint64_t now_s = now_ms() / 1000;
 
 	LIST_EACH(&e->flows, i) {
 		struct flow *f = CONTAINER_OF(i, struct flow, link);
+		bool heard = false;
 
 		LIST_EACH(&f->sas, k) {
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
@@ -873,12 +937,15 @@ void sa_tell_use(struct engine *e)
 
 			if (s->tell_move)
 				tell_move(s);
-			if (s->packets != s->told_packets)
+			if (s->packets != s->told_packets) {
+				heard = true;
 				peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
+			}
 			s->told_packets = s->packets;
 			if (s->exhausted)
 				sa_exhausted(s);
 		}
+		quiet(f, heard);
 	}
 }
 

@@ -33,7 +33,8 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
-	bool no_pfs, other_group;	/* what a wrong answer of Quick Mode has */
+	struct addr me, peer;		/* the initiator's address and ours */
+	bool no_pfs, other_group, other_way;	/* what a wrong answer of Quick Mode has */
 	size_t dl;			/* length of a DH value */
 	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
 	size_t qgxy_len;
@@ -171,13 +172,35 @@ static void finish(struct w *w, struct resp *r, uint8_t *iv)
 	w->m->p[27] = (uint8_t)w->m->n;
 }
 
-static void nat_d(const struct resp *r, uint32_t ip, uint16_t port, uint8_t *out)
+static size_t ip_len(const struct addr *a)
 {
-	uint8_t at[6] = { (uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip,
-		(uint8_t)(port >> 8), (uint8_t)port };
-	struct rd part[] = { R(r->cky_i, 8), R(r->cky_r, 8), R(at, 6) };
+	return a->family == 6 ? 16 : 4;
+}
 
-	assert_true(dial_hash(r->h, part, 3, out));
+static void nat_d(const struct resp *r, const struct addr *ip, uint16_t port, uint8_t *out)
+{
+	uint8_t be[2] = { (uint8_t)(port >> 8), (uint8_t)port };
+	struct rd part[] = { R(r->cky_i, 8), R(r->cky_r, 8), R(ip->ip, ip_len(ip)), R(be, 2) };
+
+	assert_true(dial_hash(r->h, part, N_ELEMENTS(part), out));
+}
+
+/* Body of an ID payload (RFC 2407 4.6.2), or of NAT-OA, which has protocol and port 0; its length. */
+static size_t id_body(const struct addr *a, uint8_t proto, uint16_t port, uint8_t out[static 20])
+{
+	const uint8_t head[4] = { a->family == 6 ? 5 : 1, proto, (uint8_t)(port >> 8), (uint8_t)port };
+
+	memcpy(out, head, 4);
+	memcpy(out + 4, a->ip, ip_len(a));
+	return 4 + ip_len(a);
+}
+
+static void is_id(struct rd got, const struct addr *a, uint8_t proto, uint16_t port)
+{
+	uint8_t want_id[20];
+
+	assert_int_equal(got.n, id_body(a, proto, port, want_id));
+	assert_memory_equal(got.p, want_id, got.n);
 }
 
 /* ---- the responder ---- */
@@ -272,9 +295,9 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	memcpy(r->gxi, ke.p, ke.n);
 	memcpy(r->ni, ni.p, ni.n);
 	r->ni_len = ni.n;
-	nat_d(r, PEER, 500, hash);
+	nat_d(r, &r->peer, 500, hash);
 	assert_memory_equal(want(mm3, 20, 0).p, hash, r->hl);
-	nat_d(r, ME, 500, hash);
+	nat_d(r, &r->me, 500, hash);
 	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
 	memset(r->nr, 0x77, sizeof(r->nr));
 	dial_dh_free(r->dh);
@@ -297,9 +320,9 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	begin(&w, r, &m, 2, 0);
 	put(&w, 4, r->gxr, r->dl);
 	put(&w, 10, r->nr, 20);
-	nat_d(r, ME, r->nat ? 40000 : 500, hash);
+	nat_d(r, &r->me, r->nat ? 40000 : 500, hash);
 	put(&w, 20, hash, r->hl);
-	nat_d(r, PEER, 500, hash);
+	nat_d(r, &r->peer, 500, hash);
 	put(&w, 20, hash, r->hl);
 	finish(&w, r, NULL);
 	return m;
@@ -319,18 +342,19 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct resp *r = &p->r;
 	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
 	struct rd id = want(&plain, 5, 0);
-	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
+	uint8_t me[20];
+	size_t me_len = id_body(&r->peer, 0, 0, me);
 	uint8_t hash[DIAL_HASH_MAX];
 	struct w w;
 
-	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
+	is_id(id, &r->me, 0, 0);
 	PRF(r, r->skeyid, hash, R(r->gxi, r->dl), R(r->gxr, r->dl), R(r->cky_i, 8), R(r->cky_r, 8),
 		R(r->sa, r->sa_len), id);
 	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
 	PRF(r, r->skeyid, hash, R(r->gxr, r->dl), R(r->gxi, r->dl), R(r->cky_r, 8), R(r->cky_i, 8),
-		R(r->sa, r->sa_len), R(me, sizeof(me)));
+		R(r->sa, r->sa_len), R(me, me_len));
 	begin(&w, r, &m, 2, 0);
-	put(&w, 5, me, sizeof(me));
+	put(&w, 5, me, me_len);
 	put(&w, 8, hash, r->hl);
 	finish(&w, r, r->iv);
 	memcpy(r->p1_iv, r->iv, 16);
@@ -383,7 +407,7 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	struct resp *r = &p->r;
 	struct bytes plain, m = { 0 };
 	struct rd sa, ni, t;
-	uint8_t be[4], hash[DIAL_HASH_MAX], body[64];
+	uint8_t be[4], hash[DIAL_HASH_MAX], body[64], id[20];
 	struct wr b = wr_of(body, sizeof(body)), mid = wr_of(be, 4);
 	static const uint8_t spi[4] = { 0xaa, 0xbb, 0xcc, 0xdd };
 	struct w w;
@@ -399,10 +423,14 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	ni = want(&plain, 10, 0);
 	memcpy(r->qni, ni.p, ni.n);
 	r->qni_len = ni.n;
-	assert_memory_equal(want(&plain, 5, 0).p, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
-	assert_memory_equal(want(&plain, 5, 1).p, "\1\x11\x06\xa5\xc0\0\2\1", 8);
-	assert_memory_equal(want(&plain, 21, 0).p, "\1\0\0\0\xc6\x12\0\1", 8);
-	assert_memory_equal(want(&plain, 21, 1).p, "\1\0\0\0\xc0\0\2\1", 8);
+	is_id(want(&plain, 5, 0), &r->me, 17, 1701);
+	is_id(want(&plain, 5, 1), &r->peer, 17, 1701);
+	/* RFC 3947 5.2: the original addresses, where there is a NAT. */
+	if (r->nat) {
+		is_id(want(&plain, 21, 0), &r->me, 0, 0);
+		is_id(want(&plain, 21, 1), &r->peer, 0, 0);
+	}
+	assert_true(payload_of(plain.p + HDR, plain.n - HDR, plain.p[16], 21, r->nat ? 2 : 0).bad);
 	rd_skip(&sa, 16);
 	r->spi_i = rd_u32(&sa);
 	t = rd_sub(&sa, (size_t)(sa.p[2] << 8 | sa.p[3]));	/* the first: AES-256, SHA-1 */
@@ -414,6 +442,10 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	wr_bytes(&b, spi, 4);
 	wr_u8(&b, 0);
 	wr_bytes(&b, t.p + 1, t.n - 1);
+	/* RFC 2407 4.5, RFC 3947 5.1: how it is encapsulated. */
+	assert_int_equal(attr_of(R(t.p + 8, t.n - 8), 4), r->nat ? 4 : 2);
+	if (r->other_way)		/* behind the lifetime's 12 octets, in our own manner */
+		body[b.len - t.n + 8 + 12 + 3] ^= 4 ^ 2;
 	body[b.len - 1] ^= r->other_group;	/* the last attribute, where there is PFS */
 	begin(&w, r, &m, 32, r->mid);
 	put(&w, 8, hash, r->hl);
@@ -434,8 +466,8 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 		assert_true(r->qgxy_len > 0);
 		put(&w, 4, dial_dh_public(r->dh), ke.n);
 	}
-	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
-	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
+	put(&w, 5, id, id_body(&r->me, 17, 1701, id));
+	put(&w, 5, id, id_body(&r->peer, 17, 1701, id));
 	PRF(r, r->a, hash, R(be, 4), R(r->qni, r->qni_len), R(m.p + at, w.w.len - at));
 	memcpy(m.p + HDR + 4, hash, r->hl);
 	finish(&w, r, r->iv);
@@ -474,12 +506,15 @@ static const struct ike_conf conf_usual = {
 	.ike_life_s = 28800, .esp_life_s = 3600,
 };
 
-static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
+static void pair_init_at(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256, const struct addr *me,
+	const struct addr *peer)
 {
-	struct ike_ends ends = { .id = ME, .port = 500, .peer = PEER };
+	struct ike_ends ends = { .id = *me, .port = 500, .peer = *peer };
 	struct rng seed;
 
 	*p = (struct pair){ .now = 5000 };
+	p->r.me = *me;
+	p->r.peer = *peer;
 	p->conf = *conf;
 	p->r.sha256 = sha256;
 	p->r.aes256 = aes256;
@@ -489,6 +524,13 @@ static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha
 	ike_out_init(&p->out);
 	ike_start(&p->ike, p->now, &p->out);
 	assert_int_equal(p->ike.state, IKE_MM1);
+}
+
+static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
+{
+	const struct addr me = addr_v4(ME, 0), peer = addr_v4(PEER, 0);
+
+	pair_init_at(p, conf, sha256, aes256, &me, &peer);
 }
 
 static void pair_init(struct pair *p, bool sha256, bool aes256)
@@ -737,6 +779,213 @@ static void t_lists(void **st)
 	pair_free(&p);
 }
 
+/* ---- XAuth and Mode Config ---- */
+
+enum { EXCH_TRANSACTION = 6, PL_ATTR = 14 };
+
+/* One message of attributes; iv: NULL = the first of its exchange, and then *ret_iv goes on with it. */
+static struct bytes transaction(struct pair *p, uint32_t mid, const void *body, size_t n, const uint8_t *iv, uint8_t *ret_iv)
+{
+	uint8_t be[4] = { (uint8_t)(mid >> 24), (uint8_t)(mid >> 16), (uint8_t)(mid >> 8), (uint8_t)mid };
+	struct resp *r = &p->r;
+	struct bytes m = { 0 };
+	uint8_t hash[DIAL_HASH_MAX] = { 0 };
+	struct w w;
+	size_t at;
+
+	if (iv)
+		memcpy(ret_iv, iv, 16);
+	else
+		phase2_iv(r, mid, ret_iv);
+	begin(&w, r, &m, EXCH_TRANSACTION, mid);
+	put(&w, 8, hash, r->hl);
+	at = w.w.len;
+	put(&w, PL_ATTR, body, n);
+	PRF(r, r->a, hash, R(be, 4), R(m.p + at, w.w.len - at));
+	memcpy(m.p + HDR + 4, hash, r->hl);
+	finish(&w, r, ret_iv);
+	return m;
+}
+
+/* What the initiator says in such a message, whose HASH is right. */
+static struct bytes told_attrs(struct pair *p, const struct bytes *m, uint8_t *iv)
+{
+	uint32_t mid = mid_of(m);
+	uint8_t be[4] = { (uint8_t)(mid >> 24), (uint8_t)(mid >> 16), (uint8_t)(mid >> 8), (uint8_t)mid };
+	struct bytes plain = decrypt(&p->r, m, iv);
+	uint8_t hash[DIAL_HASH_MAX];
+
+	assert_int_equal(m->p[18], EXCH_TRANSACTION);
+	PRF(&p->r, p->r.a, hash, R(be, 4), rest(&plain, plain.p[16]));
+	assert_memory_equal(want(&plain, 8, 0).p, hash, p->r.hl);
+	return plain;
+}
+
+#define ASK "\1\0\x12\x34" "\x40\x89\0\0" "\x40\x8a\0\0"
+#define ANSWER "\2\0\x12\x34" "\x40\x89\0\3joe" "\x40\x8a\0\6secret"
+#define STATUS(n) "\3\0\x12\x35" "\xc0\x8f\0" n
+#define HEARD "\4\0\x12\x35" "\x40\x8f\0\0"
+#define WANT "\1\0\0\1" "\0\1\0\0" "\0\2\0\0" "\0\3\0\0"
+#define GIVE "\2\0\0\1" "\0\1\0\4\x0a\x37\0\x14" "\0\2\0\4\xff\xff\xff\xff" "\0\3\0\4\x09\x09\x09\x09"
+#define GIVE_NONE "\2\0\0\1" "\0\3\0\4\x09\x09\x09\x09"
+#define B(s) (s), sizeof(s) - 1
+
+static void xauth_start(struct pair *p)
+{
+	struct bytes m;
+	struct rd t;
+
+	pair_init(p, true, true);
+	ike_free(&p->ike);
+	{
+		struct ike_ends ends = { .id = addr_v4(ME, 0), .port = 500, .peer = addr_v4(PEER, 0), .user = "joe",
+			.password = "secret" };
+		struct rng seed;
+
+		rng_init_test(&seed, 1);
+		ike_init(&p->ike, &p->conf, &ends, &seed);
+		ike_out_init(&p->out);
+		ike_start(&p->ike, p->now, &p->out);
+	}
+	m = sent(p, 0);
+	t = want(&m, 1, 0);
+	rd_skip(&t, 8 + 8 + 8);
+	assert_int_equal(attr_of(t, 3), 65001);
+	assert_memory_equal(want(&m, 13, 2).p, "\x09\0\x26\x89\xdf\xd6\xb7\x12", 8);
+}
+
+static void xauth_init(struct pair *p)
+{
+	xauth_start(p);
+	drive(p, IKE_XAUTH);
+	assert_int_equal(p->ike.state, IKE_XAUTH);
+	assert_true(told(p, IKE_EFF_SECURED));
+	assert_int_equal(ike_deadline(&p->ike), IKE_NEVER);
+}
+
+/* Name and password, the status, an address, and a tunnel for it; each question again gets the same answer. */
+static void t_xauth(void **st)
+{
+	struct bytes m, ask, first, plain;
+	uint8_t iv[16], cfg_iv[16];
+	struct pair p;
+	struct rd sa;
+
+	xauth_init(&p);
+	ask = transaction(&p, 0x1001, B(ASK), NULL, iv);
+	/* Whoever has not the keys asks in vain. */
+	for (unsigned at = HDR; at < ask.n; at += 5) {
+		struct bytes bad = ask;
+
+		bad.p[at] ^= 1;
+		give(&p, &bad);
+		assert_int_equal(p.out.n, 0);
+		assert_int_equal(p.ike.state, IKE_XAUTH);
+	}
+	give(&p, &ask);
+	first = sent(&p, 0);
+	assert_int_equal(mid_of(&first), 0x1001);
+	plain = told_attrs(&p, &first, iv);
+	assert_memory_equal(want(&plain, PL_ATTR, 0).p, ANSWER, sizeof(ANSWER) - 1);
+	give(&p, &ask);
+	m = sent(&p, 0);
+	assert_int_equal(m.n, first.n);
+	assert_memory_equal(m.p, first.p, m.n);
+
+	ask = transaction(&p, 0x1002, B(STATUS("\1")), NULL, iv);
+	give(&p, &ask);
+	m = sent(&p, 0);
+	plain = told_attrs(&p, &m, iv);
+	assert_memory_equal(want(&plain, PL_ATTR, 0).p, HEARD, sizeof(HEARD) - 1);
+	m = sent(&p, 1);
+	assert_int_equal(p.ike.state, IKE_CFG1);
+	phase2_iv(&p.r, mid_of(&m), cfg_iv);
+	plain = told_attrs(&p, &m, cfg_iv);
+	assert_memory_equal(want(&plain, PL_ATTR, 0).p, WANT, sizeof(WANT) - 1);
+	/* It was not heard that it was heard. */
+	give(&p, &ask);
+	assert_int_equal(p.out.n, 1);
+	ike_out_init(&p.out);
+	ike_expire(&p.ike, ike_deadline(&p.ike), &p.out);
+	assert_memory_equal(sent(&p, 0).p, m.p, m.n);
+
+	ask = transaction(&p, mid_of(&m), B(GIVE), cfg_iv, iv);
+	give(&p, &ask);
+	assert_int_equal(p.ike.state, IKE_QM1);
+	assert_int_equal(p.ike.ip, 0x0a370014);
+	m = sent(&p, 0);
+	phase2_iv(&p.r, mid_of(&m), iv);
+	plain = decrypt(&p.r, &m, iv);
+	assert_memory_equal(want(&plain, 5, 0).p, "\1\0\0\0\x0a\x37\0\x14", 8);
+	assert_memory_equal(want(&plain, 5, 1).p, "\4\0\0\0\0\0\0\0\0\0\0\0", 12);
+	assert_true(payload_of(plain.p + HDR, plain.n - HDR, plain.p[16], 21, 0).bad);
+	sa = want(&plain, 1, 0);
+	rd_skip(&sa, 8 + 12 + 8);
+	assert_int_equal(attr_of(sa, 4), 3);
+	pair_free(&p);
+}
+
+/* Who does without a login asks for an address of his own choice. */
+static void t_skip_login(void **st)
+{
+	struct bytes m, plain;
+	uint8_t iv[16];
+	struct pair p;
+
+	xauth_start(&p);
+	p.conf.skip_login = true;
+	drive(&p, IKE_MM5);
+	m = answer(&p);
+	give(&p, &m);
+	assert_int_equal(p.ike.state, IKE_QM1);
+	m = sent(&p, 0);
+	phase2_iv(&p.r, mid_of(&m), iv);
+	plain = decrypt(&p.r, &m, iv);
+	assert_memory_equal(want(&plain, 5, 0).p, "\1\0\0\0\xc6\x12\0\1", 8);
+	pair_free(&p);
+}
+
+/* What ends it: a login that is not good, and no address. */
+static void t_xauth_no(void **st)
+{
+	uint8_t iv[16], cfg_iv[16];
+	struct bytes m;
+	struct pair p;
+
+	xauth_init(&p);
+	m = transaction(&p, 0x1001, B(STATUS("\0")), NULL, iv);
+	give(&p, &m);
+	assert_int_equal(sent(&p, 0).p[18], EXCH_TRANSACTION);
+	assert_true(told(&p, IKE_EFF_GONE));
+	assert_string_equal(p.ike.reason, "authentication failed");
+	pair_free(&p);
+
+	xauth_init(&p);
+	m = transaction(&p, 0x1002, B(STATUS("\1")), NULL, iv);
+	give(&p, &m);
+	m = sent(&p, 1);
+	phase2_iv(&p.r, mid_of(&m), cfg_iv);
+	(void)told_attrs(&p, &m, cfg_iv);
+	m = transaction(&p, mid_of(&m), B(GIVE_NONE), cfg_iv, iv);
+	give(&p, &m);
+	assert_true(told(&p, IKE_EFF_GONE));
+	assert_string_equal(p.ike.reason, "the peer gives no address");
+	pair_free(&p);
+
+	/* Attributes that lie about their length, and messages of other kinds, are none. */
+	xauth_init(&p);
+	m = transaction(&p, 0x1003, B("\1\0\x12\x34" "\x40\x89\0\5x"), NULL, iv);
+	give(&p, &m);
+	m = transaction(&p, 0x1004, B("\2\0\x12\x34" "\x40\x89\0\0"), NULL, iv);
+	give(&p, &m);
+	m = transaction(&p, 0x1005, B("\1"), NULL, iv);
+	give(&p, &m);
+	assert_int_equal(p.ike.state, IKE_XAUTH);
+	assert_int_equal(p.ike.dropped, 3);
+	assert_int_equal(p.out.n, 0);
+	pair_free(&p);
+}
+
 /* A value that is none of the group gives no secret. */
 static void t_bad_dh(void **st)
 {
@@ -769,6 +1018,8 @@ static void t_retransmit(void **st)
 		struct bytes first;
 		struct pair p;
 
+		if (s == IKE_XAUTH || s == IKE_CFG1)	/* t_xauth */
+			continue;
 		pair_init(&p, true, true);
 		drive(&p, s);
 		first = sent(&p, 0);
@@ -798,6 +1049,8 @@ static void t_damage(void **st)
 		struct bytes good;
 		struct pair p;
 
+		if (s == IKE_XAUTH || s == IKE_CFG1)
+			continue;
 		pair_init(&p, true, true);
 		drive(&p, s);
 		good = answer(&p);
@@ -887,6 +1140,39 @@ static void t_no_nat(void **st)
 	assert_int_equal(p.ike.state, IKE_GONE);
 	assert_string_equal(p.ike.reason, "no NAT between us: the peer wants raw ESP");
 	pair_free(&p);
+}
+
+/* IPv4 and IPv6, behind NAT and not; raw ESP is agreed on where there is none, and nothing else is taken for it. */
+static void t_raw(void **st)
+{
+	static const struct addr v6[] = {
+		{ .family = 6, .ip = { 0x20, 1, 0x0d, 0xb8, [15] = 0x10 } }, { .family = 6, .ip = { 0x20, 1, 0x0d, 0xb8, [15] = 1 } },
+	};
+	const struct addr v4[] = { addr_v4(ME, 0), addr_v4(PEER, 0) };
+
+	for (unsigned i = 0; i < 8; i++) {
+		const struct addr *at = i & 1 ? v6 : v4;
+		bool nat = i & 2, other = i & 4;
+		struct ike_conf conf = conf_usual;
+		struct bytes m;
+		struct pair p;
+
+		conf.raw_esp = true;
+		pair_init_at(&p, &conf, true, true, &at[0], &at[1]);
+		p.r.nat = nat;
+		p.r.other_way = other;
+		drive(&p, IKE_QM1);
+		assert_int_equal(p.ike.natt, nat);
+		for (unsigned k = 0; k < p.out.n; k++)
+			if (p.out.eff[k].type == IKE_EFF_SEND)
+				assert_int_equal(p.out.eff[k].natt, nat);	/* port 4500, or all of it on 500 */
+		m = answer(&p);
+		give(&p, &m);
+		assert_int_equal(p.ike.state, other ? IKE_GONE : IKE_UP);
+		if (other)
+			assert_string_equal(p.ike.reason, "the peer chose an ESP SA that was not offered");
+		pair_free(&p);
+	}
 }
 
 static void t_inform(void **st)
@@ -1167,9 +1453,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_lists), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
-		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
+		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_raw), cmocka_unit_test(t_inform),
 		cmocka_unit_test(t_close), cmocka_unit_test(t_refused), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
-		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
+		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring), cmocka_unit_test(t_xauth), cmocka_unit_test(t_xauth_no),
+		cmocka_unit_test(t_skip_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
