@@ -180,6 +180,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
 	bool eap_capable;		/* yes: who comes by EAP may be let in */
+	bool disconnect_removed;	/* yes: sessions end whose users are removed, disabled or expired */
 	uint32_t user_max_session;	/* 0 = unlimited */
 	struct conf_radius radius_auth, radius_acct;
 };
@@ -304,6 +305,14 @@ static inline bool conf_has_auth(const struct conf *c, unsigned i)
 static inline bool conf_has_bind(const struct conf *c, unsigned i)
 {
 	return i < c->n_bind && i < CONF_BINDS && !c->bind[i].gone;
+}
+
+static inline bool conf_has_xauth(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_ike; i++)
+		if (c->ike[i].xauth)
+			return true;
+	return false;
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * auth: judges logins against the users files.  Answers verdicts, never
- * secrets or hashes.  A process of its own, so that what reads a stranger's
- * packets and what knows the passwords are two.
+ * auth: judges logins: whose they are (by the binds), whether he may be judged now
+ * (backoff.h), and by his authentication's back-end (local.h) whether he is who he says.
+ * Answers verdicts, never secrets or hashes.  A process of its own, so that what reads a
+ * stranger's packets and what knows the passwords are two.
  */
 #ifndef CULVERT_AUTH_H
 #define CULVERT_AUTH_H
@@ -30,18 +31,34 @@ void auth_on_warning(struct auth *, auth_warn_fn *, void *arg);
 /*
  * Read the users file of conf.auth[index] from fd; between auth_prepare() and
  * auth_apply() of the next configuration.  On failure the set that was in force
- * stays, and the log says so. 0 or -errno.
+ * stays, the log says so, and auth_alarm(). 0 or -errno.
  */
 MUST_USE int auth_load_users(struct auth *, unsigned index, int fd);
 
-/* Judge a request. Takes the same way for an unknown user and a wrong password. */
-void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+/* The users file of conf.auth[index] cannot be had, and why: the same as on failure. */
+void auth_miss_users(struct auth *, unsigned index, const char *why);
+
+/* What a person should know of the users file of conf.auth[index]; "" = nothing. */
+const char *auth_alarm(const struct auth *, unsigned index);
 
 /*
- * May a user who was let in still log in, for all that is known here?  False
- * only when his authentication is local and its users are known.
+ * The time, of CLOCK_MONOTONIC and of time(2): that of all that follows.
+ * Returns a bit for every authentication one of whose users may not log in any more who
+ * could before, since the last call: he was removed, disabled, or has expired.
  */
-bool auth_knows(const struct auth *, const struct msg_user_check *);
+uint32_t auth_tick(struct auth *, uint64_t mono_ms, int64_t wall_s);
+
+/* Judge a request. Takes the same way for an unknown user, a wrong password and a disabled user. */
+void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+
+/* Does that take so long that other logins should not wait for it? */
+bool auth_is_slow(const struct auth *, const struct msg_judge *);
+
+/*
+ * May a user who was let in still log in, for all that is known here?  Something
+ * else than USER_STAYS only when his authentication is local and its users are known.
+ */
+enum user_gone auth_user_gone(const struct auth *, const struct msg_user_check *);
 
 /* The process. Never returns but by exiting. */
 void auth_main(void) __attribute__((noreturn));

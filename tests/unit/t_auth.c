@@ -120,6 +120,15 @@ static struct msg_judge request(unsigned tunnel, uint32_t method, const char *us
 	return j;
 }
 
+/* An hour after the last one: what was wrong before is forgotten. */
+static void judge(const struct msg_judge *j, struct msg_judged *ret)
+{
+	static uint64_t t;
+
+	(void)auth_tick(a, t += 7200000, 0);
+	auth_judge(a, j, ret);
+}
+
 static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
 
 static void t_names(void **st)
@@ -167,7 +176,7 @@ static void t_names(void **st)
 				why = "authentication method not offered";
 			if (rows[i].auth == SUB && (methods[k] == AUTH_EAP_MD5 || methods[k] == AUTH_EAP_MSCHAPV2))
 				why = "this authentication is not eap-capable";
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			if (r.auth != rows[i].auth || r.bind != rows[i].bind || strcmp(r.user, rows[i].user) ||
 			    strcmp(r.why, why ? why : ""))
 				fail_msg("%s, method %u: auth %u bind %u user %s: %s", rows[i].name, methods[k], r.auth, r.bind,
@@ -192,46 +201,46 @@ static void t_shapes(void **st)
 		for (unsigned n = 0; n < 256; n++) {
 			j = good;
 			j.req.response_len = (uint8_t)n;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict == VERDICT_OK, n == good.req.response_len);
 		}
 		for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
 			j = good;
 			j.req.method = methods[m];
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			/* EAP's are CHAP's in other packets. */
 			assert_int_equal(r.verdict == VERDICT_OK, m == k || (m && k && (m == k + 2 || k == m + 2)));
 		}
 		j = good;
 		j.req.response[good.req.response_len - 17 % good.req.response_len] ^= 1;
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_DENY);
 		assert_int_equal(r.mschap_auth[0], 0);
 		if (methods[k] != AUTH_PAP) {
 			j = good;
 			j.req.challenge[15] ^= 1;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 		}
 		if (methods[k] == AUTH_CHAP_MD5 || methods[k] == AUTH_EAP_MD5) {
 			j = good;
 			j.req.ident++;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 			j = good;
 			j.req.challenge_len = 0;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 		}
 		/* As long as PAP can carry. */
 		snprintf(full, sizeof(full), "%0255d", 0);
 		j = request(T, methods[k], "long", full);
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_OK);
 		/* An unknown method, an unknown tunnel. */
 		j = good;
 		j.req.tunnel = CONF_TUNNELS;
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_DENY);
 	}
 }
@@ -244,7 +253,7 @@ static void t_keys(void **st)
 	struct msg_judge j = request(T, AUTH_MSCHAPV2, "joe", "secret");
 	struct msg_judged v;
 
-	auth_judge(a, &j, &v);
+	judge(&j, &v);
 	assert_int_equal(v.verdict, VERDICT_OK);
 	assert_true(v.mppe_keys);
 	assert_true(mschap_nt_hash("secret", 6, hash));
@@ -255,7 +264,7 @@ static void t_keys(void **st)
 	for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
 		for (int wrong = methods[i] == AUTH_MSCHAPV2 || methods[i] == AUTH_EAP_MSCHAPV2; wrong < 2; wrong++) {
 			j = request(T, methods[i], "joe", wrong ? "secre" : "secret");
-			auth_judge(a, &j, &v);
+			judge(&j, &v);
 			assert_int_equal(v.verdict, wrong ? VERDICT_DENY : VERDICT_OK);
 			assert_false(v.mppe_keys);
 			assert_memory_equal(v.mppe_send, zero, sizeof(zero));
@@ -289,7 +298,7 @@ static void t_number(void **st)
 
 		j.req.number_len = (uint8_t)strlen(rows[i].number);
 		memcpy(j.req.number, rows[i].number, j.req.number_len);
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_string_equal(r.why, rows[i].why ? rows[i].why : "");
 		assert_int_equal(r.verdict, rows[i].why ? VERDICT_DENY : VERDICT_OK);
 		assert_int_equal(r.mppe_keys, !rows[i].why);
@@ -335,11 +344,56 @@ static void t_xauth(void **st)
 	auth_apply(a);
 }
 
+/* Guessing: the name as it is looked up is what counts, and who was there before is heard all the while. */
+static void t_guess(void **st)
+{
+	static const char *const spellings[] = { "joe", "WORK\\joe", "HOME\\joe" };
+	struct msg_judge good = request(T, AUTH_MSCHAPV2, "joe", "secret"), known = good, bad;
+	struct msg_judged r;
+	uint64_t t = UINT64_C(1) << 40;
+
+	assert_int_equal(auth_tick(a, t, 0), 0);
+	known.req.peer = addr_v4(0xc0000201, 4500);
+	auth_judge(a, &known, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	for (unsigned i = 0; i < 12; i++) {
+		bad = request(T, methods[i % N_ELEMENTS(methods)], spellings[i % N_ELEMENTS(spellings)], "guess");
+		bad.req.peer = addr_v4(0xc6120000 + i, 4500);
+		auth_judge(a, &bad, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_string_equal(r.why, i < 11 ? "wrong name or password" : "wrong passwords of this user: 2 s to wait");
+	}
+	good.req.peer = addr_v4(0xc0000299, 4500);
+	auth_judge(a, &good, &r);
+	assert_int_equal(r.verdict, VERDICT_DENY);
+	assert_false(r.mppe_keys);
+	/* Somebody else from there, and he from where he was before. */
+	bad = request(T, AUTH_MSCHAPV2, "ix", "pass word:");
+	bad.req.peer = good.req.peer;
+	auth_judge(a, &bad, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	auth_judge(a, &known, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	(void)auth_tick(a, t + 2000, 0);
+	auth_judge(a, &good, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	/* An address that tries many names. */
+	for (unsigned i = 0; i < 22; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "u%u", i);
+		bad = request(T, AUTH_PAP, name, "guess");
+		bad.req.peer = addr_v4(0xc6130000, (uint16_t)i);
+		auth_judge(a, &bad, &r);
+		assert_string_equal(r.why, i < 21 ? "wrong name or password" : "wrong passwords from this address: 2 s to wait");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
-		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_xauth),
+		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_guess), cmocka_unit_test(t_xauth),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);
