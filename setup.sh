@@ -415,7 +415,7 @@ do_check()
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
-		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh \
+		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh "$top"/tests/full/kernel-esp.sh \
 			"$top"/tests/full/trixie.sh
 		fuzz 40
 	else

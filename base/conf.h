@@ -211,6 +211,7 @@ struct conf {
 	uint32_t user_max_session;
 	enum conf_user_max user_max_policy;
 	enum conf_esp esp;
+	bool esp_kernel;		/* what that came to: found by the parent at its start, in no file */
 	enum conf_proposals proposals;
 	bool raw_esp;			/* no: ESP comes in UDP */
 	uint16_t engines;		/* 2 for now */

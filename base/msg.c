@@ -31,7 +31,7 @@ static bool addr_ok(const struct addr *a)
 /* Checks beyond the size: what a receiver would index or print with. */
 static bool check_sock(const union msg_body *b)
 {
-	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_ESP_RAW && addr_ok(&b->sock.at);
+	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_L2TP_ESP && addr_ok(&b->sock.at);
 }
 
 static bool check_peer(const union msg_body *b)
@@ -74,13 +74,14 @@ static bool check_conf(const union msg_body *b)
 
 static bool check_spi_new(const union msg_body *b)
 {
-	return spi_slot(b->spi_new.spi) && b->spi_new.raw <= 1 && addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
+	return spi_slot(b->spi_new.spi) && b->spi_new.raw <= 1 && (!b->spi_new.mark || mark_is_ours(b->spi_new.mark)) &&
+	       addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
 }
 
 static bool check_sa_add(const union msg_body *b)
 {
 	static const uint8_t enc_len[] = {
-		[ESP_ENC_AES_CBC_128] = 16, [ESP_ENC_AES_CBC_256] = 32,
+		[ESP_ENC_NONE] = 0, [ESP_ENC_AES_CBC_128] = 16, [ESP_ENC_AES_CBC_256] = 32,
 		[ESP_ENC_AES_GCM_128] = 20, [ESP_ENC_AES_GCM_256] = 36, [ESP_ENC_3DES_CBC] = 24,
 	};
 	static const uint8_t auth_len[] = {
@@ -89,9 +90,10 @@ static bool check_sa_add(const union msg_body *b)
 	};
 	const struct msg_sa_add *m = &b->sa_add;
 
-	return m->inbound <= 1 && m->raw <= 1 && m->tunnel <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
+	return m->inbound <= 1 && m->raw <= 1 && m->tunnel <= 1 && m->enc < N_ELEMENTS(enc_len) &&
 	       m->auth < N_ELEMENTS(auth_len) && m->enc_len == enc_len[m->enc] && m->auth_len == auth_len[m->auth] &&
-	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_AES_GCM_128 || m->enc == ESP_ENC_AES_GCM_256) &&
+	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_NONE || m->enc == ESP_ENC_AES_GCM_128 ||
+		m->enc == ESP_ENC_AES_GCM_256) &&
 	       spi_slot(m->inbound ? m->spi : m->pair) && addr_ok(&m->local) && addr_ok(&m->peer) &&
 	       ENDS(m->ike_id);
 }
@@ -295,6 +297,12 @@ static bool check_alarm(const union msg_body *b)
 	return b->alarm.auth < CONF_AUTHS && line_ok(b->alarm.text, sizeof(b->alarm.text));
 }
 
+static bool check_mark(const union msg_body *b)
+{
+	return mark_is_ours(b->mark.mark) && (b->mark.mask & MARK_MASK_ENGINE) == MARK_MASK_ENGINE &&
+	       addr_ok(&b->mark.at) && b->mark.err <= 0 && b->mark.err >= -4095;
+}
+
 #define BODY(m) sizeof(((union msg_body *)0)->m)
 
 static const struct msg_rule {
@@ -389,6 +397,10 @@ static const struct msg_rule {
 	[MSG_ALARM] = { "ALARM", R(AUTH), R(MANAGER), BODY(alarm), NO_FD, check_alarm },
 	[MSG_CTL_USERS] = { "CTL_USERS", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
 	[MSG_USERS_LOOK] = { "USERS_LOOK", R(MANAGER) | R(PARENT) | R(AUTH), R(PARENT) | R(AUTH) | R(MANAGER), 0, NO_FD, NULL },
+	[MSG_MARK_SOCK] = { "MARK_SOCK", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
+	[MSG_MARK_FD] = { "MARK_FD", R(NETD), R(ENGINE), BODY(mark), MAY_FD, check_mark },
+	[MSG_MARK_DEL] = { "MARK_DEL", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
+	[MSG_MARK_GONE] = { "MARK_GONE", R(NETD), R(ENGINE), BODY(mark), NO_FD, check_mark },
 };
 
 static const char *const role_names[ROLES] = {

@@ -68,6 +68,7 @@ union msg_body {
 	struct msg_user_checked user_checked;
 	struct msg_xauth_req xauth_req;
 	struct msg_xauth_done xauth_done;
+	struct msg_mark mark;
 };
 
 struct msg {

@@ -140,6 +140,12 @@ enum msg_type {
 				 * when they are in force and who has to go has been told so */
 	MSG_USERS_LOOK,		/* manager → parent → auth → manager, behind what it is about */
 
+	/* ESP in the kernel: a packet's client is its mark.  engine → netd, and the answers */
+	MSG_MARK_SOCK,		/* a socket whose packets have a mark … */
+	MSG_MARK_FD,		/* … +fd unless err */
+	MSG_MARK_DEL,		/* SAs and policies of these marks are nobody's any more: remove them … */
+	MSG_MARK_GONE,		/* … it is done */
+
 	MSG_TYPES,
 };
 
@@ -177,8 +183,38 @@ static inline unsigned spi_slot(uint32_t spi)
 	return spi >> 8 & (SPI_SLOTS - 1);
 }
 
+/*
+ * With ESP in the kernel (`set esp kernel`) a client is the mark that its SAs put on
+ * what they open, and that is on what they shall seal: [sign 8 | engine 5 | number 19].
+ * Each lineage has one.  The sign keeps them apart from other people's marks.
+ */
+enum { MARK_SIGN_SHIFT = 24, MARK_ENGINE_SHIFT = 19, MARK_NUMBERS = 1 << MARK_ENGINE_SHIFT };
+#define MARK_SIGN UINT32_C(0xc5)
+#define MARK_MASK_SIGN UINT32_C(0xff000000)	/* of all marks of ours */
+#define MARK_MASK_ENGINE UINT32_C(0xfff80000)	/* of one engine's */
+
+static inline uint32_t mark_make(unsigned engine, uint32_t number)
+{
+	return MARK_SIGN << MARK_SIGN_SHIFT | (uint32_t)engine << MARK_ENGINE_SHIFT | number;
+}
+
+static inline bool mark_is_ours(uint32_t mark)
+{
+	return mark >> MARK_SIGN_SHIFT == MARK_SIGN;
+}
+
+static inline unsigned mark_engine(uint32_t mark)
+{
+	return mark >> MARK_ENGINE_SHIFT & (CONF_ENGINES_MAX - 1);
+}
+
 /* ---- parent ---- */
-enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP, SOCK_ESP_RAW };
+enum sock_kind {
+	SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500,
+	SOCK_L2TP,			/* plain L2TP */
+	SOCK_ESP_RAW,
+	SOCK_L2TP_ESP,			/* what the kernel opened, with marks */
+};
 
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
@@ -278,6 +314,7 @@ struct msg_spi_new {
 	struct lineage lineage;
 	uint32_t spi;			/* ours, inbound */
 	uint8_t raw;			/* ESP will not come in UDP; SA_ADD knows for sure */
+	uint32_t mark;			/* ESP in the kernel: the lineage's; else 0 */
 	struct addr local, peer;	/* as IKE sees them now */
 };
 
@@ -287,7 +324,7 @@ struct msg_sa_add {
 	uint32_t pair;			/* outbound: the inbound SPI it belongs to; inbound: 0 */
 	uint8_t inbound;
 	uint8_t raw;			/* ESP is not in UDP: the ports are IKE's alone */
-	uint8_t enc;			/* enum esp_enc */
+	uint8_t enc;			/* enum esp_enc; NONE without any keys: the kernel has them */
 	uint8_t auth;			/* enum esp_auth */
 	uint8_t enc_len, auth_len;	/* bytes of key */
 	uint8_t key_enc[36], key_auth[64];	/* GCM: 4 bytes of salt at the end (RFC 4106 8.1) */
@@ -458,6 +495,13 @@ struct msg_judged {
 };
 
 /* ---- netd ---- */
+struct msg_mark {			/* MSG_MARK_SOCK, MSG_MARK_FD, MSG_MARK_DEL, MSG_MARK_GONE */
+	uint32_t mark;
+	uint32_t mask;			/* DEL, GONE: which bits of it count */
+	struct addr at;			/* SOCK: of the engine's socket that it belongs to */
+	int32_t err;			/* FD: 0 or -errno */
+};
+
 struct msg_tun_add {
 	uint32_t tag;			/* comes back in MSG_TUN_DONE */
 	uint32_t unit;			/* pppx<unit> */

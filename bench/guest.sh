@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs inside a guest (tests/guest/): one L2TP/IPsec server, and iperf3 beside it.
 #
-#   guest.sh culvert|xl2tpd|xl2tpd-user|l2tpns      returns when it takes calls
+#   guest.sh culvert|culvert-kernel|xl2tpd|xl2tpd-user|l2tpns      returns when it takes calls
 #
 # /mnt/lns.conf as tests/guest/lns.sh has it, and BUILD.  The server's inside address
 # is INSIDE.
@@ -22,6 +22,7 @@ within()
 	done
 }
 
+# Where ESP is done: user or kernel.
 do_culvert()
 {
 	local run=/tmp/run
@@ -33,6 +34,7 @@ do_culvert()
 	umask 077
 	cat >$run/conf <<-END
 	set engines 1
+	set esp $1
 	ike passive esp transport from any to any quick auth hmac-sha1 enc aes-256 psk "$PSK"
 	tunnel L2TP protocol l2tp {
 		listen on $LOCAL
@@ -96,7 +98,8 @@ do_l2tpns()
 }
 
 case ${1:-} in
-culvert) do_culvert ;;
+culvert) do_culvert user ;;
+culvert-kernel) do_culvert kernel ;;
 xl2tpd) do_xl2tpd "" ;;
 xl2tpd-user) do_xl2tpd yes ;;
 l2tpns) do_l2tpns ;;

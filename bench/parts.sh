@@ -499,7 +499,7 @@ part_guests()
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
 	for ((round = 1; round <= (rounds > 3 ? 3 : rounds); round++)); do
-		for name in culvert xl2tpd xl2tpd-user l2tpns; do
+		for name in culvert culvert-kernel xl2tpd xl2tpd-user l2tpns; do
 			candidate=$name
 			if [ $name = l2tpns ] && ! command -v l2tpns >/dev/null; then
 				missing "l2tpns: not installed"

@@ -186,7 +186,7 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
 }
 
 /*
- * IKE, ESP and plain L2TP of this host stay out of conntrack: otherwise a client that
+ * IKE, ESP and L2TP of this host stay out of conntrack: otherwise a client that
  * sends from port 4500 through our NAT to one of our peers makes a conntrack
  * entry that takes that peer's packets away from us (CVE-2021-3773).  Only
  * what is from or to an address of this host; a forwarded packet without
@@ -195,10 +195,13 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
  */
 static void put_raw(const struct fwreq *r, struct wr *w)
 {
+	/* What the kernel opened, and is to seal: two clients behind one NAT are one connection to conntrack. */
+	const char *opened = r->l2tp == FWREQ_L2TP_IPSEC ? ", 1701" : "";
+
 	put(w, "\tchain raw_in {\n");
 	put(w, "\t\ttype filter hook prerouting priority raw; policy accept;\n");
 	put_session_rule(r, w, "iifname", "goto from_client");
-	put(w, "\t\tfib daddr type local udp dport { %u, %u", r->ike_port[0], r->ike_port[1]);
+	put(w, "\t\tfib daddr type local udp dport { %u, %u%s", r->ike_port[0], r->ike_port[1], opened);
 	put_plain_ports(r, w, ", ");
 	put(w, " } notrack\n");
 	if (r->raw_esp)
@@ -206,7 +209,7 @@ static void put_raw(const struct fwreq *r, struct wr *w)
 	put(w, "\t}\n\n");
 	put(w, "\tchain raw_out {\n");
 	put(w, "\t\ttype filter hook output priority raw; policy accept;\n");
-	put(w, "\t\tudp sport { %u, %u", r->ike_port[0], r->ike_port[1]);
+	put(w, "\t\tudp sport { %u, %u%s", r->ike_port[0], r->ike_port[1], opened);
 	put_plain_ports(r, w, ", ");
 	put(w, " } notrack\n");
 	if (r->raw_esp)

@@ -101,6 +101,21 @@ static bool supported(proposal_t *p)
 	return TRUE;
 }
 
+/* Where the kernel does ESP: has it what the proposal wants? */
+static bool kernel_has(proposal_t *p)
+{
+	uint16_t enc, bits, auth = AUTH_UNDEFINED, none;
+	bool can;
+
+	if (!culvert->xfrm || !p->get_algorithm(p, ENCRYPTION_ALGORITHM, &enc, &bits))
+		return TRUE;
+	(void)p->get_algorithm(p, INTEGRITY_ALGORITHM, &auth, &none);
+	culvert->lock->lock(culvert->lock);
+	can = xfrm_can(culvert->xfrm, enc, bits, auth);
+	culvert->lock->unlock(culvert->lock);
+	return can;
+}
+
 /* Suites that were left out, for one line about all of a configuration. */
 struct missing {
 	unsigned n;
@@ -127,8 +142,8 @@ static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_
 	for (unsigned i = 0; i < s->n; i++) {
 		proposal_t *p = proposal_create_from_string(proto, s->s[i]);
 
-		/* ESP is our engine's work, not libstrongswan's. */
-		if (!p || (proto == PROTO_IKE && !supported(p))) {
+		/* ESP is our engine's work, or the kernel's, not libstrongswan's. */
+		if (!p || (proto == PROTO_IKE ? !supported(p) : !kernel_has(p))) {
 			missing_add(missing, s->s[i]);
 			DESTROY_IF(p);
 			continue;
@@ -260,8 +275,8 @@ void backend_load(struct backend *this, const struct conf *c)
 		explicit_bzero(k->psk, sizeof(k->psk));
 	}
 	if (missing.n)
-		log_warn("ike proposals left out=%u reason=\"strongSwan has no such algorithm here\":%s", missing.n,
-			missing.text);
+		log_warn("ike proposals left out=%u reason=\"%s no such algorithm here\":%s", missing.n,
+			culvert->xfrm ? "strongSwan or the kernel has" : "strongSwan has", missing.text);
 	if (!n)
 		log_err("ike has no usable statement: nobody can connect");
 	this->lock->write_lock(this->lock);

@@ -90,6 +90,8 @@ struct spi_job {
 static job_requeue_t move_job(struct spi_job *job)
 {
 	host_t *local = host_of_addr(&job->local), *peer = host_of_addr(&job->peer);
+	/* The kernel's SAs move with charon's word only, so it has to follow. */
+	update_hosts_flag_t how = culvert->xfrm ? UPDATE_HOSTS_FORCE_REMOTE : 0;
 	ike_sa_t *ike_sa = NULL;
 	struct sa *sa;
 	bool own = false;
@@ -106,11 +108,16 @@ static job_requeue_t move_job(struct spi_job *job)
 			table_lin_move(culvert->table, sa->lin, &job->peer);
 		culvert->lock->unlock(culvert->lock);
 		if (own)
-			ike_sa->update_hosts(ike_sa, NULL, peer, 0);
+			ike_sa->update_hosts(ike_sa, NULL, peer, how);
 		else
 			COUNT(ike_move_refused);
 		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
 	}
+	culvert->lock->lock(culvert->lock);
+	sa = table_sa(culvert->table, job->spi);
+	if (sa)
+		sa->kernel.moving = false;
+	culvert->lock->unlock(culvert->lock);
 	DESTROY_IF(local);
 	DESTROY_IF(peer);
 	return JOB_REQUEUE_NONE;
@@ -119,6 +126,23 @@ static job_requeue_t move_job(struct spi_job *job)
 static void job_queue(callback_job_cb_t fn, void *data, callback_job_cleanup_t cleanup)
 {
 	lib->processor->queue_job(lib->processor, (job_t *)callback_job_create(fn, data, cleanup, NULL));
+}
+
+void hub_moved(uint32_t spi, const struct addr *local, const struct addr *peer)
+{
+	struct spi_job *job = NULL;
+	struct sa *sa;
+
+	culvert->lock->lock(culvert->lock);
+	sa = table_sa(culvert->table, spi);
+	if (sa && sa->in && !sa->in_gone && !sa->kernel.moving && addr_ip_eq(&sa->local, local)) {
+		job = malloc(sizeof(*job));
+		*job = (struct spi_job){ .lineage = sa->lin->id, .spi = spi, .local = sa->local, .peer = *peer };
+		sa->kernel.moving = true;
+	}
+	culvert->lock->unlock(culvert->lock);
+	if (job)
+		job_queue((callback_job_cb_t)move_job, job, free);
 }
 
 /* Have charon delete one SA, with a DELETE to the peer. */

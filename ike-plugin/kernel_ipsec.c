@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kernel_ipsec: charon's "kernel" is our engines.
+ * kernel_ipsec: charon's "kernel" is our engines; with `set esp kernel` they have
+ * the real one do ESP (xfrm.c), and hear of SAs all the same, but without keys.
  *
  * charon calls these with an IKE_SA checked out, on any of its threads: they
  * look into the table, send one message and return.  What add_sa and del_sa
  * say is the truth about SAs; charon's events are only remarks.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +41,8 @@ static bool on_500(const struct addr *local)
 static int announce(struct sa *sa)
 {
 	struct msg_spi_new m = {
-		.lineage = sa->lin->id, .spi = sa->spi, .raw = on_500(&sa->local), .local = sa->local, .peer = sa->peer,
+		.lineage = sa->lin->id, .spi = sa->spi, .raw = on_500(&sa->local), .mark = sa->lin->mark,
+		.local = sa->local, .peer = sa->peer,
 	};
 	int err = hub_engine(culvert->hub, sa->lin->engine, MSG_SPI_NEW, &m, sizeof(m));
 
@@ -158,6 +161,35 @@ static bool algs(const kernel_ipsec_add_sa_t *data, struct msg_sa_add *m)
 	return true;
 }
 
+/*
+ * Tell the engine of one direction, and have the kernel do it where that does ESP.
+ * What comes in may arrive at once, so the engine is told first; what goes out would
+ * go unsealed, so it is told last.  0 or -errno.
+ */
+static int install(struct sa *sa, struct msg_sa_add *m, const kernel_ipsec_add_sa_t *data)
+{
+	struct msg_sa_del undo = { .lineage = m->lineage, .spi = m->spi, .inbound = 1 };
+	int err = 0;
+
+	if (!culvert->xfrm)
+		return hub_engine(culvert->hub, sa->lin->engine, MSG_SA_ADD, m, sizeof(*m));
+	/* The engine has no use for keys. */
+	m->enc = ESP_ENC_NONE;
+	m->auth = ESP_AUTH_NONE;
+	m->enc_len = m->auth_len = 0;
+	explicit_bzero(m->key_enc, sizeof(m->key_enc));
+	explicit_bzero(m->key_auth, sizeof(m->key_auth));
+	if (!data->inbound && xfrm_add(culvert->xfrm, sa, m->spi, data, &m->local, &m->peer) != SUCCESS)
+		return -EINVAL;
+	err = hub_engine(culvert->hub, sa->lin->engine, MSG_SA_ADD, m, sizeof(*m));
+	if (err || !data->inbound)
+		return err;
+	if (xfrm_add(culvert->xfrm, sa, 0, data, &m->local, &m->peer) == SUCCESS)
+		return 0;
+	(void)!hub_engine(culvert->hub, sa->lin->engine, MSG_SA_DEL, &undo, sizeof(undo));
+	return -EINVAL;
+}
+
 /* The pair that add_sa is for, found or made; NULL when there is none to be had. */
 static struct sa *pair_for(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_add_sa_t *data, uint32_t uid,
 	const struct addr *local, const struct addr *peer)
@@ -225,7 +257,7 @@ METHOD(kernel_ipsec_t, add_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 		m.lineage = sa->lin->id;
 		m.spi = ntohl(id->spi);
 		m.pair = data->inbound ? 0 : sa->spi;
-		err = hub_engine(culvert->hub, sa->lin->engine, MSG_SA_ADD, &m, sizeof(m));
+		err = install(sa, &m, data);
 	}
 	if (!err && data->inbound) {
 		sa->in = true;
@@ -266,6 +298,8 @@ METHOD(kernel_ipsec_t, update_sa, status_t, struct ipsec *this, kernel_ipsec_sa_
 		sa->peer = src;
 		if (table_is_client(culvert->table, uid, sa)) {
 			table_lin_move(culvert->table, sa->lin, &src);
+			if (culvert->xfrm)
+				xfrm_move(culvert->xfrm, sa, true, &dst, &src);
 			if (!hub_engine(culvert->hub, sa->lin->engine, MSG_SA_MOVE, &m, sizeof(m)))
 				COUNT(ike_sa_moved);
 		} else {
@@ -273,6 +307,8 @@ METHOD(kernel_ipsec_t, update_sa, status_t, struct ipsec *this, kernel_ipsec_sa_
 		}
 	} else if ((sa = table_sa_by_out(culvert->table, spi, &old_dst, uid))) {
 		table_out_move(culvert->table, sa, &dst);
+		if (culvert->xfrm && table_is_client(culvert->table, uid, sa))
+			xfrm_move(culvert->xfrm, sa, false, &src, &dst);
 	}
 	culvert->lock->unlock(culvert->lock);
 	return SUCCESS;		/* anything else makes charon rekey */
@@ -289,7 +325,9 @@ METHOD(kernel_ipsec_t, query_sa, status_t, struct ipsec *this, kernel_ipsec_sa_i
 	*last = 0;
 	culvert->lock->lock(culvert->lock);
 	sa = table_sa(culvert->table, ntohl(id->spi));
-	if (sa && addr_eq(&sa->local, &dst)) {
+	if (sa && addr_eq(&sa->local, &dst) && culvert->xfrm) {
+		(void)xfrm_query(culvert->xfrm, sa, bytes, packets, last);
+	} else if (sa && addr_eq(&sa->local, &dst)) {
 		*bytes = sa->bytes;
 		*packets = sa->packets;
 		*last = (time_t)sa->last_s;
@@ -312,11 +350,15 @@ METHOD(kernel_ipsec_t, del_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 		m.lineage = sa->lin->id;
 		m.inbound = 1;
 		(void)!hub_engine(culvert->hub, sa->lin->engine, MSG_SA_DEL, &m, sizeof(m));
+		if (culvert->xfrm)
+			xfrm_del(culvert->xfrm, sa, true);
 		end = table_in_del(culvert->table, sa);
 	} else if ((sa = table_sa_by_out(culvert->table, spi, &dst, uid))) {
 		m.lineage = sa->lin->id;
 		m.pair = sa->spi;
 		(void)!hub_engine(culvert->hub, sa->lin->engine, MSG_SA_DEL, &m, sizeof(m));
+		if (culvert->xfrm)
+			xfrm_del(culvert->xfrm, sa, false);
 		end = table_out_del(culvert->table, sa);
 	}
 	hub_end(culvert->hub, &end);
@@ -329,6 +371,7 @@ METHOD(kernel_ipsec_t, del_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 
 METHOD(kernel_ipsec_t, flush_sas, status_t, struct ipsec *this)
 {
+	/* What engines have outlives charon; and the kernel has other people's SAs, too. */
 	return SUCCESS;
 }
 
@@ -368,13 +411,31 @@ METHOD(kernel_ipsec_t, enable_udp_decap, bool, struct ipsec *this, int fd, int f
 
 METHOD(kernel_ipsec_t, destroy, void, struct ipsec *this)
 {
+	xfrm_delete(culvert->xfrm);
+	culvert->xfrm = NULL;
 	free(this);
+}
+
+/* The kernel is to do ESP. */
+static bool xfrm_begin(void)
+{
+	uint32_t start;
+
+	random_bytes(&start, sizeof(start));
+	culvert->table->marks = marks_new(start);
+	/* Engines go on with what an iked before us put there. */
+	if (!culvert->table->marks || !xfrm_reserve(culvert->table->marks))
+		return FALSE;
+	culvert->xfrm = xfrm_new();
+	return culvert->xfrm != NULL;
 }
 
 kernel_ipsec_t *culvert_ipsec_create(void)
 {
 	struct ipsec *this;
 
+	if (culvert->h->conf.esp_kernel && !xfrm_begin())
+		return NULL;
 	INIT(this,
 		.public = {
 			.get_features = _get_features,

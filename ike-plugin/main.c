@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ike-plugin/handover.h"
@@ -45,14 +47,37 @@ static int verbose;
 
 /* ---- privileges ---- */
 
-static void privileges_drop(long uid, long gid)
+/* Of all capabilities one, for good. */
+static void keep_cap(unsigned cap)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { { .effective = 1u << cap, .permitted = 1u << cap } };
+
+	if (syscall(SYS_capset, &h, d) < 0)
+		fatal("CAP_NET_ADMIN, which ESP in the kernel needs, cannot be kept: %s", strerror(errno));
+}
+
+/* net_admin: ESP is the kernel's, and SAs are given to it by netlink. */
+static void privileges_drop(long uid, long gid, bool net_admin)
 {
 	struct rlimit none = { 0 };
 
+	if (net_admin) {
+		/* Fails without CAP_SETPCAP; no_new_privs below keeps the others from coming back. */
+		for (unsigned c = 0; c < 64; c++)
+			if (c != CAP_NET_ADMIN)
+				(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	}
 	if (getuid() == 0 && uid >= 0) {
 		if (setgroups(0, NULL) || setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) ||
 		    setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid))
 			fatal("cannot become uid %ld gid %ld: %s", uid, gid, strerror(errno));
+	}
+	if (net_admin) {
+		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+		keep_cap(CAP_NET_ADMIN);
 	}
 	/* After the change of uid, which clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -279,7 +304,7 @@ static bool charon_up(void)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: culvert-iked [-sv] [-c childless-seconds] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
+	fprintf(stderr, "usage: culvert-iked [-ksv] [-c childless-seconds] [-d plugin-dir] [-u uid -g gid]\nculvertd starts it.\n");
 	exit(2);
 }
 
@@ -287,12 +312,15 @@ int main(int argc, char **argv)
 {
 	uint64_t uid = 0, gid = 0, seconds;
 	const char *dir = NULL;
-	bool drop = false;
+	bool drop = false, net_admin = false;
 	sigset_t set;
 	int c, sig;
 
-	while ((c = getopt(argc, argv, "svc:d:u:g:")) != -1) {
+	while ((c = getopt(argc, argv, "ksvc:d:u:g:")) != -1) {
 		switch (c) {
+		case 'k':
+			net_admin = true;
+			break;
 		case 's':
 			handover.log_syslog = true;
 			break;
@@ -328,7 +356,7 @@ int main(int argc, char **argv)
 	if (fcntl(PARENT_FD, F_GETFD) < 0)
 		usage();
 	plugin_find(dir);
-	privileges_drop(drop ? (long)uid : -1, (long)gid);
+	privileges_drop(drop ? (long)uid : -1, (long)gid, net_admin);
 
 	/* A terminal's ^C reaches the whole group; the parent decides what it means. */
 	signal(SIGINT, SIG_IGN);

@@ -48,6 +48,8 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	}
 	if (!abi_check_layout())
 		return FALSE;
+	if (this->xfrm)
+		xfrm_listen();
 	this->backend = backend_new(&this->h->conf);
 	explicit_bzero(&this->h->conf, sizeof(this->h->conf));
 	this->events = events_new();

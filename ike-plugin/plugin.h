@@ -35,6 +35,7 @@ struct culvert {
 	struct counters count;
 	mutex_t *lock;			/* over table and what hangs on it */
 	struct table *table;
+	struct xfrm *xfrm;		/* ESP is the kernel's; NULL = the engines' */
 	struct hub *hub;
 	struct backend *backend;
 	struct events *events;
@@ -62,6 +63,36 @@ bool abi_check_layout(void);
 kernel_ipsec_t *culvert_ipsec_create(void);
 kernel_net_t *culvert_net_create(void);
 socket_t *culvert_socket_create(void);
+
+/*
+ * xfrm.c: ESP in the kernel.  All but new, delete and listen is called under culvert->lock.
+ */
+
+/* NULL: it cannot be, and the log says why. */
+struct xfrm *xfrm_new(void);
+void xfrm_delete(struct xfrm *);
+
+/* The kernel's news come here from now on, and not to charon; after abi_check_layout(). */
+void xfrm_listen(void);
+
+/* Marks of SAs and policies that are in the kernel, whoever put them there. False: the log says why. */
+bool xfrm_reserve(struct marks *);
+
+/* Give the kernel one direction of a pair, between these addresses with their ports. */
+status_t xfrm_add(struct xfrm *, struct sa *, uint32_t out_spi, const kernel_ipsec_add_sa_t *, const struct addr *local,
+	const struct addr *peer);
+
+/* charon deletes one direction; before the table forgets it. */
+void xfrm_del(struct xfrm *, struct sa *, bool inbound);
+
+/* One direction is between other addresses from now on. */
+void xfrm_move(struct xfrm *, struct sa *, bool inbound, const struct addr *local, const struct addr *peer);
+
+/* What the inbound SA has opened, and when it did last. */
+status_t xfrm_query(struct xfrm *, struct sa *, uint64_t *bytes, uint64_t *packets, time_t *last);
+
+/* Does the kernel have these algorithms?  Tried with an SA that is taken away again. */
+bool xfrm_can(struct xfrm *, uint16_t enc, uint16_t enc_bits, uint16_t auth);
 
 /* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
 void sock_inject(const struct msg_stray *);
@@ -114,6 +145,8 @@ void hub_start(struct hub *);
 void hub_delete(struct hub *);
 /* Send to an engine or -EPIPE when it is gone; callable from any thread, never blocks. */
 MUST_USE int hub_engine(struct hub *, unsigned engine, enum msg_type, const void *body, size_t len);
+/* The kernel says that ESP of an inbound SPI came from elsewhere. Any thread. */
+void hub_moved(uint32_t spi, const struct addr *local, const struct addr *peer);
 /* IKE_SA uid says that it has deleted its SA out_spi: that ends, whichever IKE_SA has it by now. */
 void hub_deleted(uint32_t uid, uint32_t out_spi);
 /* Tell an engine that a lineage has ended, if it has. */

@@ -78,6 +78,8 @@ static void lin_free(struct table *t, struct lin *l)
 	list_del(&l->by_uid);
 	list_del(&l->by_id);
 	list_del(&l->by_ip);
+	if (t->marks)
+		marks_free(t->marks, l->mark);
 	t->n_lin--;
 	free(l);
 }
@@ -96,6 +98,7 @@ void table_delete(struct table *t)
 		}
 	for (unsigned i = 0; i < t->n_engines; i++)
 		free(t->pool[i]);
+	free(t->marks);
 	free(t);
 }
 
@@ -252,7 +255,11 @@ struct sa *table_sa_new(struct table *t, struct lin *l, const struct addr *local
 {
 	uint32_t spi;
 
-	if (!table_place(t, l, peer) || !spi_take(t->pool[l->engine], rnd, &spi))
+	if (!table_place(t, l, peer))
+		return NULL;
+	if (t->marks && !l->mark)
+		l->mark = marks_take(t->marks, l->engine);
+	if ((t->marks && !l->mark) || !spi_take(t->pool[l->engine], rnd, &spi))
 		return NULL;
 	return sa_make(t, l, local, peer, spi);
 }

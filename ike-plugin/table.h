@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "base/proto.h"
+#include "ike-plugin/mark.h"
 #include "ike-plugin/spi.h"
 
 enum lin_login {			/* of a client that comes by XAuth */
@@ -45,6 +46,9 @@ struct lin {
 	struct addr peer;		/* last seen there; indexed while it has SAs */
 	enum lin_login login;
 	struct lin_lease lease;		/* LOGIN_GOOD */
+	uint32_t mark;			/* of its SAs in the kernel; 0 = ESP is not there */
+	unsigned n_kernel_out;		/* outbound SAs that the kernel has, … */
+	struct addr policy_local, policy_peer;	/* … and the policy that sends to them; family 0 = none */
 };
 
 /* One pair of SAs, from the moment its inbound SPI is allocated. */
@@ -60,6 +64,11 @@ struct sa {
 	struct addr local, peer, out_peer;
 	bool in, out;			/* installed */
 	bool in_gone;			/* charon deleted the inbound one */
+	struct {			/* what the kernel has, and under which addresses (xfrm.c) */
+		bool in, out;
+		struct addr in_local, in_peer, out_local, out_peer;
+		bool moving;		/* its news of another address is being worked at */
+	} kernel;
 	uint64_t bytes, packets, last_s;
 };
 
@@ -70,6 +79,7 @@ struct table {
 	uint64_t seed;			/* of the hashes */
 	unsigned n_engines;
 	struct spi_pool *pool[SPI_ENGINES];
+	struct marks *marks;		/* owned; NULL = ESP is in user space. Set by the owner before the first SA */
 	bool alive[SPI_ENGINES];	/* its channel is open; set by the owner */
 	unsigned n_lin, n_sa;
 	struct list by_uid[TABLE_BUCKETS], by_id[TABLE_BUCKETS], by_ip[TABLE_BUCKETS], by_spi[TABLE_BUCKETS], by_out[TABLE_BUCKETS];

@@ -895,7 +895,8 @@ static void probe(struct flow *f, const struct lin_effect *eff, uint64_t now)
 
 	if (!s)
 		return;
-	for (unsigned i = 0; i < (eff->also.family ? 2 : 1); i++) {
+	/* The kernel's old SA goes where that one's client is, and nowhere else. */
+	for (unsigned i = 0; i < (eff->also.family && !f->e->kernel ? 2 : 1); i++) {
 		struct sa *sa = f->send;
 		struct addr own;
 

@@ -47,6 +47,7 @@ enum {
 struct gram {
 	struct list link;			/* in grams_free, a flow's queue, or rx.grams */
 	size_t len, seg;
+	uint32_t mark;				/* what the kernel opened: whose it is; else 0 */
 	uint64_t at_ms;				/* when it was received */
 	struct engine_sock *sock;
 	struct addr peer, local;
@@ -366,6 +367,19 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	l2tp_in(f, pkt->payload + DATA_UDP_HDR, (size_t)len - DATA_UDP_HDR, sport, now);
 }
 
+/* An L2TP message that the kernel opened, of the client of sa, n bytes at p, from its UDP port. */
+static void opened_in(struct sa *sa, uint8_t *p, size_t n, uint16_t sport, uint64_t now)
+{
+	struct flow *f = own_flow(sa);
+
+	if (!f->lin.own) {
+		if (!flow_joins(sa, p, n, rd_of(p, n), sport, now))
+			return;
+		f = own_flow(sa);
+	}
+	l2tp_in(f, p, n, sport, now);
+}
+
 /* ---- in: ESP ---- */
 static void count_verdict(struct engine *e, enum esp_verdict v)
 {
@@ -416,12 +430,15 @@ static void rx_add(struct engine *e, struct sa *s, uint32_t seq, const struct ad
 		rx_open(e, now_ms());
 }
 
-void data_joined(struct sa *s, uint8_t *p, size_t n, uint64_t now)
+void data_joined(struct sa *s, struct held *h, uint64_t now)
 {
-	struct esp_pkt pkt = { .verdict = ESP_OK, .next_header = IPPROTO_UDP, .payload = p, .payload_len = n };
+	struct esp_pkt pkt = { .verdict = ESP_OK, .next_header = IPPROTO_UDP, .payload = h->data, .payload_len = h->len };
 
-	inner_in(s, &pkt, now);
-	coal_flush(&rx.coal);		/* p goes with the caller */
+	if (s->flow->e->kernel)
+		opened_in(s, h->data, h->len, h->peer.port, now);
+	else
+		inner_in(s, &pkt, now);
+	coal_flush(&rx.coal);		/* h goes with the caller */
 }
 
 void data_held(struct sa *s, const struct held *h)
@@ -432,6 +449,12 @@ void data_held(struct sa *s, const struct held *h)
 
 	/* rx.n is 0 here: keys come by message, between batches. */
 	memcpy(copy, h->data, h->len);
+	if (e->kernel) {
+		sa_used(s);
+		opened_in(s, copy, h->len, h->peer.port, now_ms());
+		coal_flush(&rx.coal);
+		return;
+	}
 	if (esp_peek(copy, h->len, &spi, &seq)) {
 		rx_add(e, s, seq, &h->peer, copy, h->len);
 		rx_open(e, now_ms());
@@ -514,7 +537,7 @@ static void segment_in(struct gram *g, uint8_t *p, size_t n, uint64_t now)
 	if (!way_ok(e, s, g))
 		return;
 	/* Before both directions have keys nobody could be answered: it waits. */
-	if (!s->in || !s->spi_out) {
+	if (!sa_ready(s)) {
 		e->count.esp_held++;
 		hold_put(&s->hold, &g->peer, p, n, now);
 		return;
@@ -540,6 +563,37 @@ static void plain_in(struct gram *g, size_t from, uint64_t now)
 	}
 }
 
+/*
+ * A datagram that the kernel opened.  Its mark is its SA's, and whose that is iked said
+ * before the SA could open anything; what has none was never in an SA, or is nobody's.
+ */
+static void marked_in(struct gram *g, uint64_t now)
+{
+	struct engine *e = g->sock->e;
+	struct sa *s = sa_of_mark(e, g->mark);
+
+	e->count.rx_packets++;
+	e->count.rx_bytes += g->len;
+	if (!s && g->mark && !rx.polled) {
+		rx.polled = true;
+		rx_open(e, now);
+		data_flush(e);
+		peer_poll(&e->iked);
+		s = sa_of_mark(e, g->mark);
+	}
+	if (!s) {
+		e->count.mark_unknown++;
+		return;
+	}
+	if (!sa_ready(s)) {
+		e->count.esp_held++;
+		hold_put(&s->hold, &g->peer, g->p, g->len, now);
+		return;
+	}
+	sa_used(s);
+	opened_in(s, g->p, g->len, g->peer.port, now);
+}
+
 /* All packets of a datagram from byte `from` on; it is in the batch from then on. */
 static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
@@ -547,6 +601,12 @@ static void gram_in(struct gram *g, size_t from, uint64_t now)
 	rx.bytes += g->len;
 	if (g->sock->plain) {
 		plain_in(g, from, now);
+		return;
+	}
+	if (g->sock->opened) {
+		/* One packet: what was to be lost of it is all. */
+		if (!from)
+			marked_in(g, now);
 		return;
 	}
 	for (size_t at = from; at < g->len; at += g->seg)
@@ -707,9 +767,10 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	g->len = g->seg = m->msg_len;
 	g->peer = addr_from_sa((const struct sockaddr *)from);
 	g->local = sock->at;
+	g->mark = 0;
 	if (sock->raw)
 		g->peer.port = g->local.port = 0;	/* it has none */
-	else if (!sock->plain)
+	else if (!sock->plain && !sock->opened)
 		g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
@@ -718,6 +779,8 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 			memcpy(&v, CMSG_DATA(c), sizeof(v));
 			if (v > 0)
 				g->seg = (size_t)v;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK) {
+			memcpy(&g->mark, CMSG_DATA(c), sizeof(g->mark));
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo pi;
 
@@ -743,6 +806,10 @@ static struct flow *gram_flow(struct engine *e, const struct gram *g)
 
 	if (g->sock->plain)
 		return plain_find(e, &g->local, &g->peer);
+	if (g->sock->opened) {
+		s = sa_of_mark(e, g->mark);
+		return s ? s->flow : NULL;
+	}
 	s = esp_peek(g->p, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
 	return s ? s->flow : NULL;
 }
@@ -772,7 +839,7 @@ static struct {
 	struct sockaddr_storage from[RX_BUFS_RAW];
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+		char buf[2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} ctl[RX_BUFS_RAW];
 } reads;
 

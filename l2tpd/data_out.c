@@ -48,9 +48,10 @@ enum {
 static struct tx {
 	unsigned n;
 	size_t used;
-	bool plain;				/* all of it is plain L2TP: it leaves as it is */
+	bool bare;				/* all of it leaves as it is: plain L2TP, or the kernel seals it */
 	struct esp_pkt pkt[TX_PKTS];
 	struct path *path[TX_PKTS];
+	uint16_t port[TX_PKTS];			/* of the client, where the kernel writes the UDP header */
 	uint8_t arena[TX_BYTES];
 } tx;
 
@@ -79,38 +80,48 @@ static struct waiting at_hand;
 
 /* ---- the arena ---- */
 
-/* The next packet, of len bytes when it leaves. A batch is all sealed, or all plain. */
-static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool plain, size_t len)
+/* The next packet, of len bytes when it leaves. A batch is all sealed by us, or not at all. */
+static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool bare, uint16_t port, size_t len)
 {
 	struct esp_pkt *k;
 
-	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used || (tx.n && tx.plain != plain))
+	if (tx.n == TX_PKTS || len > TX_BYTES - tx.used || (tx.n && tx.bare != bare))
 		data_flush(e);
-	tx.plain = plain;
+	tx.bare = bare;
 	tx.path[tx.n] = path;
+	tx.port[tx.n] = port;
 	k = &tx.pkt[tx.n++];
 	*k = (struct esp_pkt){ .p = tx.arena + tx.used };
 	tx.used += len;
 	return k;
 }
 
-/* Room for a payload of n bytes to the flow's client, which the caller fills; NULL: it has no SA. */
-static uint8_t *tx_room(struct flow *f, size_t n)
+/* Not ours to seal: plain L2TP, or the kernel's work. Then the kernel writes the UDP header, too. */
+static inline bool is_bare(const struct flow *f)
+{
+	return f->plain || f->e->kernel;
+}
+
+/*
+ * Room for a payload of n bytes to the flow's client and its UDP port, which the caller
+ * fills; NULL: it has no SA.
+ */
+static uint8_t *tx_room(struct flow *f, uint16_t port, size_t n)
 {
 	struct sa *s = f->send;
 	struct esp_pkt *k;
 
-	if (f->plain) {
-		k = tx_next(f->e, f->plain, true, n);
+	if (!f->plain && (!s || !sa_seals(s))) {
+		f->e->count.tx_no_sa++;
+		return NULL;
+	}
+	if (is_bare(f)) {
+		k = tx_next(f->e, flow_path(f), true, port, n);
 		k->len = n;
 		k->verdict = ESP_OK;
 		return k->p;
 	}
-	if (!s || !s->out) {
-		f->e->count.tx_no_sa++;
-		return NULL;
-	}
-	k = tx_next(f->e, &s->path, false, esp_sealed_len(s->out, n));
+	k = tx_next(f->e, &s->path, false, 0, esp_sealed_len(s->out, n));
 	k->sa = s->out;
 	k->len = n;
 	k->next_header = IPPROTO_UDP;
@@ -128,22 +139,22 @@ static void tx_expect(struct flow *f, unsigned n, size_t len)
 {
 	struct sa *s = f->send;
 
-	if (!f->plain && s && s->out)
+	if (!is_bare(f) && s && s->out)
 		len = esp_sealed_len(s->out, len);
 	if (n > TX_PKTS - tx.n || n * len > TX_BYTES - tx.used)
 		data_flush(f->e);
 }
 
-/* Inside ESP an L2TP message has a UDP header; the kernel writes that of a plain one. */
+/* The UDP header that is ours to write. */
 static size_t udp_len(const struct flow *f)
 {
-	return f->plain ? 0 : DATA_UDP_HDR;
+	return is_bare(f) ? 0 : DATA_UDP_HDR;
 }
 
 /* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0, which RFC 768 allows without NAT as well. */
 static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
 {
-	if (f->plain)
+	if (is_bare(f))
 		return;
 	wr_u16(w, DATA_L2TP_PORT);
 	wr_u16(w, dport);
@@ -160,7 +171,7 @@ static inline void udp_sum(const struct flow *f, uint8_t *p, size_t len)
 	const struct path *path = flow_path(f);
 	uint16_t sum;
 
-	if (f->plain || !path || path->local.family != 6)
+	if (is_bare(f) || !path || path->local.family != 6)
 		return;
 	csum_store(p + UDP_CSUM_AT, 0);
 	sum = (uint16_t)~csum_fold(csum_add(csum_pseudo6(path->local.ip, path->peer.ip, IPPROTO_UDP, len), p, len));
@@ -169,7 +180,7 @@ static inline void udp_sum(const struct flow *f, uint8_t *p, size_t len)
 
 void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 {
-	uint8_t *p = tx_room(f, udp_len(f) + n);
+	uint8_t *p = tx_room(f, port, udp_len(f) + n);
 	struct wr w;
 
 	if (!p)
@@ -201,7 +212,7 @@ static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 {
 	struct wr w = wr_of(p, len);
 
-	if (!s->flow->plain) {
+	if (!is_bare(s->flow)) {
 		(void)wr_room(&w, 4);
 		wr_u16(&w, (uint16_t)len);
 	}
@@ -216,7 +227,7 @@ static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
 {
 	size_t head = s->head_len - HEAD_PPP, len = head + n;
-	uint8_t *p = tx_room(s->flow, len);
+	uint8_t *p = tx_room(s->flow, s->port, len);
 	struct wr w;
 
 	if (!p)
@@ -249,7 +260,7 @@ static unsigned mppe_out(struct sess *s, const struct seg *seg, unsigned first, 
 			s->row->out_errors++;
 			continue;
 		}
-		p = tx_room(f, len);
+		p = tx_room(f, s->port, len);
 		if (!p) {
 			s->row->out_errors += seg->n - i;
 			break;
@@ -314,7 +325,7 @@ static unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first, 
 			s->row->out_errors++;
 			continue;
 		}
-		p = tx_room(f, len);
+		p = tx_room(f, s->port, len);
 		if (!p) {
 			s->row->out_errors += seg->n - i;
 			break;
@@ -350,7 +361,7 @@ static __attribute__((noinline)) unsigned tunnel_out(struct sess *s, const struc
 			s->row->out_errors++;
 			continue;
 		}
-		p = tx_room(f, n);
+		p = tx_room(f, 0, n);
 		if (!p) {
 			s->row->out_errors += seg->n - i;
 			break;
@@ -686,17 +697,30 @@ static void *ctl_add(struct msghdr *h, size_t *used, int level, int type, size_t
 	return CMSG_DATA(c);
 }
 
+/* The socket by which a path's packets leave; -1: there is none. */
+static int path_fd(const struct engine *e, const struct path *path)
+{
+	if (path->sock < 0)
+		return -1;
+	return e->sock[path->sock].opened ? path->marked : e->sock[path->sock].fd;
+}
+
 /* From the address that the client sends to, and in packets of one size. */
-static void send_describe(unsigned i)
+static void send_describe(const struct engine *e, unsigned i)
 {
 	const struct train *t = &sends.train[i];
 	const struct path *path = tx.path[t->at];
 	struct msghdr *h = &sends.msg[i].msg_hdr;
+	struct addr to = path->peer;
 	size_t used = 0;
+
+	/* What the kernel seals is for the port inside; that of the ESP it knows by itself. */
+	if (e->sock[path->sock].opened)
+		to.port = tx.port[t->at];
 
 	sends.iov[i] = (struct iovec){ .iov_base = tx.pkt[t->at].p, .iov_len = t->bytes };
 	*h = (struct msghdr){
-		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&path->peer, &sends.to[i]),
+		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&to, &sends.to[i]),
 		.msg_iov = &sends.iov[i], .msg_iovlen = 1, .msg_control = sends.ctl[i].buf,
 	};
 	if (path->local.family == 4) {
@@ -734,11 +758,11 @@ static void send_one_by_one(struct engine *e, const struct train *t)
 {
 	for (unsigned i = 0; i < t->n; i++) {
 		struct train one = { .at = t->at + i, .n = 1, .bytes = tx.pkt[t->at + i].len };
-		int fd = e->sock[tx.path[t->at]->sock].fd;
+		int fd = path_fd(e, tx.path[t->at]);
 
 		/* In the place of the train that failed, which is not looked at again. */
 		sends.train[0] = one;
-		send_describe(0);
+		send_describe(e, 0);
 		send_done(e, &one, sendmsg(fd, &sends.msg[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0);
 	}
 }
@@ -753,11 +777,11 @@ static void send_all(struct engine *e)
 	if (!n)
 		return;
 	sock = &e->sock[tx.path[sends.train[0].at]->sock];
-	fd = sock->fd;
-	/* Nothing leaves in the clear by a socket that is for ESP. */
-	assert(sock->plain == tx.plain && sock->raw == tx.path[sends.train[0].at]->raw);
+	fd = path_fd(e, tx.path[sends.train[0].at]);
+	/* Nothing leaves in the clear by a socket that is for ESP, or without a client's mark. */
+	assert((sock->plain || sock->opened) == tx.bare && sock->raw == tx.path[sends.train[0].at]->raw);
 	for (unsigned i = 0; i < n; i++)
-		send_describe(i);
+		send_describe(e, i);
 	for (unsigned i = 0; i < n;) {
 		int done = sendmmsg(fd, &sends.msg[i], n - i, MSG_DONTWAIT | MSG_NOSIGNAL), err = done < 0 ? errno : 0;
 		struct train t;
@@ -787,14 +811,14 @@ void data_flush(struct engine *e)
 
 	if (!n)
 		return;
-	if (!tx.plain)
+	if (!tx.bare)
 		esp_seal(tx.pkt, n);
 	for (unsigned at = 0; at < n;) {
 		struct path *path = tx.path[at];
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
 
-		if (tx.pkt[at].verdict != ESP_OK || path->sock < 0) {
+		if (tx.pkt[at].verdict != ESP_OK || path_fd(e, path) < 0) {
 			if (tx.pkt[at].verdict == ESP_EXHAUSTED)
 				CONTAINER_OF(path, struct sa, path)->exhausted = true;
 			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
@@ -810,7 +834,7 @@ void data_flush(struct engine *e)
 			if (tx.pkt[at + k - 1].len < seg || path->no_train)
 				break;
 		}
-		if (sends.n == TRAINS || (sends.n && tx.path[sends.train[0].at]->sock != path->sock))
+		if (sends.n == TRAINS || (sends.n && path_fd(e, tx.path[sends.train[0].at]) != path_fd(e, path)))
 			send_all(e);
 		sends.train[sends.n++] = (struct train){ .at = at, .n = k, .bytes = bytes };
 		at += k;

@@ -22,7 +22,7 @@ static void counters(struct engine *e, struct msg_stats *m)
 {
 	struct esp_crypto_counts crypto = esp_crypto_counts();
 	struct { const char *name; uint64_t v; } c[] = {
-		{ "flows", e->n_flows }, { "sas", e->n_sas }, { "sessions", e->n_sessions }, { "tunnel_ids", e->ids.n },
+		{ "esp_kernel", e->kernel }, { "flows", e->n_flows }, { "sas", e->n_sas }, { "sessions", e->n_sessions }, { "tunnel_ids", e->ids.n },
 		{ "crypto_openssl", crypto.openssl }, { "crypto_ipsec_mb", crypto.ipsec_mb },
 #define X(name) { #name, e->count.name },
 		ENGINE_COUNTERS(X)
@@ -111,6 +111,38 @@ static void iked_msg(struct peer *p, struct msg *m, void *arg)
 		break;
 	}
 	data_flush(e);
+}
+
+static void iked_sync(struct engine *);
+
+static void netd_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct engine *e = arg;
+
+	switch (m->type) {
+	case MSG_MARK_FD:
+		sa_mark_fd(e, &m->b.mark, m->fd);
+		m->fd = -1;
+		break;
+	case MSG_MARK_GONE:
+		/* The answer to sweep(); those about single clients say nothing. */
+		if (m->b.mark.mask == MARK_MASK_ENGINE && !e->swept) {
+			e->swept = true;
+			if (e->started && peer_is_open(&e->iked))
+				iked_sync(e);
+		}
+		break;
+	}
+	data_flush(e);
+}
+
+/* Before iked gives us clients: what the kernel has of our predecessor's goes. */
+static void sweep(struct engine *e)
+{
+	struct msg_mark m = { .mark = mark_make(e->self, 0), .mask = MARK_MASK_ENGINE };
+
+	if (!e->swept)
+		peer_send(&e->netd, MSG_MARK_DEL, &m, sizeof(m), -1);
 }
 
 static void tell_use(evutil_socket_t fd, short what, void *arg)
@@ -235,6 +267,7 @@ static void take_conf(struct engine *e, const struct msg_conf *m)
 {
 	e->self = m->self;
 	e->conf = m->conf;
+	e->kernel = m->conf.esp_kernel;
 	e->dump_data = false;
 	for (unsigned i = 0; i < CONF_TUNNELS; i++) {
 		const struct conf_tunnel *t = &e->conf.tunnel[i];
@@ -254,10 +287,14 @@ static void take_sock(struct engine *e, struct msg *m)
 	struct engine_sock *s = &e->sock[e->n_sock];
 
 	bool plain = m->b.sock.kind == SOCK_L2TP, raw = m->b.sock.kind == SOCK_ESP_RAW;
+	bool opened = m->b.sock.kind == SOCK_L2TP_ESP;
 
-	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain && !raw) || e->n_sock >= ENGINE_SOCKS)
+	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain && !raw && !opened) || (!plain && opened != e->kernel) ||
+	    e->n_sock >= ENGINE_SOCKS)
 		fatal("a socket that is not an engine's");
-	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain, .raw = raw };
+	*s = (struct engine_sock){
+		.e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain, .raw = raw, .opened = opened,
+	};
 	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
 	if (!s->ev)
 		fatal("out of memory");
@@ -287,13 +324,21 @@ static void manager_sync(struct engine *e)
 
 static void iked_sync(struct engine *e)
 {
+	if (e->kernel && !e->swept)
+		return;			/* netd's answer comes back here */
 	sa_orphan_all(e);
 	peer_send(&e->iked, MSG_SYNC, NULL, 0, -1);
 }
 
 static void take_peer(struct engine *e, struct msg *m)
 {
-	if (m->b.peer.role == ROLE_IKED) {
+	if (m->b.peer.role == ROLE_NETD) {
+		child_take_peer(&e->netd, e->base, ROLE_ENGINE, ROLE_NETD, m, netd_msg, e);
+		if (e->started) {
+			sweep(e);
+			sa_marks_again(e);
+		}
+	} else if (m->b.peer.role == ROLE_IKED) {
 		child_take_peer(&e->iked, e->base, ROLE_ENGINE, ROLE_IKED, m, iked_msg, e);
 		if (e->started)
 			iked_sync(e);
@@ -317,6 +362,8 @@ static void start(struct engine *e)
 	if (!e->use_timer)
 		fatal("out of memory");
 	event_add(e->use_timer, &use);
+	if (peer_is_open(&e->netd))
+		sweep(e);
 	if (peer_is_open(&e->manager))
 		manager_sync(e);
 	if (peer_is_open(&e->iked))
@@ -377,6 +424,7 @@ void engine_main(void)
 		list_init(&e.by_ip[i]);
 		list_init(&e.by_net[i]);
 		list_init(&e.by_call[i]);
+		list_init(&e.by_mark[i]);
 	}
 	plain_init(&e);
 	rng_init(&seed);

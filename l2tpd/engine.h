@@ -64,6 +64,7 @@ struct path {
 	struct addr local, peer;	/* outer addresses; an SA's peer moves after ICV and replay */
 	int sock;			/* to send from: an index in engine.sock; -1 = there is none */
 	bool raw;			/* ESP without UDP: it has no ports, and no NAT that could move the peer */
+	int marked;			/* ESP in the kernel: the lineage's own socket instead; -1 = not yet there */
 	bool no_train;			/* it takes no UDP_SEGMENT */
 };
 
@@ -72,6 +73,10 @@ struct lin_ike {
 	struct lin lin;
 	unsigned n_sas;
 	bool kill_asked;
+	uint32_t mark;			/* ESP in the kernel: on its packets; else 0 */
+	int marked;			/* … and the socket whose packets have it; -1 until netd made it */
+	int sock;			/* … which belongs to this of engine.sock */
+	struct list by_mark;		/* … in engine.by_mark[] */
 	bool orphan;			/* its iked is gone: its SAs are ours alone */
 };
 
@@ -82,7 +87,8 @@ struct sa {
 	struct lin_ike *ike;		/* its lineage, for ever */
 	uint32_t spi;			/* inbound, ours */
 	uint32_t spi_out;		/* the peer's; 0 until known */
-	struct esp_sa *in, *out;	/* NULL until their keys are here */
+	struct esp_sa *in, *out;	/* NULL until their keys are here … */
+	bool kernel_in, kernel_out;	/* … or in the kernel */
 	struct path path;
 	bool proven;			/* a packet was opened with it */
 	bool out_gone;			/* IKE deleted the outbound one: for want of another only */
@@ -94,6 +100,17 @@ struct sa {
 	uint64_t told_move_ms;		/* when iked heard of that last */
 	uint64_t bytes, packets, told_packets;
 };
+
+/* It can open, or seal. */
+static inline bool sa_opens(const struct sa *s)
+{
+	return s->in || s->kernel_in;
+}
+
+static inline bool sa_seals(const struct sa *s)
+{
+	return s->out || s->kernel_out;
+}
 
 /*
  * The settings of a tunnel statement as the cores want them.  They keep
@@ -199,7 +216,8 @@ struct engine_sock {
 	struct engine *e;
 	int fd;
 	struct addr at;
-	bool plain;			/* of plain L2TP; else what comes is ESP, in UDP … */
+	bool plain;			/* of plain L2TP */
+	bool opened;			/* of what the kernel opened, with marks; if neither, what comes is ESP, in UDP … */
 	bool raw;			/* … or without */
 	struct event *ev;
 };
@@ -224,7 +242,7 @@ struct shared_tun {
 	X(tun_full) X(tun_reads) X(tun_writes) X(tun_bad) \
 	X(tx_sends) X(tx_no_sa) X(tx_full) X(tx_exhausted) X(tx_failed) X(endpoint_moved) X(sa_expired) \
 	X(in_dropped) X(out_dropped) X(in_slowed) X(out_slowed) X(in_limited) X(out_limited) \
-	X(plain_stranger) X(plain_refused) X(plain_evicted)
+	X(plain_stranger) X(plain_refused) X(plain_evicted) X(mark_unknown)
 
 struct engine_count {
 #define X(name) uint64_t name;
@@ -242,12 +260,15 @@ struct engine {
 	struct tunnel_conf *tunnel_conf[CONF_TUNNELS];	/* NULL where conf has none */
 	struct tunnel_conf *no_tunnel;	/* of flows that came by none */
 	struct l2tp_ids ids;
-	struct peer parent, manager, iked;
+	struct peer parent, manager, iked, netd;
+	bool kernel;			/* ESP is done there (conf.esp_kernel) */
+	bool swept;			/* … and what it had of an engine before this one is gone */
 	struct engine_sock sock[ENGINE_SOCKS];
 	unsigned n_sock;
 	struct sa **sa;			/* SPI_SLOTS */
 	struct list flows;
 	struct lin_book book;
+	struct list by_mark[ENGINE_BUCKETS];	/* struct lin_ike */
 	struct list by_peer[ENGINE_BUCKETS];	/* flows of plain L2TP */
 	struct list half_open;			/* those of them that never answered us, oldest first */
 	uint64_t plain_last;			/* number of the newest one */
@@ -312,6 +333,26 @@ void sa_move(struct engine *, const struct msg_sa_move *);
 void sa_del(struct engine *, const struct msg_sa_del *);
 void flow_end(struct engine *, const struct lineage *);
 
+/* ---- ESP in the kernel: its marks ---- */
+
+/* The pair that what comes with a mark is of: the newest of its lineage. NULL: nobody's. */
+struct sa *sa_of_mark(struct engine *, uint32_t mark);
+
+/* The kernel opened something for that pair, or another of its lineage. */
+void sa_used(struct sa *);
+
+/* Can it be answered? What comes before waits. */
+static inline bool sa_ready(const struct sa *s)
+{
+	return sa_opens(s) && s->spi_out && (!s->ike->mark || s->ike->marked >= 0);
+}
+
+/* A socket that was asked for. fd is taken over; -1: there is none. */
+void sa_mark_fd(struct engine *, const struct msg_mark *, int fd);
+
+/* netd was replaced: ask again what its predecessor did not answer. */
+void sa_marks_again(struct engine *);
+
 /* The pair of an inbound SPI, or NULL. */
 struct sa *sa_find(struct engine *, uint32_t spi);
 
@@ -348,7 +389,7 @@ static inline struct flow *own_flow(const struct sa *s)
 }
 
 /*
- * A UDP payload r came over a virgin's SA, n bytes at p, from UDP port sport.
+ * A UDP payload r came over a virgin's SA, from UDP port sport, in n bytes at p.
  * True: it goes its way in own_flow(s), which may be another one now; what waited
  * for that has gone before it.  False: it waits, or is forgotten.
  */
@@ -405,11 +446,11 @@ void data_flow_end(struct flow *);
 /* What was received of a virgin is of root now. */
 void data_flow_join(struct flow *virgin, struct flow *root);
 
-/* A UDP datagram that waited for its flow's join, n bytes at p, which may be written to. */
-void data_joined(struct sa *, uint8_t *p, size_t n, uint64_t now);
+/* What waited for its flow's join, and may be written to. */
+void data_joined(struct sa *, struct held *, uint64_t now);
 void data_readable(evutil_socket_t fd, short what, void *sock);
 
-/* One ESP packet that was held, at p of len bytes. */
+/* One packet that was held: ESP, or what the kernel opened. */
 void data_held(struct sa *, const struct held *);
 
 /* Queue n bytes (an L2TP message) for inner UDP port `port` of the flow's client. */

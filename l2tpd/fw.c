@@ -47,7 +47,7 @@ bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t ret_port[s
 
 static enum fwreq_l2tp l2tp_of(const struct conf *c)
 {
-	return c->esp == CONF_ESP_KERNEL ? FWREQ_L2TP_IPSEC : FWREQ_L2TP_DROP;
+	return c->esp_kernel ? FWREQ_L2TP_IPSEC : FWREQ_L2TP_DROP;
 }
 
 static void add_pools(struct fwreq *r, const struct conf_ipcp *p)

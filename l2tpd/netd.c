@@ -32,6 +32,7 @@
 #include "l2tpd/routes.h"
 #include "l2tpd/tundev.h"
 #include "l2tpd/uplink.h"
+#include "l2tpd/xfrm.h"
 
 enum {
 	UNITS = 65536,			/* pppx0 … pppx65535: the rows of a session table */
@@ -74,7 +75,7 @@ static unsigned shared_no(uint32_t interface, uint32_t engine)
 enum netd_counter {
 	CNT_TUNS, CNT_SHARED, CNT_ROUTES,	/* now */
 	CNT_TUN_ADDED, CNT_TUN_FAILED, CNT_TUN_REFUSED, CNT_TUN_DELETED, CNT_DELETE_GROUPS,
-	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_BAD_MSG, CNT_SEND_FAILED,
+	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_MARK_SOCKETS, CNT_MARK_FAILED, CNT_XFRM_REMOVED, CNT_BAD_MSG, CNT_SEND_FAILED,
 	CNT_N,
 };
 
@@ -82,6 +83,7 @@ static const char *const counter_names[CNT_N] = {
 	[CNT_TUNS] = "tuns", [CNT_SHARED] = "shared_tuns", [CNT_ROUTES] = "routes",
 	[CNT_ROUTE_ADDED] = "route_added", [CNT_ROUTE_FAILED] = "route_failed", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
 	[CNT_TUN_REFUSED] = "tun_refused", [CNT_TUN_DELETED] = "tun_deleted",
+	[CNT_MARK_SOCKETS] = "mark_sockets", [CNT_MARK_FAILED] = "mark_failed", [CNT_XFRM_REMOVED] = "xfrm_removed",
 	[CNT_DELETE_GROUPS] = "tun_delete_groups", [CNT_BAD_MSG] = "bad_msg",
 	[CNT_SEND_FAILED] = "send_failed",
 };
@@ -98,8 +100,10 @@ struct link {
 struct netd {
 	struct event_base *base;
 	struct event *term, *delete;
-	struct link parent, manager;
+	struct link parent, manager, engine[CONF_ENGINES_MAX];
 	struct rtnl rtnl;
+	struct xfrm xfrm;		/* open with ESP in the kernel only */
+	bool guard[2];			/* for IPv4, IPv6 */
 	struct conf conf;		/* in force */
 	struct conf next;		/* of the last MSG_CONF, until MSG_START or MSG_APPLY */
 	struct conf last;		/* at a reload: what the manager may still go by */
@@ -799,6 +803,111 @@ static void on_apply(struct netd *n, struct link *l, const struct msg_apply *m)
 	link_send(l, MSG_APPLIED, &done, sizeof(done), -1);
 }
 
+/* ---- ESP in the kernel ---- */
+
+static bool listens_on(const struct conf *c, uint8_t family)
+{
+	for (unsigned t = 0; t < c->n_tunnel; t++)
+		for (unsigned i = 0; i < c->tunnel[t].n_listen; i++)
+			if (c->tunnel[t].listen[i].family == family)
+				return true;
+	return false;
+}
+
+/* Before any engine can have a socket with a mark.  A netd before this one may have done it. 0 or -errno. */
+static int xfrm_on(struct netd *n)
+{
+	int err = xfrm_open(&n->xfrm);
+
+	for (unsigned i = 0; !err && i < N_ELEMENTS(n->guard); i++) {
+		uint8_t family = i ? 6 : 4;
+
+		n->guard[i] = listens_on(&n->conf, family);
+		if (n->guard[i])
+			err = xfrm_guard(&n->xfrm, family, true);
+	}
+	return err;
+}
+
+/* Nobody is left who could send: the guard last. */
+static void xfrm_off(struct netd *n)
+{
+	unsigned gone;
+	int err;
+
+	if (!n->xfrm.nl)
+		return;
+	err = xfrm_remove(&n->xfrm, mark_make(0, 0), MARK_MASK_SIGN, &gone);
+	for (unsigned i = 0; !err && i < N_ELEMENTS(n->guard); i++)
+		if (n->guard[i])
+			err = xfrm_guard(&n->xfrm, i ? 6 : 4, false);
+	if (err)
+		log_err("SAs or policies stay in the kernel: %s (ip xfrm state, ip xfrm policy)", strerror(-err));
+	xfrm_close(&n->xfrm);
+}
+
+/* Is that where an engine has a socket?  At a reload sockets stay, so the newest configuration does not say. */
+static bool mark_at_ok(const struct addr *at)
+{
+	return (at->family == 4 || at->family == 6) && at->port == 1701;
+}
+
+/* An engine gets the marks of its own clients, and no others. */
+static void on_mark_sock(struct netd *n, struct link *l, const struct msg_mark *m)
+{
+	struct msg_mark done = { .mark = m->mark, .mask = m->mask };
+	int fd = -1;
+
+	done.err = mark_engine(m->mark) == l->chan.index && m->mask == UINT32_MAX && mark_at_ok(&m->at)
+		? xfrm_mark_socket(&m->at, m->mark, &fd) : -EINVAL;
+	n->count[done.err ? CNT_MARK_FAILED : CNT_MARK_SOCKETS]++;
+	if (done.err && log_rate_ok(&n->log_rate, now_ms()))
+		log_warn("engine%u mark=%08x: no socket: %s", l->chan.index, m->mark, strerror(-done.err));
+	link_send(l, MSG_MARK_FD, &done, sizeof(done), fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_mark_del(struct netd *n, struct link *l, const struct msg_mark *m)
+{
+	struct msg_mark done = { .mark = m->mark, .mask = m->mask };
+	unsigned gone = 0;
+	int err = mark_engine(m->mark) == l->chan.index ? xfrm_remove(&n->xfrm, m->mark, m->mask, &gone) : -EINVAL;
+
+	n->count[CNT_XFRM_REMOVED] += gone;
+	if (err && log_rate_ok(&n->log_rate, now_ms()))
+		log_warn("engine%u mark=%08x: SAs stay in the kernel: %s", l->chan.index, m->mark, strerror(-err));
+	link_send(l, MSG_MARK_GONE, &done, sizeof(done), -1);
+}
+
+static void on_engine(evutil_socket_t fd, short what, void *arg)
+{
+	static struct msg m;
+	struct link *l = arg;
+	struct netd *n = l->netd;
+
+	for (unsigned i = 0; i < MSGS_PER_WAKE; i++) {
+		int r = chan_recv(&l->chan, &m);
+
+		if (r == 0)
+			return;
+		if (r == -EBADMSG) {
+			count_bad(n, l);
+			continue;
+		}
+		if (r < 0) {		/* its successor comes with MSG_PEER */
+			link_close(l);
+			return;
+		}
+		if (m.type == MSG_MARK_SOCK)
+			on_mark_sock(n, l, &m.b.mark);
+		else if (m.type == MSG_MARK_DEL)
+			on_mark_del(n, l, &m.b.mark);
+		else
+			count_bad(n, l);
+	}
+}
+
 /* ---- start and end ---- */
 static bool start(struct netd *n)
 {
@@ -812,6 +921,11 @@ static bool start(struct netd *n)
 	}
 	n->conf = n->next;
 	n->have_next = false;
+	err = n->conf.esp_kernel ? xfrm_on(n) : 0;
+	if (err) {
+		log_err("what keeps unsealed L2TP in cannot be given to the kernel: %s", strerror(-err));
+		return false;
+	}
 	err = forward_on(n);
 	if (err) {
 		log_err("%s cannot be set to 1: %s; set it on the host (or in the container's "
@@ -846,6 +960,7 @@ static void undo(struct netd *n)
 	for (unsigned i = 0; i < SHARED_MAX; i++)
 		if (in_service(&n->shared[i]))
 			shared_retire(n, i);
+	xfrm_off(n);
 	forward_restore(n);
 	firewall_off(n);
 }
@@ -925,6 +1040,16 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 
 static void on_peer(struct netd *n, const struct link *from, const struct msg_peer *p, int fd)
 {
+	if (p->role == ROLE_ENGINE && p->index < CONF_ENGINES_MAX) {
+		struct link *l = &n->engine[p->index];
+
+		link_close(l);
+		link_open(n, l, fd, ROLE_ENGINE, on_engine);
+		l->chan.index = p->index;
+		if (!n->started && l->rd)
+			event_del(l->rd);
+		return;
+	}
 	if (p->role != ROLE_MANAGER) {
 		close(fd);
 		count_bad(n, from);
@@ -956,6 +1081,9 @@ static void on_start(struct netd *n, struct link *l)
 	}
 	if (n->manager.rd)
 		event_add(n->manager.rd, NULL);
+	for (unsigned i = 0; i < CONF_ENGINES_MAX; i++)
+		if (n->engine[i].rd)
+			event_add(n->engine[i].rd, NULL);
 	link_send(l, MSG_READY, NULL, 0, -1);
 }
 
@@ -1071,6 +1199,8 @@ static void netd_free(struct netd *n)
 {
 	link_close(&n->manager);
 	link_close(&n->parent);
+	for (unsigned i = 0; i < CONF_ENGINES_MAX; i++)
+		link_close(&n->engine[i]);
 	if (n->term)
 		event_free(n->term);
 	if (n->delete)
@@ -1096,6 +1226,10 @@ int netd_main(int parent_fd)
 	n->parent.chan.fd = n->manager.chan.fd = -1;
 	list_init(&n->parent.chan.out);
 	list_init(&n->manager.chan.out);
+	for (unsigned i = 0; i < CONF_ENGINES_MAX; i++) {
+		n->engine[i].chan.fd = -1;
+		list_init(&n->engine[i].chan.out);
+	}
 	/* Nobody else's group: deleting it deletes whatever is in it. */
 	random_bytes(&n->going_group, sizeof(n->going_group));
 	n->going_group |= 1u << 31;

@@ -25,6 +25,7 @@
 #include "l2tpd/notify.h"
 #include "l2tpd/paths.h"
 #include "l2tpd/reload.h"
+#include "l2tpd/xfrm.h"
 
 enum {
 	USERS_POLL_S = 1,		/* a changed users file is read when two looks have seen the same */
@@ -145,6 +146,103 @@ static bool listens_on_any(const struct conf *c, uint8_t family)
 	return false;
 }
 
+/* ---- where ESP is done ---- */
+
+/* Does a tunnel take plain L2TP on the port that the kernel's ESP needs? */
+static bool plain_on_1701(const struct conf *c)
+{
+	for (unsigned t = 0; t < c->n_tunnel; t++)
+		for (unsigned i = 0; !c->tunnel[t].l2tp_require_ipsec && i < c->tunnel[t].n_listen; i++)
+			if (conf_plain_port(&c->tunnel[t].listen[i]) == STEER_L2TP_PORT)
+				return true;
+	return false;
+}
+
+static bool listens_on(const struct conf *c, uint8_t family)
+{
+	for (unsigned t = 0; t < c->n_tunnel; t++)
+		for (unsigned i = 0; i < c->tunnel[t].n_listen; i++)
+			if (c->tunnel[t].listen[i].family == family)
+				return true;
+	return false;
+}
+
+static bool has_xauth(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_ike; i++)
+		if (c->ike[i].xauth)
+			return true;
+	return false;
+}
+
+/* Could the kernel do it here?  why: both ways. */
+static bool kernel_can(const struct conf *c, char *why, size_t cap)
+{
+	static const uint8_t families[] = { 4, 6 };
+	const char *no = NULL;
+	struct xfrm x;
+	int err;
+
+	if (plain_on_1701(c)) {
+		snprintf(why, cap, "plain L2TP listens on UDP 1701, which ESP in the kernel needs: give it another port");
+		return false;
+	}
+	if (c->raw_esp) {
+		snprintf(why, cap, "raw-esp yes, ESP without UDP, is culvertd's own");
+		return false;
+	}
+	if (has_xauth(c)) {
+		snprintf(why, cap, "an ike statement has xauth, whose clients are culvertd's own");
+		return false;
+	}
+	err = xfrm_open(&x);
+	if (err)
+		no = "the kernel has no XFRM";
+	for (unsigned i = 0; !err && i < N_ELEMENTS(families); i++)
+		if (listens_on(c, families[i]))
+			err = xfrm_probe(&x, families[i], &no);
+	xfrm_close(&x);
+	if (err)
+		snprintf(why, cap, "%s: %s", no, strerror(-err));
+	else
+		snprintf(why, cap, "an SA could be added");
+	return !err;
+}
+
+/* `set esp`: what it comes to on this machine. False: the kernel was asked for, and cannot. */
+static bool choose_esp(struct conf *c)
+{
+	static const char *const words[] = {
+		[CONF_ESP_USER] = "user", [CONF_ESP_KERNEL] = "kernel", [CONF_ESP_AUTO] = "auto",
+	};
+	char why[160] = "";
+
+	c->esp_kernel = c->esp != CONF_ESP_USER && kernel_can(c, why, sizeof(why));
+	if (c->esp == CONF_ESP_KERNEL && !c->esp_kernel) {
+		log_err("set esp kernel: %s; \"set esp user\" needs nothing of the kernel", why);
+		return false;
+	}
+	log_notice("esp mode=%s reason=\"set esp %s%s%s\"", c->esp_kernel ? "kernel" : "user", words[c->esp],
+		why[0] ? ": " : "", why);
+	return true;
+}
+
+/* What a server before us left in the kernel, if it was killed. */
+static void sweep_xfrm(void)
+{
+	struct xfrm x;
+	unsigned n = 0;
+	int err = xfrm_open(&x);
+
+	if (!err)
+		err = xfrm_remove(&x, mark_make(0, 0), MARK_MASK_SIGN, &n);
+	xfrm_close(&x);
+	if (err)
+		log_warn("SAs of an earlier server cannot be looked for: %s", strerror(-err));
+	else if (n)
+		log_notice("removed %u SAs and policies of an earlier server from the kernel", n);
+}
+
 /* Every address that a tunnel listens on, once. */
 static bool open_sockets(struct parent *p)
 {
@@ -164,7 +262,9 @@ static bool open_sockets(struct parent *p)
 			/* "any" takes what comes for every address of its family. */
 			if (have || (!addr_is_any(&at) && listens_on_any(p->conf, at.family)))
 				continue;
-			err = steer_open(&p->steer[p->n_steer], &at, p->conf->engines, p->conf->raw_esp, &port);
+			err = p->conf->esp_kernel
+				? steer_open_kernel(&p->steer[p->n_steer], &at, p->conf->engines, &port)
+				: steer_open(&p->steer[p->n_steer], &at, p->conf->engines, p->conf->raw_esp, &port);
 			if (err == -EADDRINUSE) {
 				log_err("UDP port %u of %s is taken by another program: stop it "
 					"(ss -ulpn 'sport = :%u' names it)", port, addr_str(&at, where), port);
@@ -360,6 +460,8 @@ static bool spawn(struct parent *p, struct child_proc *c)
 		argv[n++] = uid;
 		argv[n++] = "-g";
 		argv[n++] = gid;
+		if (p->conf->esp_kernel)
+			argv[n++] = "-k";
 	} else {
 		snprintf(idx, sizeof(idx), "%u", c->index);
 		str_copy(exe, sizeof(exe), "/proc/self/exe");
@@ -431,6 +533,8 @@ static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at
 		m.at.port = STEER_IKE_PORT;
 	else if (kind == SOCK_IKE_4500 || kind == SOCK_ESP_4500)
 		m.at.port = STEER_NATT_PORT;
+	else if (kind == SOCK_L2TP_ESP)
+		m.at.port = STEER_L2TP_PORT;
 	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
 }
 
@@ -493,18 +597,20 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
  * Who has a channel to whom.  A child that is started again gets new ones; the
  * message tells the other end that its counterpart was replaced.
  */
-static bool talks_to(enum role a, enum role b)
+static bool talks_to(const struct parent *p, enum role a, enum role b)
 {
 	switch (a) {
 	case ROLE_MANAGER:
 		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED;
 	case ROLE_IKED:
 		return b == ROLE_ENGINE || b == ROLE_MANAGER;
-	case ROLE_NETD:
 	case ROLE_AUTH:
 		return b == ROLE_MANAGER;
+	/* With ESP in the kernel, for sockets with marks. */
+	case ROLE_NETD:
+		return b == ROLE_MANAGER || (b == ROLE_ENGINE && p->conf->esp_kernel);
 	case ROLE_ENGINE:
-		return b == ROLE_MANAGER || b == ROLE_IKED;
+		return b == ROLE_MANAGER || b == ROLE_IKED || (b == ROLE_NETD && p->conf->esp_kernel);
 	default:
 		return false;
 	}
@@ -519,9 +625,11 @@ static bool equip(struct parent *p, struct child_proc *c)
 	switch (c->role) {
 	case ROLE_ENGINE:
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
-			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]) &&
-			     (!p->steer[k].n_raw ||
-			      send_sock(c, SOCK_ESP_RAW, &p->steer[k].at, p->steer[k].raw[c->index]));
+			ok = p->conf->esp_kernel
+				? send_sock(c, SOCK_L2TP_ESP, &p->steer[k].at, p->steer[k].l2tp[c->index])
+				: send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]) &&
+				  (!p->steer[k].n_raw ||
+				   send_sock(c, SOCK_ESP_RAW, &p->steer[k].at, p->steer[k].raw[c->index]));
 		for (unsigned k = 0; ok && k < p->n_plain; k++)
 			ok = send_sock(c, SOCK_L2TP, &p->plain[k].at, p->plain[k].group[c->index]);
 		/* A manager that is down now is given all tables when it is started again. */
@@ -565,7 +673,7 @@ static bool start_children(struct parent *p)
 	}
 	for (unsigned i = 0; i < p->n_child; i++)
 		for (unsigned k = 0; k < i; k++)
-			if (talks_to(p->child[i].role, p->child[k].role) && !connect_children(&p->child[i], &p->child[k]))
+			if (talks_to(p, p->child[i].role, p->child[k].role) && !connect_children(&p->child[i], &p->child[k]))
 				return false;
 	for (unsigned i = 0; i < p->n_child; i++)
 		if (!equip(p, &p->child[i]))
@@ -602,7 +710,7 @@ static bool start_again(struct parent *p, struct child_proc *c)
 		struct child_proc *o = &p->child[i];
 
 		/* One that is down now gets its channels when it is started again itself. */
-		if (o != c && o->pid > 0 && talks_to(c->role, o->role))
+		if (o != c && o->pid > 0 && talks_to(p, c->role, o->role))
 			(void)!connect_children(c, o);
 	}
 	event_add(p->timer, &ready);
@@ -799,8 +907,10 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
 	p.ip_forward = forwards();
-	if (!take_lock(&p) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
+	if (!take_lock(&p) || !choose_esp(conf) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
+	if (conf->esp_kernel)
+		sweep_xfrm();
 	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)
 		log_notice("no account %s: processes without privileges run as %s", CHILD_USER, CHILD_USER_FALLBACK);
 	for (unsigned i = 0; i < N_ELEMENTS(signals); i++) {

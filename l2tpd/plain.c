@@ -88,7 +88,7 @@ static struct flow *plain_new(struct engine_sock *sock, unsigned tunnel, const s
 		free(p);
 		return NULL;
 	}
-	*p = (struct path){ .local = *local, .peer = *peer, .sock = (int)(sock - e->sock) };
+	*p = (struct path){ .local = *local, .peer = *peer, .sock = (int)(sock - e->sock), .marked = -1 };
 	f->plain = p;
 	f->lin.own = true;
 	f->plain_lineage.counter = ++e->plain_last;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "l2tpd/engine.h"
@@ -83,6 +84,7 @@ unsigned tunnel_of(const struct engine *e, const struct addr *local, bool plain)
 	return best;
 }
 
+/* Its socket of ESP, in UDP or without, or of what the kernel opened. */
 static int sock_of(const struct engine *e, const struct addr *local, bool raw)
 {
 	int any = -1;
@@ -96,6 +98,18 @@ static int sock_of(const struct engine *e, const struct addr *local, bool raw)
 			any = (int)i;
 	}
 	return any;
+}
+
+/* Without a mark. NULL: out of memory. */
+static struct lin_ike *ike_new(void)
+{
+	struct lin_ike *k = calloc(1, sizeof(*k));
+
+	if (k) {
+		k->marked = -1;
+		list_init(&k->by_mark);
+	}
+	return k;
 }
 
 /* Where IKE says that the client is. */
@@ -158,7 +172,7 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 
 struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local, const struct addr *peer)
 {
-	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct lin_ike *k = ike_new();
 	struct flow *f = k ? flow_new(e, tunnel_of(e, local, false)) : NULL;
 	static struct log_rate rate;
 	char a[ADDR_STRLEN];
@@ -307,7 +321,7 @@ static struct sa *send_on(const struct flow *f)
 	LIST_EACH(&f->sas, i) {
 		struct sa *o = CONTAINER_OF(i, struct sa, link);
 
-		if (o->out && (!best || !o->out_gone || best->out_gone))
+		if (sa_seals(o) && (!best || !o->out_gone || best->out_gone))
 			best = o;
 	}
 	return best;
@@ -320,7 +334,7 @@ static void count_pairs(struct flow *f)
 	LIST_EACH(&f->sas, i) {
 		struct sa *s = CONTAINER_OF(i, struct sa, link);
 
-		f->lin.pairs += s->in && s->out;
+		f->lin.pairs += sa_opens(s) && sa_seals(s);
 	}
 }
 
@@ -351,6 +365,14 @@ static void sa_free(struct sa *s)
 /* It has no SA and no IKE_SA any more. */
 static void ike_free(struct engine *e, struct lin_ike *k)
 {
+	struct msg_mark m = { .mark = k->mark, .mask = UINT32_MAX };
+
+	/* What an iked that is gone had put into the kernel for it nobody else takes away. */
+	if (k->mark && k->orphan)
+		peer_send(&e->netd, MSG_MARK_DEL, &m, sizeof(m), -1);
+	if (k->marked >= 0)
+		close(k->marked);
+	list_del(&k->by_mark);
 	lin_del(&e->book, &k->lin);
 	free(k);
 }
@@ -395,6 +417,131 @@ void flow_free(struct flow *f)
 	free(f);
 }
 
+/* ---- marks ---- */
+static struct list *mark_bucket(struct engine *e, uint32_t mark)
+{
+	return &e->by_mark[mark % ENGINE_BUCKETS];
+}
+
+static struct lin_ike *mark_find(struct engine *e, uint32_t mark)
+{
+	LIST_EACH(mark_bucket(e, mark), i) {
+		struct lin_ike *k = CONTAINER_OF(i, struct lin_ike, by_mark);
+
+		if (k->mark == mark)
+			return k;
+	}
+	return NULL;
+}
+
+/* One mark is one lineage's, for as long as that is here; and without the kernel's ESP there are none. */
+static bool mark_free_for(struct engine *e, const struct msg_spi_new *m)
+{
+	const struct lin_ike *k = m->mark ? mark_find(e, m->mark) : NULL;
+
+	if ((m->mark != 0) != e->kernel || (m->mark && mark_engine(m->mark) != e->self))
+		return false;
+	return !k || lineage_eq(&k->lin.id, &m->lineage);
+}
+
+static void mark_ask(struct engine *e, const struct lin_ike *k)
+{
+	struct msg_mark m = { .mark = k->mark, .mask = UINT32_MAX };
+
+	if (k->sock < 0)
+		return;
+	m.at = e->sock[k->sock].at;
+	peer_send(&e->netd, MSG_MARK_SOCK, &m, sizeof(m), -1);
+}
+
+static void mark_begin(struct engine *e, struct lin_ike *k, uint32_t mark, int sock)
+{
+	if (k->mark)
+		return;
+	k->mark = mark;
+	k->sock = sock;
+	list_push(mark_bucket(e, mark), &k->by_mark);
+	mark_ask(e, k);
+}
+
+struct sa *sa_of_mark(struct engine *e, uint32_t mark)
+{
+	struct lin_ike *k = mark ? mark_find(e, mark) : NULL;
+	struct sa *newest = NULL;
+
+	if (!k)
+		return NULL;
+	LIST_EACH(&flow_of(k->lin.root)->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		/* One that is not yet complete only if there is no other. */
+		if (s->ike == k && (!newest || sa_ready(s) || !sa_ready(newest)))
+			newest = s;
+	}
+	return newest;
+}
+
+void sa_used(struct sa *s)
+{
+	if (s->proven)
+		return;
+	s->proven = true;
+	if (sa_seals(s))
+		s->flow->send = s;
+}
+
+/* What came before it could be answered. */
+static void release_held(struct sa *s)
+{
+	struct hold h = s->hold;
+
+	if (!h.n || !sa_ready(s) || !sa_seals(s))
+		return;
+	s->hold = (struct hold){ 0 };
+	for (unsigned i = 0; i < h.n; i++)
+		if (now_ms() - h.pkt[i]->at_ms <= HELD_MS)
+			data_held(s, h.pkt[i]);
+	hold_free(&h);
+	data_flush(s->flow->e);
+}
+
+void sa_mark_fd(struct engine *e, const struct msg_mark *m, int fd)
+{
+	struct lin_ike *k = mark_find(e, m->mark);
+	struct flow *f;
+
+	if (!k || k->marked >= 0 || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	k->marked = fd;
+	f = flow_of(k->lin.root);
+	LIST_EACH(&f->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		if (s->ike == k)
+			s->path.marked = fd;
+	}
+	LIST_EACH(&f->sas, i) {
+		struct sa *s = CONTAINER_OF(i, struct sa, link);
+
+		if (s->ike == k)
+			release_held(s);
+	}
+}
+
+void sa_marks_again(struct engine *e)
+{
+	for (unsigned b = 0; b < ENGINE_BUCKETS; b++)
+		LIST_EACH(&e->by_mark[b], i) {
+			const struct lin_ike *k = CONTAINER_OF(i, struct lin_ike, by_mark);
+
+			if (k->marked < 0)
+				mark_ask(e, k);
+		}
+}
+
 void sa_announce(struct engine *e, const struct msg_spi_new *m)
 {
 	unsigned slot = spi_slot(m->spi);
@@ -403,8 +550,8 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	struct flow *f;
 	struct sa *s;
 
-	if (spi_engine(m->spi) != e->self || e->sa[slot]) {
-		log_err("spi=%08x is announced but not free, ignoring", m->spi);
+	if (spi_engine(m->spi) != e->self || e->sa[slot] || !mark_free_for(e, m)) {
+		log_err("spi=%08x mark=%08x is announced but not free, ignoring", m->spi, m->mark);
 		return;
 	}
 	path_set(e, &path, m->raw, &m->local, &m->peer);
@@ -419,6 +566,13 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	s->ike->n_sas++;
 	s->spi = m->spi;
 	s->path = path;
+	s->path.marked = -1;
+	if (m->mark) {
+		/* The kernel seals one packet at a time, and refuses trains of them. */
+		s->path.no_train = true;
+		mark_begin(e, s->ike, m->mark, s->path.sock);
+		s->path.marked = s->ike->marked;
+	}
 	list_push(&f->sas, &s->link);
 	e->sa[slot] = s;
 	e->n_sas++;
@@ -494,10 +648,14 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		return;
 	}
 	at = m->inbound ? &s->in : &s->out;
-	if (*at || (!m->inbound && m->raw != s->path.raw) || esp_sa_new(m->spi, &keys, m->inbound, at) < 0) {
+	if ((m->enc == ESP_ENC_NONE) != e->kernel || *at || (m->inbound ? s->kernel_in : s->kernel_out) ||
+	    (!m->inbound && m->raw != s->path.raw) || (e->kernel && (m->raw || m->tunnel)) ||
+	    (!e->kernel && esp_sa_new(m->spi, &keys, m->inbound, at) < 0)) {
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
 		return;
 	}
+	if (e->kernel)
+		*(m->inbound ? &s->kernel_in : &s->kernel_out) = true;
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
@@ -513,22 +671,26 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 			f->send = s;
 		log_debug("%s id=\"%s\" spi=%08x/%08x SA is up", f->tag, m->ike_id, s->spi, s->spi_out);
 	}
-	if (s->in && s->out) {
+	if (sa_opens(s) && sa_seals(s)) {
 		count_pairs(f);
 		lin_flow_ready(&f->lin, m->ike_id, now_ms());
 		flow_arm(f, now_ms());
 		if (f->xauth)
 			xauth_sa_up(f);
 	}
-	if (s->in && s->out && s->hold.n) {
-		struct hold h = s->hold;
+	release_held(s);
+}
 
-		s->hold = (struct hold){ 0 };
-		for (unsigned i = 0; i < h.n; i++)
-			if (now_ms() - h.pkt[i]->at_ms <= HELD_MS)
-				data_held(s, h.pkt[i]);
-		hold_free(&h);
-		data_flush(e);
+/* Where it is now. */
+static void flow_shows(struct flow *f, const struct addr *peer)
+{
+	lin_flow_moved(&f->e->book, &f->lin, peer);
+	LIST_EACH(&f->sessions, i) {
+		struct sess *c = CONTAINER_OF(i, struct sess, link);
+
+		row_write_begin(c->row);
+		call_row_peer(c, peer);
+		row_write_end(c->row);
 	}
 }
 
@@ -541,6 +703,11 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
+	if (e->kernel && !addr_eq(&s->path.peer, &m->peer)) {
+		/* ESP's news comes this way, too. */
+		e->count.endpoint_moved++;
+		flow_shows(s->flow, &m->peer);
+	}
 	path_set(e, &s->path, s->path.raw, &m->local, &m->peer);
 }
 
@@ -561,18 +728,19 @@ static void out_deleted(struct sa *s)
 	LIST_EACH(&f->sas, i) {
 		struct sa *o = CONTAINER_OF(i, struct sa, link);
 
-		n += o->out && o->out_gone;
+		n += sa_seals(o) && o->out_gone;
 	}
 	LIST_EACH(&f->sas, i) {
 		struct sa *o = CONTAINER_OF(i, struct sa, link);
 
 		if (n <= OLD_OUT_MAX)
 			break;
-		if (!o->out || !o->out_gone || f->send == o)
+		if (!sa_seals(o) || !o->out_gone || f->send == o)
 			continue;
 		data_flush(f->e);		/* what is queued uses it */
 		esp_sa_free(o->out);
 		o->out = NULL;
+		o->kernel_out = false;
 		n--;
 	}
 	count_pairs(f);
@@ -597,7 +765,7 @@ void sa_del(struct engine *e, const struct msg_sa_del *m)
 bool flow_add_ike(struct flow *f, const struct lineage *l, uint64_t now)
 {
 	struct msg_flow_join m = { .lineage = *l, .root = *flow_lineage(f) };
-	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct lin_ike *k = ike_new();
 	struct lin_out out;
 
 	if (!k)
@@ -633,19 +801,6 @@ void flow_end(struct engine *e, const struct lineage *l)
 
 /* ---- joins ---- */
 
-/* Where it is now. */
-static void flow_shows(struct flow *f, const struct addr *peer)
-{
-	lin_flow_moved(&f->e->book, &f->lin, peer);
-	LIST_EACH(&f->sessions, i) {
-		struct sess *c = CONTAINER_OF(i, struct sess, link);
-
-		row_write_begin(c->row);
-		call_row_peer(c, peer);
-		row_write_end(c->row);
-	}
-}
-
 /* The virgin that s is of turned out to be root's client. */
 static void flow_join(struct flow *virgin, struct flow *root, struct sa *proof, uint64_t now)
 {
@@ -673,7 +828,7 @@ static void flow_join(struct flow *virgin, struct flow *root, struct sa *proof, 
 	flow_watch(root);
 	for (unsigned i = 0; i < waited.n; i++)
 		if (now - waited.pkt[i]->at_ms <= HELD_MS)
-			data_joined(proof, waited.pkt[i]->data, waited.pkt[i]->len, now);
+			data_joined(proof, waited.pkt[i], now);
 	hold_free(&waited);
 }
 
@@ -710,8 +865,10 @@ bool flow_joins(struct sa *s, uint8_t *p, size_t n, struct rd r, uint16_t sport,
 		return true;
 	flow_arm(f, now);
 	if (way == LIN_HOLD) {
+		struct addr from = { .port = sport };
+
 		e->count.join_held++;
-		hold_put(&f->join_hold, NULL, p, n, now);
+		hold_put(&f->join_hold, &from, p, n, now);
 	} else if (way == LIN_DROP) {
 		e->count.join_dropped++;
 	}
@@ -736,7 +893,7 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 	s->packets++;
 	if (!s->proven) {
 		s->proven = true;
-		if (s->out)
+		if (sa_seals(s))
 			f->send = s;
 	}
 	/* RFC 3948 and NAT rebinding: only a packet that is authentic and the newest moves the peer. */
@@ -811,7 +968,7 @@ void sa_orphan_all(struct engine *e)
 		LIST_EACH(&f->sas, k) {
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
 
-			if (!s->in || !s->spi_out)
+			if (!sa_opens(s) || !s->spi_out)
 				sa_free(s);
 		}
 		EACH_IKE(f, k)

@@ -11,11 +11,15 @@
 
 #include "base/addr.h"
 #include "l2tpd/raw_filter.h"
+#include "l2tpd/xfrm.h"
 
 enum { RCVBUF = 8 << 20, SNDBUF = 8 << 20 };
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
+#endif
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
 #endif
 
 /* Best effort: FORCE needs CAP_NET_ADMIN in the initial namespace's owner. */
@@ -159,8 +163,78 @@ int steer_open(struct steer *s, const struct addr *at, unsigned engines, bool ra
 	return err;
 }
 
+/* Of all that the kernel opened: the mark's engine; what has no mark of ours engine 0 counts and drops. */
+static int attach_mark(int fd, unsigned engines)
+{
+	struct sock_filter prog[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_MARK),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, MARK_SIGN_SHIFT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MARK_SIGN, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_MISC | BPF_TXA, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, MARK_ENGINE_SHIFT),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, CONF_ENGINES_MAX - 1),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, engines, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog fprog = { .len = N_ELEMENTS(prog), .filter = prog };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &fprog, sizeof(fprog)) < 0 ? -errno : 0;
+}
+
+/* An engine's socket for what the kernel opened. 0 or -errno. */
+static int opened_open(const struct addr *at, int *ret_fd)
+{
+	static const int one = 1;
+	int err = udp_open(at, STEER_L2TP_PORT, true, ret_fd);
+
+	if (err)
+		return err;
+	err = setsockopt(*ret_fd, SOL_SOCKET, SO_RCVMARK, &one, sizeof(one)) < 0 ? -errno : 0;
+	if (!err)
+		err = xfrm_sealed_only(*ret_fd, at->family);
+	if (err)
+		close(*ret_fd);
+	return err;
+}
+
+int steer_open_kernel(struct steer *s, const struct addr *at, unsigned engines, uint16_t *ret_port)
+{
+	static const int encap = UDP_ENCAP_ESPINUDP;
+	int err;
+
+	*s = (struct steer){ .at = *at, .ike_500 = -1 };
+	*ret_port = STEER_IKE_PORT;
+	err = udp_open(at, STEER_IKE_PORT, false, &s->ike_500);
+	if (err < 0)
+		return err;
+	*ret_port = STEER_NATT_PORT;
+	err = udp_open(at, STEER_NATT_PORT, false, &s->group[0]);
+	if (err == 0) {
+		s->n_group = 1;
+		err = setsockopt(s->group[0], SOL_UDP, UDP_ENCAP, &encap, sizeof(encap)) < 0 ? -errno : 0;
+	}
+	if (err == 0) {
+		*ret_port = STEER_L2TP_PORT;
+		err = is_free(at, STEER_L2TP_PORT);
+	}
+	for (unsigned i = 0; err == 0 && i < engines; i++) {
+		err = opened_open(at, &s->l2tp[i]);
+		s->n_l2tp += err == 0;
+	}
+	if (err == 0)
+		err = attach_mark(s->l2tp[0], engines);
+	if (err < 0)
+		steer_close(s);
+	return err;
+}
+
 void steer_close(struct steer *s)
 {
+	while (s->n_l2tp)
+		close(s->l2tp[--s->n_l2tp]);
 	if (s->ike_500 >= 0)
 		close(s->ike_500);
 	s->ike_500 = -1;

@@ -13,6 +13,10 @@
  * each engine.  The kernel gives every raw socket a copy of every packet, so each
  * has a filter of its own (raw_filter.h), locked: an engine that was taken over
  * sees no other engine's packets.
+ * With ESP in the kernel UDP 4500 is iked's alone: the kernel takes ESP out of it
+ * before.  What it opened comes to a group on UDP 1701, one member for each engine;
+ * a filter on its mark chooses.  Such a socket takes nothing that no SA opened.
+ * The sockets that answer (netd makes them) are members, too, that are never chosen.
  *
  * Plain L2TP has a group of its own, one member for each engine, among which
  * the kernel chooses by the addresses and ports of both ends: a client is
@@ -24,7 +28,7 @@
 #include "base/proto.h"
 #include "base/util.h"
 
-enum { STEER_IKE_PORT = 500, STEER_NATT_PORT = 4500 };
+enum { STEER_IKE_PORT = 500, STEER_NATT_PORT = 4500, STEER_L2TP_PORT = 1701 };
 
 struct steer {
 	struct addr at;				/* port 0 */
@@ -33,6 +37,8 @@ struct steer {
 	unsigned n_group;
 	int raw[CONF_ENGINES_MAX];		/* [E] engine E's */
 	unsigned n_raw;
+	int l2tp[CONF_ENGINES_MAX];		/* ESP in the kernel: what it opened */
+	unsigned n_l2tp;
 };
 
 struct steer_plain {
@@ -47,6 +53,9 @@ struct steer_plain {
  * it was a raw socket that failed).
  */
 MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, bool raw, uint16_t *ret_port);
+
+/* The same with ESP in the kernel, which does that in UDP alone. */
+MUST_USE int steer_open_kernel(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
 void steer_close(struct steer *);
 
 /* The same for plain L2TP at an address and port. */

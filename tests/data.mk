@@ -26,6 +26,11 @@ unit_tests += tests/unit/t_plain
 tests_unit_t_plain_SOURCES = tests/unit/t_plain.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
 tests_unit_t_plain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_plain_LDADD = $(tests_unit_t_data_LDADD)
+
+unit_tests += tests/unit/t_kernel
+tests_unit_t_kernel_SOURCES = tests/unit/t_kernel.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
+tests_unit_t_kernel_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_kernel_LDADD = $(tests_unit_t_data_LDADD)
 unit_tests += tests/unit/t_raw
 tests_unit_t_raw_SOURCES = tests/unit/t_raw.c tests/unit/data_rig.h tests/unit/gso_util.h
 tests_unit_t_raw_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)

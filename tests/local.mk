@@ -18,7 +18,7 @@ include tests/replay.mk
 # tests/fuzz/corpus/NAME/ and old crashes in tests/fuzz/crash/NAME/; without
 # --enable-fuzz it is linked with standalone.c, which replays the files.
 EXTRA_DIST += tests/fuzz/standalone.c tests/fuzz/corpus tests/fuzz/run.sh \
-	tests/lib.sh tests/server.sh tests/dial.sh tests/httpd.py tests/guest tests/netns
+	tests/lib.sh tests/server.sh tests/dial.sh tests/kernel.sh tests/httpd.py tests/guest tests/netns
 if FUZZ
 FUZZ_MAIN =
 FUZZ_LINK = $(FUZZ_LDFLAGS)

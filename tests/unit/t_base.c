@@ -232,7 +232,9 @@ static void t_sa_add(void **st)
 		{ ESP_ENC_AES_CBC_128, ESP_AUTH_NONE, 16, 0, false },
 		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 32, 20, false },
 		{ ESP_ENC_AES_CBC_128, ESP_AUTH_HMAC_SHA1_96, 16, 32, false },
-		{ ESP_ENC_NONE, ESP_AUTH_NONE, 0, 0, false }, { ESP_ENC_NONE, ESP_AUTH_HMAC_SHA1_96, 0, 20, false },
+		/* No keys at all: the kernel has them, and the engine refuses it where it does ESP itself (t_kernel). */
+		{ ESP_ENC_NONE, ESP_AUTH_NONE, 0, 0, true }, { ESP_ENC_NONE, ESP_AUTH_HMAC_SHA1_96, 0, 20, false },
+		{ ESP_ENC_NONE, ESP_AUTH_NONE, 16, 0, false }, { ESP_ENC_NONE, ESP_AUTH_NONE, 0, 20, false },
 		{ ESP_ENC_3DES_CBC, ESP_AUTH_HMAC_SHA1_96, 24, 20, true },
 		{ ESP_ENC_3DES_CBC, ESP_AUTH_NONE, 24, 0, false },
 		{ ESP_ENC_3DES_CBC, ESP_AUTH_HMAC_SHA1_96, 16, 20, false },

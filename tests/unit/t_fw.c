@@ -87,7 +87,7 @@ static void set_raw_esp(struct conf *c)
 
 static void set_kernel(struct conf *c)
 {
-	c->esp = CONF_ESP_KERNEL;
+	c->esp_kernel = true;
 }
 
 /* Ranges out of order, one inside another, touching, single; two interfaces. */

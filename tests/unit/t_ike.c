@@ -346,6 +346,70 @@ static void t_spi(void **st)
 	free(p);
 }
 
+/* Each mark once, never one that somebody has, and a freed one last. */
+static void t_marks(void **st)
+{
+	struct marks *m = marks_new(MARK_NUMBERS - 2);
+	struct table *t = table_new(77, 123, 1);
+	struct addr here = { .family = 4 }, there = { .family = 4, .port = 9 };
+	struct lin *x, *y;
+	struct sa *sa;
+	uint32_t a, b, last = 0;
+	unsigned n;
+
+	assert_non_null(m);
+	marks_reserve(m, mark_make(3, 1));
+	marks_reserve(m, 0x12345);			/* not of ours */
+	a = marks_take(m, 3);
+	assert_int_equal(a, mark_make(3, MARK_NUMBERS - 2));
+	assert_true(mark_is_ours(a));
+	assert_int_equal(mark_engine(a), 3);
+	assert_int_equal(marks_take(m, 3), mark_make(3, MARK_NUMBERS - 1));
+	b = marks_take(m, 3);
+	assert_int_equal(b, mark_make(3, 2));		/* not 0, and 1 is taken */
+	assert_int_equal(marks_take(m, 4), mark_make(4, MARK_NUMBERS - 2));
+	assert_int_equal(marks_take(m, CONF_ENGINES_MAX), 0);
+	marks_free(m, a);
+	for (n = 0; marks_take(m, 3); n++)
+		;
+	assert_int_equal(n, MARK_NUMBERS - 2 - 3 + 1);	/* but 0, 1 and three; and the freed one */
+	marks_free(m, b);
+	marks_free(m, mark_make(3, 0));
+	marks_free(m, 0);
+	last = marks_take(m, 3);
+	assert_int_equal(last, b);
+	assert_int_equal(marks_take(m, 3), 0);
+	free(m);
+
+	/* A lineage has one from its first SA to its end; without them there are none. */
+	assert_non_null(t);
+	t->alive[0] = true;
+	x = table_lin(t, 1);
+	sa = table_sa_new(t, x, &here, &there, 0);
+	assert_non_null(sa);
+	assert_int_equal(x->mark, 0);
+	t->marks = marks_new(1);
+	y = table_lin(t, 2);
+	assert_int_equal(y->mark, 0);
+	sa = table_sa_new(t, y, &here, &there, 0);
+	a = y->mark;
+	assert_int_equal(a, mark_make(0, 1));
+	assert_non_null(table_sa_new(t, y, &here, &there, 0));
+	assert_int_equal(y->mark, a);
+	assert_non_null(table_sa_new(t, table_lin(t, 3), &here, &there, 0));
+	assert_int_equal(table_lin(t, 3)->mark, mark_make(0, 2));
+	for (n = 3; n < MARK_NUMBERS; n++)
+		assert_true(marks_take(t->marks, 0) > 0);
+	assert_null(table_sa_new(t, table_lin(t, 4), &here, &there, 0));	/* no mark, no SA */
+	LIST_EACH(&y->sas, i)
+		table_in_del(t, CONTAINER_OF(i, struct sa, of_lin));
+	assert_null(table_sa_new(t, table_lin(t, 4), &here, &there, 0));
+	table_ike_gone(t, 2);
+	assert_non_null(table_sa_new(t, table_lin(t, 4), &here, &there, 0));
+	assert_int_equal(table_lin(t, 4)->mark, a);
+	table_delete(t);
+}
+
 static struct table *table(unsigned engines)
 {
 	struct table *t = table_new(77, 123, engines);
@@ -818,7 +882,7 @@ static void t_login(void **st)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi),
+		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi), cmocka_unit_test(t_marks),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement), cmocka_unit_test(t_neighbours),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order), cmocka_unit_test(t_answer),
 		cmocka_unit_test(t_login),
