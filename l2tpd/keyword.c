@@ -16,7 +16,6 @@
 #define OPTION(n, tok, where) { .name = n, .token = tok, .in = where, .option = true }
 #define RANGE(n, tok, where, lo, hi) { .name = n, .token = tok, .in = where, .option = true, .min = lo, .max = hi }
 #define LATER(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .option = true }
-#define LATER_VALUE(n, tok, where) { .name = n, .token = tok, .in = where, .state = KW_LATER, .value = true }
 #define STATEMENT(n, tok, inside) { .name = n, .token = tok, .in = IN_TOP, .opens = inside }
 #define YESNO(n, where, type, f) { .name = n, .token = OPT_YESNO, .in = where, FIELD(type, f) }
 #define NUM(n, where, type, f, lo, hi) \
