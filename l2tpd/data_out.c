@@ -81,7 +81,7 @@ static struct waiting at_hand;
 /* ---- the arena ---- */
 
 /* The next packet, of len bytes when it leaves. A batch is all sealed by us, or not at all. */
-static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool bare, uint16_t port, size_t len)
+static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool bare, size_t len)
 {
 	struct esp_pkt *k;
 
@@ -89,17 +89,10 @@ static inline struct esp_pkt *tx_next(struct engine *e, struct path *path, bool 
 		data_flush(e);
 	tx.bare = bare;
 	tx.path[tx.n] = path;
-	tx.port[tx.n] = port;
 	k = &tx.pkt[tx.n++];
 	*k = (struct esp_pkt){ .p = tx.arena + tx.used };
 	tx.used += len;
 	return k;
-}
-
-/* Not ours to seal: plain L2TP, or the kernel's work. Then the kernel writes the UDP header, too. */
-static inline bool is_bare(const struct flow *f)
-{
-	return f->plain || f->e->kernel;
 }
 
 /*
@@ -111,21 +104,22 @@ static uint8_t *tx_room(struct flow *f, uint16_t port, size_t n)
 	struct sa *s = f->send;
 	struct esp_pkt *k;
 
-	if (!f->plain && (!s || !sa_seals(s))) {
-		f->e->count.tx_no_sa++;
-		return NULL;
+	if (!f->bare && s && s->out) {
+		k = tx_next(f->e, &s->path, false, esp_sealed_len(s->out, n));
+		k->sa = s->out;
+		k->len = n;
+		k->next_header = IPPROTO_UDP;
+		return k->p + esp_payload_offset(s->out);
 	}
-	if (is_bare(f)) {
-		k = tx_next(f->e, flow_path(f), true, port, n);
+	if (f->plain || (f->bare && s && sa_seals(s))) {
+		k = tx_next(f->e, flow_path(f), true, n);
+		tx.port[tx.n - 1] = port;
 		k->len = n;
 		k->verdict = ESP_OK;
 		return k->p;
 	}
-	k = tx_next(f->e, &s->path, false, 0, esp_sealed_len(s->out, n));
-	k->sa = s->out;
-	k->len = n;
-	k->next_header = IPPROTO_UDP;
-	return k->p + esp_payload_offset(s->out);
+	f->e->count.tx_no_sa++;
+	return NULL;
 }
 
 /* What tx_room() gave last is not sent. */
@@ -139,22 +133,22 @@ static void tx_expect(struct flow *f, unsigned n, size_t len)
 {
 	struct sa *s = f->send;
 
-	if (!is_bare(f) && s && s->out)
+	if (!f->bare && s && s->out)
 		len = esp_sealed_len(s->out, len);
 	if (n > TX_PKTS - tx.n || n * len > TX_BYTES - tx.used)
 		data_flush(f->e);
 }
 
-/* The UDP header that is ours to write. */
+/* The UDP header that is ours to write: where we do not seal, the kernel does. */
 static size_t udp_len(const struct flow *f)
 {
-	return is_bare(f) ? 0 : DATA_UDP_HDR;
+	return f->bare ? 0 : DATA_UDP_HDR;
 }
 
 /* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0, which RFC 768 allows without NAT as well. */
 static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
 {
-	if (is_bare(f))
+	if (f->bare)
 		return;
 	wr_u16(w, DATA_L2TP_PORT);
 	wr_u16(w, dport);
@@ -168,11 +162,12 @@ static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_
  */
 static inline void udp_sum(const struct flow *f, uint8_t *p, size_t len)
 {
-	const struct path *path = flow_path(f);
+	const struct path *path;
 	uint16_t sum;
 
-	if (is_bare(f) || !path || path->local.family != 6)
+	if (f->lin.peer.family != 6 || f->bare || !f->send)
 		return;
+	path = &f->send->path;
 	csum_store(p + UDP_CSUM_AT, 0);
 	sum = (uint16_t)~csum_fold(csum_add(csum_pseudo6(path->local.ip, path->peer.ip, IPPROTO_UDP, len), p, len));
 	csum_store(p + UDP_CSUM_AT, sum ? sum : 0xffff);
@@ -212,7 +207,7 @@ static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 {
 	struct wr w = wr_of(p, len);
 
-	if (!is_bare(s->flow)) {
+	if (!s->flow->bare) {
 		(void)wr_room(&w, 4);
 		wr_u16(&w, (uint16_t)len);
 	}
@@ -705,22 +700,31 @@ static int path_fd(const struct engine *e, const struct path *path)
 	return e->sock[path->sock].opened ? path->marked : e->sock[path->sock].fd;
 }
 
+/* Do both leave by the same? */
+static inline bool one_socket(const struct path *a, const struct path *b)
+{
+	return a->sock == b->sock && a->marked == b->marked;
+}
+
 /* From the address that the client sends to, and in packets of one size. */
 static void send_describe(const struct engine *e, unsigned i)
 {
 	const struct train *t = &sends.train[i];
 	const struct path *path = tx.path[t->at];
 	struct msghdr *h = &sends.msg[i].msg_hdr;
-	struct addr to = path->peer;
+	const struct addr *to = &path->peer;
+	struct addr inside;
 	size_t used = 0;
 
 	/* What the kernel seals is for the port inside; that of the ESP it knows by itself. */
-	if (e->sock[path->sock].opened)
-		to.port = tx.port[t->at];
-
+	if (tx.bare && e->sock[path->sock].opened) {
+		inside = *to;
+		inside.port = tx.port[t->at];
+		to = &inside;
+	}
 	sends.iov[i] = (struct iovec){ .iov_base = tx.pkt[t->at].p, .iov_len = t->bytes };
 	*h = (struct msghdr){
-		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(&to, &sends.to[i]),
+		.msg_name = &sends.to[i], .msg_namelen = addr_to_sa(to, &sends.to[i]),
 		.msg_iov = &sends.iov[i], .msg_iovlen = 1, .msg_control = sends.ctl[i].buf,
 	};
 	if (path->local.family == 4) {
@@ -818,7 +822,7 @@ void data_flush(struct engine *e)
 		size_t seg = tx.pkt[at].len, bytes = 0;
 		unsigned k = 0;
 
-		if (tx.pkt[at].verdict != ESP_OK || path_fd(e, path) < 0) {
+		if (tx.pkt[at].verdict != ESP_OK || path->sock < 0 || (tx.bare && path_fd(e, path) < 0)) {
 			if (tx.pkt[at].verdict == ESP_EXHAUSTED)
 				CONTAINER_OF(path, struct sa, path)->exhausted = true;
 			e->count.tx_exhausted += tx.pkt[at].verdict == ESP_EXHAUSTED;
@@ -834,7 +838,7 @@ void data_flush(struct engine *e)
 			if (tx.pkt[at + k - 1].len < seg || path->no_train)
 				break;
 		}
-		if (sends.n == TRAINS || (sends.n && path_fd(e, tx.path[sends.train[0].at]) != path_fd(e, path)))
+		if (sends.n == TRAINS || (sends.n && !one_socket(tx.path[sends.train[0].at], path)))
 			send_all(e);
 		sends.train[sends.n++] = (struct train){ .at = at, .n = k, .bytes = bytes };
 		at += k;

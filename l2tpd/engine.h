@@ -139,6 +139,7 @@ struct flow {
 	struct list sas;
 	struct sa *send;		/* the pair we send on; NULL = none */
 	struct path *plain;		/* plain L2TP: the only one it ever has; owned. NULL = IPsec */
+	bool bare;			/* not ours to seal: plain L2TP, or the kernel's work */
 	struct list half_open;		/* in engine.half_open: plain, and never answered us */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */

@@ -90,6 +90,7 @@ static struct flow *plain_new(struct engine_sock *sock, unsigned tunnel, const s
 	}
 	*p = (struct path){ .local = *local, .peer = *peer, .sock = (int)(sock - e->sock), .marked = -1 };
 	f->plain = p;
+	f->bare = true;
 	f->lin.own = true;
 	f->plain_lineage.counter = ++e->plain_last;
 	list_push(peer_bucket(e, peer), &f->by_peer);

@@ -147,6 +147,7 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 	if (!f)
 		return NULL;
 	f->e = e;
+	f->bare = e->kernel;
 	f->tunnel = tunnel;
 	list_init(&f->lin.lins);
 	list_init(&f->lin.by_ip);

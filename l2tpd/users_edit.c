@@ -53,7 +53,8 @@ static void put(struct text *t, const char *p, size_t n)
 		t->p = more;
 		t->cap = cap;
 	}
-	memcpy(t->p + t->n, p, n);
+	if (n)		/* t->p may be NULL */
+		memcpy(t->p + t->n, p, n);
 	t->n += n;
 }
 
