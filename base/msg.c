@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define R(r) (1u << ROLE_##r)
-#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED))
+#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
 
@@ -126,8 +126,23 @@ static bool check_judged(const union msg_body *b)
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
 	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
-	       conf_is_mask(m->framed_mask) && ENDS(m->user) &&
-	       ENDS(m->why);
+	       m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) && ENDS(m->why) && ENDS(m->message);
+}
+
+static bool check_radius_ask(const union msg_body *b)
+{
+	const struct msg_radius_ask *m = &b->radius_ask;
+
+	return m->auth < CONF_AUTHS && m->name_len <= sizeof(m->name) && m->judge.engine < SPI_ENGINES &&
+	       auth_req_ok(&m->judge.req);
+}
+
+static bool check_radius_said(const union msg_body *b)
+{
+	const struct msg_radius_said *m = &b->radius_said;
+
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message);
 }
 
 static bool check_spi_used(const union msg_body *b)
@@ -140,7 +155,8 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
+	       ENDS(m->message);
 }
 
 static bool check_session(const union msg_body *b)
@@ -321,8 +337,8 @@ static const struct msg_rule {
 	[MSG_TUN_KEEP] = { "TUN_KEEP", R(MANAGER), R(NETD), BODY(tun_del), NO_FD, check_tun_del },
 	[MSG_TUN_SYNC] = { "TUN_SYNC", R(MANAGER), R(NETD), 0, NO_FD, NULL },
 
-	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), 0, NO_FD, NULL },
-	[MSG_STATS] = { "STATS", R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), R(MANAGER), BODY(stats), NO_FD, check_stats },
+	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(AUTH) | R(IKED) | R(NETD) | R(RADIUS), 0, NO_FD, NULL },
+	[MSG_STATS] = { "STATS", R(ENGINE) | R(AUTH) | R(IKED) | R(NETD) | R(RADIUS), R(MANAGER), BODY(stats), NO_FD, check_stats },
 
 	[MSG_CTL_LIST] = { "CTL_LIST", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
 	[MSG_CTL_CLEAR] = { "CTL_CLEAR", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
@@ -351,11 +367,13 @@ static const struct msg_rule {
 	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER) | R(AUTH), R(PARENT), BODY(note), NO_FD, check_note },
 	[MSG_USER_CHECK] = { "USER_CHECK", R(MANAGER), R(AUTH), BODY(user_check), NO_FD, check_user_check },
 	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
+	[MSG_RADIUS_ASK] = { "RADIUS_ASK", R(AUTH), R(RADIUS), BODY(radius_ask), NO_FD, check_radius_ask },
+	[MSG_RADIUS_SAID] = { "RADIUS_SAID", R(RADIUS), R(AUTH), BODY(radius_said), NO_FD, check_radius_said },
 };
 
 static const char *const role_names[ROLES] = {
 	[ROLE_NONE] = "none", [ROLE_PARENT] = "parent", [ROLE_NETD] = "netd", [ROLE_ENGINE] = "engine",
-	[ROLE_MANAGER] = "manager", [ROLE_AUTH] = "auth", [ROLE_IKED] = "iked", [ROLE_CTL] = "ctl",
+	[ROLE_MANAGER] = "manager", [ROLE_AUTH] = "auth", [ROLE_IKED] = "iked", [ROLE_RADIUS] = "radius", [ROLE_CTL] = "ctl",
 };
 
 /* What goes over the socket before the body. */

@@ -63,6 +63,8 @@ union msg_body {
 	struct msg_note note;
 	struct msg_user_check user_check;
 	struct msg_user_checked user_checked;
+	struct msg_radius_ask radius_ask;
+	struct msg_radius_said radius_said;
 };
 
 struct msg {

@@ -24,6 +24,7 @@ enum role {
 	ROLE_MANAGER,
 	ROLE_AUTH,
 	ROLE_IKED,
+	ROLE_RADIUS,
 	ROLE_CTL,		/* culvertctl: whoever may open the control socket */
 	ROLES,
 };
@@ -126,6 +127,10 @@ enum msg_type {
 	MSG_APPLY_NOTE,		/* manager, auth → parent, before MSG_APPLIED: a line for the report */
 	MSG_USER_CHECK,		/* manager → auth: may this user still log in? */
 	MSG_USER_CHECKED,	/* the answer, in the order of the questions */
+
+	/* auth → radius, and the answer; again on a new channel, when it was not answered */
+	MSG_RADIUS_ASK,
+	MSG_RADIUS_SAID,
 
 	MSG_TYPES,
 };
@@ -338,6 +343,15 @@ struct msg_auth_req {
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
+/*
+ * What a RADIUS server says of whom it lets in, beside what a users file says,
+ * too.  Numbers are 0 and texts "" where it says nothing.
+ */
+struct radius_says {
+	uint32_t idle_timeout_s;	/* RFC 2865 5.28; in place of the tunnel's */
+	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
+};
+
 enum verdict {
 	VERDICT_OK = 1,
 	VERDICT_DENY,			/* wrong name or password */
@@ -361,6 +375,9 @@ struct msg_verdict {
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
+	uint32_t idle_timeout_s;	/* in place of the tunnel's; 0 = that one */
+	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
+	char message[128];		/* for the peer, where the method has a place; escaped */
 };
 
 struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
@@ -380,6 +397,7 @@ struct msg_session_tun {
 
 struct msg_judge {
 	uint32_t engine;
+	uint32_t ppp_id;		/* that the session will have */
 	struct msg_auth_req req;
 };
 
@@ -398,6 +416,32 @@ struct msg_judged {
 	uint32_t framed_mask;		/* of its network; 0 = that address alone */
 	uint32_t session_timeout_s;	/* 0 = none; a users file has no place for it, RADIUS has (RFC 2865 5.27) */
 	char why[64];			/* DENY: for the log */
+	uint32_t mschap_error;		/* as in struct msg_verdict */
+	char message[128];
+	uint8_t by_radius;		/* framed_ip is a must, and says is there */
+	struct radius_says says;
+};
+
+struct msg_radius_ask {
+	uint32_t tag;			/* comes back */
+	uint32_t auth;			/* index in conf.auth, of type radius */
+	uint16_t name_len;
+	uint8_t name[256];		/* stripped of domain and realm as configured */
+	struct msg_judge judge;
+};
+
+struct msg_radius_said {
+	uint32_t tag;
+	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint8_t mschap_auth[20];	/* as in struct msg_judged, all of them */
+	uint8_t mppe_keys;
+	uint8_t mppe_send[16], mppe_recv[16];
+	uint32_t framed_ip, framed_mask;
+	uint32_t session_timeout_s;
+	uint32_t mschap_error;
+	char message[128];
+	char why[64];
+	struct radius_says says;
 };
 
 /* ---- netd ---- */

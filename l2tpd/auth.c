@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/rd.h"
+#include "l2tpd/auth_radius.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
 #include "l2tpd/sandbox.h"
@@ -318,15 +319,38 @@ static const char *judge_number(const struct msg_auth_req *req, const struct use
 	return n == req->number_len && !memcmp(user->calling_number, req->number, n) ? NULL : "wrong calling number";
 }
 
-void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
+/* The name as authentication ca knows it. */
+static struct rd strip(const struct conf_auth *ca, struct rd name)
+{
+	const uint8_t *at;
+
+	if (ca->strip_nt_domain)
+		name = mschap_user(name);
+	if (ca->strip_atmark_realm && name.n && (at = memrchr(name.p, '@', name.n)))
+		name.n = (size_t)(at - name.p);
+	return name;
+}
+
+/* Of the same statement: the bind to try when that one's file does not know the name; its index, or -1. */
+static int bind_behind(const struct conf *c, unsigned bind, const uint8_t *user, size_t len)
+{
+	const struct conf_bind *b = &c->bind[bind];
+
+	while ((b = conf_bind_next(c, b)))
+		if (has_suffix(user, len, c->auth[b->auth].username_suffix))
+			return (int)(b - c->bind);
+	return -1;
+}
+
+bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
 {
 	const struct msg_auth_req *req = &j->req;
-	const uint8_t *name = req->user, *at;
-	size_t len = req->user_len;
+	struct rd name = rd_of(req->user, req->user_len);
 	const struct conf_auth *ca;
 	const struct user *user;
 	const char *why;
 	unsigned bind;
+	int behind;
 	bool ok;
 
 	memset(ret, 0, sizeof(*ret));
@@ -334,37 +358,36 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->sid = req->sid;
 	ret->serial = req->serial;
 	ret->verdict = VERDICT_DENY;
-	str_escape(ret->user, sizeof(ret->user), name, len);
-	if (!choose_bind(&a->conf, req->tunnel, name, len, &bind)) {
+	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
+	if (!choose_bind(&a->conf, req->tunnel, name.p, name.n, &bind)) {
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
-		return;
+		return true;
+	}
+	for (;;) {
+		ca = &a->conf.auth[a->conf.bind[bind].auth];
+		name = strip(ca, rd_of(req->user, req->user_len));
+		user = a->users[a->conf.bind[bind].auth] ?
+		       users_find(a->users[a->conf.bind[bind].auth], name.p, name.n) : NULL;
+		behind = user || ca->type != CONF_TYPE_LOCAL ? -1 :
+			 bind_behind(&a->conf, bind, req->user, req->user_len);
+		if (behind < 0)
+			break;
+		bind = (unsigned)behind;
 	}
 	ret->bind = bind;
 	ret->auth = a->conf.bind[bind].auth;
-	ca = &a->conf.auth[ret->auth];
-	if (ca->type != CONF_TYPE_LOCAL) {
-		str_copy(ret->why, sizeof(ret->why), "RADIUS is not built yet");
-		return;
-	}
-	if (ca->strip_nt_domain) {
-		struct rd part = mschap_user(rd_of(name, len));
+	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 
-		name = part.p;
-		len = part.n;
-	}
-	if (ca->strip_atmark_realm && (at = memrchr(name, '@', len)))
-		len = (size_t)(at - name);
-	str_escape(ret->user, sizeof(ret->user), name, len);
-
-	user = a->users[ret->auth] ? users_find(a->users[ret->auth], name, len) : NULL;
 	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf.tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
-		return;
+		return true;
 	}
 	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
 		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
-		return;
+		return true;
 	}
+	if (ca->type == CONF_TYPE_RADIUS)
+		return false;
 	ok = judge_password(req, user, ret);
 	why = !ok || !user || !user->password_len ? "wrong name or password" :
 	      a->conf.tunnel[req->tunnel].callnum_check ? judge_number(req, user) : NULL;
@@ -374,12 +397,21 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		explicit_bzero(ret->mppe_recv, sizeof(ret->mppe_recv));
 		ret->mppe_keys = false;
 		str_copy(ret->why, sizeof(ret->why), why);
-		return;
+		return true;
 	}
 	ret->verdict = VERDICT_OK;
 	ret->framed_ip = user->framed_ip;
 	if (user->framed_ip && user->framed_netmask != UINT32_MAX)
 		ret->framed_mask = user->framed_netmask;
+	return true;
+}
+
+void auth_question(const struct auth *a, const struct msg_judge *j, unsigned auth, struct msg_radius_ask *ret)
+{
+	struct rd name = strip(&a->conf.auth[auth], rd_of(j->req.user, j->req.user_len));
+
+	*ret = (struct msg_radius_ask){ .auth = auth, .name_len = (uint16_t)name.n, .judge = *j };
+	memcpy(ret->name, name.p, name.n);
 }
 
 /* ---- the process ---- */
@@ -405,17 +437,61 @@ static void reload_warning(void *parent, const char *text)
 
 struct auth_proc {
 	struct event_base *base;
-	struct peer parent, manager;
+	struct peer parent, manager, radius;
 	struct auth *auth;
+	struct auth_radius asked;	/* logins that a RADIUS server judges */
 	uint64_t judged, denied;
 };
+
+static void judged(struct auth_proc *a, struct msg_judged *j)
+{
+	a->judged++;
+	a->denied += j->verdict != VERDICT_OK;
+	peer_send(&a->manager, MSG_JUDGED, j, sizeof(*j), -1);
+	explicit_bzero(j, sizeof(*j));
+}
+
+static void ask_radius(void *arg, const struct msg_radius_ask *ask)
+{
+	struct auth_proc *a = arg;
+
+	peer_send(&a->radius, MSG_RADIUS_ASK, ask, sizeof(*ask), -1);
+}
+
+static void judge(struct auth_proc *a, const struct msg_judge *m)
+{
+	struct msg_judged j;
+	struct msg_radius_ask ask;
+
+	if (auth_judge(a->auth, m, &j)) {
+		judged(a, &j);
+		return;
+	}
+	auth_question(a->auth, m, j.auth, &ask);
+	if (auth_radius_add(&a->asked, &ask, &j)) {
+		/* To a radius that is not there yet it is sent when it comes. */
+		ask_radius(a, &ask);
+	} else {
+		str_copy(j.why, sizeof(j.why), "out of memory");
+		judged(a, &j);
+	}
+	explicit_bzero(&ask, sizeof(ask));
+}
+
+static void radius_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct auth_proc *a = arg;
+	struct msg_judged j;
+
+	if (m->type == MSG_RADIUS_SAID && auth_radius_said(&a->asked, &m->b.radius_said, &j))
+		judged(a, &j);
+}
 
 static void manager_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
-	struct msg_judged j;
 	struct msg_user_checked checked;
-	struct msg_stats st = { .n = 2 };
+	struct msg_stats st = { .n = 3 };
 
 	switch (m->type) {
 	case MSG_USER_CHECK:
@@ -424,17 +500,15 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		peer_send(&a->manager, MSG_USER_CHECKED, &checked, sizeof(checked), -1);
 		break;
 	case MSG_JUDGE:
-		auth_judge(a->auth, &m->b.judge, &j);
-		a->judged++;
-		a->denied += j.verdict != VERDICT_OK;
-		peer_send(&a->manager, MSG_JUDGED, &j, sizeof(j), -1);
-		explicit_bzero(&j, sizeof(j));
+		judge(a, &m->b.judge);
 		break;
 	case MSG_STATS_REQ:
 		str_copy(st.c[0].name, sizeof(st.c[0].name), "judged");
 		st.c[0].value = a->judged;
 		str_copy(st.c[1].name, sizeof(st.c[1].name), "denied");
 		st.c[1].value = a->denied;
+		str_copy(st.c[2].name, sizeof(st.c[2].name), "radius_asked");
+		st.c[2].value = a->asked.n;
 		sandbox_stats(&st);
 		peer_send(&a->manager, MSG_STATS, &st, sizeof(st), -1);
 		break;
@@ -460,6 +534,12 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		peer_send(&a->parent, MSG_APPLIED, &done, sizeof(done), -1);
 		break;
 	case MSG_PEER:
+		if (m->b.peer.role == ROLE_RADIUS) {
+			child_take_peer(&a->radius, a->base, ROLE_AUTH, ROLE_RADIUS, m, radius_msg, a);
+			auth_radius_again(&a->asked, ask_radius, a);
+			break;
+		}
+		auth_radius_forget(&a->asked);
 		child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);
 		break;
 	case MSG_USERS:
@@ -482,6 +562,7 @@ void auth_main(void)
 	static struct auth_proc a;
 
 	child_confine("_culvert-auth");
+	auth_radius_init(&a.asked);
 	a.base = event_base_new();
 	if (!a.base)
 		fatal("out of memory");

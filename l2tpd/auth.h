@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * auth: judges logins against the users files.  Answers verdicts, never
+ * auth: judges logins against the users files, and has culvert-radius ask RADIUS
+ * servers for those that are not in any.  Answers verdicts, never
  * secrets or hashes.  A process of its own, so that what reads a stranger's
  * packets and what knows the passwords are two.
  */
@@ -34,8 +35,15 @@ void auth_on_warning(struct auth *, auth_warn_fn *, void *arg);
  */
 MUST_USE int auth_load_users(struct auth *, unsigned index, int fd);
 
-/* Judge a request. Takes the same way for an unknown user and a wrong password. */
-void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+/*
+ * Judge a request. Takes the same way for an unknown user and a wrong password.
+ * True: *ret is the verdict.  False: a RADIUS server is to judge it, and *ret has what
+ * is known of the login.
+ */
+bool auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+
+/* What to ask the servers of conf.auth[auth], which auth_judge() said; *ret is complete but for its tag. */
+void auth_question(const struct auth *, const struct msg_judge *, unsigned auth, struct msg_radius_ask *ret);
 
 /*
  * May a user who was let in still log in, for all that is known here?  False

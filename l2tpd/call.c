@@ -443,7 +443,8 @@ static void sess_up(struct sess *s)
 	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
 	if (s->session_timeout_s)
 		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
-	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
+	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
+		packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
@@ -580,6 +581,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	memcpy(v.dns, m->dns, sizeof(v.dns));
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
+	v.mschap_error = m->mschap_error;
+	str_copy(v.message, sizeof(v.message), m->message);
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
 		const struct path *path = flow_path(s->flow);
@@ -587,6 +590,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
 		s->session_timeout_s = m->session_timeout_s;
+		s->idle_timeout_s = m->idle_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;

@@ -190,6 +190,7 @@ static void stats_begin(struct control *ctl)
 	ctl->stats_pending += peer_send(&m->auth, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->iked, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->netd, MSG_STATS_REQ, NULL, 0, -1);
+	ctl->stats_pending += peer_send(&m->radius, MSG_STATS_REQ, NULL, 0, -1);
 	if (ctl->stats_pending)
 		event_add(ctl->stats_timer, &wait);
 	else

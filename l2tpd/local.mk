@@ -23,8 +23,18 @@ noinst_LIBRARIES += libdump.a
 libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
+libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/auth_radius.h l2tpd/auth_radius.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
 libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+
+# RADIUS: packets are pure; what asks servers is a program of its own, the only one with libradcli
+noinst_LIBRARIES += libradpkt.a
+libradpkt_a_SOURCES = l2tpd/radpkt.h l2tpd/radpkt.c l2tpd/radserver.h
+libradpkt_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+pkglibexec_PROGRAMS += culvert-radius
+culvert_radius_SOURCES = l2tpd/radius.c l2tpd/radcli.h l2tpd/radcli.c
+culvert_radius_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(RADCLI_CFLAGS)
+culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(RADCLI_LIBS) $(CRYPTO_LIBS)
 
 sbin_PROGRAMS += culvertd
 culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c \

@@ -375,12 +375,9 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		sess_strip(m, old);
 		manager_kill(m, old, "replaced by a newer login");
 	}
-	while (manager_find(m, m->next_ppp_id))
-		m->next_ppp_id++;
-	s = sess_new(m, req->engine, &req->req.sid, m->next_ppp_id);
+	s = sess_new(m, req->engine, &req->req.sid, req->ppp_id);
 	if (!s)
 		return "out of memory";
-	m->next_ppp_id++;
 	sess_own(m, s, j->auth, j->user);
 	s->tunnel = req->req.tunnel;
 	s->interface = interface;
@@ -390,6 +387,11 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	if (!s->ip) {
 		sess_free(m, s);
 		return "no free address in the pool";
+	}
+	/* Others go by the address that the server gave: another one is as bad as none. */
+	if (j->by_radius && j->framed_ip && s->ip != j->framed_ip) {
+		sess_free(m, s);
+		return "its Framed-IP-Address is busy or in no pool";
 	}
 	if (j->framed_ip && s->ip != j->framed_ip) {
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
@@ -416,6 +418,13 @@ static const char *login_again(const struct msess *s, const struct msg_judged *j
 	return s->auth == j->auth && !strcmp(s->user, j->user) ? NULL : "another user on the same link";
 }
 
+/* Name servers that a RADIUS server names: a second one alone is the first. */
+static void servers(uint32_t ret[static 2], const uint32_t says[static 2])
+{
+	ret[0] = says[0] ? says[0] : says[1];
+	ret[1] = says[0] ? says[1] : 0;
+}
+
 static void answer(struct manager *m, const struct msg_judge *req, const struct msg_judged *j)
 {
 	struct engine_ref *e = &m->engine[req->engine];
@@ -436,6 +445,8 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		m->count.login_denied++;
 		/* The peer must not learn that the password was right and the number was not. */
 		str_copy(v.reason, sizeof(v.reason), "wrong name or password");
+		v.mschap_error = j->mschap_error;
+		memcpy(v.message, j->message, sizeof(v.message));
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {
@@ -456,11 +467,17 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.interface = s->interface;
 			v.may_choose = s->choosing;
 			v.session_timeout_s = j->session_timeout_s;
+			v.idle_timeout_s = j->says.idle_timeout_s;
+			memcpy(v.message, j->message, sizeof(v.message));
 			v.mppe_keys = j->mppe_keys;
 			memcpy(v.mppe_send, j->mppe_send, sizeof(v.mppe_send));
 			memcpy(v.mppe_recv, j->mppe_recv, sizeof(v.mppe_recv));
 			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
 			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
+			if (!v.dns[0])
+				servers(v.dns, j->says.dns);
+			if (!v.nbns[0])
+				servers(v.nbns, j->says.nbns);
 		}
 	}
 	peer_send(&e->peer, MSG_VERDICT, &v, sizeof(v), -1);
@@ -492,6 +509,16 @@ static void judge(struct manager *m, struct pending *p)
 	p->sent = peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
 }
 
+/* A session has its id from its first login on: RADIUS servers are told. */
+static uint32_t ppp_id_for(struct manager *m, const struct msess *s)
+{
+	if (s)
+		return s->ppp_id;
+	while (manager_find(m, m->next_ppp_id))
+		m->next_ppp_id++;
+	return m->next_ppp_id++;
+}
+
 static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_req *req)
 {
 	struct engine_ref *e = &m->engine[engine];
@@ -512,6 +539,7 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 		list_push(&m->pending, &p->link);
 		e->asking[req->sid.slot] = p;
 		m->n_pending++;
+		p->judge.ppp_id = ppp_id_for(m, e->by_slot[req->sid.slot]);
 	}
 	p->judge.engine = engine;
 	p->judge.req = *req;
@@ -938,6 +966,14 @@ static void iked_msg(struct peer *p, struct msg *msg, void *arg)
 		control_stats(m->control, "iked", &msg->b.stats);
 }
 
+static void radius_msg(struct peer *p, struct msg *msg, void *arg)
+{
+	struct manager *m = arg;
+
+	if (msg->type == MSG_STATS && m->control)
+		control_stats(m->control, "radius", &msg->b.stats);
+}
+
 /* ---- start ---- */
 static void take_peer(struct manager *m, struct msg *msg)
 {
@@ -959,6 +995,9 @@ static void take_peer(struct manager *m, struct msg *msg)
 		child_take_peer(&m->netd, m->base, ROLE_MANAGER, role, msg, netd_msg, m);
 		if (m->running)
 			netd_sync(m);
+		break;
+	case ROLE_RADIUS:
+		child_take_peer(&m->radius, m->base, ROLE_MANAGER, role, msg, radius_msg, m);
 		break;
 	case ROLE_AUTH:
 		child_take_peer(&m->auth, m->base, ROLE_MANAGER, role, msg, auth_msg, m);

@@ -65,7 +65,7 @@ struct manager {
 	struct conf *next;		/* of a MSG_CONF, until MSG_APPLY; NULL = none */
 	bool have_conf;
 	bool running;			/* every engine was synced once: leases are known */
-	struct peer parent, netd, auth, iked;
+	struct peer parent, netd, auth, iked, radius;
 	struct engine_ref engine[CONF_ENGINES_MAX];
 	struct pool *pool[CONF_IPCPS];
 	struct list sessions;

@@ -335,7 +335,13 @@ static bool spawn(struct parent *p, struct child_proc *c)
 	int fd[2], err;
 	pid_t pid;
 
-	if (c->role == ROLE_IKED) {
+	if (c->role == ROLE_RADIUS) {
+		if (paths_helper("culvert-radius", exe) < 0) {
+			log_err("culvert-radius is not installed, nor built beside culvertd");
+			return false;
+		}
+		argv[n++] = "culvert-radius";
+	} else if (c->role == ROLE_IKED) {
 		uint32_t u, g;
 		bool fallback;
 
@@ -496,7 +502,8 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
 	m.ip_forward = p->ip_forward;
 	m.conf = *conf;
 	conf_scrub_but(&m.conf, c->role == ROLE_IKED   ? CONF_SECRETS_IKE :
-				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP : CONF_SECRETS_NONE);
+				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP :
+				c->role == ROLE_RADIUS ? CONF_SECRETS_RADIUS : CONF_SECRETS_NONE);
 	ok = peer_send(&c->peer, MSG_CONF, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
 	return ok;
@@ -510,12 +517,15 @@ static bool talks_to(enum role a, enum role b)
 {
 	switch (a) {
 	case ROLE_MANAGER:
-		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED;
+		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED || b == ROLE_RADIUS;
 	case ROLE_IKED:
 		return b == ROLE_ENGINE || b == ROLE_MANAGER;
 	case ROLE_NETD:
-	case ROLE_AUTH:
 		return b == ROLE_MANAGER;
+	case ROLE_AUTH:
+		return b == ROLE_MANAGER || b == ROLE_RADIUS;
+	case ROLE_RADIUS:
+		return b == ROLE_MANAGER || b == ROLE_AUTH;
 	case ROLE_ENGINE:
 		return b == ROLE_MANAGER || b == ROLE_IKED;
 	default:
@@ -555,7 +565,7 @@ static bool equip(struct parent *p, struct child_proc *c)
 
 static bool start_children(struct parent *p)
 {
-	static const enum role order[] = { ROLE_NETD, ROLE_AUTH, ROLE_MANAGER, ROLE_ENGINE, ROLE_IKED };
+	static const enum role order[] = { ROLE_NETD, ROLE_RADIUS, ROLE_AUTH, ROLE_MANAGER, ROLE_ENGINE, ROLE_IKED };
 
 	for (unsigned r = 0; r < N_ELEMENTS(order); r++) {
 		for (unsigned i = 0; i < (order[r] == ROLE_ENGINE ? p->conf->engines : 1); i++) {
@@ -675,7 +685,7 @@ static void ping(evutil_socket_t fd, short what, void *arg)
  * (DELETE); then the manager, whose last words are netd's; then netd, which
  * undoes its work.  A child that does not end in time is killed.
  */
-static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_AUTH, ROLE_NETD };
+static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_AUTH, ROLE_RADIUS, ROLE_NETD };
 
 static unsigned running(const struct parent *p, enum role role)
 {

@@ -17,7 +17,7 @@
 #include "l2tpd/peer.h"
 #include "l2tpd/steer.h"
 
-enum { PARENT_STEERS = CONF_TUNNELS * CONF_LISTENS, PARENT_CHILDREN = CONF_ENGINES_MAX + 4 };
+enum { PARENT_STEERS = CONF_TUNNELS * CONF_LISTENS, PARENT_CHILDREN = CONF_ENGINES_MAX + 5 };
 
 struct parent_opts {
 	const char *conf_path;

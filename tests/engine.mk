@@ -43,3 +43,13 @@ unit_tests += tests/unit/t_lineage
 tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
 tests_unit_t_lineage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_lineage_LDADD = libl2tp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_radpkt
+tests_unit_t_radpkt_SOURCES = tests/unit/t_radpkt.c
+tests_unit_t_radpkt_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_radpkt_LDADD = libradpkt.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_radpkt
+tests_fuzz_fuzz_radpkt_SOURCES = tests/fuzz/fuzz_radpkt.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_radpkt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_radpkt_LDADD = libradpkt.a libbase.a $(CRYPTO_LIBS)
+EXTRA_DIST += tests/radius.sh tests/radius

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "l2tpd/auth.h"
+#include "l2tpd/auth_radius.h"
 #include "l2tpd/conf.h"
 #include "ppp/mschap.h"
 
@@ -151,7 +152,6 @@ static void t_names(void **st)
 		{ T, "DOM\\joe@sub@example", "fourth", SUB, 2, "DOM\\x5cjoe@sub@example", NULL },
 		{ T, "DOM\\joe@sub@example", "third", SUB, 2, "DOM\\x5cjoe@sub@example", "wrong name or password" },
 		{ T, "joe@example2", "other", ALL, 0, "joe@example2", "wrong name or password" },
-		{ T, "joe@radius", "secret", RAD, 3, "joe@radius", "RADIUS is not built yet" },
 		/* The other tunnel knows one suffix and one method. */
 		{ SAFE, "joe@example", "other", EX, 4, "joe", NULL },
 		{ SAFE, "joe", "secret", 0, 0, "joe", "no authentication for this name" },
@@ -296,10 +296,122 @@ static void t_number(void **st)
 	}
 }
 
+/* By RADIUS: no verdict here, but the question, with the name as the server is to know it. */
+static void t_radius(void **st)
+{
+	static const char two[] =
+		"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
+		"tunnel T protocol l2tp {\n\tauthentication-method pap mschapv2\n}\n"
+		"ipcp I {\n\tpool-address 10.0.0.0/24\n}\ninterface pppx0 address 10.1.0.1 ipcp I\n"
+		"authentication L type local {\n\tusers-file l\n}\n"
+		"authentication LX type local {\n\tusers-file lx\n\tusername-suffix x\n}\n"
+		"authentication R type radius {\n\tstrip-atmark-realm yes\n\tauthentication-server {\n"
+		"\t\taddress 192.0.2.9 secret \"jinx-bottle-radius\"\n\t}\n}\n"
+		"bind tunnel from T authenticated by LX L R to pppx0\n";
+	/* asked: the name that RADIUS is asked about; NULL: it is not. */
+	static const struct { const char *name, *password, *asked; unsigned auth; bool ok; } rows_[] = {
+		{ "joe", "secret", NULL, 0, true }, { "joe", "wrong", NULL, 0, false },
+		{ "jim", "secret", "jim", 2, false }, { "jim@office", "secret", "jim", 2, false },
+		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
+		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
+		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
+	};
+	struct conf_msgs m = { 0 };
+	struct conf c;
+	struct auth *b;
+	struct msg_radius_ask ask;
+	struct msg_judged r;
+	FILE *f;
+
+	assert_int_equal(conf_parse("t", two, strlen(two), CONF_NO_FILES, &c, &m), 0);
+	conf_msgs_free(&m);
+	assert_int_equal(auth_new(&c, &b), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		f = tmpfile();
+		assert_non_null(f);
+		fputs(i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", f);
+		fflush(f);
+		assert_int_equal(auth_load_users(b, i, fileno(f)), 0);
+		fclose(f);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(rows_); i++) {
+		struct msg_judge j = request(0, AUTH_MSCHAPV2, rows_[i].name, rows_[i].password);
+		bool judged_ = auth_judge(b, &j, &r);
+
+		if (judged_ != !rows_[i].asked || r.auth != rows_[i].auth)
+			fail_msg("%s: judged %d by %u: %s", rows_[i].name, judged_, r.auth, r.why);
+		assert_int_equal(r.verdict, rows_[i].ok ? VERDICT_OK : VERDICT_DENY);
+		if (judged_)
+			continue;
+		auth_question(b, &j, r.auth, &ask);
+		assert_int_equal(ask.auth, 2);
+		assert_int_equal(ask.name_len, strlen(rows_[i].asked));
+		assert_memory_equal(ask.name, rows_[i].asked, ask.name_len);
+		assert_string_equal(r.user, rows_[i].asked);
+		assert_memory_equal(&ask.judge, &j, sizeof(j));
+	}
+	/* What the tunnel does not offer is not asked for. */
+	struct msg_judge j = request(0, AUTH_CHAP_MD5, "jim", "secret");
+
+	assert_true(auth_judge(b, &j, &r));
+	assert_string_equal(r.why, "authentication method not offered");
+	auth_free(b);
+}
+
+/* Questions that are under way, and a radius that dies. */
+static unsigned again_n;
+static uint32_t again_tags;
+
+static void again_ask(void *arg, const struct msg_radius_ask *ask)
+{
+	assert_ptr_equal(arg, &again_n);
+	again_n++;
+	again_tags += ask->tag;
+}
+
+static void t_asked(void **st)
+{
+	static struct auth_radius r;
+	static struct msg_radius_ask ask[3000];
+	struct msg_judged j = { .engine = 1, .bind = 2, .auth = 3, .serial = 4 }, got;
+	struct msg_radius_said said = {
+		.verdict = VERDICT_OK, .framed_ip = 5, .framed_mask = 0xffffff00, .session_timeout_s = 6, .mppe_keys = 1,
+		.mppe_send = { 7 }, .mppe_recv = { 8 }, .mschap_auth = { 9 }, .mschap_error = 10, .message = "m", .why = "w",
+		.says = { .idle_timeout_s = 11, .dns = { 12 } },
+	};
+
+	auth_radius_init(&r);
+	for (unsigned i = 0; i < N_ELEMENTS(ask); i++) {
+		j.sid.slot = i;
+		assert_true(auth_radius_add(&r, &ask[i], &j));
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(ask); i += 2) {
+		said.tag = ask[i].tag;
+		assert_true(auth_radius_said(&r, &said, &got));
+		assert_int_equal(got.sid.slot, i);
+		assert_int_equal(got.engine + got.bind + got.auth + got.serial, 10);
+		assert_int_equal(got.verdict, VERDICT_OK);
+		assert_true(got.by_radius && got.framed_ip == 5 && got.framed_mask == 0xffffff00 && got.session_timeout_s == 6 &&
+			got.mppe_keys && got.mppe_send[0] == 7 && got.mppe_recv[0] == 8 && got.mschap_auth[0] == 9 &&
+			got.mschap_error == 10 && got.says.idle_timeout_s == 11 && got.says.dns[0] == 12);
+		assert_string_equal(got.message, "m");
+		assert_string_equal(got.why, "w");
+		/* Twice: nobody waits any more. */
+		assert_false(auth_radius_said(&r, &said, &got));
+	}
+	auth_radius_again(&r, again_ask, &again_n);
+	assert_int_equal(again_n, N_ELEMENTS(ask) / 2);
+	assert_int_equal(r.n, N_ELEMENTS(ask) / 2);
+	auth_radius_forget(&r);
+	assert_int_equal(r.n, 0);
+	said.tag = ask[1].tag;
+	assert_false(auth_radius_said(&r, &said, &got));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
+		cmocka_unit_test(t_radius), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
 		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number),
 	};
 
