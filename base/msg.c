@@ -11,6 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/rd.h"
+
 #define R(r) (1u << ROLE_##r)
 #define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
@@ -120,13 +122,34 @@ static bool check_judge(const union msg_body *b)
 	return b->judge.engine < SPI_ENGINES && auth_req_ok(&b->judge.req);
 }
 
+/* Class attributes, each of 1 to 253 octets behind its length (RFC 2865 5.25). */
+static bool classes_ok(const uint8_t *p, size_t len)
+{
+	struct rd at = rd_of(p, MIN(len, (size_t)RADIUS_CLASS_MAX));
+
+	while (at.n) {
+		uint8_t n = rd_u8(&at);
+
+		if (!n || n > 253)
+			return false;
+		rd_skip(&at, n);
+	}
+	return len <= RADIUS_CLASS_MAX && !at.bad;
+}
+
+static bool says_ok(const struct radius_says *s)
+{
+	return classes_ok(s->classes, s->class_len);
+}
+
 static bool check_judged(const union msg_body *b)
 {
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
 	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
-	       m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) && ENDS(m->why) && ENDS(m->message);
+	       m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) && ENDS(m->why) && ENDS(m->message) &&
+	       says_ok(&m->says);
 }
 
 static bool check_radius_ask(const union msg_body *b)
@@ -142,7 +165,27 @@ static bool check_radius_said(const union msg_body *b)
 	const struct msg_radius_said *m = &b->radius_said;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
-	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message);
+	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+}
+
+bool acct_rec_ok(const struct acct_rec *r)
+{
+	return r->kind >= ACCT_SESSION && r->kind <= ACCT_OFF && r->due <= 7 && r->number_len <= sizeof(r->number) &&
+	       classes_ok(r->classes, r->class_len) && r->cause <= ACCT_NAS_REBOOT && addr_ok(&r->peer) && ENDS(r->id) &&
+	       ENDS(r->realm) && ENDS(r->user);
+}
+
+static bool check_acct(const union msg_body *b)
+{
+	const struct msg_acct *m = &b->acct;
+
+	return m->auth < CONF_AUTHS && (m->what == ACCT_DUE_START || m->what == ACCT_DUE_INTERIM || m->what == ACCT_DUE_STOP) &&
+	       acct_rec_ok(&m->rec);
+}
+
+static bool check_acct_done(const union msg_body *b)
+{
+	return b->acct_done.auth < CONF_AUTHS && b->acct_done.ok <= 1;
 }
 
 static bool check_spi_used(const union msg_body *b)
@@ -369,6 +412,9 @@ static const struct msg_rule {
 	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
 	[MSG_RADIUS_ASK] = { "RADIUS_ASK", R(AUTH), R(RADIUS), BODY(radius_ask), NO_FD, check_radius_ask },
 	[MSG_RADIUS_SAID] = { "RADIUS_SAID", R(RADIUS), R(AUTH), BODY(radius_said), NO_FD, check_radius_said },
+	[MSG_SPOOL] = { "SPOOL", R(PARENT), R(MANAGER), 0, WITH_FD, NULL },
+	[MSG_ACCT] = { "ACCT", R(MANAGER), R(RADIUS), BODY(acct), NO_FD, check_acct },
+	[MSG_ACCT_DONE] = { "ACCT_DONE", R(RADIUS), R(MANAGER), BODY(acct_done), NO_FD, check_acct_done },
 };
 
 static const char *const role_names[ROLES] = {

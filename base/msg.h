@@ -65,6 +65,8 @@ union msg_body {
 	struct msg_user_checked user_checked;
 	struct msg_radius_ask radius_ask;
 	struct msg_radius_said radius_said;
+	struct msg_acct acct;
+	struct msg_acct_done acct_done;
 };
 
 struct msg {

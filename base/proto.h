@@ -132,6 +132,10 @@ enum msg_type {
 	MSG_RADIUS_ASK,
 	MSG_RADIUS_SAID,
 
+	MSG_SPOOL,		/* parent → manager; +fd: the file of the accounting spool */
+	MSG_ACCT,		/* manager → radius: tell a server; not repeated by radius on its own */
+	MSG_ACCT_DONE,		/* the answer */
+
 	MSG_TYPES,
 };
 
@@ -175,6 +179,8 @@ enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP };
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
 	uint8_t ip_forward;		/* net.ipv4.ip_forward as it was before us: netd restores it */
+	uint8_t first_life;		/* the receiver was not started again */
+	uint32_t boot;			/* of this start of the server, at random */
 	struct conf conf;
 };
 
@@ -343,6 +349,8 @@ struct msg_auth_req {
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
+enum { RADIUS_CLASS_MAX = 256 };
+
 /*
  * What a RADIUS server says of whom it lets in, beside what a users file says,
  * too.  Numbers are 0 and texts "" where it says nothing.
@@ -350,6 +358,9 @@ struct msg_auth_req {
 struct radius_says {
 	uint32_t idle_timeout_s;	/* RFC 2865 5.28; in place of the tunnel's */
 	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
+	uint32_t interim_s;		/* RFC 2869 5.16 */
+	uint16_t class_len;
+	uint8_t classes[RADIUS_CLASS_MAX];	/* Class attributes (RFC 2865 5.25), each: length, octets */
 };
 
 enum verdict {
@@ -385,9 +396,17 @@ struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
 	uint32_t ip;			/* host order */
 };
 
+/* What a session moved. */
+struct acct_count {
+	uint32_t time_s;		/* since it was up */
+	uint64_t in_bytes, in_packets;	/* from the peer */
+	uint64_t out_bytes, out_packets;
+};
+
 struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MSG_SESSION_ROUTE */
 	struct sid sid;
 	char reason[64];		/* DOWN, KILL */
+	struct acct_count count;	/* DOWN: its last */
 };
 
 struct msg_session_tun {
@@ -442,6 +461,65 @@ struct msg_radius_said {
 	char message[128];
 	char why[64];
 	struct radius_says says;
+};
+
+/* ---- accounting ---- */
+
+/* RFC 2866 5.10 */
+enum acct_cause {
+	ACCT_USER_REQUEST = 1, ACCT_LOST_CARRIER, ACCT_LOST_SERVICE, ACCT_IDLE_TIMEOUT, ACCT_SESSION_TIMEOUT,
+	ACCT_ADMIN_RESET, ACCT_ADMIN_REBOOT, ACCT_PORT_ERROR, ACCT_NAS_ERROR, ACCT_NAS_REQUEST, ACCT_NAS_REBOOT,
+};
+
+enum acct_kind { ACCT_SESSION = 1, ACCT_ON, ACCT_OFF };
+
+/* Bits: what a server has still to be told; ON and OFF are a START of their kind. */
+enum { ACCT_DUE_START = 1, ACCT_DUE_INTERIM = 2, ACCT_DUE_STOP = 4 };
+
+/* A record: of a session, or of the server.  It stands in the spool's file as it is here. */
+struct acct_rec {
+	uint64_t seq;			/* the order of their beginnings */
+	uint32_t boot;			/* of the server's start that it is of */
+	uint8_t kind;			/* enum acct_kind */
+	uint8_t due, asked;		/* ACCT_DUE_*: what is; the one that is under way */
+	uint8_t renewed;		/* an Interim came due while one was under way */
+	uint8_t owned;			/* a session of this manager has it */
+	uint8_t up;			/* its session was up: there is something to tell */
+	uint8_t cause;			/* enum acct_cause; 0 = it is up */
+	uint8_t number_len;
+	uint32_t time_s;		/* Acct-Session-Time, when the counters were read */
+	int64_t start_s, last_s;	/* time(2): of Start; of the counters */
+	int64_t row_start_s;		/* of its row in the session table */
+	uint64_t in_bytes, in_packets, out_bytes, out_packets;
+	uint32_t engine;
+	struct sid sid;
+	uint32_t ppp_id, ip;
+	uint32_t interim_s;		/* 0 = none */
+	struct addr peer;
+	uint16_t tunnel_id, session_id;
+	uint16_t class_len;
+	char id[20];			/* Acct-Session-Id */
+	char realm[CONF_NAME_MAX];	/* the authentication's name */
+	char user[128];			/* escaped */
+	uint8_t number[64];		/* of the caller */
+	uint8_t classes[RADIUS_CLASS_MAX];
+};
+
+/* Is it one that a receiver can use?  For what comes from a disk, too. */
+bool acct_rec_ok(const struct acct_rec *);
+
+struct msg_acct {
+	uint32_t tag;			/* comes back */
+	uint32_t auth;			/* index in conf.auth: whose servers */
+	uint32_t what;			/* one of ACCT_DUE_* */
+	uint32_t delay_s;		/* Acct-Delay-Time */
+	struct acct_rec rec;
+};
+
+struct msg_acct_done {
+	uint32_t tag, auth;
+	uint64_t seq;			/* of the record */
+	uint8_t ok;			/* a server has it */
 };
 
 /* ---- netd ---- */

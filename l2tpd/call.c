@@ -125,6 +125,7 @@ static void sess_free(struct sess *s, const char *reason)
 {
 	static struct log_rate rate;
 	struct engine *e = s->flow->e;
+	struct acct_count count;
 
 	data_tun_close(s);
 	if (s->up)
@@ -136,11 +137,16 @@ static void sess_free(struct sess *s, const char *reason)
 	else if (log_rate_ok(&rate, now_ms()))
 		log_info("%s tun=%u call=%u session ended reason=\"%s\"", s->flow->tag, s->tunnel_id,
 			s->session_id, reason);
+	count.time_s = s->up ? (uint32_t)((now_ms() - s->row->start_mono_ms) / 1000) : 0;
+	count.in_bytes = s->row->in_bytes;
+	count.in_packets = s->row->in_packets;
+	count.out_bytes = s->row->out_bytes;
+	count.out_packets = s->row->out_packets;
 	row_write_begin(s->row);
 	memset((uint8_t *)s->row + sizeof(s->row->seq), 0, sizeof(*s->row) - sizeof(s->row->seq));
 	row_write_end(s->row);
 	if (s->known || s->asking) {
-		struct msg_session m = { .sid = s->sid };
+		struct msg_session m = { .sid = s->sid, .count = count };
 
 		str_copy(m.reason, sizeof(m.reason), reason);
 		peer_send(&e->manager, MSG_SESSION_DOWN, &m, sizeof(m), -1);

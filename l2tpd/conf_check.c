@@ -215,9 +215,6 @@ static void check_unused(struct conf_parse *p)
 		if (c->auth[i].type == CONF_TYPE_RADIUS && !c->auth[i].radius_auth.n_server)
 			conf_warn(p, p->at_auth[i], "authentication %s has no authentication-server: no login by it can succeed",
 				c->auth[i].name);
-		if (c->auth[i].radius_acct.n_server)
-			conf_warn(p, p->at_auth[i], "authentication %s: accounting-server is not built yet: no records are kept",
-				c->auth[i].name);
 		if (p->at_auth[i].line && !bound(p, 1, c->auth[i].name))
 			conf_warn(p, p->at_auth[i], "authentication %s has no effect: no bind statement names it",
 				c->auth[i].name);

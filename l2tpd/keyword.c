@@ -219,7 +219,7 @@ const struct keyword keywords[] = {
 	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
 	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),
 	OPTION("authentication-server", AUTHENTICATION_SERVER, IN_AUTH),
-	{ .name = "accounting-server", .token = ACCOUNTING_SERVER, .in = IN_AUTH, .state = KW_SOFT, .option = true },
+	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
 	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
 	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH),

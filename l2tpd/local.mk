@@ -39,10 +39,10 @@ culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a lib
 sbin_PROGRAMS += culvertd
 culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
-	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c
+	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c l2tpd/acct.h l2tpd/acct.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a \
-	libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
+	libspool.a libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
@@ -54,6 +54,8 @@ noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = l2tpd/sandbox.h l2tpd/sandbox.c
 libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
+noinst_LIBRARIES += libspool.a
+libspool_a_SOURCES = l2tpd/spool.h l2tpd/spool.c
 noinst_LIBRARIES += libpool.a
 libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c
 # Super-packets cut and put together: pure

@@ -261,6 +261,27 @@ static bool forwards(void)
 	return c == '1';
 }
 
+/*
+ * The accounting spool: what RADIUS servers have not been told yet, in a file that
+ * outlives us.  Without it records are in memory only, and the log says so.
+ */
+static void open_spool(struct parent *p)
+{
+	const char *dir = strcmp(p->opts->run_dir, PARENT_RUN_DIR) ? p->opts->run_dir : PARENT_STATE_DIR;
+	char path[PATH_MAX];
+	bool wanted = false;
+
+	for (unsigned i = 0; i < p->conf->n_auth; i++)
+		wanted |= p->conf->auth[i].radius_acct.n_server > 0;
+	p->spool_fd = -1;
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST && wanted)
+		log_err("%s: %s", dir, strerror(errno));
+	snprintf(path, sizeof(path), "%s/accounting", dir);
+	p->spool_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (p->spool_fd < 0 && wanted)
+		log_err("accounting spool %s: %s: records are kept in memory only", path, strerror(errno));
+}
+
 /* ---- children ---- */
 static void stop(struct parent *p, int status);
 static void again(evutil_socket_t fd, short what, void *child);
@@ -449,6 +470,11 @@ static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, 
 	return ok;
 }
 
+static bool send_spool(struct parent *p, struct child_proc *manager)
+{
+	return p->spool_fd < 0 || peer_send(&manager->peer, MSG_SPOOL, NULL, 0, p->spool_fd);
+}
+
 void parent_send_users(struct parent *p, bool all)
 {
 	struct child_proc *m = parent_child(p, ROLE_AUTH, 0);
@@ -500,6 +526,8 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
 
 	m.self = c->role == ROLE_ENGINE ? c->index : 0;
 	m.ip_forward = p->ip_forward;
+	m.first_life = !c->restarts;
+	m.boot = p->boot;
 	m.conf = *conf;
 	conf_scrub_but(&m.conf, c->role == ROLE_IKED   ? CONF_SECRETS_IKE :
 				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP :
@@ -579,7 +607,7 @@ static bool start_children(struct parent *p)
 				snprintf(c->name, sizeof(c->name), "engine%u", i);
 			else
 				str_copy(c->name, sizeof(c->name), role_name(order[r]));
-			if (!spawn(p, c) || !parent_send_conf(p, c, p->conf))
+			if (!spawn(p, c) || !parent_send_conf(p, c, p->conf) || (c->role == ROLE_MANAGER && !send_spool(p, c)))
 				return false;
 		}
 	}
@@ -614,6 +642,8 @@ static bool start_again(struct parent *p, struct child_proc *c)
 		return false;
 	if (c->role == ROLE_MANAGER) {
 		/* Before the engines can tell it that their rows are in force. */
+		if (!send_spool(p, c))
+			return false;
 		for (unsigned i = 0; i < p->conf->engines; i++)
 			if (!send_table(p, c, i, false))
 				return false;
@@ -808,7 +838,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	bool fallback;
 	uint32_t uid, gid;
 
-	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .status = 1 };
+	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .spool_fd = -1, .status = 1 };
 	p.base = event_base_new();
 	if (!p.base || reload_new(&p, &p.reload) < 0)
 		fatal("out of memory");
@@ -819,8 +849,10 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
 	p.ip_forward = forwards();
+	random_bytes(&p.boot, sizeof(p.boot));
 	if (!take_lock(&p) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
+	open_spool(&p);
 	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)
 		log_notice("no account %s: processes without privileges run as %s", CHILD_USER, CHILD_USER_FALLBACK);
 	for (unsigned i = 0; i < N_ELEMENTS(signals); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * culvert-radius: asks RADIUS servers whether somebody may log in.  A program of
- * its own, so that libradcli and what that needs are in no other process.
+ * culvert-radius: asks RADIUS servers whether somebody may log in, and tells them who
+ * was there.  A program of its own, so that libradcli and what that needs are in no other process.
  *
  *   auth ─ RADIUS_ASK ─→ job ─→ a worker (radcli.c) ─ request, cookie ─→ relay ─→ server
  *        ←─ RADIUS_SAID ─ job ←─ its end ─ worker ←───────── reply ───── relay ←─
@@ -47,11 +47,16 @@ struct up {
 	struct job *by_id[256];
 };
 
-/* A login that is asked for. */
+/* A login that is asked for, or a record of accounting. */
 struct job {
 	struct list link;		/* in waiting, until a worker has it */
-	struct msg_radius_ask ask;
-	bool orphan;			/* auth was replaced, and asks again */
+	bool is_acct;
+	unsigned auth;			/* index in conf.auth: whose servers */
+	union {
+		struct msg_radius_ask ask;
+		struct msg_acct acct;
+	};
+	bool orphan;			/* who asked was replaced, and asks again */
 	unsigned tried, left;		/* servers: bits of those asked, how many more may be */
 
 	/* with a worker */
@@ -65,6 +70,7 @@ struct job {
 	struct up *up;			/* NULL: its request was not sent yet */
 	uint8_t id;
 	uint8_t *req;			/* as it was sent; owned */
+	uint8_t authenticator[RAD_AUTHENTICATOR];	/* of the request as libradcli made it */
 	size_t req_len;
 	bool answered;
 	struct msg_radius_said said;
@@ -76,7 +82,7 @@ struct radius {
 	struct conf conf, next;
 	bool have_conf, have_next;
 	char host[CONF_NAME_MAX];
-	struct rad_servers servers[CONF_AUTHS];
+	struct rad_servers servers[2][CONF_AUTHS];	/* for logins, for accounting */
 	struct list ups, waiting;
 	unsigned n_waiting, n_busy;
 	struct job *busy[RADCLI_THREADS];	/* by slot */
@@ -86,6 +92,7 @@ struct radius {
 	struct {
 		uint64_t requests, accepts, rejects, timeouts, failovers;
 		uint64_t forged, unsigned_, malformed, late, strange;
+		uint64_t acct_ok, acct_failed;
 	} count;
 };
 
@@ -174,6 +181,26 @@ static void ups_close_idle(struct radius *r)
 
 static void hand_out(struct radius *r);
 
+static const struct conf_radius *list_of(const struct radius *r, const struct job *j)
+{
+	const struct conf_auth *a = &r->conf.auth[j->auth];
+
+	return j->is_acct ? &a->radius_acct : &a->radius_auth;
+}
+
+static struct rad_servers *servers_of(struct radius *r, const struct job *j)
+{
+	return &r->servers[j->is_acct][j->auth];
+}
+
+/* Is what it asked still in the list?  A reload may have changed it. */
+static bool server_is_same(const struct radius *r, const struct job *j)
+{
+	const struct conf_radius *c = list_of(r, j);
+
+	return j->server < c->n_server && addr_eq(&c->server[j->server].addr, &j->to);
+}
+
 static void job_free(struct job *j)
 {
 	free(j->req);
@@ -181,9 +208,25 @@ static void job_free(struct job *j)
 	free(j);
 }
 
+/* The manager's record: a server has it, or none took it. */
+static void job_told(struct radius *r, struct job *j, bool ok)
+{
+	struct msg_acct_done d = { .tag = j->acct.tag, .auth = j->auth, .seq = j->acct.rec.seq, .ok = ok };
+
+	r->count.acct_ok += ok;
+	r->count.acct_failed += !ok;
+	if (!j->orphan)
+		peer_send(&r->manager, MSG_ACCT_DONE, &d, sizeof(d), -1);
+	job_free(j);
+}
+
 /* What auth waits for; the job ends. */
 static void job_say(struct radius *r, struct job *j)
 {
+	if (j->is_acct) {
+		job_told(r, j, true);
+		return;
+	}
 	j->said.tag = j->ask.tag;
 	r->count.accepts += j->said.verdict == VERDICT_OK;
 	r->count.rejects += j->said.verdict != VERDICT_OK;
@@ -194,6 +237,10 @@ static void job_say(struct radius *r, struct job *j)
 
 static void job_deny(struct radius *r, struct job *j, const char *why, uint32_t mschap_error)
 {
+	if (j->is_acct) {
+		job_told(r, j, false);
+		return;
+	}
 	j->said = (struct msg_radius_said){ .verdict = VERDICT_DENY, .mschap_error = mschap_error };
 	str_copy(j->said.why, sizeof(j->said.why), why);
 	job_say(r, j);
@@ -214,12 +261,10 @@ static void job_back(struct radius *r, struct job *j, unsigned slot)
 /* The server did not answer; true: another one is asked. */
 static bool job_failover(struct radius *r, struct job *j)
 {
-	const struct conf_radius *c = &r->conf.auth[j->ask.auth].radius_auth;
-	struct rad_servers *s = &r->servers[j->ask.auth];
+	const struct conf_radius *c = list_of(r, j);
+	struct rad_servers *s = servers_of(r, j);
 
-	/* After a reload the list may be another one. */
-	if (j->server < c->n_server && addr_eq(&c->server[j->server].addr, &j->to) &&
-	    rad_server_silent(s, j->server, j->asked_ms, c->dead_time_s, now_ms()))
+	if (server_is_same(r, j) && rad_server_silent(s, j->server, j->asked_ms, c->dead_time_s, now_ms()))
 		log_warn("radius server=%s does not answer: others are asked first for %u s", server_str(&j->to),
 			c->dead_time_s);
 	if (!j->left || rad_server_next(s, c->n_server, j->tried, now_ms()) < 0)
@@ -245,7 +290,7 @@ static void job_silence(struct radius *r, struct job *j)
 /* Give it to a worker: the slot is free. False: none takes it now. */
 static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 {
-	const struct conf_radius *c = &r->conf.auth[j->ask.auth].radius_auth;
+	const struct conf_radius *c = list_of(r, j);
 	static struct radcli_work w;
 	struct rad_nas nas = { .id = "" };
 	struct wr attrs = wr_of(w.attrs, sizeof(w.attrs));
@@ -254,11 +299,11 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	int i, err;
 	bool sent;
 
-	if (!conf_has_auth(&r->conf, j->ask.auth) || !c->n_server) {
+	if (!conf_has_auth(&r->conf, j->auth) || !c->n_server) {
 		job_deny(r, j, "no authentication-server", 0);
 		return true;
 	}
-	i = rad_server_next(&r->servers[j->ask.auth], c->n_server, j->tried, now_ms());
+	i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
 	if (i < 0) {
 		job_silence(r, j);
 		return true;
@@ -266,7 +311,7 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	j->server = (unsigned)i;
 	j->tried |= 1u << i;
 	j->to = c->server[i].addr;
-	j->must_sign = c->server[i].message_authenticator;
+	j->must_sign = !j->is_acct && c->server[i].message_authenticator;
 	j->asked_ms = now_ms();
 	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
 	err = up_get(r, &j->to, -1, &u);
@@ -280,7 +325,9 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	}
 	nas.addr = u->from;
 	str_copy(nas.id, sizeof(nas.id), r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host);
-	if (!rad_login_attrs(&j->ask, &nas, &attrs, &why) || attrs.bad) {
+	if (j->is_acct)
+		rad_acct_attrs(&j->acct, &nas, &attrs);
+	if ((!j->is_acct && !rad_login_attrs(&j->ask, &nas, &attrs, &why)) || attrs.bad) {
 		job_deny(r, j, why ? why : "the request is too long for RADIUS", 0);
 		return true;
 	}
@@ -290,7 +337,7 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	w.port = r->relay_port;
 	w.timeout_s = c->timeout_s;
 	w.tries = c->max_tries;
-	w.code = RAD_ACCESS_REQUEST;
+	w.code = j->is_acct ? RAD_ACCOUNTING_REQUEST : RAD_ACCESS_REQUEST;
 	w.len = (uint16_t)attrs.len;
 	memcpy(w.cookie, j->cookie, sizeof(w.cookie));
 	memcpy(w.secret, j->secret, sizeof(w.secret));
@@ -344,8 +391,9 @@ static void bad_reply(struct radius *r, const struct up *u, uint64_t *count, con
 		log_warn("radius server=%s: a reply %s, ignoring", server_str(&u->to), what);
 }
 
-static void reply(struct radius *r, struct up *u, struct rd pkt)
+static void reply(struct radius *r, struct up *u, uint8_t *buf, size_t n)
 {
+	const struct rd pkt = rd_of(buf, n);
 	struct job *j = pkt.n >= RAD_HEADER ? u->by_id[pkt.p[1]] : NULL;
 
 	if (!j || j->answered) {
@@ -367,11 +415,13 @@ static void reply(struct radius *r, struct up *u, struct rd pkt)
 	case RAD_GOOD:
 		break;
 	}
-	rad_read_reply(pkt, rd_of(j->req, j->req_len), j->secret, &j->ask, &j->said);
+	if (j->is_acct)
+		rad_resign(buf, pkt.n, j->authenticator, j->secret);
+	else
+		rad_read_reply(pkt, rd_of(j->req, j->req_len), j->secret, &j->ask, &j->said);
 	j->answered = true;
-	if (!j->orphan && j->server < r->conf.auth[j->ask.auth].radius_auth.n_server &&
-	    addr_eq(&r->conf.auth[j->ask.auth].radius_auth.server[j->server].addr, &j->to)) {
-		struct rad_servers *s = &r->servers[j->ask.auth];
+	if (server_is_same(r, j)) {
+		struct rad_servers *s = servers_of(r, j);
 
 		if (s->dead_until_ms[j->server])
 			log_notice("radius server=%s answers again", server_str(&j->to));
@@ -390,7 +440,7 @@ static void up_readable(evutil_socket_t fd, short what, void *arg)
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 
 		if (n >= 0)
-			reply(u->r, u, rd_of(buf, (size_t)n));
+			reply(u->r, u, buf, (size_t)n);
 		else if (errno == EAGAIN || errno == EWOULDBLOCK)
 			return;
 		/* ECONNREFUSED and its like: anybody can send us an ICMP; the time says who is silent. */
@@ -421,6 +471,7 @@ static void request(struct radius *r, struct rd pkt, const struct sockaddr_in *f
 		if (!j->req || up_get(r, &j->to, out[1], &u) < 0)
 			return;		/* it comes again */
 		memcpy(j->req, out, n);
+		memcpy(j->authenticator, pkt.p + 4, sizeof(j->authenticator));
 		j->req_len = n;
 		j->worker = *from;
 		j->id = out[1];
@@ -470,6 +521,7 @@ static void ended(struct radius *r, const struct radcli_done *d)
 			"netbase installed, for /etc/services?)", server_str(&j->to));
 		job_deny(r, j, "the RADIUS request could not be sent", ERROR_AUTH_SERVER_TIMEOUT);
 	} else if (d->end == RADCLI_ANSWERED) {
+		log_err("radius server=%s: libradcli has a reply that is not the server's", server_str(&j->to));
 		job_deny(r, j, "RADIUS reply: from nobody that was asked", 0);
 	} else if (job_failover(r, j)) {
 		job_wait(r, j);
@@ -510,6 +562,17 @@ static void pool_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the process ---- */
 
+static void job_begin(struct radius *r, struct job *j)
+{
+	j->left = list_of(r, j)->max_failovers;
+	if (r->n_waiting >= WAITING_MAX) {
+		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
+		return;
+	}
+	job_wait(r, j);
+	hand_out(r);
+}
+
 static void auth_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct radius *r = arg;
@@ -521,13 +584,8 @@ static void auth_msg(struct peer *p, struct msg *m, void *arg)
 	if (!j)
 		return;
 	j->ask = m->b.radius_ask;
-	j->left = conf_has_auth(&r->conf, j->ask.auth) ? r->conf.auth[j->ask.auth].radius_auth.max_failovers : 0;
-	if (r->n_waiting >= WAITING_MAX) {
-		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
-		return;
-	}
-	job_wait(r, j);
-	hand_out(r);
+	j->auth = j->ask.auth;
+	job_begin(r, j);
 }
 
 static void stats(struct radius *r)
@@ -538,6 +596,7 @@ static void stats(struct radius *r)
 		{ "radius_failovers", r->count.failovers }, { "radius_forged", r->count.forged },
 		{ "radius_unsigned", r->count.unsigned_ }, { "radius_malformed", r->count.malformed },
 		{ "radius_late", r->count.late }, { "radius_strange", r->count.strange },
+		{ "radius_acct_ok", r->count.acct_ok }, { "radius_acct_failed", r->count.acct_failed },
 		{ "radius_waiting", r->n_waiting }, { "radius_busy", r->n_busy },
 	};
 	struct msg_stats st = { .n = N_ELEMENTS(c) };
@@ -549,22 +608,33 @@ static void stats(struct radius *r)
 
 static void manager_msg(struct peer *p, struct msg *m, void *arg)
 {
+	struct radius *r = arg;
+	struct job *j;
+
 	if (m->type == MSG_STATS_REQ)
-		stats(arg);
+		stats(r);
+	if (m->type != MSG_ACCT || !(j = calloc(1, sizeof(*j))))
+		return;
+	j->is_acct = true;
+	j->acct = m->b.acct;
+	j->auth = j->acct.auth;
+	job_begin(r, j);
 }
 
-/* Those of an auth that is gone: its successor asks again. */
-static void orphans(struct radius *r)
+/* Those of an auth, or of a manager, that is gone: its successor asks again. */
+static void orphans(struct radius *r, bool acct)
 {
 	LIST_EACH(&r->waiting, e) {
 		struct job *j = CONTAINER_OF(e, struct job, link);
 
+		if (j->is_acct != acct)
+			continue;
 		list_del(&j->link);
 		job_free(j);
+		r->n_waiting--;
 	}
-	r->n_waiting = 0;
 	for (unsigned i = 0; i < RADCLI_THREADS; i++)
-		if (r->busy[i])
+		if (r->busy[i] && r->busy[i]->is_acct == acct)
 			r->busy[i]->orphan = true;
 }
 
@@ -623,10 +693,10 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		peer_send(&r->parent, MSG_APPLIED, &done, sizeof(done), -1);
 		break;
 	case MSG_PEER:
+		orphans(r, m->b.peer.role == ROLE_MANAGER);
 		if (m->b.peer.role == ROLE_MANAGER) {
 			child_take_peer(&r->manager, r->base, ROLE_RADIUS, ROLE_MANAGER, m, manager_msg, r);
 		} else {
-			orphans(r);
 			child_take_peer(&r->auth, r->base, ROLE_RADIUS, ROLE_AUTH, m, auth_msg, r);
 		}
 		break;

@@ -176,6 +176,24 @@ enum rad_check rad_check_reply(struct rd pkt, struct rd req, const char *secret,
 	return n || !signed_ ? RAD_GOOD : RAD_UNSIGNED;
 }
 
+void rad_resign(uint8_t *pkt, size_t n, const uint8_t authenticator[static RAD_AUTHENTICATOR], const char *secret)
+{
+	struct rd was, attrs;
+	uint8_t code, id, sum[MD5];
+	size_t len;
+
+	if (!packet_attrs(rd_of(pkt, n), &code, &id, &was, &attrs, &len))
+		return;
+
+	const struct rd part[] = {
+		rd_of(pkt, 4), rd_of(authenticator, RAD_AUTHENTICATOR), rd_of(pkt + RAD_HEADER, len - RAD_HEADER),
+		rd_of(secret, strlen(secret)),
+	};
+
+	if (md5(part, N_ELEMENTS(part), sum))
+		memcpy(pkt + 4, sum, sizeof(sum));
+}
+
 /* ---- what a request says ---- */
 
 bool rad_attr_next(struct rd *list, struct rad_attr *ret)
@@ -289,6 +307,111 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	return true;
 }
 
+/* The bytes of an escaped name; what was cut or is none is taken as it stands. */
+static size_t unescape(const char *s, uint8_t *ret, size_t room)
+{
+	const char *from = s;
+	size_t n = 0;
+
+	for (; *s && n < room; s++) {
+		unsigned byte;
+
+		if (*s == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &byte) == 1 && strlen(s) >= 4) {
+			ret[n++] = (uint8_t)byte;
+			s += 3;
+		} else if (*s != '\\') {
+			ret[n++] = (uint8_t)*s;
+		} else {
+			n = MIN(strlen(from), room);
+			memcpy(ret, from, n);
+			return n;
+		}
+	}
+	return n;
+}
+
+/* RFC 2868 3: a tag of 0 in front, where there is one tunnel. */
+static void put_endpoint(struct wr *w, const struct acct_rec *r)
+{
+	struct addr a = r->peer;
+	char text[ADDR_STRLEN];
+
+	if (!a.family)
+		return;
+	a.port = 0;
+	put_u32(w, RAD_TUNNEL_MEDIUM_TYPE, a.family == 6 ? 2 : 1);
+	put_text(w, RAD_TUNNEL_CLIENT_ENDPOINT, addr_str(&a, text));
+}
+
+static void put_counts(struct wr *w, const struct acct_rec *r)
+{
+	put_u32(w, RAD_ACCT_SESSION_TIME, r->time_s);
+	put_u32(w, RAD_ACCT_INPUT_OCTETS, (uint32_t)r->in_bytes);
+	put_u32(w, RAD_ACCT_OUTPUT_OCTETS, (uint32_t)r->out_bytes);
+	put_u32(w, RAD_ACCT_INPUT_GIGAWORDS, (uint32_t)(r->in_bytes >> 32));
+	put_u32(w, RAD_ACCT_OUTPUT_GIGAWORDS, (uint32_t)(r->out_bytes >> 32));
+	put_u32(w, RAD_ACCT_INPUT_PACKETS, (uint32_t)r->in_packets);
+	put_u32(w, RAD_ACCT_OUTPUT_PACKETS, (uint32_t)r->out_packets);
+}
+
+static void put_session(struct wr *w, const struct msg_acct *m)
+{
+	const struct acct_rec *r = &m->rec;
+	uint8_t user[sizeof(r->user)];
+	struct rd classes = rd_of(r->classes, r->class_len);
+	char text[ADDR_STRLEN];
+	struct addr from = r->peer;
+
+	put(w, 0, RAD_USER_NAME, user, unescape(r->user, user, sizeof(user)));
+	put_u32(w, RAD_NAS_PORT, r->ppp_id);
+	put_u32(w, RAD_NAS_PORT_TYPE, 5);	/* Virtual */
+	put_u32(w, RAD_SERVICE_TYPE, 2);	/* Framed */
+	put_u32(w, RAD_FRAMED_PROTOCOL, 1);	/* PPP */
+	if (r->ip)
+		put_u32(w, RAD_FRAMED_IP_ADDRESS, r->ip);
+	from.port = 0;
+	if (r->number_len)
+		put(w, 0, RAD_CALLING_STATION_ID, r->number, r->number_len);
+	else if (from.family)
+		put_text(w, RAD_CALLING_STATION_ID, addr_str(&from, text));
+	while (classes.n) {
+		uint8_t n = rd_u8(&classes);
+		struct rd val = rd_sub(&classes, n);
+
+		if (classes.bad)
+			break;
+		put(w, 0, RAD_CLASS, val.p, val.n);
+	}
+	put_u32(w, RAD_ACCT_AUTHENTIC, 1);	/* RADIUS */
+	put_u32(w, RAD_TUNNEL_TYPE, 3);		/* L2TP */
+	put_endpoint(w, r);
+	if (r->tunnel_id) {
+		snprintf(text, sizeof(text), "L2TP-CALL-%u", r->session_id);
+		put_text(w, RAD_TUNNEL_ASSIGNMENT_ID, text);
+		snprintf(text, sizeof(text), "L2TP-CTRL-%u", r->tunnel_id);
+		put_text(w, RAD_ACCT_TUNNEL_CONNECTION, text);
+	}
+	if (m->what != ACCT_DUE_START)
+		put_counts(w, r);
+	if (m->what == ACCT_DUE_STOP)
+		put_u32(w, RAD_ACCT_TERMINATE_CAUSE, r->cause);
+}
+
+void rad_acct_attrs(const struct msg_acct *m, const struct rad_nas *nas, struct wr *w)
+{
+	const struct acct_rec *r = &m->rec;
+
+	/* RFC 2866 5.1 */
+	put_u32(w, RAD_ACCT_STATUS_TYPE, r->kind == ACCT_ON ? 7 : r->kind == ACCT_OFF ? 8 : m->what == ACCT_DUE_START ? 1 :
+		m->what == ACCT_DUE_STOP ? 2 : 3);
+	put_text(w, RAD_ACCT_SESSION_ID, r->id);
+	put_u32(w, RAD_ACCT_DELAY_TIME, m->delay_s);
+	put_u32(w, RAD_EVENT_TIMESTAMP, (uint32_t)(m->what == ACCT_DUE_START ? r->start_s : r->last_s));
+	put_nas(w, nas);
+	if (r->kind == ACCT_SESSION)
+		put_session(w, m);
+}
+
 /* ---- what a reply says ---- */
 
 struct reading {
@@ -297,7 +420,7 @@ struct reading {
 	const uint8_t *req_authenticator;
 	struct msg_radius_said *said;
 	const char *fault;		/* the first */
-	uint64_t seen, seen_ms;		/* bits by type, of those that may stand once */
+	uint64_t seen, seen_ms, seen_acct;	/* bits by type, of those that may stand once */
 	bool success, send_key, recv_key;
 };
 
@@ -456,6 +579,20 @@ static void reply_message(struct msg_radius_said *said, struct rd val)
 	str_escape(said->message + n, sizeof(said->message) - n, val.p, val.n);
 }
 
+/* RFC 2865 5.25: kept as it is, and sent with accounting. */
+static void class_(struct reading *r, struct rd val)
+{
+	struct radius_says *s = &r->said->says;
+
+	if (!val.n || s->class_len + 1 + val.n > sizeof(s->classes)) {
+		fault(r, "Class");
+		return;
+	}
+	s->classes[s->class_len] = (uint8_t)val.n;
+	memcpy(s->classes + s->class_len + 1, val.p, val.n);
+	s->class_len = (uint16_t)(s->class_len + 1 + val.n);
+}
+
 static void attribute(struct reading *r, uint8_t type, struct rd val, bool accept)
 {
 	struct msg_radius_said *said = r->said;
@@ -489,6 +626,12 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 		break;
 	case RAD_IDLE_TIMEOUT:
 		number(r, &r->seen, type, val, &said->says.idle_timeout_s, "Idle-Timeout");
+		break;
+	case RAD_ACCT_INTERIM_INTERVAL:
+		number(r, &r->seen_acct, RAD_ACCT_INTERIM_INTERVAL - 64, val, &said->says.interim_s, "Acct-Interim-Interval");
+		break;
+	case RAD_CLASS:
+		class_(r, val);
 		break;
 	case RAD_FILTER_ID:
 		/* A session without the filter that it was meant to have would be a hole. */

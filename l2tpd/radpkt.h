@@ -36,9 +36,14 @@ enum rad_code {
 enum rad_type {
 	RAD_USER_NAME = 1, RAD_USER_PASSWORD, RAD_CHAP_PASSWORD, RAD_NAS_IP_ADDRESS, RAD_NAS_PORT, RAD_SERVICE_TYPE,
 	RAD_FRAMED_PROTOCOL, RAD_FRAMED_IP_ADDRESS, RAD_FRAMED_IP_NETMASK, RAD_FILTER_ID = 11,
-	RAD_REPLY_MESSAGE = 18, RAD_VENDOR_SPECIFIC = 26, RAD_SESSION_TIMEOUT, RAD_IDLE_TIMEOUT,
+	RAD_REPLY_MESSAGE = 18, RAD_CLASS = 25, RAD_VENDOR_SPECIFIC = 26, RAD_SESSION_TIMEOUT, RAD_IDLE_TIMEOUT,
 	RAD_CALLED_STATION_ID = 30, RAD_CALLING_STATION_ID, RAD_NAS_IDENTIFIER, RAD_PROXY_STATE,
-	RAD_CHAP_CHALLENGE = 60, RAD_NAS_PORT_TYPE, RAD_MESSAGE_AUTHENTICATOR = 80, RAD_NAS_IPV6_ADDRESS = 95,
+	RAD_ACCT_STATUS_TYPE = 40, RAD_ACCT_DELAY_TIME, RAD_ACCT_INPUT_OCTETS, RAD_ACCT_OUTPUT_OCTETS, RAD_ACCT_SESSION_ID,
+	RAD_ACCT_AUTHENTIC, RAD_ACCT_SESSION_TIME, RAD_ACCT_INPUT_PACKETS, RAD_ACCT_OUTPUT_PACKETS, RAD_ACCT_TERMINATE_CAUSE,
+	RAD_ACCT_INPUT_GIGAWORDS = 52, RAD_ACCT_OUTPUT_GIGAWORDS, RAD_EVENT_TIMESTAMP = 55,
+	RAD_CHAP_CHALLENGE = 60, RAD_NAS_PORT_TYPE, RAD_TUNNEL_TYPE = 64, RAD_TUNNEL_MEDIUM_TYPE, RAD_TUNNEL_CLIENT_ENDPOINT,
+	RAD_ACCT_TUNNEL_CONNECTION = 68, RAD_MESSAGE_AUTHENTICATOR = 80, RAD_TUNNEL_ASSIGNMENT_ID = 82,
+	RAD_ACCT_INTERIM_INTERVAL = 85, RAD_NAS_IPV6_ADDRESS = 95,
 };
 
 enum { RAD_VENDOR_MICROSOFT = 311 };
@@ -74,6 +79,9 @@ struct rad_nas {
  */
 bool rad_login_attrs(const struct msg_radius_ask *, const struct rad_nas *, struct wr *w, const char **ret_why);
 
+/* Those of an Accounting-Request.  RFC 2866 5, RFC 2867 3, RFC 2869 5.1 to 5.3. */
+void rad_acct_attrs(const struct msg_acct *, const struct rad_nas *, struct wr *w);
+
 /* ---- the relay ---- */
 
 /*
@@ -100,6 +108,12 @@ enum rad_check {
  * Octets behind the packet's own length are padding.
  */
 enum rad_check rad_check_reply(struct rd pkt, struct rd req, const char *secret, bool signed_);
+
+/*
+ * A good reply to an Accounting-Request, in place, as libradcli is to see it: its own
+ * request had authenticator, and another one than what the server was sent.
+ */
+void rad_resign(uint8_t *pkt, size_t n, const uint8_t authenticator[static RAD_AUTHENTICATOR], const char *secret);
 
 /*
  * What a good reply says of the login that was asked for.  What is known and has a

@@ -72,6 +72,8 @@ static const struct allowed allowed[] = {
 	WHEN(ALL, "fcntl", IS, 1, F_DUPFD_CLOEXEC),	/* a message with a descriptor has to wait */
 	CALL(M, "accept4"),				/* the control socket */
 	CALL(A, "pread64"),				/* a users file, opened by the parent */
+	CALL(M, "pwrite64"),				/* the accounting spool, likewise */
+	CALL(M, "fdatasync"),
 
 	/* Packets. */
 	CALL(E, "recvmmsg"),				/* the UDP sockets */
