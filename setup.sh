@@ -179,7 +179,7 @@ apt_install()
 # releases: they come from the source package of the release that is installed.
 strongswan_source()
 {
-	local upstream list='' parts='' f apt versions v conf=$deps/apt tmp
+	local upstream list='' parts='' f apt versions suites from v conf=$deps/apt tmp
 	upstream=$(dpkg-query -W -f '${source:Upstream-Version}' strongswan-libcharon)
 	[ -n "$upstream" ] || die "strongswan-libcharon is not installed"
 	strongswan=$deps/strongswan-$upstream
@@ -220,13 +220,19 @@ strongswan_source()
 		}' | sort -urV)
 	[ -n "$versions" ] || die "no package source of this machine has strongSwan $upstream, the version installed"
 	f=$(dpkg-query -W -f '${source:Version}' strongswan-libcharon)
+	# shellcheck disable=SC2086
+	suites=$(apt-get $apt indextargets --format 'strongswan/$(CODENAME)' 'Created-By: Sources' | sort -u)
 	for v in $(printf '%s\n' "$versions" | grep -xF -- "$f") $(printf '%s\n' "$versions" | grep -vxF -- "$f"); do
-		# apt checks every file against the signed index.
-		# shellcheck disable=SC2086
-		(cd "$tmp" && apt-get $apt source --download-only --only-source "strongswan=$v") &&
-			dpkg-source -x "$tmp/strongswan_${v#*:}.dsc" "$tmp/tree" >"$deps/dpkg-source.log" 2>&1 && break
+		# apt takes the first archive that lists a version, whose files may be gone while another one has them.
+		for from in "strongswan=$v" $suites; do
+			# apt checks every file against the signed index.
+			# shellcheck disable=SC2086
+			(cd "$tmp" && apt-get $apt source --download-only --only-source "$from") &&
+				[ -e "$tmp/strongswan_${v#*:}.dsc" ] &&
+				dpkg-source -x "$tmp/strongswan_${v#*:}.dsc" "$tmp/tree" >"$deps/dpkg-source.log" 2>&1 && break 2
+			rm -rf "$tmp/tree"
+		done
 		say "strongswan $v cannot be had"
-		rm -rf "$tmp/tree"
 	done
 	if [ ! -d "$tmp/tree" ]; then
 		# The upstream tarball outlives the revisions, and has the headers.
@@ -409,7 +415,8 @@ do_check()
 	if [ "$full" = yes ]; then
 		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
 		package_build
-		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh
+		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh \
+			"$top"/tests/full/trixie.sh
 		fuzz 40
 	else
 		fuzz 120
@@ -467,16 +474,16 @@ culvertd_runs()
 	[ -e $pidfile ] && ! flock -n $pidfile true
 }
 
-# Debian 12 is where it is tested; the plugin fits one release of strongSwan, and
-# others ship another one.
+# Where it is tested; the plugin is written for the releases of strongSwan that these have.
 system_supported()
 {
 	local ID='' VERSION_ID='' PRETTY_NAME=''
 	# shellcheck disable=SC1091
 	[ -r /etc/os-release ] && . /etc/os-release
-	if [ "$ID" != debian ] || [ "$VERSION_ID" != 12 ] || ! command -v apt-get >/dev/null; then
-		die "${PRETTY_NAME:-this system} is not supported: culvert installs on Debian 12"
-	fi
+	case $ID-$VERSION_ID in
+	debian-12 | debian-13) command -v apt-get >/dev/null && return ;;
+	esac
+	die "${PRETTY_NAME:-this system} is not supported: culvert installs on Debian 12 and 13"
 }
 
 tun_there()

@@ -84,6 +84,28 @@ bool addr_is_any(const struct addr *a)
 	return !memcmp(a->ip, zero, sizeof(zero));
 }
 
+static unsigned low_at(const struct addr *a)
+{
+	return a->family == 6 ? 12 : 0;
+}
+
+uint32_t addr_low(const struct addr *a)
+{
+	uint32_t be;
+
+	memcpy(&be, a->ip + low_at(a), 4);
+	return ntohl(be);
+}
+
+struct addr addr_nth(const struct addr *a, uint32_t n)
+{
+	struct addr r = *a;
+	uint32_t be = htonl(addr_low(a) + n);
+
+	memcpy(r.ip + low_at(a), &be, 4);
+	return r;
+}
+
 bool addr_parse(const char *s, uint16_t port, struct addr *ret)
 {
 	struct addr a = { .family = 4, .port = port };

@@ -33,6 +33,10 @@ bool addr_eq(const struct addr *a, const struct addr *b);	/* address and port */
 bool addr_ip_eq(const struct addr *a, const struct addr *b);	/* address only */
 bool addr_is_any(const struct addr *a);
 
+/* The last 32 bits of the address, as a number; the address so many further on, within these bits. */
+uint32_t addr_low(const struct addr *a);
+struct addr addr_nth(const struct addr *a, uint32_t n);
+
 /* A numeric address; port as given. */
 MUST_USE bool addr_parse(const char *s, uint16_t port, struct addr *ret);
 

@@ -217,6 +217,7 @@ struct conf {
 	enum conf_user_max user_max_policy;
 	enum conf_esp esp;
 	enum conf_proposals proposals;
+	bool raw_esp;			/* no: ESP comes in UDP */
 	uint16_t engines;		/* 2 for now */
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];

@@ -39,6 +39,7 @@ struct fwreq {
 	uint8_t l2tp;			/* enum fwreq_l2tp */
 	uint16_t ike_port[2];
 	uint16_t nat_port[2];		/* first and last port of translated TCP and UDP */
+	uint8_t raw_esp;		/* ESP comes without UDP as well */
 	uint32_t nat_to;		/* 0: the interface's own address */
 	char nat_on[CONF_IFNAME_MAX];
 	char session_if[FWREQ_SESSION_IFS][CONF_IFNAME_MAX];	/* the sessions' devices; may end in '*' */

@@ -33,7 +33,7 @@ static bool addr_ok(const struct addr *a)
 /* Checks beyond the size: what a receiver would index or print with. */
 static bool check_sock(const union msg_body *b)
 {
-	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_L2TP && addr_ok(&b->sock.at);
+	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_ESP_RAW && addr_ok(&b->sock.at);
 }
 
 static bool check_peer(const union msg_body *b)
@@ -66,7 +66,7 @@ static bool check_conf(const union msg_body *b)
 
 static bool check_spi_new(const union msg_body *b)
 {
-	return spi_slot(b->spi_new.spi) && addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
+	return spi_slot(b->spi_new.spi) && b->spi_new.raw <= 1 && addr_ok(&b->spi_new.local) && addr_ok(&b->spi_new.peer);
 }
 
 static bool check_sa_add(const union msg_body *b)
@@ -81,7 +81,7 @@ static bool check_sa_add(const union msg_body *b)
 	};
 	const struct msg_sa_add *m = &b->sa_add;
 
-	return m->inbound <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
+	return m->inbound <= 1 && m->raw <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
 	       m->auth < N_ELEMENTS(auth_len) && m->enc_len == enc_len[m->enc] && m->auth_len == auth_len[m->auth] &&
 	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_AES_GCM_128 || m->enc == ESP_ENC_AES_GCM_256) &&
 	       spi_slot(m->inbound ? m->spi : m->pair) && addr_ok(&m->local) && addr_ok(&m->peer) &&

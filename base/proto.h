@@ -38,7 +38,7 @@ enum msg_type {
 	 * MSG_PEER (and MSG_TABLE) come again when the process at the other end was
 	 * replaced: the old channel is closed and what was learnt over it is void */
 	MSG_CONF,		/* → all; secrets only → iked */
-	MSG_SOCK,		/* → engine, iked; +fd: a bound UDP socket */
+	MSG_SOCK,		/* → engine, iked; +fd: a bound socket */
 	MSG_PEER,		/* → all; +fd: a channel to another child */
 	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
 	MSG_USERS,		/* → auth; +fd: a users file, again whenever it changed */
@@ -174,7 +174,7 @@ static inline unsigned spi_slot(uint32_t spi)
 }
 
 /* ---- parent ---- */
-enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP };
+enum sock_kind { SOCK_IKE_500 = 1, SOCK_IKE_4500, SOCK_ESP_4500, SOCK_L2TP, SOCK_ESP_RAW };
 
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
@@ -186,7 +186,7 @@ struct msg_conf {
 
 struct msg_sock {
 	uint32_t kind;			/* enum sock_kind */
-	struct addr at;			/* where it is bound, with its port */
+	struct addr at;			/* where it is bound, with its port; SOCK_ESP_RAW has none */
 };
 
 struct msg_peer {
@@ -257,7 +257,8 @@ enum esp_auth {
 struct msg_spi_new {
 	struct lineage lineage;
 	uint32_t spi;			/* ours, inbound */
-	struct addr local, peer;	/* as IKE sees them now; port 4500 = UDP encapsulation */
+	uint8_t raw;			/* ESP will not come in UDP; SA_ADD knows for sure */
+	struct addr local, peer;	/* as IKE sees them now */
 };
 
 struct msg_sa_add {
@@ -265,6 +266,7 @@ struct msg_sa_add {
 	uint32_t spi;
 	uint32_t pair;			/* outbound: the inbound SPI it belongs to; inbound: 0 */
 	uint8_t inbound;
+	uint8_t raw;			/* ESP is not in UDP: the ports are IKE's alone */
 	uint8_t enc;			/* enum esp_enc */
 	uint8_t auth;			/* enum esp_auth */
 	uint8_t enc_len, auth_len;	/* bytes of key */
@@ -598,7 +600,7 @@ struct sess_row {
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint16_t mru;
-	struct addr peer;		/* Tunnel From: the outer address, inner port 1701 or as sent */
+	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;
 	int64_t start_wall_s;		/* time(2) */
 	uint64_t start_mono_ms;

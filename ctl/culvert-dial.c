@@ -208,12 +208,12 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 		event_del(d->tick);
 }
 
-/* A socket for each session, two during its login, and its TUN. */
+/* A socket for each session, two during its login and with raw ESP, and its TUN. */
 static void files_allow(const struct dial_conf *c)
 {
 	unsigned logins = c->window ? MIN(c->window, c->sessions) : c->sessions;
 	unsigned tuns = c->tun && strstr(c->tun, "%d") ? c->sessions : 1;
-	rlim_t want = (rlim_t)c->sessions + logins + tuns + 64;
+	rlim_t want = (rlim_t)c->sessions * (c->raw_esp ? 2 : 1) + logins + tuns + 64;
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
@@ -278,7 +278,7 @@ static void dial_init(struct dial *d)
 		c->main_group ? c->main_group : DIAL_MODP2048)))
 		fatal("no DH key");
 	d->ike_conf = (struct ike_conf){
-		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt, .initial_contact = c->initial_contact,
+		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt, .raw_esp = c->raw_esp, .initial_contact = c->initial_contact,
 		.main = c->main, .quick = c->quick, .manner = c->manner, .main_group = c->main_group, .quick_group = c->quick_group,
 		.dh = d->dh,
 		.retransmit_ms = 1000, .retransmit_max = 5, .ike_life_s = 28800, .esp_life_s = 3600,

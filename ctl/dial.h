@@ -38,7 +38,7 @@ enum dial_flood { FLOOD_NONE, FLOOD_IKE, FLOOD_L2TP, FLOOD_PPP };
 
 /* What the command line says. */
 struct dial_conf {
-	uint32_t server;		/* host order, as all addresses here */
+	struct addr server;		/* port 0, as all addresses outside; those inside are IPv4 in host order */
 	char psk[256], password[128];
 	char tunnel_secret[L2TP_SECRET_MAX + 1];	/* "" = none */
 	bool hide;			/* AVPs, by it */
@@ -48,11 +48,12 @@ struct dial_conf {
 	unsigned sessions;
 	unsigned rate;			/* logins started per second; 0 = no limit */
 	unsigned window;		/* logins in progress at most */
-	uint32_t from;			/* first source address; 0 = the kernel chooses */
+	struct addr from;		/* first source address; family 0 = the kernel chooses */
 	uint32_t from_n;		/* how many */
-	uint32_t inner;			/* identity of all; 0 = each its source address */
+	struct addr inner;		/* identity of all; family 0 = each its source address */
 	bool initial_contact;
 	bool force_natt;
+	bool raw_esp;			/* without NAT, ESP without UDP */
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
 	bool reuse_dh;			/* one key pair for all */
@@ -94,6 +95,9 @@ struct dial_conf {
 	uint64_t seed;
 	bool has_seed;
 };
+
+/* The sockets of a session: to the server's port 500 and 4500 (plain: its L2TP port), and for protocol 50. */
+enum dial_way { WAY_500, WAY_4500, WAY_RAW, WAYS };
 
 enum phase { PHASE_IKE, PHASE_L2TP, PHASE_PPP, PHASE_UP, PHASES };
 
@@ -165,10 +169,11 @@ struct dsess {
 	bool failed;			/* never came up */
 	bool lost;			/* was up, and ended without us */
 	char reason[96];
-	uint32_t local;			/* source address */
-	uint32_t id;			/* the address that it believes to have: the first, however it moves */
-	int fd[2];			/* to the server's port 500 and 4500 (plain: its L2TP port); -1 */
-	struct event *ev[2];
+	struct addr local;		/* source address */
+	struct addr id;			/* the address that it believes to have: the first, however it moves */
+	int fd[WAYS];			/* by enum dial_way; -1 */
+	struct event *ev[WAYS];
+	bool raw;			/* ESP has no UDP around it */
 	struct event *timer;
 	uint64_t timer_at;
 	uint64_t sent_ms;		/* last datagram on port 4500, for NAT keepalives */
@@ -291,24 +296,33 @@ MUST_USE int wire_move(struct dsess *, bool address);
 /* Can L2TP be sent? */
 static inline bool wire_up(const struct dsess *s)
 {
-	return s->out || (s->d->conf.plain && s->fd[true] >= 0);
+	return s->out || (s->d->conf.plain && s->fd[WAY_4500] >= 0);
 }
 
-/* Everything is on port 4500 from now on: the other socket is not kept. */
+/* Where ESP goes, or plain L2TP. */
+static inline enum dial_way wire_data(const struct dsess *s)
+{
+	return s->raw ? WAY_RAW : WAY_4500;
+}
+
+/* It is known how ESP will go: the socket that is not needed for it, or for IKE, is not kept. */
 void wire_moved(struct dsess *);
+
+/* Raw ESP: take what comes for the SAs that are there now. 0 or -errno. */
+MUST_USE int wire_raw(struct dsess *);
 void wire_close(struct dsess *);
 
 /* Is something done to datagrams on purpose? */
 bool wire_bad(const struct dial *);
 
-/* Send one datagram from the session; natt: to port 4500. Marked: behind four zero octets. */
-void wire_send(struct dsess *, bool natt, bool marked, const uint8_t *p, size_t n);
+/* Send one datagram from the session. Marked: behind four zero octets. */
+void wire_send(struct dsess *, enum dial_way, bool marked, const uint8_t *p, size_t n);
 
-/* Send datagrams of seg bytes each (the last may be shorter) to port 4500, n bytes at p. */
+/* Send datagrams of seg bytes each (the last may be shorter) where ESP goes, n bytes at p. */
 void wire_send_train(struct dsess *, const uint8_t *p, size_t n, size_t seg);
 
 /* A datagram came that is subject to what is done on purpose; it may be changed. */
-void wire_take(struct dsess *, bool natt, uint8_t *p, size_t n);
+void wire_take(struct dsess *, enum dial_way, uint8_t *p, size_t n);
 
 /* ---- dial_data.c ---- */
 void data_init(struct dial *);
@@ -320,7 +334,7 @@ void data_commit(struct dsess *, size_t n);
 /* Seal and send all that was committed. Before a session's SA goes, too. */
 void data_flush(struct dial *);
 
-/* Something came to port 4500. */
+/* Something came to port 4500, or for protocol 50. */
 void data_readable(struct dsess *);
 
 /* One datagram came there; p may be written to. */
@@ -372,6 +386,9 @@ void sess_l2tp(struct dsess *, uint8_t *p, size_t n, uint16_t port, uint64_t now
 
 /* Room for an IP packet of n bytes behind its headers; *ret_len is for data_commit(). NULL: there is no SA. */
 uint8_t *sess_room(struct dsess *, size_t n, size_t *ret_len);
+
+/* Over IPv6: the checksum of a UDP datagram that will be inside ESP, n bytes at p. */
+void sess_udp_sum(const struct dsess *, uint8_t *p, size_t n);
 
 /* To be called at the end of whatever happened to it: sends, and sets the timer. */
 void sess_rearm(struct dsess *, uint64_t now);

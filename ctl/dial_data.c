@@ -2,7 +2,7 @@
 /*
  * Packets by the batch, as the server has them (l2tpd/data.c):
  *
- *   in:  UDP 4500 (recvmmsg, GRO) - open all - control → dial_sess.c
+ *   in:  UDP 4500 (recvmmsg, GRO), or protocol 50 - open all - control → dial_sess.c
  *          IP → coalesced → TUN
  *   out: TUN super-packet - cut into packets behind their headers, one after
  *          another in the memory that they are sent from
@@ -98,6 +98,8 @@ void data_commit(struct dsess *s, size_t n)
 		s->d->tx_full++;
 		return;
 	}
+	if (sa)
+		sess_udp_sum(s, tx.pkt[tx.n].p + esp_payload_offset(sa), n);
 	tx.pkt[tx.n].sa = sa;
 	tx.pkt[tx.n].len = n;
 	tx.pkt[tx.n].verdict = ESP_OK;
@@ -141,7 +143,7 @@ void data_flush(struct dial *d)
 			continue;
 		}
 		if (wire_bad(d)) {
-			wire_send(tx.s[at], true, false, tx.pkt[at].p, bytes);
+			wire_send(tx.s[at], wire_data(tx.s[at]), false, tx.pkt[at].p, bytes);
 		} else {
 			k = train(at, n, &bytes);
 			wire_send_train(tx.s[at], tx.pkt[at].p, bytes, tx.pkt[at].len);
@@ -281,14 +283,14 @@ static void segment_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 	struct dial_pair *pair;
 	uint32_t spi;
 
-	if (n == 1 || s->state == SESS_OVER)	/* NAT-keepalive */
+	if ((n == 1 && !s->raw) || s->state == SESS_OVER)	/* NAT-keepalive */
 		return;
 	if (s->d->conf.plain) {
 		sess_l2tp(s, p, n, s->d->conf.port, now);
 		return;
 	}
 	spi = rd_u32(&r);
-	if (!r.bad && !spi) {
+	if (!r.bad && !spi && !s->raw) {
 		rx_open(now);		/* it may end the SA */
 		sess_ike(s, r, now);
 	} else if (r.bad || !(pair = pair_find(s, spi))) {
@@ -316,6 +318,7 @@ static void datagram_in(struct dsess *s, unsigned i, uint64_t now)
 	struct msghdr *h = &rx.msg[i].msg_hdr;
 	size_t len = rx.msg[i].msg_len, seg = len;
 	struct wr w = wr_of(rx.buf[i], RX_BUF);
+	struct rd ip = rd_of(rx.buf[i], len);
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		int v = 0;
@@ -327,6 +330,14 @@ static void datagram_in(struct dsess *s, unsigned i, uint64_t now)
 	}
 	if (!len || (h->msg_flags & MSG_TRUNC))
 		return;
+	/* A raw socket of IPv4 gives the IP header as well (raw(7)). */
+	if (s->raw && s->local.family == 4) {
+		size_t hdr = (rd_u8(&ip) & 15) * 4u;
+
+		if (hdr > len || !wr_room(&w, hdr))
+			return;
+		seg = len -= hdr;
+	}
 	for (size_t left = len; left;) {
 		size_t n = MIN(seg, left);
 		uint8_t *p = wr_room(&w, n);
@@ -334,7 +345,7 @@ static void datagram_in(struct dsess *s, unsigned i, uint64_t now)
 		s->d->rx++;
 		left -= n;
 		if (wire_bad(s->d))
-			wire_take(s, true, p, n);
+			wire_take(s, wire_data(s), p, n);
 		else
 			segment_in(s, p, n, now);
 	}
@@ -344,7 +355,7 @@ void data_readable(struct dsess *s)
 {
 	uint64_t now = now_ms();
 
-	for (int round = 0; round < RX_ROUNDS && s->fd[true] >= 0; round++) {
+	for (int round = 0; round < RX_ROUNDS && s->fd[wire_data(s)] >= 0; round++) {
 		int n;
 
 		for (unsigned i = 0; i < RX_BUFS; i++)
@@ -352,7 +363,7 @@ void data_readable(struct dsess *s)
 				.msg_iov = &rx.iov[i], .msg_iovlen = 1,
 				.msg_control = rx.ctl[i].buf, .msg_controllen = sizeof(rx.ctl[i].buf),
 			};
-		n = recvmmsg(s->fd[true], rx.msg, RX_BUFS, MSG_DONTWAIT, NULL);
+		n = recvmmsg(s->fd[wire_data(s)], rx.msg, RX_BUFS, MSG_DONTWAIT, NULL);
 		if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
 			continue;	/* an ICMP error: nobody proved it */
 		for (int i = 0; i < n && !s->d->vanished; i++)

@@ -42,14 +42,14 @@ enum {	/* RFC 2409 Appendix A */
 enum {	/* RFC 2407 4.5 */
 	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5,
 	ESP_ATTR_KEYLEN = 6,
-	ENCAP_UDP_TRANSPORT = 4,	/* RFC 3947 5.1 */
+	ENCAP_TRANSPORT = 2, ENCAP_UDP_TRANSPORT = 4,	/* the second: RFC 3947 5.1 */
 	AUTH_MD5 = 1, AUTH_SHA1 = 2, AUTH_SHA256 = 5, AUTH_SHA384 = 6, AUTH_SHA512 = 7,	/* and RFC 4868 2.7 */
 };
 
 /* Of its lifetime in phase 2. */
 enum { WINDOWS_KILOBYTES = 250000 };
 
-enum { ID_IPV4 = 1, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500, NATT_PORT = 4500 };
+enum { ID_IPV4 = 1, ID_IPV6 = 5, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500, NATT_PORT = 4500 };
 
 static const uint8_t vid_natt[16] = {	/* RFC 3947 3.1 */
 	0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f,
@@ -438,6 +438,11 @@ static unsigned auth_wire(const struct ike_quick_suite *s)
 	return s->auth == ESP_AUTH_IN_ENC ? 0 : esp_hashes[s->word[1]].wire;
 }
 
+static uint16_t encap_of(const struct ike *k)
+{
+	return k->natt ? ENCAP_UDP_TRANSPORT : ENCAP_TRANSPORT;
+}
+
 static void quick_transform(struct wr *w, const struct ike *k, unsigned i, unsigned n, const struct ike_quick_suite *s)
 {
 	const struct suite_word *enc = &esp_ciphers[s->word[0]];
@@ -447,7 +452,7 @@ static void quick_transform(struct wr *w, const struct ike *k, unsigned i, unsig
 	if (!windows)
 		attr_life(w, ESP_ATTR_LIFE_TYPE, ESP_ATTR_LIFE, LIFE_SECONDS, k->conf->esp_life_s,
 			k->conf->manner == IKE_MANNER_RACOON);
-	attr(w, ESP_ATTR_ENCAP, ENCAP_UDP_TRANSPORT);
+	attr(w, ESP_ATTR_ENCAP, encap_of(k));
 	if (enc->key_bits)
 		attr(w, ESP_ATTR_KEYLEN, enc->key_bits);
 	if (auth_wire(s))
@@ -646,14 +651,20 @@ static bool prf(const struct ike *k, const uint8_t *key, const struct rd *part, 
 	return dial_prf(k->hash, rd_of(key, dial_hash_len(k->hash)), part, n, out);
 }
 
-static bool nat_d(const struct ike *k, uint32_t ip, uint16_t port, uint8_t out[static DIAL_HASH_MAX])
+static void wr_ip(struct wr *w, const struct addr *a)
 {
-	uint8_t at[6];
-	struct wr w = wr_of(at, sizeof(at));
-	struct rd part[] = { rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), rd_of(at, sizeof(at)) };
+	wr_bytes(w, a->ip, a->family == 6 ? 16 : 4);
+}
 
-	wr_u32(&w, ip);
+static bool nat_d(const struct ike *k, const struct addr *ip, uint16_t port, uint8_t out[static DIAL_HASH_MAX])
+{
+	uint8_t at[18];
+	struct wr w = wr_of(at, sizeof(at));
+	struct rd part[] = { rd_of(k->cky_i, 8), rd_of(k->cky_r, 8), { 0 } };
+
+	wr_ip(&w, ip);
 	wr_u16(&w, port);
+	part[2] = rd_of(at, w.len);
 	return dial_hash(k->hash, part, N_ELEMENTS(part), out);
 }
 
@@ -845,10 +856,10 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	payload_bytes(&b, PL_KE, k->gxi, dial_group_len(k->group));
 	payload_bytes(&b, PL_NONCE, k->ni, sizeof(k->ni));
 	/* RFC 3947 3.2: of the destination first, then of the source. */
-	if (!nat_d(k, k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, hash))
+	if (!nat_d(k, &k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, hash))
 		b.w.bad = true;
 	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
-	if (!nat_d(k, k->ends.id, k->ends.port, hash))
+	if (!nat_d(k, &k->ends.id, k->ends.port, hash))
 		b.w.bad = true;
 	if (k->conf->force_natt)
 		rng_bytes(&k->rng, hash, sizeof(hash));
@@ -868,7 +879,7 @@ static bool behind_nat(const struct ike *k, const struct message *m)
 	uint8_t us[DIAL_HASH_MAX], them[DIAL_HASH_MAX];
 	bool nat = true;
 
-	if (!nat_d(k, k->ends.id, k->ends.port, us) || !nat_d(k, k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, them))
+	if (!nat_d(k, &k->ends.id, k->ends.port, us) || !nat_d(k, &k->ends.peer, k->ends.natt ? NATT_PORT : IKE_PORT, them))
 		return false;
 	if (!hash_right(k, m->nat_d[0], us))
 		return true;
@@ -877,9 +888,14 @@ static bool behind_nat(const struct ike *k, const struct message *m)
 	return nat;
 }
 
+static uint8_t id_type(const struct addr *a)
+{
+	return a->family == 6 ? ID_IPV6 : ID_IPV4;
+}
+
 static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
 {
-	uint8_t id[8], hash[DIAL_HASH_MAX];
+	uint8_t id[20], hash[DIAL_HASH_MAX];
 	struct wr w = wr_of(id, sizeof(id));
 	struct build b;
 
@@ -897,17 +913,17 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		return;
 	}
 	k->natt = k->conf->force_natt || behind_nat(k, m);
-	if (!k->natt) {
+	if (!k->natt && !k->conf->raw_esp) {
 		gone(k, o, "no NAT between us: the peer wants raw ESP");
 		return;
 	}
-	wr_u8(&w, ID_IPV4);		/* RFC 2407 4.6.2; protocol and port 0 in phase 1 */
+	wr_u8(&w, id_type(&k->ends.id));	/* RFC 2407 4.6.2; protocol and port 0 in phase 1 */
 	wr_u8(&w, 0);
 	wr_u16(&w, 0);
-	wr_u32(&w, k->ends.id);
+	wr_ip(&w, &k->ends.id);
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
-	payload_bytes(&b, PL_ID, id, sizeof(id));
-	if (!phase1_hash(k, true, rd_of(id, sizeof(id)), hash))
+	payload_bytes(&b, PL_ID, id, w.len);
+	if (!phase1_hash(k, true, rd_of(id, w.len), hash))
 		b.w.bad = true;
 	payload_bytes(&b, PL_HASH, hash, dial_hash_len(k->hash));
 	if (k->conf->initial_contact) {
@@ -930,21 +946,21 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 
 /* ---- Quick Mode ---- */
 
-static void wr_id(struct build *b, uint32_t ip)
+static void wr_id(struct build *b, const struct addr *a)
 {
 	payload(b, PL_ID);
-	wr_u8(&b->w, ID_IPV4);
+	wr_u8(&b->w, id_type(a));
 	wr_u8(&b->w, UDP);
 	wr_u16(&b->w, L2TP_PORT);
-	wr_u32(&b->w, ip);
+	wr_ip(&b->w, a);
 	payload_end(b);
 }
 
-static void wr_nat_oa(struct build *b, uint32_t ip)
+static void wr_nat_oa(struct build *b, const struct addr *a)
 {
 	payload(b, PL_NAT_OA);
-	wr_u32(&b->w, (uint32_t)ID_IPV4 << 24);
-	wr_u32(&b->w, ip);
+	wr_u32(&b->w, (uint32_t)id_type(a) << 24);
+	wr_ip(&b->w, a);
 	payload_end(b);
 }
 
@@ -988,10 +1004,12 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 		b.w.bad |= !dh_make(k, pfs);
 		payload_bytes(&b, PL_KE, k->gxi, dial_group_len(pfs));
 	}
-	wr_id(&b, k->ends.id);
-	wr_id(&b, k->ends.peer);
-	wr_nat_oa(&b, k->ends.id);
-	wr_nat_oa(&b, k->ends.peer);
+	wr_id(&b, &k->ends.id);
+	wr_id(&b, &k->ends.peer);
+	if (k->natt) {
+		wr_nat_oa(&b, &k->ends.id);
+		wr_nat_oa(&b, &k->ends.peer);
+	}
 	if (!phase2_hash(k, k->mid, NULL, written(&b, body), rd_of(NULL, 0), hash))
 		b.w.bad = true;
 	hash_fill(&b, k, at, hash);
@@ -1033,7 +1051,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 	}
 	memcpy(k->qm_iv, iv, DIAL_BLOCK);
 	if (!choice_read(m->sa, true, &c) || !quick_chosen(k, c.transform, c.key_bits, c.auth, &suite) ||
-	    c.encap != ENCAP_UDP_TRANSPORT || c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
+	    c.encap != encap_of(k) || c.group != pfs || m->nonce.n < 8 || m->nonce.n > 256) {
 		gone(k, o, "the peer chose an ESP SA that was not offered");
 		return;
 	}

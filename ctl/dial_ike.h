@@ -22,7 +22,7 @@
  * Mode is another struct ike, beside the one that it replaces.  When, and for how
  * long the old SAs stay, is for the owner to say.
  *
- * Not here: aggressive mode, certificates, XAUTH, IKEv2, IPv6.
+ * Not here: aggressive mode, certificates, XAUTH, IKEv2.
  */
 #ifndef CULVERT_CTL_DIAL_IKE_H
 #define CULVERT_CTL_DIAL_IKE_H
@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/rd.h"
 #include "base/rng.h"
 #include "base/wr.h"
@@ -100,16 +101,17 @@ struct ike_conf {
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
 	bool initial_contact;		/* say in phase 1 that the peer has no other SA of ours (RFC 2407 4.6.3.3) */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
+	bool raw_esp;			/* where there is no NAT: ESP without UDP, and all of IKE on port 500; else it fails */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
 	uint8_t retransmit_max;		/* 5 */
 	uint32_t ike_life_s, esp_life_s;	/* 28800, 3600: asked for */
 };
 
-/* Who talks to whom, in host order. */
+/* Who talks to whom; both addresses are of one family, and their ports are not looked at. */
 struct ike_ends {
-	uint32_t id;			/* our address as we know it: identity, NAT-D, NAT-OA */
+	struct addr id;			/* our address as we know it: identity, NAT-D, NAT-OA */
 	uint16_t port;			/* our port for it: 500, or the one towards 4500 */
-	uint32_t peer;
+	struct addr peer;
 	bool natt;			/* on port 4500 from the first message on: the path is known to have a NAT */
 };
 
@@ -160,7 +162,7 @@ struct ike {
 	struct ike_ends ends;
 	struct rng rng;
 	uint8_t state;			/* enum ike_state */
-	bool natt;			/* NAT traversal: from MM5 on everything is on port 4500 */
+	bool natt;			/* NAT traversal: from MM5 on everything is on port 4500, ESP in UDP; else raw ESP */
 	bool secured, paired;		/* both sides have the ISAKMP SA; the pair of ESP SAs */
 	char reason[96];		/* why it is gone */
 	uint8_t cky_i[8], cky_r[8];

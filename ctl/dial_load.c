@@ -126,6 +126,7 @@ static void ring_make(struct dsess *s)
 	len = wr_of(plain, IP_HEAD);
 	(void)wr_room(&len, 4);
 	wr_u16(&len, (uint16_t)w.len);
+	sess_udp_sum(s, plain, w.len);
 	*r = (struct ring){ .n = c->ring, .len = esp_sealed_len(s->out, w.len), .first = (uint32_t)esp_seq(s->out) + 1 };
 	r->p = mmap(NULL, ring_bytes(r), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->p == MAP_FAILED || esp_sa_new(k->spi_out, &keys, false, &r->ctl) < 0)
@@ -167,7 +168,7 @@ static unsigned ring_send(struct dsess *s, unsigned n)
 		rd_skip(&at, r->at * r->len);
 		if (wire_bad(s->d)) {
 			k = 1;
-			wire_send(s, true, false, at.p, r->len);
+			wire_send(s, wire_data(s), false, at.p, r->len);
 		} else {
 			wire_send_train(s, at.p, k * r->len, r->len);
 		}

@@ -15,7 +15,7 @@ enum opt {
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
-	OPT_NO_IPSEC, OPT_PORT,
+	OPT_NO_IPSEC, OPT_PORT, OPT_RAW_ESP,
 	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
@@ -25,6 +25,7 @@ static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "force-natt", no_argument, NULL, OPT_FORCE_NATT },
+	{ "raw-esp", no_argument, NULL, OPT_RAW_ESP },
 	{ "initial-contact", no_argument, NULL, OPT_INITIAL_CONTACT },
 	{ "no-ipsec", no_argument, NULL, OPT_NO_IPSEC },
 	{ "port", required_argument, NULL, OPT_PORT },
@@ -90,7 +91,7 @@ static void usage(void)
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
 		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
-		"           [--wrong-password] [--force-natt] [--initial-contact]\n"
+		"           [--wrong-password] [--force-natt] [--raw-esp] [--initial-contact]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
 }
@@ -132,9 +133,19 @@ static uint32_t address(const char *arg)
 	return addr_v4_of(&a);
 }
 
-static uint32_t server_address(const char *arg)
+/* Outside, either family. */
+static struct addr outer_address(const char *arg)
 {
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM }, *res;
+	struct addr a;
+
+	if (!addr_parse(arg, 0, &a))
+		bad_usage("no address", arg);
+	return a;
+}
+
+static struct addr server_address(const char *arg)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM }, *res;
 	struct addr a;
 	int err = getaddrinfo(arg, NULL, &hints, &res);
 
@@ -142,21 +153,25 @@ static uint32_t server_address(const char *arg)
 		bad_usage(gai_strerror(err), arg);
 	a = addr_from_sa(res->ai_addr);
 	freeaddrinfo(res);
-	return addr_v4_of(&a);
+	return a;
 }
 
-/* Network and broadcast address of a prefix of more than two addresses are left out. */
+/* The first and the last address of a prefix of more than two are left out. */
 static void prefix(struct dial_conf *c, const char *arg)
 {
+	enum { HOST_BITS_MAX = 24 };	/* so many addresses are enough for anybody */
 	char ip[ADDR_STRLEN];
 	const char *slash = strchr(arg, '/');
-	unsigned bits = slash ? number(slash + 1, 8, 32) : 32;
-	uint32_t size = (uint32_t)(1ull << (32 - bits));
+	unsigned all, host;
+	uint32_t size;
 
 	snprintf(ip, sizeof(ip), "%.*s", slash ? (int)(slash - arg) : 40, arg);
-	c->from = address(ip);
+	c->from = outer_address(ip);
+	all = c->from.family == 6 ? 128 : 32;
+	host = all - (slash ? number(slash + 1, all == 128 ? 64 : 8, all) : all);
+	size = 1u << MIN(host, (unsigned)HOST_BITS_MAX);
 	if (size > 2) {
-		c->from = (c->from & ~(size - 1)) + 1;
+		c->from = addr_nth(&c->from, 1 - (addr_low(&c->from) & (size - 1)));
 		size -= 2;
 	}
 	c->from_n = size;
@@ -254,7 +269,10 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		prefix(c, arg);
 		break;
 	case OPT_INNER:
-		c->inner = address(arg);
+		c->inner = outer_address(arg);
+		break;
+	case OPT_RAW_ESP:
+		c->raw_esp = true;
 		break;
 	case OPT_FORCE_NATT:
 		c->force_natt = true;
@@ -458,11 +476,17 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 			option_long(c, o, optarg);
 		}
 	}
-	if (optind != argc || !c->server || psk == c->plain || !c->user || !password)
+	if (optind != argc || !c->server.family || psk == c->plain || !c->user || !password)
 		usage();
-	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->inner ||
+	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->raw_esp || c->inner.family ||
 	    c->initial_contact || c->rekey_s || c->reauth_s || c->move_s || c->flood == FLOOD_IKE))
 		bad_usage("an option that is about IPsec", "--no-ipsec");
+	if (c->raw_esp && c->force_natt)
+		bad_usage("not with --force-natt", "--raw-esp");
+	if (c->from.family && c->from.family != c->server.family)
+		bad_usage("not of the server's family", "--from");
+	if (c->inner.family && c->inner.family != c->server.family)
+		bad_usage("not of the server's family", "--inner");
 	if (c->port != 1701 && !c->plain)
 		bad_usage("only with --no-ipsec", "--port");
 	if (c->ring && !c->source_pps)

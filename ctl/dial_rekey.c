@@ -5,7 +5,7 @@
  * one can be received on until it is deleted, --overlap later.
  *
  *   phase 2   another Quick Mode, then DELETE for the old pair
- *   phase 1   another Main Mode from port 4500, its Quick Mode, then DELETE for the
+ *   phase 1   another Main Mode (from port 4500, but for raw ESP), its Quick Mode, then DELETE for the
  *             old pair and the old ISAKMP SA; the L2TP tunnel goes on
  */
 #include <stdio.h>
@@ -72,7 +72,7 @@ bool pair_new(struct dsess *s, struct ike *k)
 	p->end_ms = UINT64_MAX;
 	data_flush(s->d);
 	s->out = p->out;
-	return true;
+	return !s->raw || wire_raw(s) == 0;
 }
 
 uint64_t rekey_esp_lost(const struct dsess *s, uint64_t *late)
@@ -178,7 +178,7 @@ static void rekey(struct dsess *s, uint64_t now)
 
 static void reauth(struct dsess *s, uint64_t now)
 {
-	struct ike_ends ends = sess_ends(s, true);
+	struct ike_ends ends = sess_ends(s, !s->raw);
 	struct ike_out out;
 	struct rng seed;
 
@@ -207,7 +207,7 @@ static void move(struct dsess *s, uint64_t now)
 	/* The server hears first over the old SA where we are; at once from both new is a new client. */
 	s->reauth_ms = MAX(s->reauth_ms, now + SETTLE_MS);
 	data_flush(s->d);
-	err = wire_move(s, s->moves++ & 1);
+	err = wire_move(s, (s->moves++ & 1) || s->raw);
 	if (err)
 		sess_fail(s, strerror(-err));
 	else if (s->d->conf.each)

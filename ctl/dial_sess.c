@@ -14,10 +14,12 @@
 
 #include "base/log.h"
 #include "ctl/dial.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/msg.h"
 
 enum {
 	L2TP_PORT = 1701,
+	UDP_CSUM_AT = 6,
 	HEAD_NS = 8,			/* from the end of a session's head: L2TP's Ns */
 	INNER_MAX = 1700,		/* UDP header and what it carries */
 	CLOSE_MS = 3000,		/* StopCCN may take so long to be acknowledged */
@@ -77,7 +79,8 @@ static void phase_done(struct dsess *s, enum phase p)
 
 /* ---- out ---- */
 
-/* RFC 3948 3.1.2: over IPv4 the checksum may be 0. Without ESP the kernel writes the header. */
+/* RFC 3948 3.1.2: over IPv4 the checksum may be 0; data_commit() makes that of IPv6. Without ESP the kernel writes
+ * the header. */
 static void udp_header(const struct dsess *s, struct wr *w, size_t payload)
 {
 	if (s->d->conf.plain)
@@ -86,6 +89,23 @@ static void udp_header(const struct dsess *s, struct wr *w, size_t payload)
 	wr_u16(w, L2TP_PORT);
 	wr_u16(w, (uint16_t)(IP_UDP_HEADER + payload));
 	wr_u16(w, 0);
+}
+
+/* The sum over a datagram of n bytes at p and its pseudo header (RFC 8200 8.1). */
+static uint64_t udp_sum6(const struct addr *src, const struct addr *dst, const uint8_t *p, size_t n)
+{
+	return csum_add(csum_pseudo6(src->ip, dst->ip, IPPROTO_UDP, n), p, n);
+}
+
+void sess_udp_sum(const struct dsess *s, uint8_t *p, size_t n)
+{
+	uint16_t sum;
+
+	if (s->local.family != 6)
+		return;
+	csum_store(p + UDP_CSUM_AT, 0);
+	sum = (uint16_t)~csum_fold(udp_sum6(&s->local, &s->d->conf.server, p, n));
+	csum_store(p + UDP_CSUM_AT, sum ? sum : 0xffff);
 }
 
 void sess_send_inner(struct dsess *s, const uint8_t *head, size_t n_head, const uint8_t *body, size_t n)
@@ -216,11 +236,12 @@ static void came_up(struct dsess *s, uint64_t now)
 	s->phase = PHASE_UP;
 	s->state = SESS_UP;
 	if (s->d->conf.each && !s->call)
-		printf("session=%u up local=%s ike_ms=%llu\n", s->n, ip4_str(s->local, local), took_ms(s, PHASE_IKE));
+		printf("session=%u up local=%s ike_ms=%llu%s\n", s->n, addr_str(&s->local, local), took_ms(s, PHASE_IKE),
+			s->raw ? " raw" : "");
 	else if (s->d->conf.each)
-		printf("session=%u up local=%s ip=%s mtu=%u ike_ms=%llu l2tp_ms=%llu ppp_ms=%llu\n", s->n,
-			ip4_str(s->local, local), ip4_str(s->ppp.ip_local, ip), ppp_mtu(&s->ppp),
-			took_ms(s, PHASE_IKE), took_ms(s, PHASE_L2TP), took_ms(s, PHASE_PPP));
+		printf("session=%u up local=%s ip=%s mtu=%u ike_ms=%llu l2tp_ms=%llu ppp_ms=%llu%s\n", s->n,
+			addr_str(&s->local, local), ip4_str(s->ppp.ip_local, ip), ppp_mtu(&s->ppp),
+			took_ms(s, PHASE_IKE), took_ms(s, PHASE_L2TP), took_ms(s, PHASE_PPP), s->raw ? " raw" : "");
 	err = tun_join(s);
 	if (err)
 		fatal("%s: %s", s->d->conf.tun, strerror(-err));
@@ -335,6 +356,11 @@ struct said {
 	} m[8];
 };
 
+static enum dial_way ike_way(bool natt)
+{
+	return natt ? WAY_4500 : WAY_500;
+}
+
 /* As a wire with a long memory would: all of them once more, and remember this one. */
 static void say_again(struct dsess *s, const struct ike_effect *eff)
 {
@@ -346,7 +372,7 @@ static void say_again(struct dsess *s, const struct ike_effect *eff)
 		if (said->m[i].len == eff->len && !memcmp(said->m[i].p, eff->data, eff->len))
 			return;
 	for (unsigned i = 0; i < said->n; i++)
-		wire_send(s, said->m[i].natt, said->m[i].natt, said->m[i].p, said->m[i].len);
+		wire_send(s, ike_way(said->m[i].natt), said->m[i].natt, said->m[i].p, said->m[i].len);
 	if (said->n == N_ELEMENTS(said->m))
 		return;
 	said->m[said->n].natt = eff->natt;
@@ -374,6 +400,7 @@ static void l2tp_begin(struct dsess *s, uint64_t now)
 static void secured(struct dsess *s, uint64_t now)
 {
 	phase_done(s, PHASE_IKE);
+	s->raw = !s->ike.natt;
 	wire_moved(s);
 	if (!pair_new(s, &s->ike)) {
 		sess_fail(s, "no ESP SA");
@@ -399,7 +426,7 @@ void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint6
 			data_flush(s->d);	/* what was said before goes before */
 			if (s->d->conf.replay)
 				say_again(s, eff);
-			wire_send(s, eff->natt, eff->natt, eff->data, eff->len);
+			wire_send(s, ike_way(eff->natt), eff->natt, eff->data, eff->len);
 			break;
 		case IKE_EFF_SECURED:
 			break;
@@ -518,13 +545,15 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 {
 	struct rd r = rd_of(p, n);
 	struct wr own = wr_of(p, n);
-	uint16_t port, len;
+	uint16_t port, len, sum;
 
 	port = rd_u16(&r);
 	rd_skip(&r, 2);
 	len = rd_u16(&r);
-	rd_skip(&r, 2);
-	if (r.bad || len < IP_UDP_HEADER || (size_t)len - IP_UDP_HEADER > r.n) {
+	sum = rd_u16(&r);
+	/* Over IPv6 0 is none; and it is right where no NAT can have changed an address. */
+	if (r.bad || len < IP_UDP_HEADER || (size_t)len - IP_UDP_HEADER > r.n || (s->local.family == 6 && (!sum ||
+	    (s->raw && csum_fold(udp_sum6(&s->d->conf.server, &s->local, p, len)) != 0xffff)))) {
 		s->bad++;
 		return;
 	}
@@ -575,7 +604,7 @@ static uint64_t deadline(const struct dsess *s)
 		at = MIN(at, s->close_ms);
 	at = MIN(at, load_deadline(s));
 	at = MIN(at, rekey_deadline(s));
-	if (s->out)			/* against a NAT that forgets; L2TP has HELLO */
+	if (s->out && !s->raw)		/* against a NAT that forgets; L2TP has HELLO */
 		at = MIN(at, s->sent_ms + KEEPALIVE_MS);
 	return at;
 }
@@ -632,8 +661,8 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 	if (s->state == SESS_LOGIN && now >= s->start_ms + c->timeout_s * 1000ull)
 		sess_fail(s, "timeout");
 	load_expire(s, now);
-	if (s->out && now >= s->sent_ms + KEEPALIVE_MS)
-		wire_send(s, true, false, &keepalive, 1);
+	if (s->out && !s->raw && now >= s->sent_ms + KEEPALIVE_MS)
+		wire_send(s, WAY_4500, false, &keepalive, 1);
 	sess_rearm(s, now);
 }
 
@@ -641,14 +670,14 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 void sess_init(struct dial *d, struct dsess *s, unsigned n)
 {
 	*s = (struct dsess){
-		.d = d, .n = n, .fd = { -1, -1 }, .timer_at = UINT64_MAX, .rekey_ms = UINT64_MAX, .reauth_ms = UINT64_MAX,
+		.d = d, .n = n, .fd = { -1, -1, -1 }, .timer_at = UINT64_MAX, .rekey_ms = UINT64_MAX, .reauth_ms = UINT64_MAX,
 		.move_ms = UINT64_MAX,
 	};
 	list_init(&s->by_ip);
 	s->ike.state = IKE_IDLE;
 	s->ike.timer_ms = IKE_NEVER;
-	if (d->conf.from)
-		s->local = d->conf.from + n % d->conf.from_n;
+	if (d->conf.from.family)
+		s->local = addr_nth(&d->conf.from, n % d->conf.from_n);
 }
 
 /* "%d" in the user's name is the session's number. */
@@ -692,7 +721,7 @@ void sess_start(struct dsess *s)
 		s->ppp_conf.password[0] ^= 1;
 	rng_init(&seed);
 	l2tp_flow_init(&s->l2tp, &d->l2tp_conf, &d->ids, &seed);
-	s->id = d->conf.inner ? d->conf.inner : s->local;
+	s->id = d->conf.inner.family ? d->conf.inner : s->local;
 	ends = sess_ends(s, false);
 	rng_init(&seed);
 	ike_init(&s->ike, &d->ike_conf, &ends, &seed);
@@ -709,7 +738,7 @@ void sess_start(struct dsess *s)
 		sess_rearm(s, now);
 		return;
 	}
-	if (!d->conf.inner)
+	if (!d->conf.inner.family)
 		s->id = s->ike.ends.id = s->local;
 	ike_out_init(&out);
 	ike_start(&s->ike, now, &out);
@@ -729,7 +758,7 @@ static void over(struct dsess *s)
 		rekey_close(s, &out);
 		ike_close(&s->ike, &out);
 		for (unsigned k = 0; k < out.n; k++)
-			wire_send(s, out.eff[k].natt, out.eff[k].natt, out.eff[k].data, out.eff[k].len);
+			wire_send(s, ike_way(out.eff[k].natt), out.eff[k].natt, out.eff[k].data, out.eff[k].len);
 	}
 	s->d->sum.ike_resent += s->ike.resent;
 	sess_free(s);

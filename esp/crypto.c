@@ -105,7 +105,7 @@ static size_t key_size(enum esp_op cipher, bool mb)
 	size_t n;
 
 	if (is_gcm(cipher))
-		n = offsetof(struct esp_key, gcm) + (mb ? GCM_SCHEDULE : 0);
+		n = offsetof(struct esp_key, gcm) + (mb ? mb_gcm_size() : 0);
 	else if (!mb)
 		n = offsetof(struct esp_key, cbc.schedule);
 	else

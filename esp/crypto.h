@@ -42,7 +42,7 @@ enum esp_backend_id {
 enum {
 	HMAC_STATE = 64,		/* bytes of the longest hash state */
 	AES_SCHEDULE = 15 * 16,		/* round keys of AES-256 */
-	GCM_SCHEDULE = 1024,		/* ipsec-mb's, with powers of the hash key */
+	GCM_SCHEDULE = 1280,		/* ipsec-mb's at most (2.0), with powers of the hash key */
 };
 
 /*
@@ -121,6 +121,8 @@ void crypto_openssl_key_free(struct esp_key *);
 #define USE_IPSEC_MB 1
 MUST_USE bool mb_open(enum esp_backend_id);
 void mb_close(enum esp_backend_id);
+/* Bytes of a key's gcm, up to GCM_SCHEDULE. */
+size_t mb_gcm_size(void);
 const char *mb_version(void);
 #else
 static inline bool mb_open(enum esp_backend_id id)
@@ -130,6 +132,11 @@ static inline bool mb_open(enum esp_backend_id id)
 
 static inline void mb_close(enum esp_backend_id id)
 {
+}
+
+static inline size_t mb_gcm_size(void)
+{
+	return 0;
 }
 
 static inline const char *mb_version(void)

@@ -35,7 +35,9 @@ static const struct {
 	void (*init)(IMB_MGR *);
 } builds[BACKENDS] = {
 	[BACKEND_MB_SSE] = { IMB_CPUFLAGS_SSE, init_mb_mgr_sse },
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0)
 	[BACKEND_MB_AVX] = { IMB_CPUFLAGS_AVX, init_mb_mgr_avx },
+#endif
 	[BACKEND_MB_AVX2] = { IMB_CPUFLAGS_AVX2, init_mb_mgr_avx2 },
 	[BACKEND_MB_AVX512] = { IMB_CPUFLAGS_AVX512, init_mb_mgr_avx512 },
 };
@@ -67,6 +69,11 @@ void mb_close(enum esp_backend_id id)
 	if (mgrs[id])
 		free_mb_mgr(mgrs[id]);
 	mgrs[id] = NULL;
+}
+
+size_t mb_gcm_size(void)
+{
+	return sizeof(struct gcm_key_data);
 }
 
 const char *mb_version(void)

@@ -43,7 +43,7 @@ const char *fwreq_check(const struct fwreq *r)
 	if (r->magic != FWREQ_MAGIC)
 		return "not a request of this build";
 	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 ||
-	    r->mss_clamp > 1)
+	    r->mss_clamp > 1 || r->raw_esp > 1)
 		return "a flag is neither 0 nor 1";
 	if (r->remove)
 		return NULL;
@@ -190,7 +190,8 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
  * sends from port 4500 through our NAT to one of our peers makes a conntrack
  * entry that takes that peer's packets away from us (CVE-2021-3773).  Only
  * what is from or to an address of this host; a forwarded packet without
- * conntrack would not be translated, and clients' own IPsec would break.
+ * conntrack would not be translated, and clients' own IPsec would break.  Without
+ * UDP (raw_esp) it does, as it has no ports by which to tell whose an answer is.
  */
 static void put_raw(const struct fwreq *r, struct wr *w)
 {
@@ -200,12 +201,16 @@ static void put_raw(const struct fwreq *r, struct wr *w)
 	put(w, "\t\tfib daddr type local udp dport { %u, %u", r->ike_port[0], r->ike_port[1]);
 	put_plain_ports(r, w, ", ");
 	put(w, " } notrack\n");
+	if (r->raw_esp)
+		put(w, "\t\tfib daddr type local meta l4proto esp notrack\n");
 	put(w, "\t}\n\n");
 	put(w, "\tchain raw_out {\n");
 	put(w, "\t\ttype filter hook output priority raw; policy accept;\n");
 	put(w, "\t\tudp sport { %u, %u", r->ike_port[0], r->ike_port[1]);
 	put_plain_ports(r, w, ", ");
 	put(w, " } notrack\n");
+	if (r->raw_esp)
+		put(w, "\t\tmeta l4proto esp notrack\n");
 	put(w, "\t}\n\n");
 }
 
@@ -268,6 +273,8 @@ static void put_input(const struct fwreq *r, struct wr *w)
 		put(w, "\t\tmeta ipsec missing udp dport 1701 drop\n");
 	put_session_rule(r, w, "iifname", "goto client_to_host");
 	put(w, "\t\tudp dport { %u, %u } accept\n", r->ike_port[0], r->ike_port[1]);
+	if (r->raw_esp)
+		put(w, "\t\tmeta l4proto esp accept\n");
 	put(w, "\t}\n\n");
 }
 

@@ -30,9 +30,17 @@ static uint32_t current_uid(void)
 	return ike_sa ? ike_sa->get_unique_id(ike_sa) : 0;
 }
 
+/* Is the IKE_SA still on our port 500?  In Quick Mode: no NAT, or no NAT-T, so the client will send protocol 50. */
+static bool on_500(const struct addr *local)
+{
+	return local->port == charon->socket->get_port(charon->socket, FALSE);
+}
+
 static int announce(struct sa *sa)
 {
-	struct msg_spi_new m = { .lineage = sa->lin->id, .spi = sa->spi, .local = sa->local, .peer = sa->peer };
+	struct msg_spi_new m = {
+		.lineage = sa->lin->id, .spi = sa->spi, .raw = on_500(&sa->local), .local = sa->local, .peer = sa->peer,
+	};
 	int err = hub_engine(culvert->hub, sa->lin->engine, MSG_SPI_NEW, &m, sizeof(m));
 
 	if (!err)
@@ -52,7 +60,7 @@ static void drop(struct sa *sa)
 
 METHOD(kernel_ipsec_t, get_features, kernel_feature_t, struct ipsec *this)
 {
-	return KERNEL_NO_POLICY_UPDATES;
+	return KERNEL_NO_POLICY_UPDATES | KERNEL_SA_USE_TIME;
 }
 
 /* A client has one pair, two while it rekeys; more are somebody's mischief. */
@@ -70,11 +78,10 @@ METHOD(kernel_ipsec_t, get_spi, status_t, struct ipsec *this, host_t *src, host_
 
 	if (!uid || proto != IPPROTO_ESP)
 		return FAILED;
-	/* Still on our port 500 in Quick Mode: no NAT-T, so this client would send protocol 50. */
-	if (local.port == charon->socket->get_port(charon->socket, FALSE)) {
+	if (on_500(&local) && !culvert->raw_esp) {
 		COUNT(ike_no_natt);
 		if (rate_ok(&no_natt))
-			log_warn("ike peer=%s refused=no-nat-traversal reason=\"raw ESP is not supported\"",
+			log_warn("ike peer=%s refused=no-nat-traversal hint=\"set raw-esp yes admits it\"",
 				addr_str(&peer, from));
 		return FAILED;
 	}
@@ -185,15 +192,17 @@ METHOD(kernel_ipsec_t, add_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 {
 	static struct log_rate rate;
 	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
-	struct msg_sa_add m = { .inbound = data->inbound, .life_s = (uint32_t)data->lifetime->time.life };
+	struct msg_sa_add m = {
+		.inbound = data->inbound, .raw = !data->encap, .life_s = (uint32_t)data->lifetime->time.life,
+	};
 	char raw[256], from[ADDR_STRLEN];
 	struct sa *sa;
 	int err = -1;
 
 	m.local = addr_of_host(data->inbound ? id->dst : id->src);
 	m.peer = addr_of_host(data->inbound ? id->src : id->dst);
-	if (!ike_sa || id->proto != IPPROTO_ESP || data->mode != MODE_TRANSPORT || !data->encap || data->esn ||
-	    data->ipcomp || !algs(data, &m)) {
+	if (!ike_sa || id->proto != IPPROTO_ESP || data->mode != MODE_TRANSPORT || data->esn ||
+	    data->ipcomp || (m.raw ? !culvert->raw_esp : on_500(&m.local)) || !algs(data, &m)) {
 		if (rate_ok(&rate))
 			log_warn("ike peer=%s refused=unsupported-sa mode=%d encap=%d enc=%u auth=%u",
 				addr_str(&m.peer, from), data->mode, data->encap, data->enc_alg, data->int_alg);

@@ -7,7 +7,7 @@ libike_a_SOURCES = ike-plugin/admit.h ike-plugin/admit.c ike-plugin/dh.h ike-plu
 	ike-plugin/table.h ike-plugin/table.c
 libike_a_CFLAGS = $(AM_CFLAGS) -fPIC
 
-EXTRA_DIST += ike-plugin/ss_config.h ike-plugin/ss.h ike-plugin/handover.h ike-plugin/plugin.h \
+EXTRA_DIST += ike-plugin/compat.h ike-plugin/ss_config.h ike-plugin/ss.h ike-plugin/handover.h ike-plugin/plugin.h \
 	ike-plugin/proxy.h
 if IKE_PLUGIN
 # Not AM_CPPFLAGS: its config.h and strongSwan's would clash.  -isystem: their headers, their warnings.

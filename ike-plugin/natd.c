@@ -5,7 +5,8 @@
  * In Main Mode each side sends hashes of the addresses it sees (RFC 3947 3.2):
  * first of the destination, then of the source.  We make the hash of the
  * client's own address wrong, so that the client believes itself behind NAT
- * and encapsulates ESP in UDP, which this server needs since it speaks no
+ * and encapsulates ESP in UDP: one way for all of them, which firewalls let
+ * pass.  With `set raw-esp yes` this is not done, and who is not behind NAT sends
  * protocol 50.  The hash of our address stays right: Windows refuses servers
  * behind NAT.
  */

@@ -47,7 +47,8 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	this->backend = backend_new(&this->h->conf);
 	explicit_bzero(&this->h->conf, sizeof(this->h->conf));
 	this->events = events_new();
-	this->natd = natd_new();
+	if (!this->raw_esp)
+		this->natd = natd_new();
 	this->guard = guard_new();
 	childless_start(this->h->childless_s);
 	hub_start(this->hub);
@@ -106,6 +107,7 @@ plugin_t *culvert_plugin_create(void)
 			.destroy = _destroy,
 		},
 		.h = h,
+		.raw_esp = h->conf.raw_esp,
 		.lock = mutex_create(MUTEX_TYPE_DEFAULT),
 		.table = table_new(rnd[0], rnd[1], h->conf.engines),
 	);

@@ -29,6 +29,7 @@ struct counters {
 struct culvert {
 	plugin_t plugin;
 	struct handover *h;
+	bool raw_esp;			/* clients without NAT may send ESP without UDP */
 	struct counters count;
 	mutex_t *lock;			/* over table and what hangs on it */
 	struct table *table;
@@ -59,10 +60,9 @@ kernel_net_t *culvert_net_create(void);
 socket_t *culvert_socket_create(void);
 
 /* sock.c: an IKE datagram that came in on an engine's socket. Any thread. */
-/* sock.c: a login from there was good, so that the next one has precedence when many try. */
-void sock_known(const struct addr *peer);
-
 void sock_inject(const struct msg_stray *);
+/* A login from there was good, so that the next one has precedence when many try. */
+void sock_known(const struct addr *peer);
 
 /* backend.c: peer configurations and keys from the `ike` statements. */
 struct backend *backend_new(const struct conf *);
@@ -74,7 +74,7 @@ void backend_load(struct backend *, const struct conf *);
 void ke_start(void);
 void ke_stop(void);
 
-/* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500. */
+/* natd.c: every client believes itself behind NAT, and so comes onto UDP 4500; not with raw_esp. */
 struct natd *natd_new(void);
 void natd_delete(struct natd *);
 

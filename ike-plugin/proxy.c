@@ -18,6 +18,11 @@ struct peer_proxy {
 	struct child_proxy *child;
 };
 
+/* Where a release has a method more, it must be written below: else it would be a jump to nowhere. */
+#define METHODS(type) (sizeof(type) / sizeof(void (*)(void)))
+_Static_assert(METHODS(child_cfg_t) == 32, "child_new() has not this release's methods");
+_Static_assert(METHODS(peer_cfg_t) == 31 + SS_6 + 3 * SS_MEDIATION, "proxy_new() has not this release's methods");
+
 /* A method that base answers. */
 #define CHILD_PASS(ret, name, params, args) static ret child_##name params { return this->base->name args; }
 #define PEER_PASS(ret, name, params, args) static ret peer_##name params { return this->base->name args; }
@@ -148,6 +153,9 @@ PEER_PASS(ike_cfg_t *, get_ike_cfg, (struct peer_proxy *this), (this->base))
 PEER_PASS(enumerator_t *, create_auth_cfg_enumerator, (struct peer_proxy *this, bool local),
 	(this->base, local))
 PEER_PASS(cert_policy_t, get_cert_policy, (struct peer_proxy *this), (this->base))
+#if SS_6
+PEER_PASS(ocsp_policy_t, get_ocsp_policy, (struct peer_proxy *this), (this->base))
+#endif
 PEER_PASS(unique_policy_t, get_unique_policy, (struct peer_proxy *this), (this->base))
 PEER_PASS(uint32_t, get_keyingtries, (struct peer_proxy *this), (this->base))
 PEER_PASS(uint32_t, get_rekey_time, (struct peer_proxy *this, bool jitter), (this->base, jitter))
@@ -259,6 +267,9 @@ peer_cfg_t *proxy_new(peer_cfg_t *base, child_cfg_t *base_child, const char *chi
 			.get_ike_cfg = (void *)peer_get_ike_cfg,
 			.create_auth_cfg_enumerator = (void *)peer_create_auth_cfg_enumerator,
 			.get_cert_policy = (void *)peer_get_cert_policy,
+#if SS_6
+			.get_ocsp_policy = (void *)peer_get_ocsp_policy,
+#endif
 			.get_unique_policy = (void *)peer_get_unique_policy,
 			.get_keyingtries = (void *)peer_get_keyingtries,
 			.get_rekey_time = (void *)peer_get_rekey_time,

@@ -12,6 +12,8 @@
 #include <library.h>
 #include <daemon.h>
 
+#include "ike-plugin/compat.h"
+
 /* An address as strongSwan has it, and back. */
 static inline struct addr addr_of_host(host_t *h)
 {

@@ -24,7 +24,11 @@ static uint64_t hash(const struct table *t, const void *p, size_t n)
  * part a client's new lineage from its old one. */
 static uint64_t home(const struct addr *peer)
 {
-	return fnv(0, peer->ip, sizeof(peer->ip));
+	uint64_t h = fnv(0, peer->ip, sizeof(peer->ip));
+
+	/* The last bytes of IPv6 addresses would move the low bits only: neighbours would all be one engine's. */
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
 }
 
 static struct list *bucket(const struct table *t, struct list *index, const void *p, size_t n)

@@ -198,12 +198,13 @@ static struct l2tp_cause cause_of(const char *reason)
 		{ "the peer rejects the authentication protocol", L2TP_CAUSE_NO_AUTH, 0, L2TP_CAUSE_AT_PEER },
 		{ "authentication failed", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
 		{ "wrong", L2TP_CAUSE_AUTH_FAILED, 0, L2TP_CAUSE_AT_PEER },
-		{ "no answer to IPCP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
-		{ "IPCP takes too long", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "no answer to IPCP", L2TP_CAUSE_NCP_TIMEOUT, PPP_IPCP, L2TP_CAUSE_GLOBAL },
+		{ "IPCP takes too long", L2TP_CAUSE_NCP_TIMEOUT, PPP_IPCP, L2TP_CAUSE_GLOBAL },
 		{ "the peer rejects IP", L2TP_CAUSE_NO_NCP, PPP_IPCP, L2TP_CAUSE_AT_PEER },
 		{ "no address to give", L2TP_CAUSE_NO_ADDRESS, PPP_IPCP, L2TP_CAUSE_AT_LOCAL },
 		{ "the LAC's LCP will not do", L2TP_CAUSE_NO_RENEGOTIATION, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
 		{ "Idle timeout", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
+		{ "Session timeout", L2TP_CAUSE_NORMAL, PPP_LCP, L2TP_CAUSE_AT_LOCAL },
 	};
 	struct l2tp_cause c = { .text = rd_of(reason, strlen(reason)) };
 
@@ -394,6 +395,16 @@ void call_dump_l2tp(const struct flow *f, bool in, struct rd msg)
 	log_info("%s %s %s", f->tag, in ? "received" : "sent", text);
 }
 
+/* For people: without UDP there is no port but L2TP's inside. */
+static struct addr peer_of(const struct sess *s, const struct addr *peer)
+{
+	struct addr a = *peer;
+
+	if (!a.port)
+		a.port = s->port;
+	return a;
+}
+
 static void ask(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -401,7 +412,7 @@ static void ask(struct sess *s)
 	const struct path *path = flow_path(f);
 	const struct l2tp_session *call = l2tp_flow_session(&f->l2tp, s->tunnel_id, s->session_id);
 	struct msg_auth_req m = {
-		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? path->peer : (struct addr){ 0 },
+		.sid = s->sid, .serial = s->serial, .tunnel = f->tunnel, .peer = path ? peer_of(s, &path->peer) : (struct addr){ 0 },
 		.user_len = r->user_len, .mtu = ppp_mtu(&s->ppp),
 		.ident = r->ident, .challenge_len = r->challenge_len, .response_len = r->response_len,
 	};
@@ -562,6 +573,11 @@ void call_mppe_lost(struct sess *s, uint64_t now)
 	ppp_effects(s, &out, now);
 }
 
+void call_row_peer(struct sess *s, const struct addr *peer)
+{
+	s->row->peer = peer_of(s, peer);
+}
+
 void call_verdict(struct engine *e, const struct msg_verdict *m)
 {
 	struct sess *s = sess_of(e, &m->sid);
@@ -609,7 +625,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
 		if (path)
-			s->row->peer = path->peer;
+			call_row_peer(s, &path->peer);
 		if (shared->ifname[0])
 			memcpy(s->row->ifname, shared->ifname, sizeof(s->row->ifname));
 		row_write_end(s->row);
@@ -814,6 +830,9 @@ static void probe(struct flow *f, const struct lin_effect *eff, uint64_t now)
 			continue;
 		}
 		data_flush(f->e);
+		/* One without UDP is where it says, or it is lost. */
+		if (sa->path.raw || !eff->also.port)
+			continue;
 		own = sa->path.peer;
 		sa->path.peer = eff->also;
 		ppp_effects(s, &out, now);

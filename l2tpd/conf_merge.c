@@ -246,6 +246,7 @@ int conf_merge(const struct conf *live, const struct conf *file, const struct co
 	}
 	ret->engines = live->engines;
 	ret->esp = live->esp;
+	ret->raw_esp = live->raw_esp;
 	memcpy(ret->control_socket, live->control_socket, sizeof(ret->control_socket));
 	memcpy(ret->control_group, live->control_group, sizeof(ret->control_group));
 	if (conf_rows(ret->max_session) > fixed->rows)

@@ -118,4 +118,12 @@ static inline uint64_t csum_pseudo(const uint8_t *ip, uint8_t proto, size_t len)
 	return csum_8(csum_tail(0, rest, 4), ip + 12);
 }
 
+/* The same of IPv6 (RFC 8200 8.1), with the addresses of 16 bytes each. */
+static inline uint64_t csum_pseudo6(const uint8_t *src, const uint8_t *dst, uint8_t proto, size_t len)
+{
+	const uint8_t rest[8] = { (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, proto };
+
+	return csum_add(csum_add(csum_8(0, rest), src, 16), dst, 16);
+}
+
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the UDP sockets to the TUNs: see data.c.
+ * From the sockets to the TUNs: see data.c.
  *
  * A socket is one queue for all clients.  It is emptied into a queue per flow,
- * and flows take turns (turns.h); when there is no room left, the longest queue
- * loses its oldest datagram.  Reading a train costs a sixth of what opening it
- * costs, so this holds when more trains come than can be opened, and one client's
- * flood delays the others by a round only.  Of datagrams that GRO did not merge a
- * round opens all that it reads: with a flood of these the socket is the queue.
+ * and flows take turns (turns.h).  When there is no room left, what comes for the
+ * longest queue is thrown away unread, and another's gets the place of that queue's
+ * oldest.  Reading a train costs a sixth of what opening it costs, so one client's
+ * flood delays the others by a round only, and to throw one away costs next to
+ * nothing, so an overload leaves the time to what is opened.  Of datagrams that GRO
+ * did not merge a round opens all that it reads: with a flood of these the socket is
+ * the queue.  ESP without UDP never comes in trains; so more of it is read at once.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,6 +21,7 @@
 #include "base/log.h"
 #include "base/rd.h"
 #include "l2tpd/coal.h"
+#include "l2tpd/csum.h"
 #include "l2tpd/data.h"
 #include "l2tpd/msg.h"
 
@@ -28,12 +31,15 @@
 
 enum {
 	RX_BUFS = 8,				/* datagrams of one recvmmsg, each up to 64 KB by GRO */
+	RX_BUFS_RAW = 32,			/* likewise, each a packet */
 	RX_ROUNDS = 8,				/* of recvmmsg before other descriptors get their turn */
 	RX_PKTS = 1024,				/* packets of one batch … */
 	RX_BYTES = 512 << 10,			/* … and theirs: half of a core's second-level cache */
 	PUMP_PKTS = 1024,			/* to open before others get their turn */
 	GRAMS = 256,				/* datagrams that were received, of all flows */
 	NON_ESP_MARKER = 4,
+	HEAD = 72,				/* bytes of a datagram that say whose it is, behind an IP header if there is one */
+	IP_HDR_MIN = 20,
 };
 
 /* A datagram: one packet, or a train of equal ones and a last that may be shorter. */
@@ -43,6 +49,7 @@ struct gram {
 	uint64_t at_ms;				/* when it was received */
 	struct engine_sock *sock;
 	struct addr peer, local;
+	uint8_t *p;				/* in buf: its first byte, behind the IP header if there is one */
 	uint8_t buf[DATA_DATAGRAM];
 };
 
@@ -201,7 +208,7 @@ static void mppe_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 		break;
 	}
 	in = rd_of(p + MPPE_HEADER, n - MPPE_HEADER);
-	/* RFC 3078 4: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
+	/* RFC 3078 3: network protocols alone are encrypted.  Linux sends IPv6 without having asked. */
 	if (!ppp_frame(&in, &proto) || proto < PPP_IP || proto > 0x00fa) {
 		e->count.mppe_bad++;
 		s->row->in_errors++;
@@ -284,6 +291,15 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 	}
 }
 
+/* Is the checksum of a UDP datagram of len bytes right for the addresses outside (RFC 8200 8.1)? */
+static bool udp_sum_ok(const struct path *path, const uint8_t *p, size_t len)
+{
+	struct rd r = rd_of(p, len);
+
+	rd_skip(&r, 6);
+	return rd_u16(&r) && csum_fold(csum_add(csum_pseudo6(path->peer.ip, path->local.ip, IPPROTO_UDP, len), p, len)) == 0xffff;
+}
+
 /* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
@@ -295,9 +311,11 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	sport = rd_u16(&r);
 	dport = rd_u16(&r);
 	len = rd_u16(&r);
-	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). */
+	/* The checksum covers addresses that a NAT changed; the ICV says more (RFC 3948 3.1.2). Over
+	 * IPv6 without UDP there is no NAT, and it must be right. */
 	rd_skip(&r, 2);
-	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n) {
+	if (r.bad || pkt->next_header != IPPROTO_UDP || len < DATA_UDP_HDR || (size_t)len - DATA_UDP_HDR > r.n ||
+	    (sa->path.raw && sa->path.local.family == 6 && !udp_sum_ok(&sa->path, pkt->payload, len))) {
 		e->count.inner_bad++;
 		return;
 	}
@@ -403,16 +421,35 @@ static void stray(struct engine *e, const struct addr *local, const struct addr 
 	peer_send(&e->iked, MSG_STRAY, &m, sizeof(m), -1);
 }
 
-/* One UDP payload. */
-static void segment_in(struct engine *e, const struct addr *local, const struct addr *peer, uint8_t *p, size_t n,
-	uint64_t now)
+/*
+ * Does a packet for s come the way that IKE agreed on?  Without UDP there is no NAT,
+ * so nobody but IKE moves the client, and what has another source is not his.
+ */
+static bool way_ok(struct engine *e, const struct sa *s, const struct gram *g)
 {
+	if (g->sock->raw != s->path.raw) {
+		e->count.esp_wrong_way++;
+		return false;
+	}
+	if (s->path.raw && !addr_ip_eq(&g->peer, &s->path.peer)) {
+		e->count.esp_wrong_source++;
+		return false;
+	}
+	return true;
+}
+
+/* One UDP payload, or one packet that was in none. */
+static void segment_in(struct gram *g, uint8_t *p, size_t n, uint64_t now)
+{
+	struct engine *e = g->sock->e;
+	bool raw = g->sock->raw;
 	uint32_t spi, seq;
 	struct sa *s;
 
 	e->count.rx_packets++;
 	e->count.rx_bytes += n;
-	if (n == 1) {			/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
+	e->count.esp_raw_packets += raw;
+	if (n == 1 && !raw) {		/* NAT-keepalive (RFC 3948 2.3) at the end of a train; others go to iked */
 		e->count.rx_keepalive++;
 		return;
 	}
@@ -420,9 +457,9 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 		e->count.esp_short++;
 		return;
 	}
-	if (spi == 0) {
+	if (spi == 0 && !raw) {
 		if (n > NON_ESP_MARKER)
-			stray(e, local, peer, p, n);
+			stray(e, &g->local, &g->peer, p, n);
 		return;
 	}
 	s = sa_find(e, spi);
@@ -440,13 +477,15 @@ static void segment_in(struct engine *e, const struct addr *local, const struct 
 		e->count.esp_unknown_spi++;
 		return;
 	}
+	if (!way_ok(e, s, g))
+		return;
 	/* Before both directions have keys nobody could be answered: it waits. */
 	if (!s->in || !s->spi_out) {
 		e->count.esp_held++;
-		hold_put(&s->hold, peer, p, n, now);
+		hold_put(&s->hold, &g->peer, p, n, now);
 		return;
 	}
-	rx_add(e, s, seq, peer, p, n);
+	rx_add(e, s, seq, &g->peer, p, n);
 }
 
 /* The packets of a datagram of plain L2TP: nothing of them is sealed. */
@@ -461,17 +500,15 @@ static void plain_in(struct gram *g, size_t from, uint64_t now)
 		e->count.rx_packets++;
 		e->count.rx_bytes += n;
 		if (f)
-			l2tp_in(f, g->buf + at, n, g->peer.port, now);
+			l2tp_in(f, g->p + at, n, g->peer.port, now);
 		else
-			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->buf + at, n), now);
+			f = plain_stranger(g->sock, &g->local, &g->peer, rd_of(g->p + at, n), now);
 	}
 }
 
 /* All packets of a datagram from byte `from` on; it is in the batch from then on. */
 static void gram_in(struct gram *g, size_t from, uint64_t now)
 {
-	struct engine *e = g->sock->e;
-
 	list_push(&rx.grams, &g->link);
 	rx.bytes += g->len;
 	if (g->sock->plain) {
@@ -479,7 +516,7 @@ static void gram_in(struct gram *g, size_t from, uint64_t now)
 		return;
 	}
 	for (size_t at = from; at < g->len; at += g->seg)
-		segment_in(e, &g->local, &g->peer, g->buf + at, MIN(g->seg, g->len - at), now);
+		segment_in(g, g->p + at, MIN(g->seg, g->len - at), now);
 }
 
 static void gram_put(struct gram *g)
@@ -543,8 +580,8 @@ static struct gram *flow_take(struct flow *f)
 	return g;
 }
 
-/* When nothing is free: the longest queue loses its oldest. False: none is long, so nobody is to blame. */
-static bool make_room(struct engine *e)
+/* Who loses something when nothing is free: the longest queue. NULL: none is long, so nobody is to blame. */
+static struct flow *longest_queue(struct engine *e)
 {
 	struct list *rings[] = { &e->in_turns.fresh, &e->in_turns.ring };
 	struct flow *longest = NULL;
@@ -557,24 +594,16 @@ static bool make_room(struct engine *e)
 				longest = f;
 		}
 	}
-	if (!longest || longest->in_queued < 2 * DATA_DATAGRAM)
-		return false;
-	gram_put(flow_take(longest));		/* it has another */
-	e->count.in_dropped++;
-	return true;
+	return longest && longest->in_queued >= 2 * DATA_DATAGRAM ? longest : NULL;
 }
 
-/* A free one, or NULL: none, and none to be had now. */
-static struct gram *gram_get(struct engine *e)
+/* A free one, or NULL. */
+static struct gram *gram_get(void)
 {
 	struct list *l;
 
-	if (list_empty(&grams_free)) {
-		if (grams_used < GRAMS)
-			return &grams[grams_used++];
-		if (!make_room(e))
-			return NULL;
-	}
+	if (list_empty(&grams_free))
+		return grams_used < GRAMS ? &grams[grams_used++] : NULL;
 	l = grams_free.next;
 	list_del(l);
 	return CONTAINER_OF(l, struct gram, link);
@@ -617,6 +646,22 @@ static void pump(evutil_socket_t fd, short what, void *arg)
 
 /* ---- receiving ---- */
 
+/* A raw socket of IPv4 gives the IP header as well (raw(7)), one of IPv6 does not. False: nothing is left. */
+static bool ip_strip(struct gram *g)
+{
+	struct rd r = rd_of(g->buf, g->len);
+	bool v4 = g->sock->at.family == 4;
+	size_t hdr = v4 ? (rd_u8(&r) & 15) * 4u : 0;
+
+	if ((v4 && hdr < IP_HDR_MIN) || hdr >= g->len) {
+		g->sock->e->count.esp_short++;
+		return false;
+	}
+	g->p += hdr;
+	g->seg = g->len -= hdr;
+	return true;
+}
+
 /* What the kernel says about a datagram. False: it is none. */
 static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mmsghdr *m,
 	const struct sockaddr_storage *from)
@@ -624,10 +669,13 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 	struct msghdr *h = (struct msghdr *)&m->msg_hdr;
 
 	g->sock = sock;
+	g->p = g->buf;
 	g->len = g->seg = m->msg_len;
 	g->peer = addr_from_sa((const struct sockaddr *)from);
 	g->local = sock->at;
-	if (!sock->plain)
+	if (sock->raw)
+		g->peer.port = g->local.port = 0;	/* it has none */
+	else if (!sock->plain)
 		g->local.port = 4500;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
@@ -648,6 +696,8 @@ static bool gram_parse(struct gram *g, struct engine_sock *sock, const struct mm
 			memcpy(g->local.ip, &pi.ipi6_addr, 16);
 		}
 	}
+	if (sock->raw && !ip_strip(g))
+		return false;
 	return g->len && !(h->msg_flags & MSG_TRUNC);
 }
 
@@ -659,7 +709,7 @@ static struct flow *gram_flow(struct engine *e, const struct gram *g)
 
 	if (g->sock->plain)
 		return plain_find(e, &g->local, &g->peer);
-	s = esp_peek(g->buf, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
+	s = esp_peek(g->p, g->len, &spi, &seq) ? sa_find(e, spi) : NULL;
 	return s ? s->flow : NULL;
 }
 
@@ -680,40 +730,100 @@ static void gram_queue(struct engine *e, struct gram *g)
 	turn_join(&e->in_turns, &f->in_turn);
 }
 
-/* Read up to RX_BUFS datagrams. True: there may be more. */
-static bool receive(struct engine_sock *sock, int fd, uint64_t now)
-{
-	static struct sockaddr_storage from[RX_BUFS];
-	static union {
+/* Where one recvmmsg puts what it reads. */
+static struct {
+	struct gram *gram[RX_BUFS_RAW];
+	struct mmsghdr msg[RX_BUFS_RAW];
+	struct iovec iov[RX_BUFS_RAW];
+	struct sockaddr_storage from[RX_BUFS_RAW];
+	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} ctl[RX_BUFS];
-	struct mmsghdr msg[RX_BUFS];
-	struct iovec iov[RX_BUFS];
-	struct gram *g[RX_BUFS];
-	unsigned room = 0;
-	int n;
+	} ctl[RX_BUFS_RAW];
+} reads;
 
-	for (; room < RX_BUFS && (g[room] = gram_get(sock->e)); room++) {
-		iov[room] = (struct iovec){ .iov_base = g[room]->buf, .iov_len = sizeof(g[room]->buf) };
-		msg[room].msg_hdr = (struct msghdr){
-			.msg_name = &from[room], .msg_namelen = sizeof(from[room]), .msg_iov = &iov[room],
-			.msg_iovlen = 1, .msg_control = ctl[room].buf, .msg_controllen = sizeof(ctl[room].buf),
-		};
-	}
-	n = room ? recvmmsg(fd, msg, room, MSG_DONTWAIT, NULL) : 0;
+/* The next read is number i, of at most n bytes, to g. */
+static void read_describe(unsigned i, struct gram *g, size_t n)
+{
+	reads.gram[i] = g;
+	reads.iov[i] = (struct iovec){ .iov_base = g->buf, .iov_len = n };
+	reads.msg[i].msg_hdr = (struct msghdr){
+		.msg_name = &reads.from[i], .msg_namelen = sizeof(reads.from[i]), .msg_iov = &reads.iov[i],
+		.msg_iovlen = 1, .msg_control = reads.ctl[i].buf, .msg_controllen = sizeof(reads.ctl[i].buf),
+	};
+}
+
+/* So many of those that were described. */
+static int receive_described(struct engine_sock *sock, int fd, unsigned room, uint64_t now)
+{
+	int n = recvmmsg(fd, reads.msg, room, MSG_DONTWAIT, NULL);
+
 	rx.polled = false;
 	/* The last first, so that the next ones are taken in the same order. */
 	for (int i = (int)room; i-- > MAX(n, 0);)
-		gram_put(g[i]);
+		gram_put(reads.gram[i]);
 	for (int i = 0; i < n; i++) {
-		g[i]->at_ms = now;
-		if (gram_parse(g[i], sock, &msg[i], &from[i]))
-			gram_queue(sock->e, g[i]);
+		struct gram *g = reads.gram[i];
+
+		g->at_ms = now;
+		if (gram_parse(g, sock, &reads.msg[i], &reads.from[i]))
+			gram_queue(sock->e, g);
 		else
-			gram_put(g[i]);
+			gram_put(g);
 	}
-	return n == RX_BUFS;
+	return n;
+}
+
+/*
+ * All places are taken.  What comes next is looked at before it is read: of the flow
+ * with the longest queue it is thrown away unread, for to read what is lost in the end
+ * takes the time that the others need; of another it gets the place of that one's oldest.
+ * True: there may be more.
+ */
+static bool receive_full(struct engine_sock *sock, int fd, uint64_t now)
+{
+	static struct gram head;
+	struct engine *e = sock->e;
+
+	for (unsigned i = 0; i < RX_BUFS; i++) {
+		struct flow *longest = longest_queue(e);
+		ssize_t n;
+
+		if (!longest)
+			return false;
+		read_describe(0, &head, HEAD);
+		n = recvmsg(fd, &reads.msg[0].msg_hdr, MSG_DONTWAIT | MSG_PEEK);
+		if (n < 0)
+			return false;
+		reads.msg[0].msg_len = (unsigned)n;
+		reads.msg[0].msg_hdr.msg_flags &= ~MSG_TRUNC;
+		if (gram_parse(&head, sock, &reads.msg[0], &reads.from[0]) && gram_flow(e, &head) == longest) {
+			e->count.in_dropped++;
+			read_describe(0, &head, 0);
+			if (recvmsg(fd, &reads.msg[0].msg_hdr, MSG_DONTWAIT) < 0)
+				return false;
+			continue;
+		}
+		e->count.in_dropped++;
+		gram_put(flow_take(longest));		/* it has another */
+		read_describe(0, gram_get(), DATA_DATAGRAM);
+		if (receive_described(sock, fd, 1, now) != 1)
+			return false;
+	}
+	return true;
+}
+
+/* Read what one call gives. True: there may be more. */
+static bool receive(struct engine_sock *sock, int fd, uint64_t now)
+{
+	unsigned room = 0, bufs = sock->raw ? RX_BUFS_RAW : RX_BUFS;
+	struct gram *g;
+
+	for (; room < bufs && (g = gram_get()); room++)
+		read_describe(room, g, sizeof(g->buf));
+	if (!room)
+		return receive_full(sock, fd, now);
+	return receive_described(sock, fd, room, now) == (int)bufs;
 }
 
 void data_readable(evutil_socket_t fd, short what, void *arg)

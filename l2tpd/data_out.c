@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the TUNs to the UDP sockets: see data.c.
+ * From the TUNs to the sockets: see data.c.
  *
  * Sessions with something to send take turns (turns.h).  A session's own TUN
  * is its queue.  A shared TUN is one queue for all: it is emptied into a queue
@@ -39,6 +39,7 @@ enum {
 	PUMP_PKTS = 256,			/* to send before others get their turn: a quarter of a millisecond */
 	SHARED_READS = 128,			/* of a shared TUN, likewise; its queue has 1000 */
 	HEAD_PPP = 4, HEAD_NS = 8,			/* from the end of a session's head: PPP's part, L2TP's Ns */
+	UDP_CSUM_AT = 6,
 	IP_HDR_MIN = 20, IP_ECT = 3, IP_CE = 3, IP_CSUM_AT = 10,
 	WAITING = 1024,				/* packets or super-packets of shared TUNs, of all sessions */
 };
@@ -139,7 +140,7 @@ static size_t udp_len(const struct flow *f)
 	return f->plain ? 0 : DATA_UDP_HDR;
 }
 
-/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0. */
+/* RFC 3948 3.1.2: over IPv4 the inner checksum is sent as 0, which RFC 768 allows without NAT as well. */
 static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_t payload)
 {
 	if (f->plain)
@@ -148,6 +149,22 @@ static void udp_header(const struct flow *f, struct wr *w, uint16_t dport, size_
 	wr_u16(w, dport);
 	wr_u16(w, (uint16_t)(DATA_UDP_HDR + payload));
 	wr_u16(w, 0);
+}
+
+/*
+ * RFC 8200 8.1: over IPv6 there is a checksum, and never 0.  It is of the addresses as they
+ * are here; who encapsulates does not look at it, since a NAT may have changed his (RFC 3948 3.1.2).
+ */
+static inline void udp_sum(const struct flow *f, uint8_t *p, size_t len)
+{
+	const struct path *path = flow_path(f);
+	uint16_t sum;
+
+	if (f->plain || !path || path->local.family != 6)
+		return;
+	csum_store(p + UDP_CSUM_AT, 0);
+	sum = (uint16_t)~csum_fold(csum_add(csum_pseudo6(path->local.ip, path->peer.ip, IPPROTO_UDP, len), p, len));
+	csum_store(p + UDP_CSUM_AT, sum ? sum : 0xffff);
 }
 
 void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
@@ -160,6 +177,7 @@ void data_send_l2tp(struct flow *f, uint16_t port, const uint8_t *msg, size_t n)
 	w = wr_of(p, udp_len(f) + n);
 	udp_header(f, &w, port, n);
 	wr_bytes(&w, msg, n);
+	udp_sum(f, p, w.len);
 }
 
 void data_head(struct sess *s)
@@ -177,7 +195,8 @@ void data_head(struct sess *s)
 	s->head_len = (uint8_t)w.len;
 }
 
-/* In a packet of len bytes that begins with s->head, what is not the same in all: UDP's length, L2TP's Ns. */
+/* In a whole packet of len bytes that begins with s->head, what is not the same in all: UDP's length
+ * and checksum, L2TP's Ns. */
 static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 {
 	struct wr w = wr_of(p, len);
@@ -191,6 +210,7 @@ static inline void head_finish(struct sess *s, uint8_t *p, size_t len)
 		(void)wr_room(&w, s->head_len - HEAD_NS);
 		wr_u16(&w, s->seq.ns++);
 	}
+	udp_sum(s->flow, p, len);
 }
 
 void data_send_ppp(struct sess *s, const uint8_t *frame, size_t n)
@@ -701,7 +721,7 @@ static void send_all(struct engine *e)
 	sock = &e->sock[tx.path[sends.train[0].at]->sock];
 	fd = sock->fd;
 	/* Nothing leaves in the clear by a socket that is for ESP. */
-	assert(sock->plain == tx.plain);
+	assert(sock->plain == tx.plain && sock->raw == tx.path[sends.train[0].at]->raw);
 	for (unsigned i = 0; i < n; i++)
 		send_describe(i);
 	for (unsigned i = 0; i < n;) {

@@ -251,11 +251,11 @@ static void take_sock(struct engine *e, struct msg *m)
 {
 	struct engine_sock *s = &e->sock[e->n_sock];
 
-	bool plain = m->b.sock.kind == SOCK_L2TP;
+	bool plain = m->b.sock.kind == SOCK_L2TP, raw = m->b.sock.kind == SOCK_ESP_RAW;
 
-	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain) || e->n_sock >= ENGINE_SOCKS)
+	if ((m->b.sock.kind != SOCK_ESP_4500 && !plain && !raw) || e->n_sock >= ENGINE_SOCKS)
 		fatal("a socket that is not an engine's");
-	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain };
+	*s = (struct engine_sock){ .e = e, .fd = m->fd, .at = m->b.sock.at, .plain = plain, .raw = raw };
 	s->ev = event_new(e->base, m->fd, EV_READ | EV_PERSIST, data_readable, s);
 	if (!s->ev)
 		fatal("out of memory");

@@ -61,6 +61,7 @@ struct hold {
 struct path {
 	struct addr local, peer;	/* outer addresses; an SA's peer moves after ICV and replay */
 	int sock;			/* to send from: an index in engine.sock; -1 = there is none */
+	bool raw;			/* ESP without UDP: it has no ports, and no NAT that could move the peer */
 	bool no_train;			/* it takes no UDP_SEGMENT */
 };
 
@@ -191,7 +192,8 @@ struct engine_sock {
 	struct engine *e;
 	int fd;
 	struct addr at;
-	bool plain;			/* of plain L2TP; else what comes is ESP */
+	bool plain;			/* of plain L2TP; else what comes is ESP, in UDP … */
+	bool raw;			/* … or without */
 	struct event *ev;
 };
 
@@ -207,7 +209,7 @@ struct shared_tun {
 /* X(name): every counter of an engine, as culvertctl status shows it. */
 #define ENGINE_COUNTERS(X) \
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_keepalive) X(rx_stray) \
-	X(esp_unknown_spi) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
+	X(esp_raw_packets) X(esp_unknown_spi) X(esp_wrong_way) X(esp_wrong_source) X(esp_held) X(esp_short) X(esp_replayed) X(esp_bad_icv) X(esp_bad_pad) X(esp_failed) \
 	X(inner_not_1701) X(inner_bad) X(join_held) X(join_dropped) \
 	X(l2tp_bad) X(l2tp_unknown_session) X(l2tp_late) X(l2tp_stale) \
 	X(ppp_bad) X(mppe_bad) X(mppe_late) X(mppe_lost) X(mppe_clear) \
@@ -223,7 +225,7 @@ struct engine_count {
 #undef X
 };
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 2 * CONF_TUNNELS * CONF_LISTENS };
+enum { ENGINE_BUCKETS = 4096, ENGINE_SOCKS = 3 * CONF_TUNNELS * CONF_LISTENS };
 
 struct engine {
 	struct event_base *base;
@@ -456,6 +458,8 @@ void call_kill(struct engine *, const struct msg_session *);
 void call_ask_again(struct engine *);
 /* The session of the flow with these ids of ours, or NULL: another flow's is never found. */
 struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
+/* Where the session's client is, in its row; with L2TP's port where the way to there has none. */
+void call_row_peer(struct sess *, const struct addr *peer);
 /* From now on call_find() finds it. Its flow and its ids are set. */
 void call_join(struct sess *);
 

@@ -110,6 +110,7 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		.client_to_client = c->firewall.client_to_client,
 		.source_check = true,
 		.l2tp = (uint8_t)l2tp_of(c),
+		.raw_esp = c->raw_esp,
 		.ike_port = { 500, 4500 },
 	};
 

@@ -22,8 +22,6 @@
 #define NUM(n, where, type, f, lo, hi) \
 	{ .name = n, .token = OPT_NUM, .in = where, FIELD(type, f), .min = lo, .max = hi }
 #define STR(n, where, type, f) { .name = n, .token = OPT_STR, .in = where, FIELD(type, f) }
-/* A switch that can only stay off until the rest is built. */
-#define STAYS_OFF(n, where) { .name = n, .token = OPT_YESNO, .in = where, .only = KW_ONLY_NO }
 #define LATER_YESNO(n, where) LATER(n, OPT_YESNO, where)
 #define LATER_NUM(n, where) { .name = n, .token = OPT_NUM, .in = where, .state = KW_LATER, .max = UINT32_MAX }
 #define LATER_STR(n, where) LATER(n, OPT_STR, where)
@@ -62,7 +60,7 @@ const struct keyword keywords[] = {
 	OPTION("proposals", PROPOSALS, IN_SET),
 	WORD("default", DEFAULT, IN_SET),
 	WORD("legacy", LEGACY, IN_SET),
-	STAYS_OFF("raw-esp", IN_SET),
+	YESNO("raw-esp", IN_SET, conf, raw_esp),
 	NUM("engines", IN_SET, conf, engines, 1, CONF_ENGINES_MAX),
 	NUM("dpd", IN_SET, conf, dpd_s, 0, 3600),
 	STR("server-name", IN_SET, conf, server_name),

@@ -79,8 +79,9 @@ enum l2tp_cause_code {	/* RFC 3145 3: Disconnect Codes, those that we send */
 	L2TP_CAUSE_AUTH_TIMEOUT = 13,
 	L2TP_CAUSE_NO_AUTH = 15,	/* no acceptable authentication protocol */
 	L2TP_CAUSE_AUTH_FAILED = 16,
-	L2TP_CAUSE_NO_NCP = 17,		/* none is available, or none opened */
-	L2TP_CAUSE_NO_ADDRESS = 18,	/* no acceptable address */
+	L2TP_CAUSE_NCP_TIMEOUT = 17,
+	L2TP_CAUSE_NO_NCP = 18,		/* all are disabled or rejected */
+	L2TP_CAUSE_NO_ADDRESS = 20,	/* the user may have none */
 };
 
 enum l2tp_cause_direction { L2TP_CAUSE_GLOBAL, L2TP_CAUSE_AT_PEER, L2TP_CAUSE_AT_LOCAL };

@@ -37,7 +37,7 @@ culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a lib
 	$(RADCLI_LIBS) $(CRYPTO_LIBS)
 
 sbin_PROGRAMS += culvertd
-culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c \
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c l2tpd/acct.h l2tpd/acct.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)

@@ -164,10 +164,15 @@ static bool open_sockets(struct parent *p)
 			/* "any" takes what comes for every address of its family. */
 			if (have || (!addr_is_any(&at) && listens_on_any(p->conf, at.family)))
 				continue;
-			err = steer_open(&p->steer[p->n_steer], &at, p->conf->engines, &port);
+			err = steer_open(&p->steer[p->n_steer], &at, p->conf->engines, p->conf->raw_esp, &port);
 			if (err == -EADDRINUSE) {
 				log_err("UDP port %u of %s is taken by another program: stop it "
 					"(ss -ulpn 'sport = :%u' names it)", port, addr_str(&at, where), port);
+				return false;
+			}
+			if (err < 0 && !port) {
+				log_err("raw-esp on %s: %s (a raw socket needs CAP_NET_RAW)", addr_str(&at, where),
+					strerror(-err));
 				return false;
 			}
 			if (err < 0) {
@@ -445,8 +450,10 @@ static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at
 {
 	struct msg_sock m = { .kind = kind, .at = *at };
 
-	if (kind != SOCK_L2TP)
-		m.at.port = kind == SOCK_IKE_500 ? STEER_IKE_PORT : STEER_NATT_PORT;
+	if (kind == SOCK_IKE_500)
+		m.at.port = STEER_IKE_PORT;
+	else if (kind == SOCK_IKE_4500 || kind == SOCK_ESP_4500)
+		m.at.port = STEER_NATT_PORT;
 	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
 }
 
@@ -570,7 +577,9 @@ static bool equip(struct parent *p, struct child_proc *c)
 	switch (c->role) {
 	case ROLE_ENGINE:
 		for (unsigned k = 0; ok && k < p->n_steer; k++)
-			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]);
+			ok = send_sock(c, SOCK_ESP_4500, &p->steer[k].at, p->steer[k].group[1 + c->index]) &&
+			     (!p->steer[k].n_raw ||
+			      send_sock(c, SOCK_ESP_RAW, &p->steer[k].at, p->steer[k].raw[c->index]));
 		for (unsigned k = 0; ok && k < p->n_plain; k++)
 			ok = send_sock(c, SOCK_L2TP, &p->plain[k].at, p->plain[k].group[c->index]);
 		/* A manager that is down now is given all tables when it is started again. */

@@ -82,12 +82,12 @@ unsigned tunnel_of(const struct engine *e, const struct addr *local, bool plain)
 	return best;
 }
 
-static int sock_of(const struct engine *e, const struct addr *local)
+static int sock_of(const struct engine *e, const struct addr *local, bool raw)
 {
 	int any = -1;
 
 	for (unsigned i = 0; i < e->n_sock; i++) {
-		if (e->sock[i].plain)
+		if (e->sock[i].plain || e->sock[i].raw != raw)
 			continue;
 		if (addr_ip_eq(&e->sock[i].at, local))
 			return (int)i;
@@ -95,6 +95,19 @@ static int sock_of(const struct engine *e, const struct addr *local)
 			any = (int)i;
 	}
 	return any;
+}
+
+/* Where IKE says that the client is. */
+static void path_set(const struct engine *e, struct path *p, bool raw, const struct addr *local, const struct addr *peer)
+{
+	p->raw = raw;
+	p->local = *local;
+	p->peer = *peer;
+	p->sock = sock_of(e, local, raw);
+	if (raw) {
+		p->local.port = p->peer.port = 0;	/* those are IKE's */
+		p->no_train = true;			/* UDP's alone */
+	}
 }
 
 struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *c)
@@ -381,6 +394,7 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 {
 	unsigned slot = spi_slot(m->spi);
 	struct lin *l = lin_find(&e->book, &m->lineage);
+	struct path path = { 0 };
 	struct flow *f;
 	struct sa *s;
 
@@ -388,7 +402,8 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 		log_err("spi=%08x is announced but not free, ignoring", m->spi);
 		return;
 	}
-	if (!l && (!flow_begin(e, &m->lineage, &m->local, &m->peer) || !(l = lin_find(&e->book, &m->lineage))))
+	path_set(e, &path, m->raw, &m->local, &m->peer);
+	if (!l && (!flow_begin(e, &m->lineage, &path.local, &path.peer) || !(l = lin_find(&e->book, &m->lineage))))
 		return;
 	f = flow_of(l->root);
 	s = calloc(1, sizeof(*s));
@@ -398,9 +413,7 @@ void sa_announce(struct engine *e, const struct msg_spi_new *m)
 	s->ike = ike_of(l);
 	s->ike->n_sas++;
 	s->spi = m->spi;
-	s->path.local = m->local;
-	s->path.peer = m->peer;
-	s->path.sock = sock_of(e, &m->local);
+	s->path = path;
 	list_push(&f->sas, &s->link);
 	e->sa[slot] = s;
 	e->n_sas++;
@@ -471,15 +484,17 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 	}
 	f = s->flow;
 	at = m->inbound ? &s->in : &s->out;
-	if (*at || esp_sa_new(m->spi, &keys, m->inbound, at) < 0) {
+	if (*at || (!m->inbound && m->raw != s->path.raw) || esp_sa_new(m->spi, &keys, m->inbound, at) < 0) {
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
 		return;
 	}
-	s->path.local = m->local;
 	if (m->inbound) {
 		if (m->life_s && (s->life = evtimer_new(e->base, sa_life, s)))
 			event_add(s->life, &life);
-		s->path.peer = m->peer;
+		/* What waits came another way than the one that was agreed on. */
+		if (m->raw != s->path.raw || (m->raw && !addr_ip_eq(&m->peer, &s->path.peer)))
+			hold_free(&s->hold);
+		path_set(e, &s->path, m->raw, &m->local, &m->peer);
 	} else {
 		s->spi_out = m->spi;
 		/* A rekeyed pair is sent on once the peer used it (it has the keys then);
@@ -514,9 +529,7 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
-	s->path.local = m->local;
-	s->path.peer = m->peer;
-	s->path.sock = sock_of(e, &m->local);
+	path_set(e, &s->path, s->path.raw, &m->local, &m->peer);
 }
 
 /*
@@ -597,7 +610,7 @@ static void flow_shows(struct flow *f, const struct addr *peer)
 		struct sess *c = CONTAINER_OF(i, struct sess, link);
 
 		row_write_begin(c->row);
-		c->row->peer = *peer;
+		call_row_peer(c, peer);
 		row_write_end(c->row);
 	}
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "l2tpd/raw_filter.h"
 
 enum { RCVBUF = 8 << 20, SNDBUF = 8 << 20 };
 
@@ -17,9 +18,20 @@ enum { RCVBUF = 8 << 20, SNDBUF = 8 << 20 };
 #define UDP_GRO 104
 #endif
 
+/* Best effort: FORCE needs CAP_NET_ADMIN in the initial namespace's owner. */
+static void buffers(int fd)
+{
+	static const int rcv = RCVBUF, snd = SNDBUF;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+}
+
 static int udp_open(const struct addr *at, uint16_t port, bool group, int *ret_fd)
 {
-	static const int one = 1, rcv = RCVBUF, snd = SNDBUF;
+	static const int one = 1;
 	struct addr a = *at;
 	struct sockaddr_storage ss;
 	socklen_t len;
@@ -38,11 +50,7 @@ static int udp_open(const struct addr *at, uint16_t port, bool group, int *ret_f
 		close(fd);
 		return err;
 	}
-	/* Best effort: FORCE needs CAP_NET_ADMIN in the initial namespace's owner. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+	buffers(fd);
 	*ret_fd = fd;
 	return 0;
 }
@@ -92,7 +100,37 @@ static int member_open(const struct addr *at, uint16_t port, int *ret_fd)
 	return err;
 }
 
-int steer_open(struct steer *s, const struct addr *at, unsigned engines, uint16_t *ret_port)
+/* ESP without UDP for one engine. 0 or -errno. */
+static int raw_open(const struct addr *at, unsigned engine, unsigned engines, int *ret_fd)
+{
+	static const int one = 1;
+	struct sock_filter prog[RAW_FILTER_LEN];
+	struct sock_fprog fprog = { .filter = prog };
+	bool v6 = at->family == 6;
+	struct addr a = *at;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int err, fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ESP);
+
+	if (fd < 0)
+		return -errno;
+	a.port = 0;
+	len = addr_to_sa(&a, &ss);
+	fprog.len = raw_filter(v6, engine, engines, prog);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&ss, len) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	buffers(fd);
+	*ret_fd = fd;
+	return 0;
+}
+
+int steer_open(struct steer *s, const struct addr *at, unsigned engines, bool raw, uint16_t *ret_port)
 {
 	int err;
 
@@ -110,6 +148,12 @@ int steer_open(struct steer *s, const struct addr *at, unsigned engines, uint16_
 	}
 	if (err == 0)
 		err = attach(s->group[0], engines);
+	if (err == 0)
+		*ret_port = 0;
+	for (unsigned i = 0; err == 0 && raw && i < engines; i++) {
+		err = raw_open(at, i, engines, &s->raw[i]);
+		s->n_raw += err == 0;
+	}
 	if (err < 0)
 		steer_close(s);
 	return err;
@@ -122,6 +166,8 @@ void steer_close(struct steer *s)
 	s->ike_500 = -1;
 	while (s->n_group)
 		close(s->group[--s->n_group]);
+	while (s->n_raw)
+		close(s->raw[--s->n_raw]);
 }
 
 int steer_plain_open(struct steer_plain *s, const struct addr *at, unsigned engines)

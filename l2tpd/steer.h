@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * steer: the UDP sockets of one local address, and which process a datagram
- * goes to.
+ * steer: the sockets of one local address, and which process a packet goes to.
  *
  * UDP 500 is iked's.  UDP 4500 is a SO_REUSEPORT group: member 0 is iked's,
  * member 1 + E engine E's.  A socket filter on the first word of the payload
@@ -9,6 +8,11 @@
  * word (keepalives) is iked's, else the word is an SPI and names its engine.
  * Members are never closed while the server runs: the kernel would renumber
  * them.
+ *
+ * ESP without UDP (IP protocol 50, `set raw-esp yes`) comes to a raw socket of
+ * each engine.  The kernel gives every raw socket a copy of every packet, so each
+ * has a filter of its own (raw_filter.h), locked: an engine that was taken over
+ * sees no other engine's packets.
  *
  * Plain L2TP has a group of its own, one member for each engine, among which
  * the kernel chooses by the addresses and ports of both ends: a client is
@@ -27,6 +31,8 @@ struct steer {
 	int ike_500;				/* -1 where not open */
 	int group[1 + CONF_ENGINES_MAX];	/* [0] iked's */
 	unsigned n_group;
+	int raw[CONF_ENGINES_MAX];		/* [E] engine E's */
+	unsigned n_raw;
 };
 
 struct steer_plain {
@@ -36,10 +42,11 @@ struct steer_plain {
 };
 
 /*
- * Bind everything for address `at`.  0 or -errno; -EADDRINUSE when another
- * program has one of the ports (*ret_port says which).
+ * Bind everything for address `at`, with raw sockets if raw.  0 or -errno;
+ * -EADDRINUSE when another program has one of the ports (*ret_port says which; 0:
+ * it was a raw socket that failed).
  */
-MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, uint16_t *ret_port);
+MUST_USE int steer_open(struct steer *, const struct addr *at, unsigned engines, bool raw, uint16_t *ret_port);
 void steer_close(struct steer *);
 
 /* The same for plain L2TP at an address and port. */

@@ -20,7 +20,7 @@ enum eap_code { REQUEST = 1, RESPONSE, SUCCESS, FAILURE };	/* RFC 3748 4 */
 enum eap_type { IDENTITY = 1, NOTIFICATION, NAK, MD5_CHALLENGE, MSCHAPV2 = 26 };	/* 5, and IANA */
 enum op_code { OP_CHALLENGE = 1, OP_RESPONSE, OP_SUCCESS, OP_FAILURE };	/* the draft's 2 */
 
-/* The draft's 2.1 to 2.4: OpCode, MS-CHAPv2-ID, MS-Length, which counts from OpCode on; closed by ms_close(). */
+/* The draft's 2.1, 2.2, 2.3, 2.5: OpCode, MS-CHAPv2-ID, MS-Length, which counts from OpCode on; closed by ms_close(). */
 static size_t ms_open(struct wr *w, uint8_t op, uint8_t id)
 {
 	wr_u8(w, MSCHAPV2);
@@ -187,7 +187,7 @@ static void got_response(struct turn *t, uint8_t id, uint8_t type, struct rd bod
 			eap_answer(t);
 		return;
 	}
-	/* The draft's 2.5, 2.6: its OpCode comes back alone.  What else it says does not change the verdict. */
+	/* The draft's 2.4, 2.6: its OpCode comes back alone.  What else it says does not change the verdict. */
 	if (p->auth.state == AUTH_PROOF && (type == MSCHAPV2 || type == NAK)) {
 		if (p->auth.good && (type != MSCHAPV2 || rd_u8(&body) != OP_SUCCESS))
 			turn_drop(t);
@@ -272,7 +272,7 @@ static bool take_challenge(struct ppp *p, struct rd body, size_t want)
 	return true;
 }
 
-/* The draft's 2.1, 2.3, 2.4. */
+/* The draft's 2.1, 2.3, 2.5. */
 static void got_ms(struct turn *t, uint8_t id, struct rd body)
 {
 	struct ppp *p = t->p;

@@ -88,7 +88,8 @@ static bool crypt(struct stream *s, uint8_t *p, size_t n)
 }
 
 /*
- * RFC 3078 7.3, GetNewKeyFromSHA(), and what RFC 3079 3.4 does to short keys.
+ * RFC 3078 7.3, GetNewKeyFromSHA(), and what it does to short keys; the same to
+ * the first ones (RFC 3079 3.1, 3.2).
  * The first session key is the digest itself; each later one is the digest,
  * encrypted with itself.
  */
@@ -155,7 +156,7 @@ void mppe_free(struct mppe *m)
 	free(m);
 }
 
-/* RFC 3078 8.1, 8.2: without state the key changes with every packet, else with every "flag" packet. */
+/* RFC 3078 7.1, 7.2: without state the key changes with every packet, else with every "flag" packet. */
 static bool is_flag(const struct stream *s)
 {
 	return s->bits & MPPE_STATELESS || (s->count & 0xff) == 0xff;
@@ -242,7 +243,7 @@ enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_m
 		return MPPE_DROP;
 	if (ahead == 0 || ahead > COUNT_MASK / 2)
 		return MPPE_LATE;
-	/* RFC 3078 8.1: "MUST be set on every encrypted packet"; with state, where the key changed. */
+	/* RFC 3078 3.1: "MUST be set on every encrypted packet"; with state, where the key changed. */
 	if (!flushed && (stateless || (count & 0xff) == 0xff))
 		return stateless ? MPPE_DROP : lost(m, now_ms);
 	if (!stateless && !flushed && (s->lost || ahead != 1))

@@ -28,7 +28,7 @@ enum mppe_bit {
 };
 
 enum {
-	MPPE_KEY = 16,		/* octets of a start key; the shorter ones are its beginning (RFC 3079 3.4) */
+	MPPE_KEY = 16,		/* octets of a start key; the shorter ones are its beginning (RFC 3079 3.1, 3.2) */
 	MPPE_HEADER = 2,	/* bits and coherency count */
 	MPPE_OVERHEAD = 4,	/* what a packet grows by: that, and its own protocol inside */
 };
@@ -52,7 +52,7 @@ void mppe_free(struct mppe *);
 
 /*
  * Encrypt n octets at p in place, protocol field first, and write the header
- * that goes in front of them.  RFC 3078 4: only protocols 0x0021 to 0x00fa are
+ * that goes in front of them.  RFC 3078 3: only protocols 0x0021 to 0x00fa are
  * for it, which is for the caller to see to.  false: OpenSSL failed, and the
  * packet must not be sent.
  */

@@ -30,7 +30,7 @@ static void got_request(struct turn *t, uint8_t id, struct rd body)
 		return;
 	}
 	p->req.ident = id;
-	/* RFC 1334 2.2.2: "Because the Authenticate-Ack might be lost", the request
+	/* RFC 1334 2.2.1: "Because the Authenticate-Ack might be lost", the request
 	 * may come again, and gets the answer it got. */
 	if (p->auth.state != AUTH_WAIT) {
 		if (turn_may_reply(t))
@@ -46,7 +46,7 @@ static void got_request(struct turn *t, uint8_t id, struct rd body)
 	auth_ask(t);
 }
 
-/* RFC 1334 2.2.1 allows a new Identifier for each; the same one lets a late answer count. */
+/* deviation: RFC 1334 2.2.1 has a new Identifier for each; the same one lets a late answer count. */
 void pap_request(struct turn *t)
 {
 	struct ppp *p = t->p;

@@ -232,7 +232,7 @@ bool ppp_frame(struct rd *frame, uint16_t *ret_proto)
 	uint16_t proto;
 	uint8_t b;
 
-	/* 0xff is no protocol (RFC 1661 6.6 keeps it free), so this is address and control. */
+	/* 0xff is no protocol (RFC 1661 2 keeps it free), so this is address and control. */
 	if (at.n >= 2 && at.p[0] == 0xff) {
 		if (rd_u16(&at) != 0xff03)
 			return false;

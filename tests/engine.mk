@@ -31,7 +31,7 @@ tests_unit_t_sandbox_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
 # What the server does with bad input: tests/SECURITY.md says which test shows what.
-EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/netns/20-hostile.sh
+EXTRA_DIST += tests/SECURITY.md tests/hostile.py tests/raw_esp.py tests/netns/20-hostile.sh
 
 unit_tests += tests/unit/t_auth_reload
 tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c

@@ -34,5 +34,20 @@ tests_unit_t_proxy_LDADD = libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 unit_tests += tests/unit/t_call
 tests_unit_t_call_SOURCES = tests/unit/t_call.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
 tests_unit_t_call_CFLAGS = $(L2TP_TEST_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_t_call_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=now_ms
 tests_unit_t_call_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
 	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_avp
+tests_fuzz_fuzz_avp_SOURCES = tests/fuzz/fuzz_avp.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_avp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_avp_LDADD = libl2tp.a libbase.a $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_l2msg
+tests_fuzz_fuzz_l2msg_SOURCES = tests/fuzz/fuzz_l2msg.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_l2msg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_l2msg_LDADD = libl2tp.a libbase.a $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_call
+tests_fuzz_fuzz_call_SOURCES = tests/fuzz/fuzz_call.c tests/unit/data_rig.h tests/unit/gso_util.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_call_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+tests_fuzz_fuzz_call_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK) -Wl,--wrap=now_ms -Wl,--wrap=rng_init
+tests_fuzz_fuzz_call_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libpool.a libbase.a \
+	$(EVENT_LIBS) $(CRYPTO_LIBS)

@@ -19,6 +19,7 @@ set -u
 export LC_ALL=C
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=${BUILD:-$top/build}      # where the programs under test are
+# BUILD_ROOT says that they have another root than this script, and which (tests/full/trixie.sh).
 RIG_WAIT=${RIG_WAIT:-60}        # seconds until anything waited for counts as dead
 
 rig_id=

@@ -24,4 +24,4 @@ tests_unit_t_l2reject_LDADD = $(L2TP_TEST_LIBS)
 # What the RFCs and clients ask for, and the tests that show it
 dist_check_SCRIPTS += tests/conformance.sh
 TESTS += tests/conformance.sh
-EXTRA_DIST += tests/CONFORMANCE.md tests/mutate.py tests/mutate.equivalent tests/mutate.open
+EXTRA_DIST += tests/CONFORMANCE.md tests/mutate.py tests/mutate.equivalent

@@ -51,7 +51,7 @@ static void one(struct ike *k, struct rd r, uint64_t now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ike_ends ends = { 0xc6120001, 500, 0xc0000201, false };
+	struct ike_ends ends = { addr_v4(0xc6120001, 0), 500, addr_v4(0xc0000201, 0), false };
 	struct rd r = rd_of(data, size);
 	uint8_t state = rd_u8(&r);
 	bool pfs = state & 0x20;

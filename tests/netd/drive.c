@@ -4,7 +4,7 @@
  * standard input; the answers go to standard output, one line each.  For
  * tests/netd/netd.py; needs root.  Its argument: the directory of the helpers.
  *
- *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof=, if=tunN:
+ *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof= raw=, if=tunN:
  *					two engines and a shared device of each
  *					slot=N: at that index, holes before it; mru=
  *	start				"ready", or "exit N"
@@ -152,6 +152,8 @@ static void on_conf(char *args)
 			c->firewall.off = c->firewall.present = atoi(v);
 		} else if (!strcmp(k, "c2c")) {
 			c->firewall.client_to_client = atoi(v);
+		} else if (!strcmp(k, "raw")) {
+			c->raw_esp = atoi(v);
 		} else if (!strcmp(k, "spoof")) {
 			c->tunnel[0].ingress_filter = !atoi(v);
 		} else {

@@ -611,6 +611,21 @@ def shadow(n, unit, ip, peer, peer_addr):
     return "server" if server else "client" if b"IKE" in got else "nobody", where[1]
 
 
+def shadow_esp(n):
+    """The same without UDP, where there are no ports to keep apart: who gets the peer's packets."""
+    ours = socket.socket(socket.AF_INET, socket.SOCK_RAW, 50)
+    peer = in_ns(OUTSIDE, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 50))
+    peer.settimeout(PATIENCE)
+    n.d.put(0, ip4(ONE, OUT, 50, b"8 octets" + b"client"))
+    check(peer.recv(2048).endswith(b"client"), "the client's own ESP goes out")
+    peer.sendto(b"8 octets" + b"ESP", (SERVER, 0))
+    client = b"ESP" in n.mark_client(0)
+    server = not quiet(ours) and ours.recv(2048).endswith(b"ESP")
+    ours.close()
+    peer.close()
+    return "server" if server and not client else "client" if client and not server else f"both or none {server} {client}"
+
+
 def test_rules():
     n = Net("nat_on=ext0")
     d = n.d
@@ -658,6 +673,11 @@ def test_rules():
     who, port = shadow(n, 0, ONE, n.out_ike, OUT)
     check_eq(who, "server", "who gets the peer's IKE")
     check(10000 <= port <= 32767, "the client does not speak from port 4500 of the server")
+
+    d.reload(POOL + " nat_on=ext0 raw=1")
+    check_eq(shadow_esp(n), "server", "who gets the peer's ESP")
+    d.reload(POOL + " nat_on=ext0")
+    check_eq(shadow_esp(n), "client", "who gets it where the server wants none")
 
     for name, arrives in blocked(n).items():
         check(not arrives, f"{name}: arrives")

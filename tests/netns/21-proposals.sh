@@ -108,6 +108,10 @@ done
 check_eq "nothing was left out for want of cryptography" 0 "$(grep -c 'left out' "$rig_dir/culvertd.log")"
 
 # --- a strongSwan without its OpenSSL plugin has no 3DES ---
+if [ -n "${BUILD_ROOT:-}" ]; then
+	skip "a strongSwan without OpenSSL" "the programs have another root than this script"
+	rig_end
+fi
 kill -TERM "$server_pid"
 check "the server ends" wait_for not rig_alive "$server_pid"
 plugins=$(strings -n 12 "$(ls "$build"/.libs/libstrongswan-culvert.so "$build"/culvert-iked 2>/dev/null | head -n 1)" | grep -m 1 '/ipsec/plugins$')

@@ -110,11 +110,11 @@ must m true
 
 m cp /etc/os-release /tmp/t/os-release
 m sh -c 'rm /etc/os-release; echo "ID=fedora PRETTY_NAME=Fedora" | tr " " "\n" >/etc/os-release'
-refused "another system" "Fedora is not supported: culvert installs on Debian 12"
+refused "another system" "Fedora is not supported: culvert installs on Debian 12 and 13"
 m sh -c 'printf "ID=debian\nVERSION_ID=11\nPRETTY_NAME=Debian-11\n" >/etc/os-release'
-refused "an old system" "Debian-11 is not supported: culvert installs on Debian 12"
-m sh -c 'printf "ID=debian\nVERSION_ID=13\nPRETTY_NAME=Debian-13\n" >/etc/os-release'
-refused "a system with another strongSwan" "Debian-13 is not supported: culvert installs on Debian 12"
+refused "an old system" "Debian-11 is not supported: culvert installs on Debian 12 and 13"
+m sh -c 'printf "ID=debian\nVERSION_ID=14\nPRETTY_NAME=Debian-14\n" >/etc/os-release'
+refused "a system with another strongSwan" "Debian-14 is not supported: culvert installs on Debian 12 and 13"
 m sh -c 'rm /etc/os-release && cp /usr/lib/os-release /etc/os-release'
 for port in 500 4500; do
 	m sh -c 'python3 -c "

@@ -6,6 +6,10 @@
  *
  * A test writes to rig.client[i].udp or .tun, calls rig_turn(), and looks at
  * the other one.
+ *
+ * With rig_way.v6 the wire is IPv6.  With rig_way.raw the engine takes its socket
+ * for a raw one: what it reads begins, over IPv4, with an IP header.  What it sends
+ * that way cannot arrive here.
  */
 #ifndef DATA_RIG_H
 #define DATA_RIG_H
@@ -50,7 +54,13 @@ static struct rig {
 	int shared;			/* the kernel's end */
 	unsigned told[MSG_TYPES];	/* messages to other processes */
 	struct msg_auth_req asked;	/* the last MSG_AUTH_REQ */
+	void (*heard)(enum msg_type, const void *body);	/* if set, gets all of them */
 } rig;
+
+/* Before rig_make(). */
+static struct {
+	bool v6, raw;
+} rig_way;
 
 /* ---- the other processes ---- */
 bool peer_send(struct peer *p, enum msg_type type, const void *body, size_t len, int fd)
@@ -58,6 +68,8 @@ bool peer_send(struct peer *p, enum msg_type type, const void *body, size_t len,
 	rig.told[type]++;
 	if (type == MSG_AUTH_REQ)
 		memcpy(&rig.asked, body, sizeof(rig.asked));
+	if (rig.heard)
+		rig.heard(type, body);
 	return true;
 }
 
@@ -75,18 +87,24 @@ static inline void rig_buffers(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+static inline int rig_udp_at(struct addr at, struct addr *ret)
+{
+	bool v6 = at.family == 6;
+	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sa(&at, &ss);
+
+	RIG_MUST(fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) == 0);
+	RIG_MUST(getsockname(fd, (struct sockaddr *)&ss, &len) == 0);
+	RIG_MUST(setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof(one)) == 0);
+	rig_buffers(fd);
+	*ret = addr_from_sa((struct sockaddr *)&ss);
+	return fd;
+}
+
 static inline int rig_udp(struct addr *ret)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-	socklen_t len = sizeof(sin);
-
-	RIG_MUST(fd >= 0 && bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
-	RIG_MUST(getsockname(fd, (struct sockaddr *)&sin, &len) == 0);
-	RIG_MUST(setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one)) == 0);
-	rig_buffers(fd);
-	*ret = addr_from_sa((struct sockaddr *)&sin);
-	return fd;
+	return rig_udp_at(rig_way.v6 ? (struct addr){ .family = 6, .ip = { [15] = 1 } } : addr_v4(INADDR_LOOPBACK, 0), ret);
 }
 
 static inline void rig_pair(int *ours, int *kernels)
@@ -106,13 +124,13 @@ static inline void rig_keys(struct rig_client *c, unsigned i, unsigned auth)
 	struct msg_sa_add m = {
 		.lineage.counter = i + 1, .inbound = 1, .spi = (i + 1) << 8, .pair = (i + 1) << 8 | 1, .enc = ESP_ENC_AES_CBC_256,
 		.auth = (uint8_t)auth, .enc_len = 32, .auth_len = auth == ESP_AUTH_HMAC_SHA1_96 ? 20 : 32,
-		.local = rig.e.sock[0].at,
+		.local = rig.e.sock[0].at, .raw = rig_way.raw,
 	};
 	struct esp_keys k = {
 		.enc = ESP_AES_CBC_256, .auth = auth == ESP_AUTH_HMAC_SHA1_96 ? ESP_HMAC_SHA1_96 : ESP_HMAC_SHA2_256_128,
 		.enc_key = m.key_enc, .enc_len = m.enc_len, .auth_key = m.key_auth, .auth_len = m.auth_len,
 	};
-	struct msg_spi_new n = { .lineage = m.lineage, .spi = m.spi, .local = m.local };
+	struct msg_spi_new n = { .lineage = m.lineage, .spi = m.spi, .raw = rig_way.raw, .local = m.local };
 
 	c->udp = rig_udp(&m.peer);
 	n.peer = m.peer;
@@ -194,7 +212,7 @@ static inline void rig_make(bool shared, unsigned auth)
 	e->conf.tunnel[0].ingress_filter = true;
 	e->conf.tunnel[0].name[0] = 'T';
 	e->conf.tunnel[0].n_listen = 1;
-	e->conf.tunnel[0].listen[0].family = 4;
+	e->conf.tunnel[0].listen[0].family = rig_way.v6 ? 6 : 4;
 	e->tunnel_conf[0] = calloc(1, sizeof(*e->tunnel_conf[0]));
 	RIG_MUST(e->tunnel_conf[0]);
 	*e->tunnel_conf[0] = (struct tunnel_conf){ .refs = 1, .l2tp = l2tp_conf_default };
@@ -202,6 +220,7 @@ static inline void rig_make(bool shared, unsigned auth)
 	data_init(e);
 	e->n_sock = 1;
 	e->sock[0].e = e;
+	e->sock[0].raw = rig_way.raw;
 	e->sock[0].fd = rig_udp(&e->sock[0].at);
 	RIG_MUST(setsockopt(e->sock[0].fd, SOL_UDP, UDP_GRO, &one, sizeof(one)) == 0);
 	e->sock[0].ev = event_new(e->base, e->sock[0].fd, EV_READ | EV_PERSIST, data_readable, &e->sock[0]);
@@ -238,6 +257,7 @@ static inline void rig_free(void)
 	if (e->shared[0].ev)
 		event_free(e->shared[0].ev);
 	event_free(e->sock[0].ev);
+	close(e->sock[0].fd);
 	event_free(e->in_pump);
 	event_free(e->out_pump);
 	event_base_free(e->base);
@@ -266,6 +286,12 @@ struct rig_train {
 	uint8_t room[RIG_TRAIN * (RIG_MTU + 100)];
 };
 
+/* The checksum of a UDP datagram of n bytes at p, both addresses being ::1: what is missing to all ones. */
+static inline uint16_t rig_sum6(const uint8_t *p, size_t n)
+{
+	return (uint16_t)~ref_sum(p, n, 1 + 1 + IPPROTO_UDP + (uint32_t)n);
+}
+
 static inline void rig_train_add(struct rig_train *t, struct rig_client *c, const uint8_t *ip, size_t n)
 {
 	struct esp_pkt *k = &t->pkt[t->n++];
@@ -279,6 +305,8 @@ static inline void rig_train_add(struct rig_train *t, struct rig_client *c, cons
 	wr_bytes(&w, c->head, RIG_HEAD);
 	wr_bytes(&w, ip, n);
 	put16(k->p + esp_payload_offset(c->out) + 4, (uint32_t)k->len);
+	if (rig_way.v6)
+		put16(k->p + esp_payload_offset(c->out) + 6, rig_sum6(k->p + esp_payload_offset(c->out), k->len));
 }
 
 static inline void rig_train_send(struct rig_train *t, struct rig_client *c)
@@ -320,6 +348,8 @@ static inline size_t rig_recv(struct rig_client *c, uint8_t *ip)
 	esp_open(&k, 1);
 	RIG_MUST(k.verdict == ESP_OK && k.payload_len >= RIG_HEAD);
 	RIG_MUST(get16(k.payload + 4) == k.payload_len);
+	/* RFC 8200 8.1; over IPv4 there is none. */
+	RIG_MUST(rig_way.v6 ? get16(k.payload + 6) && !rig_sum6(k.payload, k.payload_len) : !get16(k.payload + 6));
 	RIG_MUST(!memcmp(k.payload + 8, c->head + 8, RIG_HEAD - 8));
 	memcpy(ip, k.payload + RIG_HEAD, k.payload_len - RIG_HEAD);
 	return k.payload_len - RIG_HEAD;

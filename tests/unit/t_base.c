@@ -249,6 +249,12 @@ static void t_sa_add(void **st)
 
 		assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
 		assert_int_equal(chan_recv(&b, &m), rows[i].ok ? 1 : -EBADMSG);
+		/* Both ways, and no third. */
+		for (uint8_t raw = 1; raw <= 2; raw++) {
+			sa.raw = raw;
+			assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
+			assert_int_equal(chan_recv(&b, &m), rows[i].ok && raw < 2 ? 1 : -EBADMSG);
+		}
 	}
 	chan_close(&a);
 	chan_close(&b);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/mman.h>
+
 #include "data_rig.h"
 #include "l2tp_util.h"
 
@@ -27,6 +29,13 @@ static struct sess *by_slot[ROWS];
 static struct flow *f;
 static uint16_t ns, tid;
 static uint64_t now;
+
+/* All that asks for the time gets the test's (the linker's --wrap). */
+uint64_t __wrap_now_ms(void);
+uint64_t __wrap_now_ms(void)
+{
+	return now;
+}
 
 static int make(void **st)
 {
@@ -235,6 +244,177 @@ static void t_cause(void **st)
 	assert_int_equal(m.cause.proto, PPP_LCP);
 }
 
+/* The session's timer, whether it is time or not. */
+static void timer(struct sess *s)
+{
+	s->timer_at = 0;
+	event_active(s->timer, EV_TIMEOUT, 0);
+	rig_turn();
+}
+
+/* The codes by their numbers in RFC 3145 3. */
+static void t_cause_codes(void **st)
+{
+	static const struct {
+		const char *reason;
+		unsigned code, proto, direction;
+	} rows[] = {
+		{ "terminated by the peer", 3, 0xc021, 1 }, { "options do not converge", 5, 0xc021, 0 },
+		{ "LCP takes too long", 5, 0xc021, 0 }, { "no answer to LCP", 6, 0xc021, 0 },
+		{ "the link is looped back", 7, 0xc021, 0 }, { "keepalive", 8, 0xc021, 1 },
+		{ "no authentication in time", 13, 0, 1 }, { "no common authentication method", 15, 0, 1 },
+		{ "the peer will not authenticate itself", 15, 0, 1 },
+		{ "the peer rejects the authentication protocol", 15, 0, 1 },
+		{ "authentication failed", 16, 0, 1 }, { "wrong name or password", 16, 0, 1 },
+		{ "no answer to IPCP", 17, 0x8021, 0 }, { "IPCP takes too long", 17, 0x8021, 0 },
+		{ "the peer rejects IP", 18, 0x8021, 1 }, { "no address to give", 20, 0x8021, 2 },
+		{ "Idle timeout", 3, 0xc021, 2 }, { "Session timeout", 3, 0xc021, 2 },
+		{ "ended by an administrator of another kind", 0, 0, 0 },
+	};
+
+	tunnel();
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sess *s = call((uint16_t)(i + 1), "");
+		struct msg_session kill;
+		struct l2tp_msg m;
+
+		assert_non_null(s);
+		kill = (struct msg_session){ .sid = s->sid };
+		str_copy(kill.reason, sizeof(kill.reason), rows[i].reason);
+		call_kill(&rig.e, &kill);
+		/* Nobody answers its Terminate-Requests. */
+		for (unsigned k = 0; k < 10 && by_slot[kill.sid.slot]; k++) {
+			now += 10000;
+			timer(s);
+		}
+		assert_true(heard(L2TP_CDN, &m));
+		if (m.cause.code != rows[i].code || m.cause.proto != rows[i].proto || m.cause.direction != rows[i].direction)
+			fail_msg("%s: %u %04x %u", rows[i].reason, m.cause.code, m.cause.proto, m.cause.direction);
+		assert_int_equal(m.cause.text.n, strlen(rows[i].reason));
+		assert_memory_equal(m.cause.text.p, rows[i].reason, m.cause.text.n);
+	}
+}
+
+static void ppp(struct sess *s, const char *frame)
+{
+	uint8_t buf[256];
+
+	call_ppp(s, rd_of(buf, hex(frame, buf, sizeof(buf))), now);
+	data_flush(&rig.e);
+}
+
+/* A login that was proxied is judged, with so many seconds of session; IPCP is done some seconds later. */
+static struct sess *logged_in(uint32_t timeout_s, unsigned later_ms)
+{
+	struct msg_verdict v = {
+		.verdict = VERDICT_OK, .ip = 0x0a000019, .ip_local = 0x0a000001, .session_timeout_s = timeout_s, .user = "joe",
+	};
+	struct sess *s;
+
+	f->conf->accept_dialin = true;
+	tunnel();
+	s = call(1, SENT RECEIVED PROXY_PAP);
+	assert_non_null(s);
+	v.sid = s->sid;
+	v.serial = s->serial;
+	call_verdict(&rig.e, &v);
+	now += later_ms;
+	ppp(s, "8021 02 01 000a 0306 0a000001");
+	assert_false(s->up);
+	ppp(s, "8021 01 50 000a 0306 0a000019");
+	assert_true(s->up);
+	return s;
+}
+
+/* The verdict's limit of the session, in virtual time: it counts from UP on, and once. */
+static void t_session_timeout(void **st)
+{
+	struct sess *s = logged_in(3600, 2000);
+	const struct sid sid = s->sid;
+	const uint64_t ends = now + 3600000;
+	struct l2tp_msg m;
+
+	assert_true(s->timer_at == ends);
+	/* IPCP anew does not make it longer. */
+	now += 1800000;
+	ppp(s, "8021 01 51 000a 0306 0a000019");
+	ppp(s, "8021 02 02 000a 0306 0a000001");
+	assert_true(ppp_may_ip(&s->ppp));
+	assert_true(s->timer_at == ends);
+	now = ends - 1;
+	timer(s);
+	assert_true(ppp_may_ip(&s->ppp));
+	assert_true(s->timer_at == ends);
+	now = ends;
+	timer(s);
+	assert_false(ppp_may_ip(&s->ppp));
+	assert_int_equal(s->ppp.phase, PPP_TERMINATE);
+	assert_string_equal(s->ppp.reason, "Session timeout");
+	assert_int_equal(rig.told[MSG_SESSION_DOWN], 0);
+	ppp(s, "c021 06 02 0004");
+	assert_null(by_slot[sid.slot]);
+	assert_int_equal(rig.told[MSG_SESSION_DOWN], 1);
+	assert_true(heard(L2TP_CDN, &m));
+	assert_int_equal(m.cause.code, L2TP_CAUSE_NORMAL);
+
+	/* None. */
+	unmake(st);
+	make(st);
+	s = logged_in(0, 0);
+	assert_true(s->timer_at == PPP_NEVER);
+	now += 1000ull * 86400 * 365;
+	timer(s);
+	assert_true(ppp_may_ip(&s->ppp));
+}
+
+/* Whether there is this in what was logged. */
+static bool in_log(int fd, const char *what)
+{
+	static char text[65536];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	return strstr(text, what);
+}
+
+/* l2tp-ctrl-in-pktdump and the other three: each shows its own, and nothing of the others'. */
+static void t_pktdump(void **st)
+{
+	static const char *const shows[] = { " received L2TP SCCRQ ", " sent L2TP SCCRP ", " received L2TP data ", " sent L2TP data " };
+	static struct rig_train train;
+	static const uint8_t ip[40] = { 0x45, 0, 0, 40 };
+
+	for (unsigned i = 0; i <= N_ELEMENTS(shows); i++) {
+		struct conf_tunnel *t = &rig.e.conf.tunnel[0];
+		int old = dup(STDERR_FILENO), fd = memfd_create("log", MFD_CLOEXEC);
+
+		assert_true(old >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+		/* The lines of a second are limited. */
+		now += 10000 * (i + 1);
+		t->l2tp_ctrl_in_pktdump = i == 0;
+		t->l2tp_ctrl_out_pktdump = i == 1;
+		t->l2tp_data_in_pktdump = i == 2;
+		t->l2tp_data_out_pktdump = i == 3;
+		rig.e.dump_data = i == 2 || i == 3;
+		tunnel();
+		(void)call(1, "");
+		train.n = 0;
+		train.used = 0;
+		rig_train_add(&train, &rig.client[1], ip, sizeof(ip));
+		rig_train_send(&train, &rig.client[1]);
+		rig_turn();
+		dup2(old, STDERR_FILENO);
+		close(old);
+		for (unsigned k = 0; k < N_ELEMENTS(shows); k++)
+			if (in_log(fd, shows[k]) != (i == k))
+				fail_msg("dump %u: \"%s\"", i, shows[k]);
+		close(fd);
+		unmake(st);
+		make(st);
+	}
+}
+
 #define CASE(t) cmocka_unit_test_setup_teardown(t, make, unmake)
 
 /* The number of the call stands in what auth is asked: callnum-check. */
@@ -272,7 +452,8 @@ static void t_number(void **st)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { CASE(t_dialin), CASE(t_half_open), CASE(t_sequencing), CASE(t_cause), CASE(t_number) };
+	const struct CMUnitTest tests[] = { CASE(t_dialin), CASE(t_half_open), CASE(t_sequencing), CASE(t_cause), CASE(t_number),
+		CASE(t_cause_codes), CASE(t_session_timeout), CASE(t_pktdump) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

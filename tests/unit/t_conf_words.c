@@ -84,8 +84,8 @@ static const struct word_case {
 
 	{ "yes", IN_TUNNEL, TUNNEL_("lcp-keepalive yes"), TUNNEL_("lcp-keepalive no") },
 	{ "no", IN_TUNNEL, TUNNEL_("lcp-keepalive no"), TUNNEL_("lcp-keepalive yes") },
-	{ "yes", IN_SET, IKE_ "set raw-esp yes\n", IKE_ },
-	{ "no", IN_SET, IKE_ "set raw-esp no\n", NULL },
+	{ "yes", IN_SET, IKE_ "set raw-esp yes\n", IKE_ "set raw-esp no\n" },
+	{ "no", IN_SET, IKE_ "set raw-esp no\n", IKE_ "set raw-esp yes\n" },
 	{ "yes", IN_IPCP, IPCP_("allow-user-selected-address yes"), IPCP_("allow-user-selected-address no") },
 	{ "no", IN_IPCP, IPCP_("allow-user-selected-address no"), NULL },
 	{ "yes", IN_AUTH, AUTH_("strip-atmark-realm yes"), AUTH_("strip-atmark-realm no") },

@@ -545,6 +545,44 @@ static void t_fair_in(void **st)
 	assert_true(rig.client[3].sess->flow->in_queued > 0);
 }
 
+/*
+ * More on the way in than there are places for: who floods loses what came last, unread;
+ * who comes then gets a place all the same.
+ */
+static void t_flood_in(void **st)
+{
+	enum { TRAINS = 300, PAYLOAD = 20 };
+	static struct rig_train t;
+	struct pkt_spec s = tcp;
+	uint64_t seed = 7, lost;
+
+	s.payload = PAYLOAD;
+	for (unsigned k = 0; k < TRAINS; k++) {
+		s.src = RIG_IP;
+		t.n = 0;
+		t.used = 0;
+		for (unsigned i = 0; i < RIG_TRAIN; i++, s.id++, s.seq += PAYLOAD)
+			rig_train_add(&t, &rig.client[0], want, pkt_make(&s, want, &seed));
+		rig_train_send(&t, &rig.client[0]);
+		data_readable(rig.e.sock[0].fd, EV_READ, &rig.e.sock[0]);
+	}
+	lost = rig.e.count.in_dropped;
+	assert_true(lost > 0 && lost < TRAINS);
+	assert_int_equal(rig.client[0].row.in_packets, 0);
+	s.src = RIG_IP + 3;
+	t.n = 0;
+	t.used = 0;
+	rig_train_add(&t, &rig.client[3], want, pkt_make(&s, want, &seed));
+	rig_train_send(&t, &rig.client[3]);
+	data_readable(rig.e.sock[0].fd, EV_READ, &rig.e.sock[0]);
+	assert_int_equal(rig.e.count.in_dropped, lost + 1);
+	event_base_loop(rig.e.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	assert_int_equal(rig.client[3].row.in_packets, 1);
+	rig_turn();
+	assert_int_equal(rig.client[0].row.in_packets, (TRAINS - lost - 1) * RIG_TRAIN);
+	assert_int_equal(rig.e.count.esp_replayed, 0);
+}
+
 /* More than there is room for: the one with the longest queue loses, the others nothing. */
 static void t_overload(void **st)
 {
@@ -988,6 +1026,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_fair, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_fair, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_fair_in, make, unmake),
+		cmocka_unit_test_setup_teardown(t_flood_in, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_slowed, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_slowed_ecn, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_overload, make, unmake, &shared),

@@ -33,7 +33,8 @@ struct resp {
 	size_t hl, kl;
 	uint8_t cky_i[8], cky_r[8];
 	struct dial_dh *dh;
-	bool no_pfs, other_group;	/* what a wrong answer of Quick Mode has */
+	struct addr me, peer;		/* the initiator's address and ours */
+	bool no_pfs, other_group, other_way;	/* what a wrong answer of Quick Mode has */
 	size_t dl;			/* length of a DH value */
 	uint8_t qgxy[DIAL_DH_MAX];	/* of Quick Mode, with PFS */
 	size_t qgxy_len;
@@ -171,13 +172,35 @@ static void finish(struct w *w, struct resp *r, uint8_t *iv)
 	w->m->p[27] = (uint8_t)w->m->n;
 }
 
-static void nat_d(const struct resp *r, uint32_t ip, uint16_t port, uint8_t *out)
+static size_t ip_len(const struct addr *a)
 {
-	uint8_t at[6] = { (uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip,
-		(uint8_t)(port >> 8), (uint8_t)port };
-	struct rd part[] = { R(r->cky_i, 8), R(r->cky_r, 8), R(at, 6) };
+	return a->family == 6 ? 16 : 4;
+}
 
-	assert_true(dial_hash(r->h, part, 3, out));
+static void nat_d(const struct resp *r, const struct addr *ip, uint16_t port, uint8_t *out)
+{
+	uint8_t be[2] = { (uint8_t)(port >> 8), (uint8_t)port };
+	struct rd part[] = { R(r->cky_i, 8), R(r->cky_r, 8), R(ip->ip, ip_len(ip)), R(be, 2) };
+
+	assert_true(dial_hash(r->h, part, N_ELEMENTS(part), out));
+}
+
+/* Body of an ID payload (RFC 2407 4.6.2), or of NAT-OA, which has protocol and port 0; its length. */
+static size_t id_body(const struct addr *a, uint8_t proto, uint16_t port, uint8_t out[static 20])
+{
+	const uint8_t head[4] = { a->family == 6 ? 5 : 1, proto, (uint8_t)(port >> 8), (uint8_t)port };
+
+	memcpy(out, head, 4);
+	memcpy(out + 4, a->ip, ip_len(a));
+	return 4 + ip_len(a);
+}
+
+static void is_id(struct rd got, const struct addr *a, uint8_t proto, uint16_t port)
+{
+	uint8_t want_id[20];
+
+	assert_int_equal(got.n, id_body(a, proto, port, want_id));
+	assert_memory_equal(got.p, want_id, got.n);
 }
 
 /* ---- the responder ---- */
@@ -272,9 +295,9 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	memcpy(r->gxi, ke.p, ke.n);
 	memcpy(r->ni, ni.p, ni.n);
 	r->ni_len = ni.n;
-	nat_d(r, PEER, 500, hash);
+	nat_d(r, &r->peer, 500, hash);
 	assert_memory_equal(want(mm3, 20, 0).p, hash, r->hl);
-	nat_d(r, ME, 500, hash);
+	nat_d(r, &r->me, 500, hash);
 	assert_memory_equal(want(mm3, 20, 1).p, hash, r->hl);
 	memset(r->nr, 0x77, sizeof(r->nr));
 	dial_dh_free(r->dh);
@@ -297,9 +320,9 @@ static struct bytes mm4(struct pair *p, const struct bytes *mm3)
 	begin(&w, r, &m, 2, 0);
 	put(&w, 4, r->gxr, r->dl);
 	put(&w, 10, r->nr, 20);
-	nat_d(r, ME, r->nat ? 40000 : 500, hash);
+	nat_d(r, &r->me, r->nat ? 40000 : 500, hash);
 	put(&w, 20, hash, r->hl);
-	nat_d(r, PEER, 500, hash);
+	nat_d(r, &r->peer, 500, hash);
 	put(&w, 20, hash, r->hl);
 	finish(&w, r, NULL);
 	return m;
@@ -319,18 +342,19 @@ static struct bytes mm6(struct pair *p, const struct bytes *mm5)
 	struct resp *r = &p->r;
 	struct bytes plain = decrypt(r, mm5, r->iv), m = { 0 };
 	struct rd id = want(&plain, 5, 0);
-	static const uint8_t me[] = { 1, 0, 0, 0, 0xc0, 0, 2, 1 };
+	uint8_t me[20];
+	size_t me_len = id_body(&r->peer, 0, 0, me);
 	uint8_t hash[DIAL_HASH_MAX];
 	struct w w;
 
-	assert_memory_equal(id.p, "\1\0\0\0\xc6\x12\0\1", 8);
+	is_id(id, &r->me, 0, 0);
 	PRF(r, r->skeyid, hash, R(r->gxi, r->dl), R(r->gxr, r->dl), R(r->cky_i, 8), R(r->cky_r, 8),
 		R(r->sa, r->sa_len), id);
 	assert_memory_equal(want(&plain, 8, 0).p, hash, r->hl);
 	PRF(r, r->skeyid, hash, R(r->gxr, r->dl), R(r->gxi, r->dl), R(r->cky_r, 8), R(r->cky_i, 8),
-		R(r->sa, r->sa_len), R(me, sizeof(me)));
+		R(r->sa, r->sa_len), R(me, me_len));
 	begin(&w, r, &m, 2, 0);
-	put(&w, 5, me, sizeof(me));
+	put(&w, 5, me, me_len);
 	put(&w, 8, hash, r->hl);
 	finish(&w, r, r->iv);
 	memcpy(r->p1_iv, r->iv, 16);
@@ -383,7 +407,7 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	struct resp *r = &p->r;
 	struct bytes plain, m = { 0 };
 	struct rd sa, ni, t;
-	uint8_t be[4], hash[DIAL_HASH_MAX], body[64];
+	uint8_t be[4], hash[DIAL_HASH_MAX], body[64], id[20];
 	struct wr b = wr_of(body, sizeof(body)), mid = wr_of(be, 4);
 	static const uint8_t spi[4] = { 0xaa, 0xbb, 0xcc, 0xdd };
 	struct w w;
@@ -399,10 +423,14 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	ni = want(&plain, 10, 0);
 	memcpy(r->qni, ni.p, ni.n);
 	r->qni_len = ni.n;
-	assert_memory_equal(want(&plain, 5, 0).p, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
-	assert_memory_equal(want(&plain, 5, 1).p, "\1\x11\x06\xa5\xc0\0\2\1", 8);
-	assert_memory_equal(want(&plain, 21, 0).p, "\1\0\0\0\xc6\x12\0\1", 8);
-	assert_memory_equal(want(&plain, 21, 1).p, "\1\0\0\0\xc0\0\2\1", 8);
+	is_id(want(&plain, 5, 0), &r->me, 17, 1701);
+	is_id(want(&plain, 5, 1), &r->peer, 17, 1701);
+	/* RFC 3947 5.2: the original addresses, where there is a NAT. */
+	if (r->nat) {
+		is_id(want(&plain, 21, 0), &r->me, 0, 0);
+		is_id(want(&plain, 21, 1), &r->peer, 0, 0);
+	}
+	assert_true(payload_of(plain.p + HDR, plain.n - HDR, plain.p[16], 21, r->nat ? 2 : 0).bad);
 	rd_skip(&sa, 16);
 	r->spi_i = rd_u32(&sa);
 	t = rd_sub(&sa, (size_t)(sa.p[2] << 8 | sa.p[3]));	/* the first: AES-256, SHA-1 */
@@ -414,6 +442,10 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 	wr_bytes(&b, spi, 4);
 	wr_u8(&b, 0);
 	wr_bytes(&b, t.p + 1, t.n - 1);
+	/* RFC 2407 4.5, RFC 3947 5.1: how it is encapsulated. */
+	assert_int_equal(attr_of(R(t.p + 8, t.n - 8), 4), r->nat ? 4 : 2);
+	if (r->other_way)		/* behind the lifetime's 12 octets, in our own manner */
+		body[b.len - t.n + 8 + 12 + 3] ^= 4 ^ 2;
 	body[b.len - 1] ^= r->other_group;	/* the last attribute, where there is PFS */
 	begin(&w, r, &m, 32, r->mid);
 	put(&w, 8, hash, r->hl);
@@ -434,8 +466,8 @@ static struct bytes qm2(struct pair *p, const struct bytes *qm1)
 		assert_true(r->qgxy_len > 0);
 		put(&w, 4, dial_dh_public(r->dh), ke.n);
 	}
-	put(&w, 5, "\1\x11\x06\xa5\xc6\x12\0\1", 8);
-	put(&w, 5, "\1\x11\x06\xa5\xc0\0\2\1", 8);
+	put(&w, 5, id, id_body(&r->me, 17, 1701, id));
+	put(&w, 5, id, id_body(&r->peer, 17, 1701, id));
 	PRF(r, r->a, hash, R(be, 4), R(r->qni, r->qni_len), R(m.p + at, w.w.len - at));
 	memcpy(m.p + HDR + 4, hash, r->hl);
 	finish(&w, r, r->iv);
@@ -474,12 +506,15 @@ static const struct ike_conf conf_usual = {
 	.ike_life_s = 28800, .esp_life_s = 3600,
 };
 
-static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
+static void pair_init_at(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256, const struct addr *me,
+	const struct addr *peer)
 {
-	struct ike_ends ends = { .id = ME, .port = 500, .peer = PEER };
+	struct ike_ends ends = { .id = *me, .port = 500, .peer = *peer };
 	struct rng seed;
 
 	*p = (struct pair){ .now = 5000 };
+	p->r.me = *me;
+	p->r.peer = *peer;
 	p->conf = *conf;
 	p->r.sha256 = sha256;
 	p->r.aes256 = aes256;
@@ -489,6 +524,13 @@ static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha
 	ike_out_init(&p->out);
 	ike_start(&p->ike, p->now, &p->out);
 	assert_int_equal(p->ike.state, IKE_MM1);
+}
+
+static void pair_init_with(struct pair *p, const struct ike_conf *conf, bool sha256, bool aes256)
+{
+	const struct addr me = addr_v4(ME, 0), peer = addr_v4(PEER, 0);
+
+	pair_init_at(p, conf, sha256, aes256, &me, &peer);
 }
 
 static void pair_init(struct pair *p, bool sha256, bool aes256)
@@ -889,6 +931,39 @@ static void t_no_nat(void **st)
 	pair_free(&p);
 }
 
+/* IPv4 and IPv6, behind NAT and not; raw ESP is agreed on where there is none, and nothing else is taken for it. */
+static void t_raw(void **st)
+{
+	static const struct addr v6[] = {
+		{ .family = 6, .ip = { 0x20, 1, 0x0d, 0xb8, [15] = 0x10 } }, { .family = 6, .ip = { 0x20, 1, 0x0d, 0xb8, [15] = 1 } },
+	};
+	const struct addr v4[] = { addr_v4(ME, 0), addr_v4(PEER, 0) };
+
+	for (unsigned i = 0; i < 8; i++) {
+		const struct addr *at = i & 1 ? v6 : v4;
+		bool nat = i & 2, other = i & 4;
+		struct ike_conf conf = conf_usual;
+		struct bytes m;
+		struct pair p;
+
+		conf.raw_esp = true;
+		pair_init_at(&p, &conf, true, true, &at[0], &at[1]);
+		p.r.nat = nat;
+		p.r.other_way = other;
+		drive(&p, IKE_QM1);
+		assert_int_equal(p.ike.natt, nat);
+		for (unsigned k = 0; k < p.out.n; k++)
+			if (p.out.eff[k].type == IKE_EFF_SEND)
+				assert_int_equal(p.out.eff[k].natt, nat);	/* port 4500, or all of it on 500 */
+		m = answer(&p);
+		give(&p, &m);
+		assert_int_equal(p.ike.state, other ? IKE_GONE : IKE_UP);
+		if (other)
+			assert_string_equal(p.ike.reason, "the peer chose an ESP SA that was not offered");
+		pair_free(&p);
+	}
+}
+
 static void t_inform(void **st)
 {
 	static const uint8_t dpd[] = { 0, 0, 0, 1, 1, 16, 0x8d, 0x28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 9, 9, 9, 9,
@@ -1167,7 +1242,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_connect), cmocka_unit_test(t_suites), cmocka_unit_test(t_lists), cmocka_unit_test(t_bad_dh),
 		cmocka_unit_test(t_retransmit), cmocka_unit_test(t_damage),
-		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_inform),
+		cmocka_unit_test(t_wrong_psk), cmocka_unit_test(t_no_nat), cmocka_unit_test(t_raw), cmocka_unit_test(t_inform),
 		cmocka_unit_test(t_close), cmocka_unit_test(t_refused), cmocka_unit_test(t_pfs), cmocka_unit_test(t_ip), cmocka_unit_test(t_hist),
 		cmocka_unit_test(t_sorted), cmocka_unit_test(t_seq_track), cmocka_unit_test(t_ring),
 	};

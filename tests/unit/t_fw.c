@@ -80,6 +80,11 @@ static void set_plain_l2tp(struct conf *c)
 	assert_true(addr_parse("::", 0, &t->listen[3]));
 }
 
+static void set_raw_esp(struct conf *c)
+{
+	c->raw_esp = true;
+}
+
 static void set_kernel(struct conf *c)
 {
 	c->esp = CONF_ESP_KERNEL;
@@ -128,6 +133,7 @@ static const struct {
 	{ "open", set_open },
 	{ "plain-l2tp", set_plain_l2tp },
 	{ "kernel", set_kernel },
+	{ "raw-esp", set_raw_esp },
 	{ "pools", set_pools },
 	{ "no-pool", set_no_pool },
 	{ "shared", set_shared },
@@ -237,6 +243,7 @@ BAD(flag_remove, r->remove = 255)
 BAD(flag_c2c, r->client_to_client = 7)
 BAD(flag_source, r->source_check = 2)
 BAD(flag_mss, r->mss_clamp = 2)
+BAD(flag_raw, r->raw_esp = 2)
 BAD(l2tp, r->l2tp = FWREQ_L2TP_IPSEC + 1)
 BAD(ike_port, r->ike_port[1] = 0)
 BAD(if_empty, r->nat_on[0] = '\0')
@@ -278,7 +285,7 @@ static const struct {
 	const char *name;
 	void (*spoil)(struct fwreq *);
 } bad[] = {
-	ROW(magic), ROW(flag_nat), ROW(flag_remove), ROW(flag_c2c), ROW(flag_source), ROW(flag_mss), ROW(l2tp),
+	ROW(magic), ROW(flag_nat), ROW(flag_remove), ROW(flag_c2c), ROW(flag_source), ROW(flag_mss), ROW(flag_raw), ROW(l2tp),
 	ROW(ike_port), ROW(if_empty), ROW(if_no_end), ROW(if_quote), ROW(if_newline), ROW(if_space),
 	ROW(if_slash), ROW(if_star), ROW(if_high), ROW(if_dot), ROW(if_dots), ROW(session_star),
 	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(session_second), ROW(session_none), ROW(session_n), ROW(pool_n), ROW(pool_n_huge),

@@ -492,6 +492,32 @@ static void t_placement(void **st)
 	table_delete(t);
 }
 
+/* Clients whose addresses differ at the end only are shared out among the engines all the same. */
+static void t_neighbours(void **st)
+{
+	static const char *const first[] = { "198.18.0.0", "2001:db8:2::", "2001:db8:2::211:22ff:fe33:4400" };
+
+	for (unsigned engines = 2; engines <= 8; engines++) {
+		for (size_t i = 0; i < N_ELEMENTS(first); i++) {
+			struct addr local = ip("192.0.2.1", 4500), base = ip(first[i], 4500);
+			struct table *t = table(engines);
+			unsigned n[8] = { 0 };
+
+			for (uint32_t k = 1; k <= 64; k++) {
+				struct addr p = addr_nth(&base, k);
+				struct lin *l = table_lin(t, k);
+
+				assert_non_null(table_sa_new(t, l, &local, &p, k));
+				n[l->engine]++;
+			}
+			for (unsigned e = 0; e < engines; e++)
+				if (n[e] < 64 / engines / 3)
+					fail_msg("%s and on: engine %u of %u has %u of 64", first[i], e, engines, n[e]);
+			table_delete(t);
+		}
+	}
+}
+
 /* Whatever order things end in, nothing is left and no lineage ends twice or early. */
 static void t_random(void **st)
 {
@@ -694,7 +720,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi),
-		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement),
+		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement), cmocka_unit_test(t_neighbours),
 		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
 	};
 

@@ -161,6 +161,14 @@ static void t_asked_by_itself(void **st)
 	assert_int_equal(at[1] - at[0], 1000);
 	assert_int_equal(at[2] - at[1], 2000);
 	assert_int_equal(at[4] - at[3], 8000);
+	/* Who comes later than it looked is asked when he is named. */
+	arrive(&b, NAT, 4501, "192.168.1.10", 3);
+	dials(&b, 78);
+	expire(&v);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(data(&v, 78, 1, 1701), LIN_HOLD);
+	assert_int_equal(effects(LIN_EFF_PROBE), 1);
+	leave(&b);
 	leave(&v);
 	leave(&a);
 }
@@ -196,6 +204,9 @@ static void t_port_takeover(void **st)
 	dials(&v, 79);
 	assert_int_equal(effects(LIN_EFF_ASK), 1);
 	assert_ptr_equal(out.eff[0].flow, &a.flow);
+	/* Once: a second tunnel takes nobody's place. */
+	dials(&v, 80);
+	assert_int_equal(out.n, 0);
 	assert_ptr_equal(v.lin.root, &v.flow);
 	assert_ptr_equal(a.lin.root, &a.flow);
 	leave(&v);
@@ -231,6 +242,7 @@ static void t_moved(void **st)
 
 static void t_nonce_binding(void **st)
 {
+	struct lin_seen told = { .control = true, .tunnel = 77, .session = 1, .port = 1701 };
 	uint8_t nonce[LIN_NONCE], other[LIN_NONCE + 1];
 
 	a_and_v();
@@ -255,6 +267,9 @@ static void t_nonce_binding(void **st)
 	assert_int_equal(reply(&v, 99, nonce, LIN_NONCE), LIN_DROP);
 	/* in a control message */
 	assert_int_equal(control(&v, 77), LIN_HOLD);
+	told.echo = rd_of(nonce, LIN_NONCE);
+	lin_out_init(&out);
+	assert_int_equal(lin_packet(&book, &v.flow, &told, now, &out), LIN_HOLD);
 	assert_ptr_equal(v.lin.root, &v.flow);
 	/* late */
 	now += LIN_NONCE_MS;
@@ -358,6 +373,63 @@ static void t_never_asked(void **st)
 	leave(&a);
 }
 
+/* Data is of a session, not of any in its tunnel; a session that is told of twice is one. */
+static void t_sessions(void **st)
+{
+	a_and_v();
+	assert_int_equal(data(&v, 77, 2, 1701), LIN_DROP);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(control(&v, 77), LIN_HOLD);
+	leave(&v);
+	lin_session_up(&a.flow, &(struct lin_session){ 77, 1, 1701 });
+	assert_int_equal(a.flow.n_session, 1);
+	lin_session_gone(&a.flow, 77, 1);
+	arrive(&v, NAT, 5001, "192.168.1.10", 3);
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_DROP);
+	leave(&v);
+	leave(&a);
+}
+
+/* A later SA: who has a tunnel does not begin to ask, and who was asked about is not forgotten. */
+static void t_later_sa(void **st)
+{
+	uint8_t nonce[LIN_NONCE];
+
+	a_and_v();
+	lin_flow_ready(&a.flow, "192.168.1.10", now);
+	assert_int_equal(lin_deadline(&a.flow), UINT64_MAX);
+	expire(&a);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_HOLD);
+	memcpy(nonce, out.eff[0].nonce, LIN_NONCE);
+	lin_flow_ready(&v.flow, "192.168.1.10", now);
+	assert_int_equal(reply(&v, 77, nonce, LIN_NONCE), LIN_PASS);
+	lin_flow_end(&book, &v.flow);
+	lin_del(&book, &v.lin);
+	leave(&a);
+}
+
+/* An owner that left no room for it is told again when it comes again, and no try is lost. */
+static void t_no_room(void **st)
+{
+	struct lin_seen s = { .tunnel = 77, .session = 1, .port = 1701 };
+
+	a_and_v();
+	lin_out_init(&out);
+	out.n = LIN_EFFECTS;
+	assert_int_equal(lin_packet(&book, &v.flow, &s, now, &out), LIN_HOLD);
+	assert_int_equal(out.n, LIN_EFFECTS);
+	assert_int_equal(book.cnt[LIN_CNT_PROBES], 0);
+	assert_int_equal(lin_deadline(&v.flow), now + 1);
+	now++;
+	expire(&v);
+	assert_int_equal(effects(LIN_EFF_PROBE), 1);
+	assert_int_equal(reply(&v, 77, out.eff[0].nonce, LIN_NONCE), LIN_PASS);
+	lin_flow_end(&book, &v.flow);
+	lin_del(&book, &v.lin);
+	leave(&a);
+}
+
 /* All tunnel ids there are: nobody is disturbed but who may be meant, and the chance is gone. */
 static void t_guess(void **st)
 {
@@ -376,6 +448,10 @@ static void t_guess(void **st)
 	}
 	assert_int_equal(held + probes, 0);
 	assert_int_equal(lin_deadline(&v.flow), UINT64_MAX);
+	/* Nobody is asked any more, not even who was. */
+	now += LIN_NONCE_MS;
+	expire(&v);
+	assert_int_equal(out.n, 0);
 	/* A tunnel of its own it may have. */
 	assert_int_equal(control(&v, 0), LIN_PASS);
 	leave(&v);
@@ -408,6 +484,58 @@ static void t_bounded(void **st)
 	leave(&v);
 	for (unsigned i = 0; i < N_ELEMENTS(n); i++)
 		leave(&n[i]);
+}
+
+/* How many it may name, and when it may name one again. */
+static void t_named(void **st)
+{
+	static struct one n[LIN_NAMED + 2];
+	uint8_t nonce[LIN_NONCE];
+
+	for (unsigned i = 0; i < N_ELEMENTS(n); i++) {
+		arrive(&n[i], NAT, (uint16_t)(4000 + i), "192.168.1.10", i + 1);
+		dials(&n[i], (uint16_t)(100 + i));
+	}
+	arrive(&v, NAT, 5001, "192.168.1.10", 99);
+	for (unsigned i = 0; i < N_ELEMENTS(n); i++) {
+		assert_int_equal(data(&v, (uint16_t)(100 + i), 1, 1701), i < LIN_NAMED ? LIN_HOLD : LIN_DROP);
+		assert_int_equal(effects(LIN_EFF_PROBE), i < LIN_NAMED);
+		if (!i)
+			memcpy(nonce, out.eff[0].nonce, LIN_NONCE);
+	}
+	/* When all tries of a round are over, and none of it counts any more: another round. */
+	while (lin_deadline(&v.flow) != UINT64_MAX) {
+		now = lin_deadline(&v.flow);
+		expire(&v);
+	}
+	assert_int_equal(data(&v, 100, 1, 1701), LIN_HOLD);
+	assert_int_equal(out.n, 0);
+	now += LIN_NONCE_MS;
+	assert_int_equal(data(&v, 100, 1, 1701), LIN_HOLD);
+	assert_int_equal(effects(LIN_EFF_PROBE), 1);
+	assert_memory_not_equal(out.eff[0].nonce, nonce, LIN_NONCE);
+	leave(&v);
+	for (unsigned i = 0; i < N_ELEMENTS(n); i++)
+		leave(&n[i]);
+
+	/* Its round ended before it was asked: no other one at once. */
+	a_and_v();
+	for (unsigned i = 0; i < LIN_BUCKETS; i++)
+		book.rate[i] = (struct lin_rate){ .from_ms = now, .sent = LIN_RATE };
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_HOLD);
+	assert_int_equal(out.n, 0);
+	now += LIN_RATE_WAIT_MS;
+	a.flow.pairs = 0;
+	expire(&v);
+	a.flow.pairs = 1;
+	now += 1000;
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_DROP);
+	assert_int_equal(out.n, 0);
+	now += LIN_AGAIN_MS;
+	assert_int_equal(data(&v, 77, 1, 1701), LIN_HOLD);
+	assert_int_equal(effects(LIN_EFF_PROBE), 1);
+	leave(&v);
+	leave(&a);
 }
 
 /* An office comes back at once: all are asked for, but not all in the same second. */
@@ -818,6 +946,8 @@ int main(void)
 		cmocka_unit_test_setup(t_gone_meanwhile, setup), cmocka_unit_test_setup(t_never_asked, setup),
 		cmocka_unit_test_setup(t_guess, setup), cmocka_unit_test_setup(t_bounded, setup),
 		cmocka_unit_test_setup(t_rate, setup), cmocka_unit_test_setup(t_lineages, setup),
+		cmocka_unit_test_setup(t_sessions, setup), cmocka_unit_test_setup(t_no_room, setup),
+		cmocka_unit_test_setup(t_later_sa, setup), cmocka_unit_test_setup(t_named, setup),
 		cmocka_unit_test_setup(t_random, setup),
 	};
 

@@ -55,6 +55,40 @@ static void t_vectors(void **st)
 	}
 }
 
+/*
+ * What becomes of these keys: RFC 3078 7.3, twice.  It has no example; these
+ * were computed with an SHA-1 and an RC4 apart from OpenSSL, which give the
+ * three above as well.
+ */
+static void t_changed(void **st)
+{
+	static const struct { uint32_t bits; uint8_t out[2][12]; } rows[] = {
+		{ MPPE_40, { { 0xea, 0x98, 0xa2, 0x12, 0xb4, 0x83, 0x25, 0xfc, 0x44, 0x3f, 0xba, 0x20 },
+			{ 0x86, 0x47, 0x2d, 0x18, 0x6d, 0x94, 0xf4, 0x89, 0xc8, 0x3f, 0x58, 0x96 } } },
+		{ MPPE_56, { { 0x1c, 0x9e, 0x80, 0x2f, 0x85, 0x16, 0xe2, 0x2a, 0x7c, 0xe3, 0x82, 0x70 },
+			{ 0xc6, 0x78, 0x81, 0x72, 0x90, 0xda, 0xcf, 0xc6, 0x1a, 0xcd, 0x39, 0xa6 } } },
+		{ MPPE_128, { { 0x04, 0x1c, 0x25, 0x5f, 0xc0, 0x02, 0x3d, 0xc9, 0xa0, 0x07, 0xee, 0x40 },
+			{ 0x41, 0x78, 0x92, 0x5d, 0x86, 0x5c, 0x8b, 0x2f, 0x31, 0xbc, 0x7c, 0xf2 } } },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		uint32_t bits = rows[i].bits | MPPE_STATELESS;
+		struct mppe *m = mppe_new(bits, server_send, bits, server_send);
+
+		assert_non_null(m);
+		/* Without state each packet has another key, the first one as well. */
+		for (unsigned n = 0; n < 2; n++) {
+			uint8_t p[12], head[2];
+
+			memcpy(p, "test message", 12);
+			assert_true(mppe_seal(m, head, p, 12));
+			assert_memory_equal(p, rows[i].out[n], 12);
+			assert_int_equal(head[0] << 8 | head[1], 0x9000 | n);
+		}
+		mppe_free(m);
+	}
+}
+
 static void t_refused(void **st)
 {
 	static const uint32_t bits[] = { 0, MPPE_STATELESS, MPPE_MPPC, MPPE_40 | MPPE_128, MPPE_KEYS | MPPE_STATELESS };
@@ -226,6 +260,24 @@ static void t_stateful(void **st)
 	}
 }
 
+/* A loss right after the last one was mended is another one, and asked about at once. */
+static void t_again(void **st)
+{
+	struct ends e;
+	struct packet k;
+
+	ends_new(&e, MPPE_128);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)next(&e);
+		k = next(&e);
+		assert_int_equal(give(&e, &k, 0), MPPE_LOST);
+		mppe_flush(e.a);
+		k = next(&e);
+		assert_int_equal(give(&e, &k, e.n - 1), MPPE_OK);
+	}
+	ends_free(&e);
+}
+
 /* What was overtaken comes after the loss was noticed: it waits for the new beginning like all others. */
 static void t_overtaken(void **st)
 {
@@ -330,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_no_init), cmocka_unit_test(t_keys), cmocka_unit_test(t_vectors),
+		cmocka_unit_test(t_changed), cmocka_unit_test(t_again),
 		cmocka_unit_test(t_refused), cmocka_unit_test(t_all), cmocka_unit_test(t_stateless),
 		cmocka_unit_test(t_stateful), cmocka_unit_test(t_overtaken), cmocka_unit_test(t_burst), cmocka_unit_test(t_not),
 		cmocka_unit_test(t_jumps),

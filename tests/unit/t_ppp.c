@@ -1209,6 +1209,17 @@ static void t_ccp_refused(void **st)
 	assert_int_equal(o.p.phase, PPP_TERMINATE);
 	assert_string_equal(o.p.reason, "MPPE was not agreed on");
 
+	/* It has MPPE itself, and rejects ours: open, without it.  Nothing of MPPE's follows from that. */
+	mppe_at(&o, PPP_MPPE_YES, MPPE_128 | H, false);
+	want("ff0380fd 01 02 0004", feed(&o, "80fd 04 01 000a 1206 01000040"));
+	assert_string_equal(feed(&o, "80fd 02 02 0004"), "");
+	want("ff0380fd 02 07 000a 1206 01000040", feed(&o, "80fd 01 07 000a 1206 01000040"));
+	assert_int_equal(o.p.fsm[PPP_FSM_CCP].state, FSM_OPENED);
+	assert_string_equal(feed(&o, "80fd 0e 09 0004"), "");
+	ppp_mppe_lost(&o.p, o.now_ms, &o.out);
+	assert_string_equal(took(&o), "");
+	want("ff0380fd 01 03 0004 | ff0380fd 02 08 0004", feed(&o, "80fd 01 08 0004"));
+
 	/* Silence. */
 	for (int required = 0; required < 2; required++) {
 		mppe_at(&o, required ? PPP_MPPE_REQUIRED : PPP_MPPE_YES, MPPE_128 | H, false);
@@ -1307,6 +1318,8 @@ static const struct {
 	{ "Notification answered", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 0005 02", "" },
 	{ "Request to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 01 41 0005 01", "" },
 	{ "Success to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 03 41 0004", "" },
+	{ "Failure to us", PPP_AUTH_EAP, EAP_BEGUN, "c227 04 41 0004", "" },
+	{ "Success to us, who judge", PPP_AUTH_EAP_MD5, EAP_JUDGED, "c227 03 42 0004", "" },
 	{ "a code that there is not", PPP_AUTH_EAP, EAP_BEGUN, "c227 05 41 0005 01", "" },
 	{ "TLS of 4 GB", PPP_AUTH_EAP, EAP_BEGUN, "c227 02 41 000a 0d 80 ffffffff", "" },
 	{ "CHAP, not agreed", PPP_AUTH_EAP, EAP_BEGUN, RESPONSE41, "" },
@@ -1341,6 +1354,7 @@ static const struct {
 	{ "acknowledged", PPP_AUTH_EAP, EAP_TOLD, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004 |" IPCP_REQ },
 	{ "acknowledged again", PPP_AUTH_EAP, EAP_OVER, "c227 02 43 0006 1a 03", "ff03c227 03 43 0004" },
 	{ "and an old one", PPP_AUTH_EAP, EAP_OVER, "c227 02 42 0006 1a 03", "" },
+	{ "acknowledged again, past the end", PPP_AUTH_EAP, EAP_OVER, "c227 02 43 0007 1a 03", "" },
 	{ "Protocol-Reject", PPP_AUTH_EAP, EAP_BEGUN, "c021 08 01 0006 c227",
 		TERM("02", "0030", "the peer rejects the authentication protocol") },
 };
@@ -1459,6 +1473,7 @@ static void t_eap_peer(void **st)
 		{ "TLS", "c227 01 04 0006 0d 20", "ff03c227 02 04 0007 03 1a04" },
 		{ "a Nak as a Request", "c227 01 05 0006 03 04", "" },
 		{ "no type", "c227 01 05 0004", "" },
+		{ "type 0", "c227 01 05 0005 00", "" },
 		{ "MSCHAPv2, Success first", "c227 01 05 0009 1a 03 05 0004", "" },
 		{ "MSCHAPv2, challenge of 8", "c227 01 05 0012 1a 01 05 000d 08" Z8, "" },
 		{ "MSCHAPv2, cut", "c227 01 05 0008 1a 01 05 00", "" },
@@ -1466,6 +1481,12 @@ static void t_eap_peer(void **st)
 			"ff03c227 02 05 003e 1a 02 77 0039 31" "................................" Z8
 			"................................................ 00 6a6f65" },
 		{ "Success before the proof", "c227 03 05 0004", "" },
+		{ "Failure of another request", "c227 04 09 0004", "" },
+		{ "Failure past the end", "c227 04 05 0005", "" },
+		{ "MSCHAPv2, a proof cut short", "c227 01 06 0008 1a 03 77 00", "" },
+		{ "MSCHAPv2, OpCode 0", "c227 01 06 0009 1a 00 77 0004", "" },
+		{ "MSCHAPv2, a Response", "c227 01 06 0009 1a 02 77 0004", "" },
+		{ "MSCHAPv2, OpCode 5", "c227 01 06 0009 1a 05 77 0004", "" },
 		{ "Response to us", "c227 02 05 0008 01 6a6f65", "" },
 		{ "IPCP", "8021 01 01 000a 0306 0a000001", "" },
 	};
@@ -1481,7 +1502,8 @@ static void t_eap_peer(void **st)
 		ppp_start(&o.p, o.now_ms, &o.out);
 		took(&o);
 		echo_back(&o, CONFIGURE_ACK);
-		feed(&o, "c021 01 01 0008 0304 c227");
+		/* It waits to be asked. */
+		want("ff03c021 02 01 0008 0304 c227", feed(&o, "c021 01 01 0008 0304 c227"));
 		assert_int_equal(o.p.phase, PPP_AUTHENTICATE);
 		for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
 			const char *got = feed(&o, steps[i].in);
@@ -1513,6 +1535,10 @@ static void t_eap_peer(void **st)
 		want("ff03c227 02 06 0006 1a 03", took(&o));
 		want("ff038021 01 01 0016 0306 00000000 8106 00000000 8306 00000000", feed(&o, "c227 03 06 0004"));
 		assert_true(o.p.mppe_keys);
+		/* It is over: neither takes it back, and a client answers nobody's Response. */
+		assert_string_equal(feed(&o, "c227 04 06 0004"), "");
+		assert_string_equal(feed(&o, "c227 02 06 0008 01 6a6f65"), "");
+		assert_int_equal(o.p.phase, PPP_NETWORK);
 	}
 
 	/* No method that it has. */
@@ -1538,12 +1564,29 @@ static void t_eap_peer(void **st)
 		memcpy(buf, "\xc2\x27\x01\x04\x00\x47\x04\x41", 8);
 		input(&o, buf, 2 + 0x47);
 		assert_string_equal(took(&o), "");
+		/* None at all, and one past its end. */
+		assert_string_equal(feed(&o, "c227 01 04 0006 04 00"), "");
+		assert_string_equal(feed(&o, "c227 01 04 0008 04 10 0011"), "");
 		buf[7] = 0x40;
 		input(&o, buf, 2 + 0x47);
 		assert_int_equal(o.out.n, 1);
 		took(&o);
 		want("ff03c227 02 05 0006 03 04", feed(&o, "c227 01 05 001d 1a 01 77 0018 10" Z8 Z8 "6c6e73"));
 		want(TERM("02", "0019", "authentication failed"), feed(&o, "c227 04 05 0004"));
+	}
+
+	/* Refused for its name: no method was begun. */
+	{
+		struct ppp_conf c = client_conf;
+
+		c.auth = PPP_AUTH_EAP_MD5;
+		lns_new(&o, &c);
+		ppp_start(&o.p, o.now_ms, &o.out);
+		took(&o);
+		echo_back(&o, CONFIGURE_ACK);
+		feed(&o, "c021 01 01 0008 0304 c227");
+		want("ff03c227 02 01 0008 01 6a6f65", feed(&o, "c227 01 01 0005 01"));
+		want(TERM("02", "0019", "authentication failed"), feed(&o, "c227 04 01 0004"));
 	}
 
 	/* CHAP is agreed: EAP is not read. */

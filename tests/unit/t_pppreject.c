@@ -195,6 +195,8 @@ static const struct row {
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by CHAP with an octet too many", C_MET, "lcp ConfReq 01 (3 c2230500)",
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
+	{ "by something like CHAP", C_MET, "lcp ConfReq 01 (3 c22505)",
+		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by CHAP without an algorithm", C_MET, "lcp ConfReq 01 (3 c223)",
 		"lcp ConfReq 01 (1 0550) (5 $magic) | lcp ConfNak 01 (3 c22381)" },
 	{ "by PAP with an octet too many", C_MET, "lcp ConfReq 01 (3 c02300)",
@@ -634,6 +636,68 @@ static void t_utf8(void **st)
 	}
 }
 
+/* Echo-Requests of the owner's: none before LCP is open, and none to whom they are an unknown code. */
+static void t_echo(void **st)
+{
+	static const uint8_t mark[2] = { 'h', 'i' }, most[PPP_ECHO_DATA + 1];
+
+	begin(true, PPP_AUTH_PAP);
+	ppp_out_init(&l.out);
+	ppp_echo(&l.p, mark, sizeof(mark), l.now, &l.out);
+	assert_int_equal(l.out.n, 0);
+	go(UP);
+	ppp_out_init(&l.out);
+	ppp_echo(&l.p, mark, sizeof(mark), l.now, &l.out);
+	describe();
+	assert_string_equal(l.did, "lcp EchoReq 01 $magic 6869");
+	for (size_t n = sizeof(most) - 1; n <= sizeof(most); n++) {
+		ppp_out_init(&l.out);
+		ppp_echo(&l.p, most, n, l.now, &l.out);
+		assert_int_equal(l.out.n, n <= PPP_ECHO_DATA);
+	}
+	take("lcp CodeRej 01 0901000a00000000");
+	ppp_out_init(&l.out);
+	ppp_echo(&l.p, mark, sizeof(mark), l.now, &l.out);
+	assert_int_equal(l.out.n, 0);
+}
+
+/* What is an Echo-Reply, and what it carries. */
+static void t_echo_reply(void **st)
+{
+	static const struct {
+		const char *what, *carries;
+		size_t n;
+		uint8_t frame[16];
+	} all[] = {
+		{ "one", "hi", 14, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 10, 1, 2, 3, 4, 'h', 'i' } },
+		{ "without address and control", "hi", 12, { 0xc0, 0x21, 10, 5, 0, 10, 1, 2, 3, 4, 'h', 'i' } },
+		{ "with padding", "hi", 16, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 10, 1, 2, 3, 4, 'h', 'i', 0, 0 } },
+		{ "that carries nothing", "", 12, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 8, 1, 2, 3, 4 } },
+		{ "without a Magic-Number", NULL, 11, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 7, 1, 2, 3 } },
+		{ "of Length 0", NULL, 14, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 0, 1, 2, 3, 4, 'h', 'i' } },
+		{ "past the end", NULL, 14, { 0xff, 3, 0xc0, 0x21, 10, 5, 0, 11, 1, 2, 3, 4, 'h', 'i' } },
+		{ "an Echo-Request", NULL, 14, { 0xff, 3, 0xc0, 0x21, 9, 5, 0, 10, 1, 2, 3, 4, 'h', 'i' } },
+		{ "a code 10 of IPCP", NULL, 14, { 0xff, 3, 0x80, 0x21, 10, 5, 0, 10, 1, 2, 3, 4, 'h', 'i' } },
+		{ "no frame of PPP", NULL, 14, { 0xff, 4, 0xc0, 0x21, 10, 5, 0, 10, 1, 2, 3, 4, 'h', 'i' } },
+		{ "half a protocol", NULL, 3, { 0xff, 3, 0xc0 } }, { "nothing", NULL, 0, { 0 } },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(all); i++) {
+		uint8_t *exact = malloc(all[i].n ? all[i].n : 1);
+		struct rd got = rd_of(NULL, 0);
+
+		assert_non_null(exact);
+		memcpy(exact, all[i].frame, all[i].n);
+		if (ppp_echo_reply(rd_of(exact, all[i].n), &got) != (all[i].carries != NULL))
+			fail_msg("%s", all[i].what);
+		if (all[i].carries) {
+			assert_int_equal(got.n, strlen(all[i].carries));
+			assert_memory_equal(got.p, all[i].carries, got.n);
+		}
+		free(exact);
+	}
+}
+
 static int setup(void **st)
 {
 	return mschap_init() ? 0 : -1;
@@ -646,6 +710,7 @@ int main(void)
 		cmocka_unit_test(t_empty_code_reject), cmocka_unit_test(t_reasons), cmocka_unit_test(t_timer),
 		cmocka_unit_test(t_retry), cmocka_unit_test(t_client), cmocka_unit_test(t_proof), cmocka_unit_test(t_failure),
 		cmocka_unit_test(t_naks), cmocka_unit_test(t_address), cmocka_unit_test(t_longest), cmocka_unit_test(t_utf8),
+		cmocka_unit_test(t_echo), cmocka_unit_test(t_echo_reply),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

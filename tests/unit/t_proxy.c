@@ -195,9 +195,25 @@ static void t_judged(void **st)
 		assert_memory_equal(out.eff[0].data, "\xff\x03\xc2\x23\x01", 5);
 		assert_true(talk(&b, &b, &out, 0));
 	}
+	/* MS-CHAPv2 of other lengths; a password of PAP's that is longer than any: the peer says its own again. */
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint8_t longest[256];
+
+		lac_speaks(i < 2 ? PPP_AUTH_MSCHAPV2 : PPP_AUTH_PAP, &x);
+		if (i == 0)
+			x.response.n--;
+		else if (i == 1)
+			x.challenge.n--;
+		else
+			x.response = rd_of(longest, sizeof(longest));
+		assert_true(ppp_start_proxy(&b, &x, now, &out));
+		assert_int_equal(out.n, i < 2);
+		assert_true(i == 2 || out.eff[0].type == PPP_EFF_SEND);
+		assert_int_equal(b.auth.state, AUTH_WAIT);
+	}
 }
 
-/* What we would not have agreed on. */
+/* What we would not have agreed on, and links that cannot begin. */
 static void t_refused(void **st)
 {
 	static const struct {
@@ -215,6 +231,8 @@ static void t_refused(void **st)
 		{ "magic number 0", false, 10, { 3, 4, 0xc0, 0x23, 5, 6, 0, 0, 0, 0 } },
 		{ "an MRU too small", false, 8, { 3, 4, 0xc0, 0x23, 1, 4, 0, 100 } },
 		{ "an MRU too large", false, 8, { 3, 4, 0xc0, 0x23, 1, 4, 0x07, 0xd0 } },
+		{ "an MRU with an octet more", false, 9, { 3, 4, 0xc0, 0x23, 1, 5, 5, 0xdc, 0 } },
+		{ "a magic number with an octet more", false, 11, { 3, 4, 0xc0, 0x23, 5, 7, 1, 2, 3, 4, 5 } },
 		{ "MRRU", false, 8, { 3, 4, 0xc0, 0x23, 17, 4, 5, 0xdc } },
 		{ "callback", false, 7, { 3, 4, 0xc0, 0x23, 13, 3, 6 } },
 		{ "an option above all", false, 6, { 3, 4, 0xc0, 0x23, 200, 2 } },
@@ -264,6 +282,10 @@ static void t_refused(void **st)
 	ppp_init(&b, &lns_conf, &seed);
 	ppp_start(&b, now, &out);
 	assert_false(ppp_start_proxy(&b, &x, now, &out));
+	ppp_lower_down(&b, "cable", now, &out);
+	ppp_out_init(&out);
+	assert_false(ppp_start_proxy(&b, &x, now, &out));
+	assert_int_equal(out.n, 0);
 	/* Echoes of a link without a magic number have none. */
 	x.sent = rd_of(good, 4);
 	ppp_init(&b, &lns_conf, &seed);

@@ -285,8 +285,8 @@ static const struct {
 	  BIND("A", "U", "pppx0"),
 	  "changed: tunnel A: l2tp-secret (none) -> \"(secret)\" (new sessions)\n", "" },
 	/* only a restart */
-	{ ONE, "set engines 4\nset max-session 101\n" ONE "control {\nsocket \"/run/other\"\ngroup vpn\n}\n", "",
-	  "needs a restart: added: control\nneeds a restart: set max-session 0 -> 101\nneeds a restart: set engines 2 -> 4\n" },
+	{ ONE, "set engines 4\nset raw-esp yes\nset max-session 101\n" ONE "control {\nsocket \"/run/other\"\ngroup vpn\n}\n", "",
+	  "needs a restart: added: control\nneeds a restart: set max-session 0 -> 101\nneeds a restart: set raw-esp no -> yes\nneeds a restart: set engines 2 -> 4\n" },
 	{ "set max-session 80\n" ONE, ONE, "", "needs a restart: set max-session 80 -> 0\n" },
 	{ "set max-session 80\n" ONE, "set max-session 100\n" ONE, "changed: set max-session 80 -> 100 (new sessions)\n", "" },
 	/* addresses to listen on: with a socket, without one */
