@@ -81,7 +81,7 @@ static bool check_sa_add(const union msg_body *b)
 	};
 	const struct msg_sa_add *m = &b->sa_add;
 
-	return m->inbound <= 1 && m->raw <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
+	return m->inbound <= 1 && m->raw <= 1 && m->tunnel <= 1 && m->enc > ESP_ENC_NONE && m->enc < N_ELEMENTS(enc_len) &&
 	       m->auth < N_ELEMENTS(auth_len) && m->enc_len == enc_len[m->enc] && m->auth_len == auth_len[m->auth] &&
 	       (m->auth == ESP_AUTH_NONE) == (m->enc == ESP_ENC_AES_GCM_128 || m->enc == ESP_ENC_AES_GCM_256) &&
 	       spi_slot(m->inbound ? m->spi : m->pair) && addr_ok(&m->local) && addr_ok(&m->peer) &&
@@ -106,7 +106,7 @@ static bool check_stray(const union msg_body *b)
 
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP_MSCHAPV2 &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_XAUTH &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
@@ -115,6 +115,21 @@ static bool auth_req_ok(const struct msg_auth_req *m)
 static bool check_auth_req(const union msg_body *b)
 {
 	return auth_req_ok(&b->auth_req);
+}
+
+static bool check_xauth_req(const union msg_body *b)
+{
+	const struct msg_xauth_req *m = &b->xauth_req;
+
+	return addr_ok(&m->local) && addr_ok(&m->peer) && ENDS(m->ike_id) && m->user_len &&
+	       m->user_len <= sizeof(m->user);
+}
+
+static bool check_xauth_done(const union msg_body *b)
+{
+	const struct msg_xauth_done *m = &b->xauth_done;
+
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && (m->ip != 0) == (m->verdict == VERDICT_OK);
 }
 
 static bool check_judge(const union msg_body *b)
@@ -415,6 +430,9 @@ static const struct msg_rule {
 	[MSG_SPOOL] = { "SPOOL", R(PARENT), R(MANAGER), 0, WITH_FD, NULL },
 	[MSG_ACCT] = { "ACCT", R(MANAGER), R(RADIUS), BODY(acct), NO_FD, check_acct },
 	[MSG_ACCT_DONE] = { "ACCT_DONE", R(RADIUS), R(MANAGER), BODY(acct_done), NO_FD, check_acct_done },
+
+	[MSG_XAUTH_REQ] = { "XAUTH_REQ", R(IKED), R(ENGINE), BODY(xauth_req), NO_FD, check_xauth_req },
+	[MSG_XAUTH_DONE] = { "XAUTH_DONE", R(ENGINE), R(IKED), BODY(xauth_done), NO_FD, check_xauth_done },
 };
 
 static const char *const role_names[ROLES] = {

@@ -67,6 +67,8 @@ union msg_body {
 	struct msg_radius_said radius_said;
 	struct msg_acct acct;
 	struct msg_acct_done acct_done;
+	struct msg_xauth_req xauth_req;
+	struct msg_xauth_done xauth_done;
 };
 
 struct msg {

@@ -136,6 +136,10 @@ enum msg_type {
 	MSG_ACCT,		/* manager → radius: tell a server; not repeated by radius on its own */
 	MSG_ACCT_DONE,		/* the answer */
 
+	/* XAuth: a client without L2TP and PPP, whose name and password came by IKE */
+	MSG_XAUTH_REQ,		/* iked → engine; from there on as any login, by MSG_AUTH_REQ */
+	MSG_XAUTH_DONE,		/* engine → iked, the answer: the verdict, and the lease with it */
+
 	MSG_TYPES,
 };
 
@@ -274,6 +278,7 @@ struct msg_sa_add {
 	uint32_t life_s;		/* hard, from now; 0 = none */
 	struct addr local, peer;
 	char ike_id[64];		/* the peer's IKE identity, escaped */
+	uint8_t tunnel;			/* tunnel mode: IP is in it, of a client that came by XAuth; else UDP of L2TP */
 };
 
 struct msg_sa_move {
@@ -323,7 +328,10 @@ struct msg_stray {
 };
 
 /* ---- logins and sessions ---- */
-enum auth_method { AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
+enum auth_method {
+	AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2,
+	AUTH_XAUTH,			/* the password itself, by IKE */
+};
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
@@ -344,7 +352,7 @@ struct msg_auth_req {
 	uint8_t challenge_len;
 	uint8_t ident;			/* of the Challenge: RFC 1994 4.1 has it in the hash */
 	uint8_t challenge[64];
-	uint8_t response[255];		/* PAP: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
+	uint8_t response[255];		/* PAP, XAuth: the password; CHAP, EAP: the Value, of MS-CHAPv2 49 octets (RFC 2759 4) */
 	char host_name[64];		/* of the tunnel's SCCRQ, escaped */
 	char ike_id[64];
 	uint8_t number_len;
@@ -391,6 +399,24 @@ struct msg_verdict {
 	uint32_t idle_timeout_s;	/* in place of the tunnel's; 0 = that one */
 	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
 	char message[128];		/* for the peer, where the method has a place; escaped */
+};
+
+/* The lineage's IKE_SA has one login, and no SA before it was good. */
+struct msg_xauth_req {
+	struct lineage lineage;
+	struct addr local, peer;	/* as IKE sees them now */
+	char ike_id[64];		/* the peer's IKE identity, escaped */
+	uint16_t user_len;		/* from 1 */
+	uint8_t user[256];		/* as the peer sent it */
+	uint8_t password_len;
+	uint8_t password[255];
+};
+
+struct msg_xauth_done {
+	struct lineage lineage;
+	uint32_t verdict;		/* enum verdict */
+	uint32_t ip;			/* OK: the client's address, host order */
+	uint32_t dns[2], nbns[2];
 };
 
 struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
@@ -599,6 +625,7 @@ struct sess_row {
 	uint32_t ip;			/* host order; 0 until the login was granted */
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
+	uint8_t xauth;			/* IP in ESP tunnel mode, by XAuth: no L2TP, no PPP */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;

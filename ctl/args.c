@@ -54,7 +54,7 @@ static bool take_protocol(struct ctl_filter *f, const char *arg)
 		const char *name;
 		enum ctl_protocol p;
 	} all[] = {
-		{ "l2tp", CTL_PROTO_L2TP }, { "pptp", CTL_PROTO_PPTP },
+		{ "l2tp", CTL_PROTO_L2TP }, { "ipsec", CTL_PROTO_IPSEC }, { "pptp", CTL_PROTO_PPTP },
 		{ "pppoe", CTL_PROTO_PPPOE }, { "sstp", CTL_PROTO_SSTP },
 	};
 
@@ -238,7 +238,7 @@ bool filter_match(const struct ctl_filter *f, const struct sess_row *row)
 	/* Sessions have no IPv6 address yet, so one of those matches none. */
 	if (f->address.family && (f->address.family != 4 || addr_v4_of(&f->address) != row->ip))
 		return false;
-	if (f->protocol != CTL_PROTO_ANY && f->protocol != CTL_PROTO_L2TP)
+	if (f->protocol != CTL_PROTO_ANY && f->protocol != (row->xauth ? CTL_PROTO_IPSEC : CTL_PROTO_L2TP))
 		return false;
 	if (f->interface && !text_is(f->interface, row->ifname, sizeof(row->ifname)))
 		return false;

@@ -26,7 +26,7 @@ enum ctl_verb {
 	CTL_RELOAD,
 };
 
-enum ctl_protocol { CTL_PROTO_ANY, CTL_PROTO_L2TP, CTL_PROTO_PPTP, CTL_PROTO_PPPOE, CTL_PROTO_SSTP };
+enum ctl_protocol { CTL_PROTO_ANY, CTL_PROTO_L2TP, CTL_PROTO_IPSEC, CTL_PROTO_PPTP, CTL_PROTO_PPPOE, CTL_PROTO_SSTP };
 
 /* What a session must be to be meant; everything that is set must hold. */
 struct ctl_filter {

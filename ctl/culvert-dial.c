@@ -278,7 +278,8 @@ static void dial_init(struct dial *d)
 		c->main_group ? c->main_group : DIAL_MODP2048)))
 		fatal("no DH key");
 	d->ike_conf = (struct ike_conf){
-		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt, .raw_esp = c->raw_esp, .initial_contact = c->initial_contact,
+		.psk = (const uint8_t *)c->psk, .psk_len = strlen(c->psk), .force_natt = c->force_natt, .raw_esp = c->raw_esp,
+		.skip_login = c->skip_login, .initial_contact = c->initial_contact,
 		.main = c->main, .quick = c->quick, .manner = c->manner, .main_group = c->main_group, .quick_group = c->quick_group,
 		.dh = d->dh,
 		.retransmit_ms = 1000, .retransmit_max = 5, .ike_life_s = 28800, .esp_life_s = 3600,

@@ -56,6 +56,8 @@ struct dial_conf {
 	bool raw_esp;			/* without NAT, ESP without UDP */
 	bool plain;			/* L2TP without IPsec, … */
 	uint16_t port;			/* … to this port of the server */
+	bool xauth;			/* IP in ESP, by XAuth: no L2TP, no PPP */
+	bool skip_login;		/* … and without a login */
 	bool reuse_dh;			/* one key pair for all */
 	struct ike_main_offers main;
 	struct ike_quick_offers quick;
@@ -80,7 +82,7 @@ struct dial_conf {
 	unsigned vanish_s;
 	bool vanish;
 	bool wrong_password;
-	double loss, dup, reorder;	/* probabilities */
+	double loss, dup, reorder, lose_quick;	/* probabilities; the last: of third messages of Quick Mode alone */
 	unsigned rekey_s, reauth_s, move_s;	/* do phase 2 again, phase 1, come from elsewhere so often; 0 = never */
 	struct ike_quick_offers rekey_suite;	/* every other time; none = the same as before */
 	unsigned overlap_ms;		/* old SAs are deleted so long after the new ones are there */
@@ -195,7 +197,7 @@ struct dsess {
 	struct ppp_conf ppp_conf;
 	struct ppp ppp;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
-	bool call;			/* the L2TP session is there: ppp lives */
+	bool call;			/* the L2TP session is there: ppp lives. With XAuth: IP may go */
 	uint16_t tunnel, session, peer_tunnel, peer_session, port;
 	struct dseq seq;		/* numbers of data messages */
 	uint8_t head[IP_HEAD + 4];	/* what stands in front of its IP packets; UDP's length is 0, and Ns where there is one */
@@ -311,6 +313,9 @@ void wire_moved(struct dsess *);
 /* Raw ESP: take what comes for the SAs that are there now. 0 or -errno. */
 MUST_USE int wire_raw(struct dsess *);
 void wire_close(struct dsess *);
+
+/* Does what has this probability happen now? */
+bool wire_chance(struct dial *, double p);
 
 /* Is something done to datagrams on purpose? */
 bool wire_bad(const struct dial *);

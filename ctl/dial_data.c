@@ -74,6 +74,11 @@ static struct esp_sa *sa_now(struct dsess *s)
 	return number && esp_seq_raise(r->ctl, (uint32_t)number - 1) ? r->ctl : NULL;
 }
 
+static uint8_t next_header(const struct dial *d)
+{
+	return d->conf.xauth ? IPPROTO_IPIP : IPPROTO_UDP;
+}
+
 uint8_t *data_room(struct dsess *s, size_t n)
 {
 	struct dial *d = s->d;
@@ -86,7 +91,7 @@ uint8_t *data_room(struct dsess *s, size_t n)
 		data_flush(d);
 	if (!tx.n)
 		tx.w = wr_of(tx.buf, TX_BYTES);
-	tx.pkt[tx.n] = (struct esp_pkt){ .p = wr_room(&tx.w, need), .len = n, .next_header = IPPROTO_UDP };
+	tx.pkt[tx.n] = (struct esp_pkt){ .p = wr_room(&tx.w, need), .len = n, .next_header = next_header(d) };
 	return tx.pkt[tx.n].p + (d->conf.plain ? 0 : esp_payload_offset(s->out));
 }
 
@@ -261,7 +266,7 @@ static void rx_open(uint64_t now)
 		struct dial_pair *pair;
 		uint32_t spi, seq;
 
-		if (e->verdict != ESP_OK || e->next_header != IPPROTO_UDP || !esp_peek(e->p, e->len, &spi, &seq)) {
+		if (e->verdict != ESP_OK || e->next_header != next_header(s->d) || !esp_peek(e->p, e->len, &spi, &seq)) {
 			s->bad++;
 			continue;
 		}

@@ -8,6 +8,12 @@
  *   ← MM4  KE, Nr, NAT-D ×2       keys are made; from here on encrypted
  *   MM5 →  IDii, HASH_I
  *   ← MM6  IDir, HASH_R           phase 1 is done
+ *  (← ask  HASH, ATTR            XAuth, where there is a name: name and password, please
+ *   →      HASH, ATTR            name and password
+ *   ← set  HASH, ATTR            they are good
+ *   →      HASH, ATTR            so I hear
+ *   CFG1 → HASH, ATTR            an address, please
+ *   ←      HASH, ATTR)           the address
  *   QM1 →  HASH, SA, Ni, [KE], IDs, NAT-OA ×2
  *   ← QM2  HASH, SA, Nr, [KE], IDs
  *   QM3 →  HASH                   the SAs are there
@@ -22,10 +28,11 @@
 
 enum {	/* RFC 2408 3.1, 3.13; RFC 3947 3.2, 5.2 */
 	PL_NONE = 0, PL_SA = 1, PL_PROPOSAL = 2, PL_TRANSFORM = 3, PL_KE = 4, PL_ID = 5, PL_HASH = 8,
-	PL_NONCE = 10, PL_NOTIFY = 11, PL_DELETE = 12, PL_VENDOR = 13, PL_NAT_D = 20, PL_NAT_OA = 21,
+	PL_NONCE = 10, PL_NOTIFY = 11, PL_DELETE = 12, PL_VENDOR = 13, PL_ATTR = 14, PL_NAT_D = 20, PL_NAT_OA = 21,
 };
 
-enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
+enum { EXCH_MAIN = 2, EXCH_INFO = 5, EXCH_TRANSACTION = 6, EXCH_QUICK = 32, FLAG_ENCRYPTED = 1, ISAKMP_VERSION = 0x10, ISAKMP_HEADER = 28 };
+enum { NEXT_AT = 16, PAYLOAD_HEADER = 4 };	/* RFC 2408 3.1, 3.2: the first Next Payload */
 enum { PROTO_ISAKMP = 1, PROTO_ESP = 3, DOI_IPSEC = 1, SIT_IDENTITY_ONLY = 1, KEY_IKE = 1 };
 enum { ESP_DES = 2, ESP_3DES = 3, ESP_AES = 12, ESP_AES_GCM_16 = 20 };	/* RFC 2407 4.4.4; RFC 4106 8.2 */
 enum { NOTIFY_INITIAL_CONTACT = 24578 };	/* RFC 2407 4.6.3 */
@@ -36,26 +43,38 @@ enum {	/* RFC 2409 Appendix A */
 	IKE_ATTR_ENC = 1, IKE_ATTR_HASH = 2, IKE_ATTR_AUTH = 3, IKE_ATTR_GROUP = 4, IKE_ATTR_LIFE_TYPE = 11,
 	IKE_ATTR_LIFE = 12, IKE_ATTR_KEYLEN = 14,
 	IKE_ENC_3DES = 5, IKE_ENC_AES = 7, IKE_HASH_MD5 = 1, IKE_HASH_SHA1 = 2, IKE_HASH_SHA256 = 4,
-	IKE_HASH_SHA384 = 5, IKE_HASH_SHA512 = 6, IKE_AUTH_PSK = 1, LIFE_SECONDS = 1, LIFE_KILOBYTES = 2,
+	IKE_HASH_SHA384 = 5, IKE_HASH_SHA512 = 6, IKE_AUTH_PSK = 1,
+	IKE_AUTH_XAUTH_PSK = 65001,	/* draft-beaulieu-ike-xauth 7.2: XAUTHInitPreShared */
+	LIFE_SECONDS = 1, LIFE_KILOBYTES = 2,
 };
 
 enum {	/* RFC 2407 4.5 */
 	ESP_ATTR_LIFE_TYPE = 1, ESP_ATTR_LIFE = 2, ESP_ATTR_GROUP = 3, ESP_ATTR_ENCAP = 4, ESP_ATTR_AUTH = 5,
 	ESP_ATTR_KEYLEN = 6,
-	ENCAP_TRANSPORT = 2, ENCAP_UDP_TRANSPORT = 4,	/* the second: RFC 3947 5.1 */
+	ENCAP_TUNNEL = 1, ENCAP_TRANSPORT = 2, ENCAP_UDP_TUNNEL = 3, ENCAP_UDP_TRANSPORT = 4,	/* the last two: RFC 3947 5.1 */
 	AUTH_MD5 = 1, AUTH_SHA1 = 2, AUTH_SHA256 = 5, AUTH_SHA384 = 6, AUTH_SHA512 = 7,	/* and RFC 4868 2.7 */
 };
 
 /* Of its lifetime in phase 2. */
 enum { WINDOWS_KILOBYTES = 250000 };
 
-enum { ID_IPV4 = 1, ID_IPV6 = 5, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500, NATT_PORT = 4500 };
+enum {	/* draft-dukes-ike-mode-cfg 3.2, 3.3; draft-beaulieu-ike-xauth 6.2 */
+	CFG_REQUEST = 1, CFG_REPLY = 2, CFG_SET = 3, CFG_ACK = 4,
+	CFG_IP4_ADDRESS = 1, CFG_IP4_NETMASK = 2, CFG_IP4_DNS = 3,
+	XAUTH_USER_NAME = 16521, XAUTH_USER_PASSWORD = 16522, XAUTH_STATUS = 16527, XAUTH_OK = 1,
+};
+
+enum { ID_IPV4 = 1, ID_IPV4_SUBNET = 4, ID_IPV6 = 5, UDP = 17, L2TP_PORT = 1701, IKE_PORT = 500, NATT_PORT = 4500 };
 
 static const uint8_t vid_natt[16] = {	/* RFC 3947 3.1 */
 	0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f,
 };
 static const uint8_t vid_dpd[16] = {	/* RFC 3706 5.1 */
 	0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00,
+};
+
+static const uint8_t vid_xauth[8] = {	/* draft-beaulieu-ike-xauth 7 */
+	0x09, 0x00, 0x26, 0x89, 0xdf, 0xd6, 0xb7, 0x12,
 };
 
 /* What suites are made of: a word, and what goes over the wire for it. */
@@ -314,6 +333,14 @@ static void build_end(struct build *b, unsigned flags)
 	wr_u32(&tail, (uint32_t)b->w.len);
 }
 
+/* A test may change the payloads from `from` on; next_at: where the type of the first of them stands. */
+static void altered(const struct ike *k, struct build *b, size_t next_at, size_t from)
+{
+	if (k->alter && !b->w.bad)
+		b->w.len = from + k->alter(k->alter_arg, b->w.p + next_at, b->w.p + from, b->w.len - from,
+			b->w.cap - DIAL_BLOCK - from);
+}
+
 /* Encrypt all behind the header; iv moves on. */
 static bool build_encrypt(struct build *b, const struct ike *k, uint8_t iv[static DIAL_BLOCK])
 {
@@ -402,8 +429,14 @@ static unsigned group_of(const struct ike_conf *c, const struct ike_main_suite *
 	return offer->group ? offer->group : open;
 }
 
-static void main_sa(struct wr *w, const struct ike_conf *c)
+static uint16_t auth_method(const struct ike *k)
 {
+	return k->ends.user ? IKE_AUTH_XAUTH_PSK : IKE_AUTH_PSK;
+}
+
+static void main_sa(struct wr *w, const struct ike *k)
+{
+	const struct ike_conf *c = k->conf;
 	const struct ike_main_offers *offer = main_offers(c);
 	size_t from;
 
@@ -420,11 +453,11 @@ static void main_sa(struct wr *w, const struct ike_conf *c)
 		if (enc->key_bits)
 			attr(w, IKE_ATTR_KEYLEN, enc->key_bits);
 		if (c->manner == IKE_MANNER_RACOON)
-			attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
+			attr(w, IKE_ATTR_AUTH, auth_method(k));
 		attr(w, IKE_ATTR_HASH, WORD_OF(ike_hashes, offer->s[i].hash)->wire);
 		attr(w, IKE_ATTR_GROUP, WORD_OF(ike_groups, group_of(c, &offer->s[i]))->wire);
 		if (c->manner != IKE_MANNER_RACOON) {
-			attr(w, IKE_ATTR_AUTH, IKE_AUTH_PSK);
+			attr(w, IKE_ATTR_AUTH, auth_method(k));
 			attr_life(w, IKE_ATTR_LIFE_TYPE, IKE_ATTR_LIFE, LIFE_SECONDS, c->ike_life_s, false);
 		}
 		wr_close16(w, t + 2, t, 0);
@@ -440,6 +473,8 @@ static unsigned auth_wire(const struct ike_quick_suite *s)
 
 static uint16_t encap_of(const struct ike *k)
 {
+	if (k->ends.user)
+		return k->natt ? ENCAP_UDP_TUNNEL : ENCAP_TUNNEL;
 	return k->natt ? ENCAP_UDP_TRANSPORT : ENCAP_TRANSPORT;
 }
 
@@ -523,7 +558,7 @@ struct message {
 	uint8_t exchange;
 	bool encrypted;
 	uint32_t mid;
-	struct rd sa, ke, nonce, id[2], hash, nat_d[3], notify, delete;
+	struct rd sa, ke, nonce, id[2], hash, nat_d[3], notify, delete, attr;
 	unsigned n_id, n_nat_d;
 	struct rd after_hash;		/* what a phase 2 HASH covers; padding is not in it */
 };
@@ -580,6 +615,9 @@ static bool payloads(struct rd r, uint8_t type, struct message *m)
 			break;
 		case PL_DELETE:
 			m->delete = body;
+			break;
+		case PL_ATTR:
+			m->attr = body;
 			break;
 		default:
 			break;
@@ -809,6 +847,18 @@ static bool child_keys(const struct ike *k, struct rd gxy, uint32_t spi, struct 
 
 /* ---- Main Mode ---- */
 
+/* HASH_I covers the SA payload as it was sent, whoever changed it. */
+static void sa_said(struct ike *k, const struct build *b)
+{
+	struct rd r = written(b, ISAKMP_HEADER), sa;
+	uint8_t type = PL_SA;
+
+	if (k->alter && payload_next(&r, &type, &sa) && sa.n <= sizeof(k->sa)) {
+		memcpy(k->sa, sa.p, sa.n);
+		k->sa_len = sa.n;
+	}
+}
+
 void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
 {
 	struct wr sa = wr_of(k->sa, sizeof(k->sa));
@@ -819,12 +869,17 @@ void ike_start(struct ike *k, uint64_t now_ms, struct ike_out *o)
 	do
 		rng_bytes(&k->rng, k->cky_i, sizeof(k->cky_i));
 	while (!memcmp(k->cky_i, k->cky_r, 8));		/* all zero means: none */
-	main_sa(&sa, k->conf);
+	main_sa(&sa, k);
 	k->sa_len = sa.len;
 	build_start(&b, k, k->last, EXCH_MAIN, 0);
 	payload_bytes(&b, PL_SA, k->sa, k->sa_len);
 	payload_bytes(&b, PL_VENDOR, vid_natt, sizeof(vid_natt));
-	payload_bytes(&b, PL_VENDOR, vid_dpd, sizeof(vid_dpd));
+	if (k->conf->manner != IKE_MANNER_WINDOWS)
+		payload_bytes(&b, PL_VENDOR, vid_dpd, sizeof(vid_dpd));
+	if (k->ends.user)
+		payload_bytes(&b, PL_VENDOR, vid_xauth, sizeof(vid_xauth));
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
+	sa_said(k, &b);
 	build_end(&b, 0);
 	k->state = IKE_MM1;
 	send_last(k, &b, now_ms, o);
@@ -837,7 +892,7 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	struct choice c;
 	struct build b;
 
-	if (!choice_read(m->sa, false, &c) || c.auth != IKE_AUTH_PSK ||
+	if (!choice_read(m->sa, false, &c) || c.auth != auth_method(k) ||
 	    !main_chosen(k->conf, c.enc, c.key_bits, c.hash, c.group, &suite)) {
 		gone(k, o, "the peer chose what was not offered");
 		return;
@@ -864,6 +919,7 @@ static void mm2(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	if (k->conf->force_natt)
 		rng_bytes(&k->rng, hash, sizeof(hash));
 	payload_bytes(&b, PL_NAT_D, hash, dial_hash_len(k->hash));
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	build_end(&b, 0);
 	if (b.w.bad) {
 		gone(k, o, "MM3 cannot be made");
@@ -936,6 +992,7 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 		wr_bytes(&b.w, k->cky_r, 8);
 		payload_end(&b);
 	}
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	if (!build_encrypt(&b, k, k->iv)) {
 		gone(k, o, "MM5 cannot be made");
 		return;
@@ -945,6 +1002,20 @@ static void mm4(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 }
 
 /* ---- Quick Mode ---- */
+
+/* All of IPv4 from our address of the tunnel, to anywhere. */
+static void wr_tunnel_ids(struct build *b, const struct ike *k)
+{
+	payload(b, PL_ID);
+	wr_u32(&b->w, (uint32_t)ID_IPV4 << 24);
+	wr_u32(&b->w, k->ip);
+	payload_end(b);
+	payload(b, PL_ID);
+	wr_u32(&b->w, (uint32_t)ID_IPV4_SUBNET << 24);
+	wr_u32(&b->w, 0);
+	wr_u32(&b->w, 0);
+	payload_end(b);
+}
 
 static void wr_id(struct build *b, const struct addr *a)
 {
@@ -1004,12 +1075,17 @@ static void qm1(struct ike *k, uint64_t now_ms, struct ike_out *o)
 		b.w.bad |= !dh_make(k, pfs);
 		payload_bytes(&b, PL_KE, k->gxi, dial_group_len(pfs));
 	}
-	wr_id(&b, &k->ends.id);
-	wr_id(&b, &k->ends.peer);
-	if (k->natt) {
+	if (k->ends.user) {
+		wr_tunnel_ids(&b, k);
+	} else {
+		wr_id(&b, &k->ends.id);
+		wr_id(&b, &k->ends.peer);
+	}
+	if (k->natt && !k->ends.user) {
 		wr_nat_oa(&b, &k->ends.id);
 		wr_nat_oa(&b, &k->ends.peer);
 	}
+	altered(k, &b, at - PAYLOAD_HEADER, body);
 	if (!phase2_hash(k, k->mid, NULL, written(&b, body), rd_of(NULL, 0), hash))
 		b.w.bad = true;
 	hash_fill(&b, k, at, hash);
@@ -1031,7 +1107,140 @@ static void mm6(struct ike *k, const struct message *m, uint64_t now_ms, struct 
 	}
 	k->secured = true;
 	effect(o, IKE_EFF_SECURED);
-	qm1(k, now_ms, o);
+	if (k->ends.user && k->conf->skip_login)
+		k->ip = k->ends.id.family == 4 ? addr_v4_of(&k->ends.id) : 0x0a000001;
+	if (k->ends.user && !k->conf->skip_login) {
+		/* It asks; the owner's patience is the limit. */
+		k->state = IKE_XAUTH;
+		k->timer_ms = IKE_NEVER;
+	} else {
+		qm1(k, now_ms, o);
+	}
+}
+
+/* ---- XAuth and Mode Config ---- */
+
+/* A whole message of an exchange: HASH, and attributes that the caller writes between these two. */
+static void cfg_open(struct build *b, const struct ike *k, uint8_t *buf, uint32_t mid, unsigned type, uint16_t id,
+	size_t *ret_hash, size_t *ret_body)
+{
+	build_start(b, k, buf, EXCH_TRANSACTION, mid);
+	*ret_hash = hash_open(b, k);
+	*ret_body = b->w.len;
+	payload(b, PL_ATTR);
+	wr_u8(&b->w, (uint8_t)type);
+	wr_u8(&b->w, 0);
+	wr_u16(&b->w, id);
+}
+
+static bool cfg_close(struct build *b, const struct ike *k, uint32_t mid, size_t hash_at, size_t body,
+	uint8_t iv[static DIAL_BLOCK])
+{
+	uint8_t hash[DIAL_HASH_MAX];
+
+	payload_end(b);
+	if (!phase2_hash(k, mid, NULL, written(b, body), rd_of(NULL, 0), hash))
+		return false;
+	hash_fill(b, k, hash_at, hash);
+	return build_encrypt(b, k, iv);
+}
+
+static void attr_text(struct wr *w, unsigned type, const char *text)
+{
+	wr_u16(w, (uint16_t)type);
+	wr_u16(w, (uint16_t)strlen(text));
+	wr_bytes(w, text, strlen(text));
+}
+
+static void cfg1(struct ike *k, uint64_t now_ms, struct ike_out *o)
+{
+	static const uint16_t wanted[] = { CFG_IP4_ADDRESS, CFG_IP4_NETMASK, CFG_IP4_DNS };
+	struct build b;
+	size_t at, body;
+
+	do
+		k->mid = rng_u32(&k->rng);
+	while (!k->mid);
+	cfg_open(&b, k, k->last, k->mid, CFG_REQUEST, 1, &at, &body);
+	for (unsigned i = 0; i < N_ELEMENTS(wanted); i++) {
+		wr_u16(&b.w, wanted[i]);
+		wr_u16(&b.w, 0);
+	}
+	if (!phase2_iv(k, k->mid, k->qm_iv) || !cfg_close(&b, k, k->mid, at, body, k->qm_iv)) {
+		gone(k, o, "the request for an address cannot be made");
+		return;
+	}
+	k->state = IKE_CFG1;
+	send_last(k, &b, now_ms, o);
+}
+
+/* One attribute; false: there is none any more, or r is bad. */
+static bool attr_next(struct rd *r, uint16_t *type, uint16_t *brief, struct rd *value)
+{
+	*type = rd_u16(r);
+	*brief = rd_u16(r);
+	*value = rd_of(NULL, 0);
+	if (!(*type & ATTR_SHORT))
+		*value = rd_sub(r, *brief);
+	*type &= (uint16_t)~ATTR_SHORT;
+	return !r->bad;
+}
+
+/* The peer asks, or tells; iv: what its message left. */
+static void asked(struct ike *k, const struct message *m, uint8_t iv[static DIAL_BLOCK], uint64_t now_ms, struct ike_out *o)
+{
+	struct rd r = m->attr, value;
+	uint8_t cfg = rd_u8(&r);
+	uint16_t id, type, brief;
+	int status = -1;
+	struct build b;
+	size_t at, body;
+
+	rd_skip(&r, 1);
+	id = rd_u16(&r);
+	if (r.bad || (cfg != CFG_REQUEST && cfg != CFG_SET)) {
+		k->dropped++;
+		return;
+	}
+	cfg_open(&b, k, k->answer, m->mid, cfg == CFG_REQUEST ? CFG_REPLY : CFG_ACK, id, &at, &body);
+	while (r.n && attr_next(&r, &type, &brief, &value)) {
+		if (cfg == CFG_REQUEST && type == XAUTH_USER_NAME)
+			attr_text(&b.w, type, k->ends.user);
+		else if (cfg == CFG_REQUEST && type == XAUTH_USER_PASSWORD)
+			attr_text(&b.w, type, k->ends.password);
+		else if (cfg == CFG_SET && type == XAUTH_STATUS) {
+			status = brief;
+			attr_text(&b.w, type, "");
+		}
+	}
+	if (r.bad || !cfg_close(&b, k, m->mid, at, body, iv)) {
+		k->dropped++;
+		return;
+	}
+	k->asked_mid = m->mid;
+	k->answer_len = b.w.len;
+	emit(o, k->answer, k->answer_len, k->natt);
+	if (status == XAUTH_OK)
+		cfg1(k, now_ms, o);
+	else if (status >= 0)
+		gone(k, o, "authentication failed");
+}
+
+/* The answer to cfg1(). */
+static void cfg2(struct ike *k, const struct message *m, uint64_t now_ms, struct ike_out *o)
+{
+	struct rd r = m->attr, value;
+	uint8_t cfg = rd_u8(&r);
+	uint16_t type, brief;
+
+	rd_skip(&r, 3);
+	while (r.n && attr_next(&r, &type, &brief, &value))
+		if (type == CFG_IP4_ADDRESS && value.n == 4)
+			k->ip = rd_u32(&value);
+	if (r.bad || cfg != CFG_REPLY || !k->ip)
+		gone(k, o, "the peer gives no address");
+	else
+		qm1(k, now_ms, o);
 }
 
 static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
@@ -1086,6 +1295,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 		b.w.bad = true;
 	OPENSSL_cleanse(gxy, sizeof(gxy));
 	hash_fill(&b, k, at, hash);
+	altered(k, &b, NEXT_AT, ISAKMP_HEADER);
 	if (!build_encrypt(&b, k, k->qm_iv)) {
 		gone(k, o, "QM3 cannot be made");
 		return;
@@ -1099,8 +1309,7 @@ static void qm2(struct ike *k, const struct message *m, const uint8_t iv[static 
 
 /* ---- Informational ---- */
 
-/* Send one payload of this type in an exchange of its own. */
-static void inform(struct ike *k, unsigned type, struct rd body, struct ike_out *o)
+void ike_inform(struct ike *k, unsigned type, struct rd body, struct ike_out *o)
 {
 	uint8_t buf[IKE_MESSAGE_MAX], iv[DIAL_BLOCK], hash[DIAL_HASH_MAX];
 	uint32_t mid = rng_u32(&k->rng) | 1;
@@ -1111,6 +1320,7 @@ static void inform(struct ike *k, unsigned type, struct rd body, struct ike_out 
 	at = hash_open(&b, k);
 	from = b.w.len;
 	payload_bytes(&b, type, body.p, body.n);
+	altered(k, &b, at - PAYLOAD_HEADER, from);
 	if (!phase2_hash(k, mid, NULL, written(&b, from), rd_of(NULL, 0), hash))
 		return;
 	hash_fill(&b, k, at, hash);
@@ -1148,7 +1358,7 @@ static void notify(struct ike *k, struct rd r, struct ike_out *o)
 	wr_bytes(&w, k->cky_i, 8);
 	wr_bytes(&w, k->cky_r, 8);
 	wr_bytes(&w, r.p, r.n);
-	inform(k, PL_NOTIFY, rd_of(buf, w.len), o);
+	ike_inform(k, PL_NOTIFY, rd_of(buf, w.len), o);
 }
 
 static void delete(struct ike *k, struct rd r, struct ike_out *o)
@@ -1201,7 +1411,7 @@ void ike_delete(struct ike *k, uint32_t spi_in, struct ike_out *o)
 		return;
 	wr_delete(&w, PROTO_ESP, 4);
 	wr_u32(&w, spi_in);
-	inform(k, PL_DELETE, rd_of(buf, w.len), o);
+	ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 }
 
 bool ike_is(const struct ike *k, struct rd r)
@@ -1209,6 +1419,14 @@ bool ike_is(const struct ike *k, struct rd r)
 	const uint8_t *cky_i = rd_bytes(&r, 8);
 
 	return !r.bad && !memcmp(cky_i, k->cky_i, 8);
+}
+
+bool ike_is_quick3(const struct ike *k, const struct ike_effect *eff)
+{
+	struct rd r = rd_of(eff->data, eff->len);
+
+	rd_skip(&r, 18);
+	return rd_u8(&r) == EXCH_QUICK && k->state == IKE_UP;
 }
 
 void ike_close(struct ike *k, struct ike_out *o)
@@ -1219,14 +1437,14 @@ void ike_close(struct ike *k, struct ike_out *o)
 	if (k->paired) {
 		wr_delete(&w, PROTO_ESP, 4);
 		wr_u32(&w, k->child.spi_in);
-		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+		ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 	}
 	if (k->secured) {
 		w = wr_of(buf, sizeof(buf));
 		wr_delete(&w, PROTO_ISAKMP, 16);
 		wr_bytes(&w, k->cky_i, 8);
 		wr_bytes(&w, k->cky_r, 8);
-		inform(k, PL_DELETE, rd_of(buf, w.len), o);
+		ike_inform(k, PL_DELETE, rd_of(buf, w.len), o);
 	}
 	k->state = IKE_GONE;
 	k->timer_ms = IKE_NEVER;
@@ -1260,9 +1478,9 @@ static bool message_read(const struct ike *k, struct rd r, struct message *m, ui
 			return false;
 		if (m->exchange == EXCH_MAIN)
 			memcpy(iv, k->iv, DIAL_BLOCK);
-		else if (m->exchange == EXCH_QUICK && m->mid == k->mid)
+		else if ((m->exchange == EXCH_QUICK || m->exchange == EXCH_TRANSACTION) && m->mid == k->mid)
 			memcpy(iv, k->qm_iv, DIAL_BLOCK);
-		else if (m->exchange != EXCH_INFO || !phase2_iv(k, m->mid, iv))
+		else if ((m->exchange != EXCH_INFO && m->exchange != EXCH_TRANSACTION) || !phase2_iv(k, m->mid, iv))
 			return false;
 		memcpy(buf, r.p, r.n);
 		if (!dial_cbc(false, k->cipher, k->key, iv, buf, r.n))
@@ -1282,7 +1500,7 @@ static void informed(struct ike *k, const struct message *m, struct ike_out *o)
 			notify(k, m->notify, o);
 		return;
 	}
-	if (k->state < IKE_QM1 || !phase2_hash(k, m->mid, NULL, m->after_hash, rd_of(NULL, 0), want) ||
+	if (k->state < IKE_XAUTH || !phase2_hash(k, m->mid, NULL, m->after_hash, rd_of(NULL, 0), want) ||
 	    !hash_right(k, m->hash, want)) {
 		k->dropped++;
 		return;
@@ -1291,6 +1509,23 @@ static void informed(struct ike *k, const struct message *m, struct ike_out *o)
 		notify(k, m->notify, o);
 	if (m->delete.n)
 		delete(k, m->delete, o);
+}
+
+/* An exchange of attributes: the peer's, or the answer to ours. */
+static void transaction(struct ike *k, const struct message *m, uint8_t iv[static DIAL_BLOCK], uint64_t now_ms,
+	struct ike_out *o)
+{
+	uint8_t want[DIAL_HASH_MAX];
+
+	if (!m->encrypted || !phase2_hash(k, m->mid, NULL, m->after_hash, rd_of(NULL, 0), want) ||
+	    !hash_right(k, m->hash, want))
+		k->dropped++;
+	else if (k->state == IKE_CFG1 && m->mid == k->mid)
+		cfg2(k, m, now_ms, o);
+	else if (k->state == IKE_XAUTH)
+		asked(k, m, iv, now_ms, o);
+	else
+		k->dropped++;
 }
 
 void ike_input(struct ike *k, struct rd r, uint64_t now_ms, struct ike_out *o)
@@ -1304,6 +1539,17 @@ void ike_input(struct ike *k, struct rd r, uint64_t now_ms, struct ike_out *o)
 		return;
 	rd_skip(&head, 18);
 	exchange = rd_u8(&head);
+	if (exchange == EXCH_TRANSACTION && k->asked_mid) {
+		struct rd mid = head;
+
+		rd_skip(&mid, 1);
+		/* The same question again: our answer was lost. */
+		if (rd_u32(&mid) == k->asked_mid) {
+			if (k->resent++ < 32)
+				emit(o, k->answer, k->answer_len, k->natt);
+			return;
+		}
+	}
 	if (k->state == IKE_UP && exchange == EXCH_QUICK) {
 		rd_skip(&head, 1);
 		/* QM2 again: our QM3 was lost (its state is past decrypting it). */
@@ -1317,6 +1563,8 @@ void ike_input(struct ike *k, struct rd r, uint64_t now_ms, struct ike_out *o)
 	}
 	if (m.exchange == EXCH_INFO) {
 		informed(k, &m, o);
+	} else if (m.exchange == EXCH_TRANSACTION) {
+		transaction(k, &m, iv, now_ms, o);
 	} else if (m.exchange == EXCH_MAIN && k->state == IKE_MM1 && !m.encrypted && m.sa.n) {
 		rd_skip(&r, 8);
 		memcpy(k->cky_r, rd_bytes(&r, 8), 8);
@@ -1338,7 +1586,8 @@ void ike_expire(struct ike *k, uint64_t now_ms, struct ike_out *o)
 {
 	static const char *const waited[] = {
 		[IKE_MM1] = "no answer to MM1", [IKE_MM3] = "no answer to MM3",
-		[IKE_MM5] = "no answer to MM5: not the same pre-shared key?", [IKE_QM1] = "no answer to QM1",
+		[IKE_MM5] = "no answer to MM5: not the same pre-shared key?", [IKE_XAUTH] = "no question",
+		[IKE_CFG1] = "no answer to the request for an address", [IKE_QM1] = "no answer to QM1",
 	};
 
 	if (now_ms < k->timer_ms || k->state < IKE_MM1 || k->state > IKE_QM1)

@@ -4,6 +4,11 @@
  * with a pre-shared key, one Quick Mode for a transport SA of UDP 1701, NAT
  * traversal (RFC 3947), dead peer detection answered (RFC 3706), DELETE.
  *
+ * Or, with a name and a password (ike_ends.user), those are given by XAuth
+ * (draft-beaulieu-ike-xauth), an address is taken by Mode Config
+ * (draft-dukes-ike-mode-cfg), and Quick Mode is for a tunnel SA of all of IPv4
+ * from that address.
+ *
  * It shares no line with libcharon, which answers in our server, and so checks
  * it; and it can do what libcharon's initiator cannot: have any number of
  * connections with one identity, one address and one process, and misbehave.
@@ -22,7 +27,7 @@
  * Mode is another struct ike, beside the one that it replaces.  When, and for how
  * long the old SAs stay, is for the owner to say.
  *
- * Not here: aggressive mode, certificates, XAUTH, IKEv2.
+ * Not here: aggressive mode, certificates, IKEv2.
  */
 #ifndef CULVERT_CTL_DIAL_IKE_H
 #define CULVERT_CTL_DIAL_IKE_H
@@ -80,7 +85,7 @@ MUST_USE bool ike_quick_offers_parse(const char *, struct ike_quick_offers *ret)
 enum ike_manner {
 	IKE_MANNER_OWN,			/* cipher first; a phase 1 lifetime last, a phase 2 lifetime first */
 	IKE_MANNER_RACOON,		/* of Apple and old Androids: lifetimes first, in phase 2 as short attributes */
-	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too */
+	IKE_MANNER_WINDOWS,		/* in phase 2 a proposal for each suite; lifetimes last, one in kilobytes too; no DPD */
 };
 
 /* "racoon": an enum ike_manner, or -1. */
@@ -101,6 +106,7 @@ struct ike_conf {
 	const struct dial_dh *dh;	/* a key pair for all connections, for load; NULL: each makes its own */
 	bool initial_contact;		/* say in phase 1 that the peer has no other SA of ours (RFC 2407 4.6.3.3) */
 	bool force_natt;		/* claim a NAT in front of us, for servers that would use raw ESP */
+	bool skip_login;		/* with XAuth: Quick Mode at once, for an address of our own choice */
 	bool raw_esp;			/* where there is no NAT: ESP without UDP, and all of IKE on port 500; else it fails */
 	uint32_t retransmit_ms;		/* first interval, then it doubles: 1000 */
 	uint8_t retransmit_max;		/* 5 */
@@ -113,11 +119,14 @@ struct ike_ends {
 	uint16_t port;			/* our port for it: 500, or the one towards 4500 */
 	struct addr peer;
 	bool natt;			/* on port 4500 from the first message on: the path is known to have a NAT */
+	const char *user, *password;	/* XAuth; borrowed while the connection lives. NULL = none */
 };
 
 enum ike_state {
 	IKE_IDLE,
 	IKE_MM1, IKE_MM3, IKE_MM5,	/* that message of Main Mode is sent, its answer is not in */
+	IKE_XAUTH,			/* the peer asks for a name, or has yet to say whether it is good */
+	IKE_CFG1,			/* an address was asked for */
 	IKE_QM1,
 	IKE_UP,				/* the SAs are there */
 	IKE_GONE,
@@ -177,6 +186,11 @@ struct ike {
 	uint8_t cipher;			/* enum dial_cipher, agreed */
 	uint8_t skeyid[DIAL_HASH_MAX], skeyid_d[DIAL_HASH_MAX], skeyid_a[DIAL_HASH_MAX], key[32];
 	uint8_t iv[DIAL_BLOCK];		/* phase 1; then what phase 2's start from */
+	/* XAuth and Mode Config */
+	uint32_t asked_mid;		/* of the peer's last question, or 0 … */
+	uint8_t answer[IKE_MESSAGE_MAX];	/* … and what it was answered */
+	size_t answer_len;
+	uint32_t ip;			/* ours, host order: Mode Config; then what Quick Mode is for */
 	/* phase 2 */
 	uint32_t mid;
 	uint8_t qm_iv[DIAL_BLOCK], qni[IKE_NONCE];
@@ -191,6 +205,13 @@ struct ike {
 	uint32_t wait_ms;
 	uint64_t timer_ms;
 	uint32_t resent, dropped;	/* messages sent again; messages that were nothing for us */
+	/*
+	 * NULL, or what a test does to each new message before it is hashed and encrypted:
+	 * n bytes of payloads at p, the type of the first of them at type. Returns how many
+	 * there are then, cap at most.
+	 */
+	size_t (*alter)(void *arg, uint8_t *type, uint8_t *p, size_t n, size_t cap);
+	void *alter_arg;
 };
 
 void ike_out_init(struct ike_out *);
@@ -211,8 +232,14 @@ void ike_start(struct ike *, uint64_t now_ms, struct ike_out *);
 MUST_USE bool ike_rekey(struct ike *, const struct ike_quick_offers *, uint64_t now_ms, struct ike_out *);
 void ike_delete(struct ike *, uint32_t spi_in, struct ike_out *);
 
+/* Say one payload of this type (RFC 2408 3.1), say a Notification, in an Informational exchange of its own. */
+void ike_inform(struct ike *, unsigned type, struct rd body, struct ike_out *);
+
 /* Is this message of the connection? */
 bool ike_is(const struct ike *, struct rd message);
+
+/* Is this message that it wants sent the third one of Quick Mode? */
+bool ike_is_quick3(const struct ike *, const struct ike_effect *);
 
 /* One message from the peer, without the four zero octets. */
 void ike_input(struct ike *, struct rd message, uint64_t now_ms, struct ike_out *);

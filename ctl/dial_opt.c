@@ -15,8 +15,8 @@ enum opt {
 	OPT_HOLD, OPT_VANISH, OPT_WRONG, OPT_LOSS, OPT_DUP, OPT_REORDER, OPT_REPLAY, OPT_MAX_OUTAGE, OPT_FLOOD, OPT_FLOOD_RATE,
 	OPT_TIME, OPT_SEED, OPT_IKE, OPT_ESP, OPT_REUSE_DH, OPT_MRU, OPT_BURST, OPT_RING, OPT_AGAIN, OPT_STATS, OPT_MPPE,
 	OPT_STOP_AFTER, OPT_AUTH, OPT_MANNER, OPT_GROUP, OPT_PFS, OPT_ASK, OPT_SECRET, OPT_HIDE, OPT_SEQUENCE, OPT_NUMBER,
-	OPT_NO_IPSEC, OPT_PORT, OPT_RAW_ESP,
-	OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
+	OPT_NO_IPSEC, OPT_PORT, OPT_RAW_ESP, OPT_XAUTH, OPT_SKIP_LOGIN,
+	OPT_LOSE_QUICK, OPT_REKEY, OPT_REKEY_ESP, OPT_REAUTH, OPT_MOVE, OPT_OVERLAP, OPT_INITIAL_CONTACT,
 };
 
 enum { EXIT_USAGE = 2, SIZE_MAX_INNER = 1472 };
@@ -29,6 +29,8 @@ static const struct option options[] = {
 	{ "initial-contact", no_argument, NULL, OPT_INITIAL_CONTACT },
 	{ "no-ipsec", no_argument, NULL, OPT_NO_IPSEC },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "xauth", no_argument, NULL, OPT_XAUTH },
+	{ "skip-login", no_argument, NULL, OPT_SKIP_LOGIN },
 	{ "tun", required_argument, NULL, OPT_TUN },
 	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "ping", required_argument, NULL, OPT_PING },
@@ -39,6 +41,7 @@ static const struct option options[] = {
 	{ "vanish-after", required_argument, NULL, OPT_VANISH },
 	{ "wrong-password", no_argument, NULL, OPT_WRONG },
 	{ "loss", required_argument, NULL, OPT_LOSS },
+	{ "lose-quick", required_argument, NULL, OPT_LOSE_QUICK },
 	{ "dup", required_argument, NULL, OPT_DUP },
 	{ "reorder", required_argument, NULL, OPT_REORDER },
 	{ "replay", no_argument, NULL, OPT_REPLAY },
@@ -80,6 +83,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: culvert-dial [-v] -s server -k psk|@file -u user -p password|@file\n"
 		"       culvert-dial [-v] -s server --no-ipsec [--port number] -u user -p password|@file\n"
+		"       culvert-dial [-v] -s server --xauth [--skip-login] -k psk|@file -u user -p password|@file\n"
 		"           [-n sessions] [-r rate] [-w window] [--from prefix] [--inner address]\n"
 		"           [--auth pap|chap|mschapv2|eap|eap-md5] [--ike suite,...] [--group group] [--esp suite,...] [--pfs group]\n"
 		"           [--manner own|racoon|windows] [--tunnel-secret secret|@file] [--hide] [--sequence]\n"
@@ -90,7 +94,7 @@ static void usage(void)
 		"           [--rekey s] [--rekey-esp suite] [--reauth s] [--overlap ms] [--move s]\n"
 		"           [--tun name] [--ping ms] [--max-outage ms] [--target address] [--size bytes]\n"
 		"           [--source packets/s] [--burst packets] [--ring packets]\n"
-		"           [--loss %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
+		"           [--loss %%] [--lose-quick %%] [--dup %%] [--reorder %%] [--seed n] [--replay]\n"
 		"           [--wrong-password] [--force-natt] [--raw-esp] [--initial-contact]\n"
 		"           [--flood ike|l2tp|ppp] [--flood-rate packets/s] [--stop-after ike]\n");
 	exit(EXIT_USAGE);
@@ -283,6 +287,12 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 	case OPT_NO_IPSEC:
 		c->plain = true;
 		break;
+	case OPT_XAUTH:
+		c->xauth = true;
+		break;
+	case OPT_SKIP_LOGIN:
+		c->skip_login = true;
+		break;
 	case OPT_PORT:
 		c->port = (uint16_t)number(arg, 1, UINT16_MAX);
 		break;
@@ -347,6 +357,9 @@ static void option_long(struct dial_conf *c, int o, char *arg)
 		break;
 	case OPT_LOSS:
 		c->loss = percent(arg);
+		break;
+	case OPT_LOSE_QUICK:
+		c->lose_quick = percent(arg);
 		break;
 	case OPT_DUP:
 		c->dup = percent(arg);
@@ -481,6 +494,14 @@ void options_read(struct dial_conf *c, int argc, char **argv)
 	if (c->plain && (c->ring || c->stop_ike || c->replay || c->force_natt || c->raw_esp || c->inner.family ||
 	    c->initial_contact || c->rekey_s || c->reauth_s || c->move_s || c->flood == FLOOD_IKE))
 		bad_usage("an option that is about IPsec", "--no-ipsec");
+	if (c->xauth && (c->plain || c->ring || c->ask || c->mppe || c->sequencing || c->hide || c->tunnel_secret[0] ||
+	    c->calling_number[0] || c->flood == FLOOD_L2TP || c->flood == FLOOD_PPP))
+		bad_usage("an option that is about L2TP or PPP, or --ring", "--xauth");
+	/* Nobody is at an inside address of the server's that XAuth would tell. */
+	if (c->xauth && !c->target && (c->ping_ms || c->source_pps))
+		bad_usage("needs --target", "--xauth");
+	if (c->skip_login && !c->xauth)
+		bad_usage("only with --xauth", "--skip-login");
 	if (c->raw_esp && c->force_natt)
 		bad_usage("not with --force-natt", "--raw-esp");
 	if (c->from.family && c->from.family != c->server.family)

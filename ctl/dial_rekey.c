@@ -151,6 +151,10 @@ void rekey_done(struct dsess *s, struct ike *k, uint64_t now)
 		sess_fail(s, "no ESP SA");
 		return;
 	}
+	if (s->d->conf.xauth && k->ip != s->ppp.ip_local) {
+		sess_fail(s, "another address after phase 1 was done again");
+		return;
+	}
 	if (phase1)
 		s->reauths++;
 	else

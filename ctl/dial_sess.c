@@ -152,6 +152,8 @@ static void head_finish(struct dsess *s, uint8_t *p, size_t len)
 {
 	struct wr w = wr_of(p, len);
 
+	if (s->d->conf.xauth)		/* it has no head */
+		return;
 	if (!s->d->conf.plain) {
 		(void)wr_room(&w, 4);
 		wr_u16(&w, (uint16_t)len);
@@ -396,6 +398,20 @@ static void l2tp_begin(struct dsess *s, uint64_t now)
 	l2tp_effects(s, &lo, now);
 }
 
+/* XAuth: with the SAs all is there.  To what asks whether IP may pass, and how much, this is a PPP link like any other. */
+static void tunnel_begin(struct dsess *s, uint64_t now)
+{
+	s->ppp = (struct ppp){
+		.conf = &s->ppp_conf, .phase = PPP_NETWORK, .up = true, .peer_mru = s->d->conf.mru, .ip_local = s->ike.ip,
+	};
+	s->head_len = 0;
+	s->call = true;
+	s->flood_at_ms = s->sent_ms = now;
+	s->phase = PHASE_PPP;
+	phase_done(s, PHASE_L2TP);
+	came_up(s, now);
+}
+
 /* The first SAs are there. */
 static void secured(struct dsess *s, uint64_t now)
 {
@@ -413,7 +429,10 @@ static void secured(struct dsess *s, uint64_t now)
 		came_up(s, now);
 		return;
 	}
-	l2tp_begin(s, now);
+	if (s->d->conf.xauth)
+		tunnel_begin(s, now);
+	else
+		l2tp_begin(s, now);
 }
 
 void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint64_t now)
@@ -426,6 +445,9 @@ void sess_ike_effects(struct dsess *s, struct ike *k, struct ike_out *out, uint6
 			data_flush(s->d);	/* what was said before goes before */
 			if (s->d->conf.replay)
 				say_again(s, eff);
+			/* Nobody misses it but the server: the SAs are there. */
+			if (ike_is_quick3(k, eff) && wire_chance(s->d, s->d->conf.lose_quick))
+				break;
 			wire_send(s, ike_way(eff->natt), eff->natt, eff->data, eff->len);
 			break;
 		case IKE_EFF_SECURED:
@@ -547,6 +569,10 @@ void sess_inner(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 	struct wr own = wr_of(p, n);
 	uint16_t port, len, sum;
 
+	if (s->d->conf.xauth) {
+		ip_in(s, p, n, now);
+		return;
+	}
 	port = rd_u16(&r);
 	rd_skip(&r, 2);
 	len = rd_u16(&r);
@@ -596,7 +622,7 @@ static uint64_t deadline(const struct dsess *s)
 
 	if (c->flood == FLOOD_IKE)
 		at = UINT64_MAX;
-	if (s->call)
+	if (s->call && !c->xauth)
 		at = MIN(at, ppp_deadline(&s->ppp));
 	if (s->state == SESS_LOGIN)
 		at = MIN(at, s->start_ms + c->timeout_s * 1000ull);
@@ -653,7 +679,7 @@ static void expired(evutil_socket_t fd, short what, void *arg)
 		l2tp_flow_expire(&s->l2tp, now, &lo);
 		l2tp_effects(s, &lo, now);
 	}
-	if (s->call) {
+	if (s->call && !c->xauth) {
 		ppp_out_init(&po);
 		ppp_expire(&s->ppp, now, &po);
 		ppp_effects(s, &po, now);
@@ -693,7 +719,12 @@ static void user_name(const struct dsess *s, char *dst, size_t cap)
 
 struct ike_ends sess_ends(const struct dsess *s, bool natt)
 {
-	return (struct ike_ends){ .id = s->id, .port = natt ? 4500 : 500, .natt = natt, .peer = s->d->conf.server };
+	bool xauth = s->d->conf.xauth;
+
+	return (struct ike_ends){
+		.id = s->id, .port = natt ? 4500 : 500, .natt = natt, .peer = s->d->conf.server,
+		.user = xauth ? s->ppp_conf.user : NULL, .password = xauth ? s->ppp_conf.password : NULL,
+	};
 }
 
 void sess_start(struct dsess *s)
@@ -779,7 +810,7 @@ void sess_close(struct dsess *s)
 	tun_leave(s);
 	s->state = SESS_CLOSING;
 	s->close_ms = now + CLOSE_MS;
-	if (wire_up(s) && !s->d->vanished) {
+	if (wire_up(s) && !s->d->vanished && !s->d->conf.xauth) {
 		l2tp_out_init(&lo);
 		if (s->call)
 			(void)l2tp_session_close(&s->l2tp, s->tunnel, s->session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, now, &lo);

@@ -40,7 +40,7 @@ struct delayed {
 	uint8_t p[TX_MAX];
 };
 
-static bool chance(struct dial *d, double p)
+bool wire_chance(struct dial *d, double p)
 {
 	return p > 0 && rng_u32(&d->rng) < p * 4294967296.0;
 }
@@ -88,15 +88,15 @@ static void pass(struct dsess *s, enum dial_way way, bool inbound, uint8_t *p, s
 	struct delayed *l;
 	unsigned copies = 1;
 
-	if (chance(d, d->conf.loss)) {
+	if (wire_chance(d, d->conf.loss)) {
 		d->dropped++;
 		return;
 	}
-	if (chance(d, d->conf.dup)) {
+	if (wire_chance(d, d->conf.dup)) {
 		d->doubled++;
 		copies = 2;
 	}
-	if (!s->last_words && chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
+	if (!s->last_words && wire_chance(d, d->conf.reorder) && n <= TX_MAX && (l = malloc(sizeof(*l)))) {
 		d->delayed++;
 		copies--;
 		*l = (struct delayed){ .s = s, .way = way, .inbound = inbound, .n = n };

@@ -56,7 +56,7 @@ static void put_brief(struct format *f, const struct sess_row *r)
 		      "---------- --------------- -------------------- ----- -------------------------\n",
 			f->out);
 	fprintf(f->out, "%10" PRIu32 " %-15s %-20s %-5s %s\n", r->ppp_id, ip4_str(r->ip, ip),
-		FIELD(r->user), "L2TP", peer_str(f, &r->peer, peer));
+		FIELD(r->user), r->xauth ? "IPsec" : "L2TP", peer_str(f, &r->peer, peer));
 }
 
 static void put_packets(struct format *f, const struct sess_row *r)
@@ -145,10 +145,10 @@ static void put_all(struct format *f, const struct msg_ctl_row *row)
 		"          Concentrated Interface  : %s\n"
 		"          Assigned IPv4 Address   : %s\n"
 		"          MRU                     : %u\n"
-		"          Tunnel Protocol         : L2TP\n"
+		"          Tunnel Protocol         : %s\n"
 		"          Tunnel From             : %s\n",
 		f->n ? "\n" : "", r->ppp_id, r->ppp_id, FIELD(r->user), FIELD(r->realm), FIELD(r->ifname),
-		ip4_str(r->ip, ip), r->mru, peer_str(f, &r->peer, peer));
+		ip4_str(r->ip, ip), r->mru, r->xauth ? "IPsec" : "L2TP", peer_str(f, &r->peer, peer));
 	put_time(f->out, r->start_wall_s);
 	put_elapsed(f->out, row->elapsed_s);
 	put_bytes(f->out, "Input Bytes", r->in_bytes);

@@ -65,7 +65,9 @@ bool abi_check_layout(void)
 	     object_ok("kernel_interface_t", charon->kernel, sizeof(kernel_interface_t)) &&
 	     object_ok("backend_manager_t", charon->backends, sizeof(backend_manager_t)) &&
 	     object_ok("ike_sa_manager_t", charon->ike_sa_manager, sizeof(ike_sa_manager_t)) &&
-	     object_ok("child_sa_manager_t", charon->child_sa_manager, sizeof(child_sa_manager_t));
+	     object_ok("child_sa_manager_t", charon->child_sa_manager, sizeof(child_sa_manager_t)) &&
+	     object_ok("attribute_manager_t", charon->attributes, sizeof(attribute_manager_t)) &&
+	     object_ok("xauth_manager_t", charon->xauth, sizeof(xauth_manager_t));
 	if (!ok)
 		return false;	/* destroying what we misread would be a guess */
 	child_cfg->destroy(child_cfg);

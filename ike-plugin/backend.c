@@ -27,6 +27,8 @@ struct rule {
 	ike_cfg_t *ike_cfg;
 	peer_cfg_t *peer;		/* of every client, behind a proxy */
 	child_cfg_t *child;		/* its only one */
+	peer_cfg_t *xauth_peer;		/* of those that come by XAuth; NULL = they may not */
+	child_cfg_t *xauth_child;
 	shared_key_t *psk;
 };
 
@@ -45,6 +47,8 @@ static void rule_put(struct rule *r)
 	DESTROY_IF(r->ike_cfg);
 	DESTROY_IF(r->peer);
 	DESTROY_IF(r->child);
+	DESTROY_IF(r->xauth_peer);
+	DESTROY_IF(r->xauth_child);
 	DESTROY_IF(r->psk);
 	free(r);
 }
@@ -114,9 +118,9 @@ static void missing_add(struct missing *m, const char *suite)
 	snprintf(m->text + len, sizeof(m->text) - len, " %s", suite);
 }
 
-/* Add the suites that can be computed to a list; how many. */
+/* Add the suites that can be computed to a list, or with a second child to both; how many. */
 static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_t *ike_cfg, child_cfg_t *child,
-	struct missing *missing)
+	child_cfg_t *second, struct missing *missing)
 {
 	unsigned n = 0;
 
@@ -129,6 +133,8 @@ static unsigned add_suites(const struct suites *s, protocol_id_t proto, ike_cfg_
 			DESTROY_IF(p);
 			continue;
 		}
+		if (second)
+			second->add_proposal(second, p->clone(p, 0));
 		if (ike_cfg)
 			ike_cfg->add_proposal(ike_cfg, p);
 		else
@@ -146,6 +152,32 @@ static auth_cfg_t *psk_auth(const char *id)
 	/* Must be there: charon passes over configurations without a local identity when it looks for the key. */
 	auth->add(auth, AUTH_RULE_IDENTITY, identification_create_from_string((char *)(id[0] ? id : "%any")));
 	return auth;
+}
+
+/*
+ * A second configuration for the same clients: which of the two one means, it
+ * says in its first message.  Both are for the same key, and have the same IKE
+ * proposals, since those are chosen before.
+ */
+static void xauth_add(struct rule *r, const struct conf_ike *k, const peer_cfg_create_t *peer,
+	const child_cfg_create_t *like)
+{
+	child_cfg_create_t child = *like;
+	auth_cfg_t *login = auth_cfg_create();
+
+	child.mode = MODE_TUNNEL;
+	r->xauth_child = child_cfg_create(XAUTH_PEER_NAME, &child);
+	r->xauth_child->add_traffic_selector(r->xauth_child, TRUE,
+		traffic_selector_create_from_cidr("0.0.0.0/0", 0, 0, 65535));
+	/* The address that Mode Config gave. */
+	r->xauth_child->add_traffic_selector(r->xauth_child, FALSE, traffic_selector_create_dynamic(0, 0, 65535));
+	r->xauth_peer = peer_cfg_create(XAUTH_PEER_NAME, r->ike_cfg->get_ref(r->ike_cfg), (peer_cfg_create_t *)peer);
+	r->xauth_peer->add_auth_cfg(r->xauth_peer, psk_auth(k->srcid), TRUE);
+	r->xauth_peer->add_auth_cfg(r->xauth_peer, psk_auth(k->dstid), FALSE);
+	login->add(login, AUTH_RULE_AUTH_CLASS, AUTH_CLASS_XAUTH);
+	r->xauth_peer->add_auth_cfg(r->xauth_peer, login, FALSE);
+	r->xauth_peer->add_pool(r->xauth_peer, "culvert");
+	r->xauth_peer->add_child_cfg(r->xauth_peer, r->xauth_child->get_ref(r->xauth_child));
 }
 
 static struct rule *rule_new(const struct conf *c, unsigned i, struct missing *missing)
@@ -189,15 +221,17 @@ static struct rule *rule_new(const struct conf *c, unsigned i, struct missing *m
 	r->child->add_traffic_selector(r->child, TRUE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
 	r->child->add_traffic_selector(r->child, FALSE, traffic_selector_create_dynamic(IPPROTO_UDP, 0, 65535));
 	r->peer->add_child_cfg(r->peer, r->child->get_ref(r->child));
+	if (k->xauth)
+		xauth_add(r, k, &peer, &child);
 	s = malloc(sizeof(*s));
 	/* What a tunnel and a transport statement for the same ends allow; match_ike() picks the first. */
 	for (unsigned j = 0; j < c->n_ike; j++) {
 		if (!conf_ike_same_ends(k, &c->ike[j]))
 			continue;
 		if (suite_main(&c->ike[j], c->proposals, s, &word))
-			n_main += add_suites(s, PROTO_IKE, r->ike_cfg, NULL, missing);
+			n_main += add_suites(s, PROTO_IKE, r->ike_cfg, NULL, NULL, missing);
 		if (suite_quick(&c->ike[j], c->proposals, s, &word))
-			n_quick += add_suites(s, PROTO_ESP, NULL, r->child, missing);
+			n_quick += add_suites(s, PROTO_ESP, NULL, r->child, r->xauth_child, missing);
 	}
 	free(s);
 	if (!n_main || !n_quick) {
@@ -276,13 +310,6 @@ static void ike_cfg_put(void *p)
 	cfg->destroy(cfg);
 }
 
-static void peer_cfg_put(void *p)
-{
-	peer_cfg_t *cfg = p;
-
-	cfg->destroy(cfg);
-}
-
 METHOD(backend_t, create_ike_cfg_enumerator, enumerator_t *, struct backend *this, host_t *me, host_t *other)
 {
 	struct rule *r = rule_for(this, me, other);
@@ -309,13 +336,42 @@ static peer_cfg_t *peer_cfg_of(struct rule *r, uint64_t lineage)
 	return proxy_new(r->peer, r->child, name);
 }
 
+static bool same_client(uint64_t a, uint64_t b)
+{
+	bool ret;
+
+	culvert->lock->lock(culvert->lock);
+	ret = table_same_client(culvert->table, a, b);
+	culvert->lock->unlock(culvert->lock);
+	return ret;
+}
+
+/*
+ * charon hands the SAs, and the address, of an IKE_SA to another one from the
+ * same place.  Whether that is the same user it does not know; our engine does.
+ */
+static peer_cfg_t *xauth_peer_cfg_of(struct rule *r, uint64_t lineage)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), XAUTH_PEER_NAME "-%llu", (unsigned long long)lineage);
+	return proxy_new_own(r->xauth_peer, r->xauth_child, name, lineage, same_client);
+}
+
+static void peer_cfgs_put(void *p)
+{
+	linked_list_t *list = p;
+
+	list->destroy_offset(list, offsetof(peer_cfg_t, destroy));
+}
+
 METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, struct backend *this, identification_t *me,
 	identification_t *other)
 {
 	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
 	struct rule *r = rule_current(this);
 	uint64_t lineage = 0;
-	peer_cfg_t *cfg;
+	linked_list_t *cfgs;
 	struct lin *l;
 
 	if (!r)
@@ -325,9 +381,11 @@ METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, struct backend *th
 	if (l)
 		lineage = l->id.counter;
 	culvert->lock->unlock(culvert->lock);
-	cfg = peer_cfg_of(r, lineage);
+	cfgs = linked_list_create_with_items(peer_cfg_of(r, lineage), NULL);
+	if (r->xauth_peer)
+		cfgs->insert_last(cfgs, xauth_peer_cfg_of(r, lineage));
 	rule_put(r);
-	return enumerator_create_single(cfg, peer_cfg_put);
+	return enumerator_create_cleaner(cfgs->create_enumerator(cfgs), peer_cfgs_put, cfgs);
 }
 
 METHOD(backend_t, get_peer_cfg_by_name, peer_cfg_t *, struct backend *this, char *name)

@@ -65,7 +65,8 @@ static void end(const struct found *f)
 	ike_sa = charon->ike_sa_manager->checkout(charon->ike_sa_manager, f->id);
 	if (!ike_sa)
 		return;
-	if (!without(ike_sa)) {
+	/* One that has logged in ends with its session, which may live on SAs of an iked before us. */
+	if (!without(ike_sa) || xauth_login_of(ike_sa, NULL) == LOGIN_GOOD) {
 		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
 		return;
 	}

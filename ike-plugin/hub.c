@@ -339,6 +339,9 @@ static void on_engine(struct hub *this, unsigned engine, const struct msg *m)
 		};
 		job_queue((callback_job_cb_t)move_job, job, free);
 		break;
+	case MSG_XAUTH_DONE:
+		xauth_done(engine, &m->b.xauth_done);
+		break;
 	case MSG_FLOW_JOIN:
 		culvert->lock->lock(culvert->lock);
 		l = table_lin_by_id(culvert->table, &m->b.flow_join.lineage);

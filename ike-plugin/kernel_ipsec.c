@@ -188,12 +188,19 @@ static struct sa *pair_for(const kernel_ipsec_sa_id_t *id, const kernel_ipsec_ad
 	return sa;
 }
 
+/* Tunnel mode is for who has logged in, and he has nothing else. */
+static bool mode_ok(ike_sa_t *ike_sa, ipsec_mode_t mode)
+{
+	return mode == (xauth_login_of(ike_sa, NULL) == LOGIN_GOOD ? MODE_TUNNEL : MODE_TRANSPORT);
+}
+
 METHOD(kernel_ipsec_t, add_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_t *id, kernel_ipsec_add_sa_t *data)
 {
 	static struct log_rate rate;
 	ike_sa_t *ike_sa = charon->bus->get_sa(charon->bus);
 	struct msg_sa_add m = {
-		.inbound = data->inbound, .raw = !data->encap, .life_s = (uint32_t)data->lifetime->time.life,
+		.inbound = data->inbound, .raw = !data->encap, .tunnel = data->mode == MODE_TUNNEL,
+		.life_s = (uint32_t)data->lifetime->time.life,
 	};
 	char raw[256], from[ADDR_STRLEN];
 	struct sa *sa;
@@ -201,7 +208,7 @@ METHOD(kernel_ipsec_t, add_sa, status_t, struct ipsec *this, kernel_ipsec_sa_id_
 
 	m.local = addr_of_host(data->inbound ? id->dst : id->src);
 	m.peer = addr_of_host(data->inbound ? id->src : id->dst);
-	if (!ike_sa || id->proto != IPPROTO_ESP || data->mode != MODE_TRANSPORT || data->esn ||
+	if (!ike_sa || id->proto != IPPROTO_ESP || !mode_ok(ike_sa, data->mode) || data->esn ||
 	    data->ipcomp || (m.raw ? !culvert->raw_esp : on_500(&m.local)) || !algs(data, &m)) {
 		if (rate_ok(&rate))
 			log_warn("ike peer=%s refused=unsupported-sa mode=%d encap=%d enc=%u auth=%u",

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "ike-plugin/handover.h"
+#include "ike-plugin/settings.h"
 
 enum {
 	PARENT_FD = 3,
@@ -198,7 +199,9 @@ static bool usual(const char *fmt)
 		"received %s vendor ID", "%H is initiating a Main Mode IKE_SA", "selected proposal: ",
 		"faking NAT situation", "remote host is behind NAT", "looking for %N peer configs", "selected peer config",
 		"IKE_SA %s[%d] established", "received %us lifetime", "received %llu lifebytes", "CHILD_SA %s{%d} established",
-		"received DELETE for", "sending DELETE for", "sending DPD request", "closing CHILD_SA", "deleting IKE_SA",
+		"received DELETE for", "sending DELETE for", "sending DPD request", "closing CHILD_SA", "deleting IKE_SA", "peer requested virtual IP",
+		"final authorization hook forbids", "destroying IKE_SA after failed XAuth",
+		"assigning virtual IP",
 	};
 
 	for (unsigned i = 0; i < N_ELEMENTS(begin); i++)
@@ -252,59 +255,6 @@ static void library_log(debug_t group, level_t level, char *fmt, ...)
 }
 
 /* ---- charon ---- */
-
-static void settings_make(void)
-{
-	static const struct {
-		const char *key;
-		int value;
-	} ints[] = {
-		{ "threads", 16 },
-		/* Lists of 10,000 entries are slow; the defaults are tables of one bucket. */
-		{ "ikesa_table_size", 16384 },
-		{ "ikesa_table_segments", 16 },
-		{ "init_limit_half_open", 4000 },
-		{ "half_open_timeout", 30 },
-	};
-	static const char *const off[] = {
-		/* Its limit of half-open IKE_SAs per address (5): a company or a carrier's NAT
-		 * connects all at once, and whoever forges addresses is not held back by it.
-		 * Setting block_threshold to 0 would not do: charon raises it above the
-		 * threshold of its IKEv2 cookies. */
-		"dos_protection",
-		"install_routes", "install_virtual_ip", "accept_unencrypted_mainmode_messages",
-		"i_dont_care_about_security_and_use_aggressive_mode_psk", "send_vendor_id",
-	};
-
-	for (unsigned i = 0; i < N_ELEMENTS(ints); i++)
-		lib->settings->set_int(lib->settings, "%s.%s", ints[i].value, lib->ns, ints[i].key);
-	for (unsigned i = 0; i < N_ELEMENTS(off); i++)
-		lib->settings->set_bool(lib->settings, "%s.%s", FALSE, lib->ns, off[i]);
-}
-
-/*
- * What there is of the plugins that we can use: OpenSSL first, it is the
- * fastest.  Ours comes last, since it looks which algorithms there are; nobody
- * in the list competes with it for the kernel or the socket, and '!' makes
- * charon give up where somebody did.
- */
-static void plugin_list(char *list, size_t cap)
-{
-	static const char *const names[] = {
-		"random", "nonce", "openssl", "aes", "sha1", "sha2", "md5", "hmac", "kdf", "gmp",
-	};
-	char path[512];
-
-	list[0] = '\0';
-	for (unsigned i = 0; i < N_ELEMENTS(names); i++) {
-		size_t len = strlen(list);
-
-		snprintf(path, sizeof(path), "%s/libstrongswan-%s.so", IPSEC_PLUGINDIR, names[i]);
-		if (!access(path, R_OK))
-			snprintf(list + len, cap - len, "%s ", names[i]);
-	}
-	strncat(list, "culvert!", cap - strlen(list) - 1);
-}
 
 static bool charon_up(void)
 {

@@ -17,7 +17,7 @@ static bool in_net(const struct addr *a, const struct addr *net, unsigned prefix
 
 bool match_usable(const struct conf_ike *k)
 {
-	return !k->xauth && k->psk_len > 0 && k->psk_len <= sizeof(k->psk);
+	return k->psk_len > 0 && k->psk_len <= sizeof(k->psk);
 }
 
 int match_ike(const struct conf *c, const struct addr *local, const struct addr *peer)

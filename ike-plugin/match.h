@@ -5,7 +5,7 @@
 
 #include "base/conf.h"
 
-/* True when statement i can serve anybody: a key, and no XAuth. */
+/* True when statement i can serve anybody: it has a key. */
 bool match_usable(const struct conf_ike *);
 
 /*

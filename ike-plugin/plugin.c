@@ -30,11 +30,15 @@ METHOD(plugin_t, get_name, char *, struct culvert *this)
 static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		xauth_delete(this->xauth);
+		quick_delete(this->quick);
 		guard_delete(this->guard);
 		natd_delete(this->natd);
 		events_delete(this->events);
 		backend_delete(this->backend);
 		hub_delete(this->hub);
+		this->xauth = NULL;
+		this->quick = NULL;
 		this->guard = NULL;
 		this->natd = NULL;
 		this->events = NULL;
@@ -50,6 +54,8 @@ static bool register_parts(struct culvert *this, plugin_feature_t *feature, bool
 	if (!this->raw_esp)
 		this->natd = natd_new();
 	this->guard = guard_new();
+	this->xauth = xauth_new();
+	this->quick = quick_new();
 	childless_start(this->h->childless_s);
 	hub_start(this->hub);
 	return TRUE;

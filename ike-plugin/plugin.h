@@ -14,10 +14,12 @@
 /* Counters, as MSG_STATS names them. */
 #define COUNTERS(X)                                                                                \
 	X(ike_up) X(ike_down) X(ike_psk_mismatch) X(ike_proposal_refused) X(ike_child_refused)     \
-	X(ike_no_natt) X(ike_bad_message) X(ike_not_due) X(ike_childless) X(ike_half_open_timeout) X(ike_natd_faked)               \
+	X(ike_no_natt) X(ike_bad_message) X(ike_not_due) X(ike_childless) X(ike_half_open_timeout) X(ike_natd_faked) \
+	X(ike_quick_again)               \
 	X(ike_rx) X(ike_rx_stray) X(ike_rx_short) X(ike_rx_junk) X(ike_rx_esp) X(ike_rx_port_500)  \
 	X(ike_rx_version) X(ike_rx_aggressive) X(ike_rx_overflow) X(ike_rx_limited) X(ike_tx_failed) \
 	X(ike_sa_add) X(ike_sa_del) X(ike_sa_expired) X(ike_sa_moved) X(ike_move_refused)          \
+	X(ike_xauth_good) X(ike_xauth_bad) X(ike_xauth_malformed)                                  \
 	X(ike_dh_ahead) X(ike_dh_now) X(ike_flow_kill) X(ike_chan_bad) X(ike_chan_full) X(ike_log_dropped)
 
 #define COUNTER_FIELD(n) _Atomic uint64_t n;
@@ -38,6 +40,8 @@ struct culvert {
 	struct events *events;
 	struct natd *natd;
 	struct guard *guard;
+	struct xauth *xauth;
+	struct quick *quick;
 	struct sock *sock;
 };
 
@@ -81,6 +85,20 @@ void natd_delete(struct natd *);
 /* guard.c: messages that are not due do not reach charon's state machines. */
 struct guard *guard_new(void);
 void guard_delete(struct guard *);
+
+#define XAUTH_PEER_NAME "xauth"	/* of peer configurations: no other has it */
+
+/* xauth.c: logins by IKE, and the addresses that go back by it. */
+struct xauth *xauth_new(void);
+void xauth_delete(struct xauth *);
+/* Its engine's answer. */
+void xauth_done(unsigned engine, const struct msg_xauth_done *);
+/* The state of an IKE_SA's login; with LOGIN_GOOD *ret is set, which may be NULL. */
+enum lin_login xauth_login_of(ike_sa_t *, struct lin_lease *ret);
+
+/* quick.c: a third message of Quick Mode that got lost is asked for. */
+struct quick *quick_new(void);
+void quick_delete(struct quick *);
 
 /* childless.c: from now on IKE_SAs end that have no CHILD_SA for after_s seconds. */
 void childless_start(unsigned after_s);

@@ -16,6 +16,8 @@ struct peer_proxy {
 	refcount_t ref;
 	peer_cfg_t *base;
 	struct child_proxy *child;
+	uint64_t lineage;		/* for same, where that is not NULL */
+	proxy_same_fn *same;
 };
 
 /* Where a release has a method more, it must be written below: else it would be a jump to nowhere. */
@@ -226,8 +228,10 @@ static void peer_add_pool(struct peer_proxy *this, char *name)
 /* A client's new phase 1 takes over the SAs of its old one if their configurations are equal. */
 static bool peer_equals(struct peer_proxy *this, peer_cfg_t *other)
 {
-	return other->equals == this->public.equals &&
-	       this->base->equals(this->base, ((struct peer_proxy *)other)->base);
+	struct peer_proxy *o = (struct peer_proxy *)other;
+
+	return other->equals == this->public.equals && this->base->equals(this->base, o->base) &&
+	       (!this->same || this->same(this->lineage, o->lineage));
 }
 
 static peer_cfg_t *peer_get_ref(struct peer_proxy *this)
@@ -295,5 +299,15 @@ peer_cfg_t *proxy_new(peer_cfg_t *base, child_cfg_t *base_child, const char *chi
 		.base = base->get_ref(base),
 		.child = child_new(base_child, child_name),
 	};
+	return &this->public;
+}
+
+peer_cfg_t *proxy_new_own(peer_cfg_t *base, child_cfg_t *base_child, const char *child_name, uint64_t lineage,
+	proxy_same_fn *same)
+{
+	struct peer_proxy *this = (struct peer_proxy *)proxy_new(base, base_child, child_name);
+
+	this->lineage = lineage;
+	this->same = same;
 	return &this->public;
 }

@@ -20,4 +20,12 @@
  */
 peer_cfg_t *proxy_new(peer_cfg_t *base, child_cfg_t *base_child, const char *child_name);
 
+/*
+ * The same for one of which charon may not decide by itself whose it is: it is
+ * equal to another when same(its lineage, the other's) says so.
+ */
+typedef bool proxy_same_fn(uint64_t a, uint64_t b);
+peer_cfg_t *proxy_new_own(peer_cfg_t *base, child_cfg_t *base_child, const char *child_name, uint64_t lineage,
+	proxy_same_fn *same);
+
 #endif

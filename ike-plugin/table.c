@@ -153,6 +153,14 @@ void table_join(struct table *t, const struct lineage *id, const struct lineage 
 		l->client = r->client;
 }
 
+bool table_same_client(struct table *t, uint64_t a, uint64_t b)
+{
+	const struct lin *l = table_lin_by_id(t, &(struct lineage){ t->epoch, a });
+	const struct lin *m = table_lin_by_id(t, &(struct lineage){ t->epoch, b });
+
+	return l && m && l->client == m->client;
+}
+
 bool table_is_client(struct table *t, uint32_t uid, const struct sa *sa)
 {
 	const struct lin *l = lin_of(t, uid);
@@ -189,7 +197,7 @@ bool table_has_sa_at(struct table *t, const struct addr *a)
 	return false;
 }
 
-static bool place(struct table *t, struct lin *l, const struct addr *peer)
+bool table_place(struct table *t, struct lin *l, const struct addr *peer)
 {
 	unsigned want;
 
@@ -244,7 +252,7 @@ struct sa *table_sa_new(struct table *t, struct lin *l, const struct addr *local
 {
 	uint32_t spi;
 
-	if (!place(t, l, peer) || !spi_take(t->pool[l->engine], rnd, &spi))
+	if (!table_place(t, l, peer) || !spi_take(t->pool[l->engine], rnd, &spi))
 		return NULL;
 	return sa_make(t, l, local, peer, spi);
 }

@@ -17,6 +17,18 @@
 #include "base/proto.h"
 #include "ike-plugin/spi.h"
 
+enum lin_login {			/* of a client that comes by XAuth */
+	LOGIN_NONE,			/* nothing was asked, or not yet answered */
+	LOGIN_ASKED,			/* its engine was asked */
+	LOGIN_GOOD,
+	LOGIN_BAD,
+};
+
+/* What a good login brings. Addresses in host order. */
+struct lin_lease {
+	uint32_t ip, dns[2], nbns[2];
+};
+
 /* One client. */
 struct lin {
 	struct list by_uid, by_id, by_ip;
@@ -25,12 +37,14 @@ struct lin {
 	struct lineage id;
 	uint64_t client;		/* the same for lineages that proved to be one client's */
 	uint32_t uid;			/* charon's unique id of its IKE_SA */
-	uint64_t spi_i, spi_r;		/* that IKE_SA's, as charon has them; 0 until its first Quick Mode */
+	uint64_t spi_i, spi_r;		/* that IKE_SA's, as charon has them; 0 until its login or first Quick Mode */
 	bool ike_gone;			/* that IKE_SA is no more */
 	bool announced;			/* its engine knows it */
 	bool placed;			/* engine is valid */
 	unsigned engine;
 	struct addr peer;		/* last seen there; indexed while it has SAs */
+	enum lin_login login;
+	struct lin_lease lease;		/* LOGIN_GOOD */
 };
 
 /* One pair of SAs, from the moment its inbound SPI is allocated. */
@@ -106,6 +120,12 @@ void table_out_move(struct table *, struct sa *, const struct addr *peer);
 
 /* The client of a live lineage was proved to be at peer. */
 void table_lin_move(struct table *, struct lin *, const struct addr *peer);
+
+/* Choose its engine, if it has none. False: none is alive, or its own is not. */
+bool table_place(struct table *, struct lin *, const struct addr *peer);
+
+/* Are these two, by their counters, lineages of one client? */
+bool table_same_client(struct table *, uint64_t a, uint64_t b);
 
 /* Two lineages proved to be one client's. */
 void table_join(struct table *, const struct lineage *, const struct lineage *root);

@@ -233,7 +233,7 @@ static bool choose_bind(const struct conf *c, unsigned tunnel, const uint8_t *us
 	return found;
 }
 
-/* RFC 1334 2.2.1: the password itself. The lengths are compared, too, but no sooner than all of it. */
+/* RFC 1334 2.2.1, and XAuth: the password itself. The lengths are compared, too, but no sooner than all of it. */
 static bool judge_pap(const struct msg_auth_req *req, const struct user *user)
 {
 	uint8_t want[USERS_PASSWORD_MAX] = { 0 }, got[USERS_PASSWORD_MAX] = { 0 };
@@ -280,14 +280,24 @@ static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *us
 	return ok;
 }
 
+static bool has_xauth(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_ike; i++)
+		if (c->ike[i].xauth)
+			return true;
+	return false;
+}
+
 /* The engine agreed on the method with the peer; whether it may is asked here once more. */
-static bool may_use(const struct conf_tunnel *t, uint32_t method)
+static bool may_use(const struct conf *c, const struct conf_tunnel *t, uint32_t method)
 {
 	static const uint8_t bits[] = {
 		[AUTH_PAP] = CONF_AUTH_PAP, [AUTH_CHAP_MD5] = CONF_AUTH_CHAP, [AUTH_MSCHAPV2] = CONF_AUTH_MSCHAPV2,
 		[AUTH_EAP_MD5] = CONF_AUTH_EAP_MD5, [AUTH_EAP_MSCHAPV2] = CONF_AUTH_EAP_MSCHAPV2,
 	};
 
+	if (method == AUTH_XAUTH)
+		return has_xauth(c);
 	return method < N_ELEMENTS(bits) && t->auth_methods & bits[method];
 }
 
@@ -296,6 +306,7 @@ static bool judge_password(const struct msg_auth_req *req, const struct user *us
 {
 	switch (req->method) {
 	case AUTH_PAP:
+	case AUTH_XAUTH:
 		return judge_pap(req, user);
 	case AUTH_CHAP_MD5:
 	case AUTH_EAP_MD5:		/* RFC 3748 5.4: the same */
@@ -378,7 +389,7 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->auth = a->conf.bind[bind].auth;
 	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 
-	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf.tunnel[req->tunnel], req->method)) {
+	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf, &a->conf.tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return true;
 	}

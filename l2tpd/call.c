@@ -64,23 +64,40 @@ static uint64_t packets(const struct sess *s)
 	return s->row->in_packets + s->row->out_packets;
 }
 
+/* NULL, or why its time is over; once. */
+static const char *over(struct sess *s, uint64_t now)
+{
+	if (idle_over(&s->idle, packets(s), now))
+		return "Idle timeout";
+	if (now < s->ends_ms)
+		return NULL;
+	s->ends_ms = PPP_NEVER;
+	return "Session timeout";
+}
+
 static void sess_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sess *s = arg;
 	struct engine *e = s->flow->e;
 	struct ppp_out out;
 	uint64_t now = now_ms();
+	const char *why;
 
 	s->timer_at = PPP_NEVER;
 	ppp_out_init(&out);
-	ppp_expire(&s->ppp, now, &out);
-	if (idle_over(&s->idle, packets(s), now))
-		ppp_close(&s->ppp, "Idle timeout", now, &out);
-	if (now >= s->ends_ms) {
-		s->ends_ms = PPP_NEVER;
-		ppp_close(&s->ppp, "Session timeout", now, &out);
+	if (!s->xauth)
+		ppp_expire(&s->ppp, now, &out);
+	why = over(s, now);
+	if (s->xauth) {
+		if (why)
+			flow_kill(s->flow, why);
+		else
+			call_arm(s, now);
+	} else {
+		if (why)
+			ppp_close(&s->ppp, why, now, &out);
+		ppp_effects(s, &out, now);
 	}
-	ppp_effects(s, &out, now);
 	data_flush(e);
 }
 
@@ -102,6 +119,13 @@ static void arm(struct event *ev, uint64_t *at, uint64_t deadline, uint64_t now)
 	event_add(ev, &tv);
 }
 
+void call_arm(struct sess *s, uint64_t now)
+{
+	uint64_t ppp = s->xauth ? PPP_NEVER : ppp_deadline(&s->ppp);
+
+	arm(s->timer, &s->timer_at, MIN(MIN(ppp, s->idle.due_ms), s->ends_ms), now);
+}
+
 static void send_control(struct flow *f, const struct l2tp_effect *eff)
 {
 	call_dump_l2tp(f, false, rd_of(eff->data, eff->len));
@@ -121,7 +145,7 @@ static void send_only(struct flow *f, const struct l2tp_out *out)
 			send_control(f, &out->eff[i]);
 }
 
-static void sess_free(struct sess *s, const char *reason)
+void call_free(struct sess *s, const char *reason)
 {
 	static struct log_rate rate;
 	struct engine *e = s->flow->e;
@@ -159,6 +183,11 @@ static void sess_free(struct sess *s, const char *reason)
 	event_free(s->timer);
 	mppe_free(s->mppe);
 	tunnel_conf_put(s->conf);
+	if (s->xauth)
+		s->flow->xauth = NULL;
+	if (s->login)
+		explicit_bzero(s->login, sizeof(*s->login));
+	free(s->login);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
 }
@@ -275,11 +304,53 @@ static void ppp_begin(struct sess *s, const struct l2tp_effect *eff, uint64_t no
 	ppp_start(&s->ppp, now, out);
 }
 
-/* A call came up: PPP starts at once, so that the peer's first LCP frame is answered. */
-static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now)
+struct sess *call_new(struct flow *f, uint64_t now)
 {
 	struct engine *e = f->e;
 	uint32_t slot = slot_take(e);
+	struct sess *s = slot < e->n_rows ? calloc(1, sizeof(*s)) : NULL;
+
+	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
+		static struct log_rate rate;
+
+		free(s);
+		if (log_rate_ok(&rate, now))
+			log_warn("%s no room for another session", f->tag);
+		return NULL;
+	}
+	s->flow = f;
+	s->conf = tunnel_conf_get(e->tunnel_conf[f->tunnel]);
+	s->sid = (struct sid){ .slot = slot, .gen = ++e->next_gen };
+	s->timer_at = PPP_NEVER;
+	idle_start(&s->idle, 0, 0, now);
+	s->ends_ms = PPP_NEVER;
+	list_init(&s->link);
+	list_init(&s->by_call);
+	data_sess_init(s);
+	s->row = &e->rows[slot];
+	s->start_ms = now;
+	e->by_slot[slot] = s;
+	e->n_sessions++;
+	return s;
+}
+
+void call_row(struct sess *s)
+{
+	row_write_begin(s->row);
+	s->row->state = ROW_LOGIN;
+	s->row->sid = s->sid;
+	s->row->tunnel_id = s->tunnel_id;
+	s->row->session_id = s->session_id;
+	s->row->xauth = s->xauth;
+	s->row->lineage = *flow_lineage(s->flow);
+	s->row->tunnel = (uint8_t)s->flow->tunnel;
+	s->row->start_mono_ms = s->start_ms;
+	row_write_end(s->row);
+}
+
+/* A call came up: PPP starts at once, so that the peer's first LCP frame is answered. */
+static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now)
+{
 	unsigned unjudged = 0;
 	struct ppp_out out;
 	struct rng seed;
@@ -293,45 +364,26 @@ static void sess_new(struct flow *f, const struct l2tp_effect *eff, uint64_t now
 	/* Who has the shared secret but no password gets no more than a few rows at a time. */
 	LIST_EACH(&f->sessions, i)
 		unjudged += !CONTAINER_OF(i, struct sess, link)->known;
-	s = slot < e->n_rows && unjudged < f->conf->l2tp.max_half_open ? calloc(1, sizeof(*s)) : NULL;
-	if (!s || !(s->timer = evtimer_new(e->base, sess_timer, s))) {
+	if (unjudged >= f->conf->l2tp.max_half_open) {
 		static struct log_rate rate;
 
-		free(s);
-		if (log_rate_ok(&rate, now_ms()))
-			log_warn("%s no room for another session", f->tag);
+		if (log_rate_ok(&rate, now))
+			log_warn("%s too many logins at once", f->tag);
+	}
+	s = unjudged < f->conf->l2tp.max_half_open ? call_new(f, now) : NULL;
+	if (!s) {
 		refuse_call(f, eff, L2TP_CDN_NO_FACILITIES, NULL, now);
 		return;
 	}
-	s->flow = f;
-	s->conf = tunnel_conf_get(e->tunnel_conf[f->tunnel]);
-	s->sid = (struct sid){ .slot = slot, .gen = ++e->next_gen };
 	s->tunnel_id = eff->tunnel;
 	s->session_id = eff->session;
 	s->peer_tunnel_id = eff->peer_tunnel;
 	s->peer_session_id = eff->peer_session;
 	s->port = eff->port;
-	s->timer_at = PPP_NEVER;
-	idle_start(&s->idle, 0, 0, now);
-	s->ends_ms = PPP_NEVER;
-	data_sess_init(s);
 	s->seq.out = s->conf->data_use_seq || (eff->call && eff->call->sequencing);
-	s->row = &e->rows[slot];
-	s->start_ms = now;
-	e->by_slot[slot] = s;
-	e->n_sessions++;
 	call_join(s);
 	data_head(s);
-
-	row_write_begin(s->row);
-	s->row->state = ROW_LOGIN;
-	s->row->sid = s->sid;
-	s->row->tunnel_id = s->tunnel_id;
-	s->row->session_id = s->session_id;
-	s->row->lineage = *flow_lineage(f);
-	s->row->tunnel = (uint8_t)f->tunnel;
-	s->row->start_mono_ms = now;
-	row_write_end(s->row);
+	call_row(s);
 
 	rng_init(&seed);
 	ppp_out_init(&out);
@@ -395,6 +447,28 @@ void call_dump_l2tp(const struct flow *f, bool in, struct rd msg)
 	log_info("%s %s %s", f->tag, in ? "received" : "sent", text);
 }
 
+static void judge(struct sess *s, struct msg_auth_req *m)
+{
+	s->asking = true;
+	peer_send(&s->flow->e->manager, MSG_AUTH_REQ, m, sizeof(*m), -1);
+	explicit_bzero(m, sizeof(*m));
+}
+
+void call_judge(struct sess *s)
+{
+	const struct msg_xauth_req *r = s->login;
+	struct msg_auth_req m = {
+		.sid = s->sid, .serial = s->serial, .tunnel = s->flow->tunnel, .method = AUTH_XAUTH, .peer = r->peer,
+		.user_len = r->user_len, .mtu = s->mtu, .response_len = r->password_len,
+	};
+
+	_Static_assert(sizeof(m.user) == sizeof(r->user) && sizeof(m.response) == sizeof(r->password), "a login fits");
+	memcpy(m.user, r->user, sizeof(m.user));
+	memcpy(m.response, r->password, sizeof(m.response));
+	str_copy(m.ike_id, sizeof(m.ike_id), r->ike_id);
+	judge(s, &m);
+}
+
 /* For people: without UDP there is no port but L2TP's inside. */
 static struct addr peer_of(const struct sess *s, const struct addr *peer)
 {
@@ -443,12 +517,10 @@ static void ask(struct sess *s)
 		m.number_len = call->number_len;
 		memcpy(m.number, call->number, call->number_len);
 	}
-	s->asking = true;
-	peer_send(&f->e->manager, MSG_AUTH_REQ, &m, sizeof(m), -1);
-	explicit_bzero(&m, sizeof(m));
+	judge(s, &m);
 }
 
-static void sess_up(struct sess *s)
+void call_up(struct sess *s)
 {
 	struct flow *f = s->flow;
 	struct msg_session m = { .sid = s->sid };
@@ -457,7 +529,8 @@ static void sess_up(struct sess *s)
 	if (s->up)			/* IPCP was renegotiated */
 		return;
 	s->up = true;
-	lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
+	if (!s->xauth)
+		lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
 	if (s->session_timeout_s)
 		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
 	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
@@ -468,7 +541,7 @@ static void sess_up(struct sess *s)
 	s->row->start_mono_ms = now_ms();
 	row_write_end(s->row);
 	log_notice("session up user=\"%s\" ppp_id=%u %s ip=%s mtu=%u host=\"%s\" connect_ms=%llu", s->user,
-		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), ppp_mtu(&s->ppp), s->row->host_name,
+		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), sess_mtu(s), s->row->host_name,
 		(unsigned long long)(now_ms() - s->start_ms));
 	peer_send(&f->e->manager, MSG_SESSION_UP, &m, sizeof(m), -1);
 }
@@ -525,7 +598,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 				mppe_flush(s->mppe);
 			break;
 		case PPP_EFF_UP:
-			sess_up(s);
+			call_up(s);
 			break;
 		case PPP_EFF_DOWN:
 			break;			/* ppp_may_ip() says no from now on */
@@ -537,7 +610,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 
 			str_copy(reason, sizeof(reason), s->ppp.reason);
 			cause = cause_of(reason);
-			sess_free(s, reason);
+			call_free(s, reason);
 			l2tp_out_init(&lo);
 			l2tp_session_close_cause(&f->l2tp, tunnel, session, L2TP_CDN_ADMIN, L2TP_ERR_NONE, &cause, now,
 				&lo);
@@ -551,7 +624,7 @@ static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 		ppp_effects(s, &more, now);
 		return;
 	}
-	arm(s->timer, &s->timer_at, MIN(MIN(ppp_deadline(&s->ppp), s->idle.due_ms), s->ends_ms), now);
+	call_arm(s, now);
 }
 
 void call_ppp(struct sess *s, struct rd frame, uint64_t now)
@@ -619,7 +692,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->row->ip = m->ip;
 		s->row->mask = m->mask;
 		s->row->interface = (uint8_t)m->interface;
-		s->row->mru = ppp_mtu(&s->ppp);
+		s->row->mru = (uint16_t)sess_mtu(s);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
@@ -631,6 +704,12 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		row_write_end(s->row);
 		if (shared->ifname[0])
 			data_shared_join(s, shared);
+	}
+	if (s->xauth) {
+		explicit_bzero(&v, sizeof(v));
+		xauth_verdict(s, m);
+		data_flush(e);
+		return;
 	}
 	ppp_out_init(&out);
 	ppp_verdict(&s->ppp, &v, now, &out);
@@ -667,7 +746,7 @@ void call_addr(struct engine *e, const struct msg_addr *m)
 	uint64_t now = now_ms();
 	struct ppp_out out;
 
-	if (!s || !s->known)
+	if (!s || !s->known || s->xauth)
 		return;
 	s->ip = m->ip;
 	row_write_begin(s->row);
@@ -689,6 +768,11 @@ void call_kill(struct engine *e, const struct msg_session *m)
 
 	if (!s)
 		return;
+	if (s->xauth) {
+		flow_kill(s->flow, m->reason);
+		data_flush(e);
+		return;
+	}
 	ppp_out_init(&out);
 	ppp_close(&s->ppp, m->reason, now, &out);
 	ppp_effects(s, &out, now);
@@ -704,7 +788,9 @@ void call_ask_again(struct engine *e)
 			struct sess *s = CONTAINER_OF(k, struct sess, link);
 
 			/* Not one whose peer began LCP anew: it has no answer to be judged yet. */
-			if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && s->ppp.req.response_len)
+			if (s->xauth && s->asking)
+				call_judge(s);
+			else if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && s->ppp.req.response_len)
 				ask(s);
 		}
 	}
@@ -719,12 +805,12 @@ static void sess_gone(struct flow *f, const struct l2tp_effect *eff, const char 
 	if (!s)
 		return;
 	if (!eff->cause) {
-		sess_free(s, reason);
+		call_free(s, reason);
 		return;
 	}
 	str_escape(said, sizeof(said), eff->cause->text.p, eff->cause->text.n);
 	snprintf(text, sizeof(text), "%s, cause %u%s%s", reason, eff->cause->code, said[0] ? ": " : "", said);
-	sess_free(s, text);
+	call_free(s, text);
 }
 
 /* Why a session of a tunnel that went with it ended: as the tunnel did, told later in *out. */
@@ -765,7 +851,7 @@ static void l2tp_effects(struct flow *f, struct l2tp_out *out, uint64_t now)
 				struct sess *s = CONTAINER_OF(k, struct sess, link);
 
 				if (s->tunnel_id == eff->tunnel)
-					sess_free(s, l2tp_reason_str(eff->reason));
+					call_free(s, l2tp_reason_str(eff->reason));
 			}
 			lost |= eff->reason == L2TP_REASON_HELLO || eff->reason == L2TP_REASON_NO_ACK;
 			break;
@@ -892,6 +978,6 @@ void call_close_all(struct flow *f, const char *reason, bool tell)
 	if (tell)
 		send_only(f, &out);
 	LIST_EACH(&f->sessions, i)
-		sess_free(CONTAINER_OF(i, struct sess, link), reason);
+		call_free(CONTAINER_OF(i, struct sess, link), reason);
 	flow_arm(f, now);
 }

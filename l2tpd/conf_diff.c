@@ -128,6 +128,12 @@ static void add_pairs(struct items *all, const char *object, char *rest)
 	}
 }
 
+/* An option without a value is there, or not. */
+static const char *said(const char *option, const char *value)
+{
+	return strcmp(option, "xauth") ? value : "yes";
+}
+
 /* "ike passive esp MODE from A to B …": the first half names it. */
 static void add_ike(struct items *all, char *rest)
 {
@@ -157,12 +163,12 @@ static void add_ike(struct items *all, char *rest)
 			continue;
 		}
 		if (*option)
-			add(all, object, option, value);
+			add(all, object, option, said(option, value));
 		option = word;
 		value[0] = '\0';
 	}
 	if (*option)
-		add(all, object, option, value);
+		add(all, object, option, said(option, value));
 }
 
 static char *cut_brace(char *line)

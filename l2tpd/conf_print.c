@@ -137,6 +137,8 @@ static void put_ike(FILE *f, const struct conf_ike *k)
 		fputs(" \\\n\tdstid ", f);
 		put_text(f, k->dstid);
 	}
+	if (k->xauth)
+		fputs(" \\\n\txauth", f);
 	fputs(" \\\n\tpsk ", f);
 	if (*k->psk_file) {
 		fputs("file ", f);

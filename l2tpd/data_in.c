@@ -38,6 +38,7 @@ enum {
 	PUMP_PKTS = 1024,			/* to open before others get their turn */
 	GRAMS = 256,				/* datagrams that were received, of all flows */
 	NON_ESP_MARKER = 4,
+	ESP_DUMMY = 59,				/* RFC 4303 2.6: a packet that is to be forgotten */
 	HEAD = 72,				/* bytes of a datagram that say whose it is, behind an IP header if there is one */
 	IP_HDR_MIN = 20,
 };
@@ -133,8 +134,9 @@ static void ip_in(struct sess *s, uint8_t *p, size_t n, uint64_t now)
 {
 	struct engine *e = s->flow->e;
 
-	ppp_heard(&s->ppp, now);
-	if (!ppp_may_ip(&s->ppp)) {
+	if (!s->xauth)
+		ppp_heard(&s->ppp, now);
+	if (!sess_may_ip(s)) {
 		e->count.ip_before_up++;
 		return;
 	}
@@ -291,6 +293,34 @@ static void l2tp_in(struct flow *f, uint8_t *p, size_t n, uint16_t port, uint64_
 	}
 }
 
+/* The payload of one ESP packet of a client that came by XAuth: an IP packet (RFC 4303 3.1.2). */
+static __attribute__((noinline)) void tunnel_in(struct flow *f, struct esp_pkt *pkt, uint64_t now)
+{
+	struct engine *e = f->e;
+
+	if (pkt->next_header == ESP_DUMMY)
+		return;
+	if (!f->xauth) {
+		e->count.ip_before_up++;	/* it was ended, and does not know yet */
+	} else if (pkt->next_header != IPPROTO_IPIP) {
+		e->count.inner_bad++;
+		f->xauth->row->in_errors++;
+	} else {
+		size_t n = pkt->payload_len;
+		struct rd r = rd_of(pkt->payload, n);
+		uint16_t total;
+
+		/* RFC 4303 2.7: what stands behind the packet hides how long it is, and is none of it. */
+		rd_skip(&r, 2);
+		total = rd_u16(&r);
+		if (!r.bad && total < n)
+			n = total;
+		if (e->dump_data)
+			call_dump(f->xauth, true, PPP_IP, pkt->payload, n);
+		ip_in(f->xauth, pkt->payload, n, now);
+	}
+}
+
 /* Is the checksum of a UDP datagram of len bytes right for the addresses outside (RFC 8200 8.1)? */
 static bool udp_sum_ok(const struct path *path, const uint8_t *p, size_t len)
 {
@@ -300,7 +330,7 @@ static bool udp_sum_ok(const struct path *path, const uint8_t *p, size_t len)
 	return rd_u16(&r) && csum_fold(csum_add(csum_pseudo6(path->peer.ip, path->local.ip, IPPROTO_UDP, len), p, len)) == 0xffff;
 }
 
-/* The payload of one ESP packet: a UDP datagram (RFC 3193 2). */
+/* The payload of one ESP packet: a UDP datagram (RFC 3193 2), or an IP packet. */
 static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 {
 	struct flow *f = own_flow(sa);
@@ -308,6 +338,10 @@ static void inner_in(struct sa *sa, struct esp_pkt *pkt, uint64_t now)
 	struct rd r = rd_of(pkt->payload, pkt->payload_len);
 	uint16_t sport, dport, len;
 
+	if (f->tunnel_mode) {
+		tunnel_in(f, pkt, now);
+		return;
+	}
 	sport = rd_u16(&r);
 	dport = rd_u16(&r);
 	len = rd_u16(&r);

@@ -333,6 +333,38 @@ static unsigned segs_out(struct sess *s, const struct seg *seg, unsigned first, 
 	return sent;
 }
 
+/* Packets from `first` on to a client that came by XAuth: each is all of an ESP payload (RFC 4303 3.1.2). */
+static __attribute__((noinline)) unsigned tunnel_out(struct sess *s, const struct seg *seg, unsigned first, uint64_t now)
+{
+	struct flow *f = s->flow;
+	unsigned sent = 0;
+	size_t bytes = 0;
+
+	tx_expect(f, seg->n, seg->size);
+	for (unsigned i = first; i < seg->n; i++) {
+		size_t n = seg_len(seg, i);
+		uint8_t *p;
+
+		if (!bucket_take(&s->out_limit, n, now)) {
+			f->e->count.out_limited++;
+			s->row->out_errors++;
+			continue;
+		}
+		p = tx_room(f, n);
+		if (!p) {
+			s->row->out_errors += seg->n - i;
+			break;
+		}
+		tx.pkt[tx.n - 1].next_header = IPPROTO_IPIP;
+		seg_write(seg, i, p);
+		bytes += n;
+		sent++;
+	}
+	s->row->out_packets += sent;
+	s->row->out_bytes += bytes;
+	return sent;
+}
+
 /* What will leave: the super-packet as IP, and the data messages, of which mppe_out() dumps its own. */
 static __attribute__((noinline)) void dump_data_out(struct sess *s, const struct seg *seg, unsigned first, struct rd ip)
 {
@@ -340,7 +372,7 @@ static __attribute__((noinline)) void dump_data_out(struct sess *s, const struct
 	const uint16_t ns = s->seq.ns;
 
 	call_dump(s, false, PPP_IP, ip.p, ip.n);
-	if (s->mppe || !call_dumps_data_out(s->flow))
+	if (s->xauth || s->mppe || !call_dumps_data_out(s->flow))
 		return;
 	for (unsigned i = first; i < seg->n; i++) {
 		struct wr w = wr_of(buf, sizeof(buf));
@@ -369,7 +401,7 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 	unsigned first = 0;
 
 	/* Only IPv4 was agreed on; the kernel's own IPv6 chatter stays here. */
-	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !ppp_may_ip(&s->ppp)) {
+	if (!hdr || !r.n || r.p[0] >> 4 != 4 || !sess_may_ip(s)) {
 		s->row->out_errors++;
 		return 0;
 	}
@@ -385,13 +417,15 @@ static unsigned ip_out(struct sess *s, struct waiting *k, bool slow, uint64_t no
 		return 0;
 	}
 	/* The device keeps its first MTU, LCP may have agreed on a smaller one since. */
-	if (seg.size > ppp_mtu(&s->ppp)) {
+	if (seg.size > sess_mtu(s)) {
 		f->e->count.ip_too_big += seg.n;
 		s->row->out_errors += seg.n;
 		return 0;
 	}
 	if (f->e->dump_data)
 		dump_data_out(s, &seg, first, r);
+	if (s->xauth)
+		return tunnel_out(s, &seg, first, now);
 	return s->mppe ? mppe_out(s, &seg, first, now) : segs_out(s, &seg, first, now);
 }
 

@@ -14,7 +14,6 @@
 #include "l2tpd/sandbox.h"
 
 enum {
-	USE_S = 5,		/* how often iked hears what was used */
 	LNS_WINDOW = 8,		/* our Receive Window Size */
 	REMOVED_S = 2,		/* for sessions of a removed tunnel to say goodbye, each for itself */
 };
@@ -103,6 +102,9 @@ static void iked_msg(struct peer *p, struct msg *m, void *arg)
 		break;
 	case MSG_SA_DEL:
 		sa_del(e, &m->b.sa_del);
+		break;
+	case MSG_XAUTH_REQ:
+		xauth_login(e, &m->b.xauth_req);
 		break;
 	case MSG_FLOW_END:
 		flow_end(e, &m->b.flow.lineage);
@@ -304,7 +306,7 @@ static void take_peer(struct engine *e, struct msg *m)
 
 static void start(struct engine *e)
 {
-	static const struct timeval use = { .tv_sec = USE_S };
+	static const struct timeval use = { .tv_sec = ENGINE_USE_S };
 
 	if (!e->rows || !e->n_sock)
 		fatal("started before everything was given");

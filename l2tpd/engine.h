@@ -8,6 +8,7 @@
  *   plain.c    flows without SAs: plain L2TP
  *   data.c     the way of packets: data_in.c, data_out.c
  *   call.c     the way of a login: effects of the L2TP and PPP cores
+ *   xauth.c    logins by IKE, of clients that have neither
  *
  * Invariant: a packet reaches a tunnel only through an SA whose lineage has the
  * tunnel's flow for its root (lineage.h); tunnels and sessions are looked up
@@ -42,6 +43,7 @@ enum {
 	HELD_MAX = 8,		/* packets that wait for their keys, or for their TUN */
 	HELD_MS = 1000,
 	HELD_LEN = 2048,	/* longer ones are not worth it */
+	ENGINE_USE_S = 5,	/* how often iked hears what was used */
 };
 
 /* A packet that came too early. */
@@ -123,6 +125,8 @@ struct flow {
 	struct list half_open;		/* in engine.half_open: plain, and never answered us */
 	struct l2tp_flow l2tp;
 	struct list sessions;		/* struct sess */
+	bool tunnel_mode;		/* its client came by XAuth: what its SAs bring is IP, and never L2TP */
+	struct sess *xauth;		/* then the only one, while that lives */
 	struct turn in_turn;		/* in engine.in_turns */
 	struct list in_queue;		/* datagrams that were received (data_in.c), oldest first … */
 	size_t in_queued;		/* … and the bytes of them */
@@ -133,6 +137,7 @@ struct flow {
 	int idle_s;			/* what it was set to; 0 = off */
 	bool killed;			/* its end was asked for */
 	bool ending;			/* likewise, and what nobody else takes away goes next */
+	unsigned quiet_s;		/* XAuth: no packet came for so long, since iked has not known it */
 	char tag[96];			/* for the log: flow=N peer=A:P */
 };
 
@@ -144,7 +149,7 @@ struct sess_out {
 	struct codel codel;
 };
 
-/* One PPP link over one L2TP session. */
+/* One PPP link over one L2TP session; or, by XAuth, IP in ESP tunnel mode and neither. */
 struct sess {
 	struct list link;		/* in flow.sessions */
 	struct list by_call;		/* in engine.by_call[] */
@@ -174,6 +179,9 @@ struct sess {
 	struct bucket in_limit, out_limit;
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
+	bool xauth;			/* by XAuth: nothing of L2TP and PPP counts */
+	uint16_t mtu;			/* of XAuth */
+	struct msg_xauth_req *login;	/* owned; of XAuth, the last one; its password until it is judged */
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
 	bool known;			/* it had VERDICT_OK: SESSION_DOWN is owed */
@@ -273,6 +281,18 @@ void engine_main(void) __attribute__((noreturn));
 struct tunnel_conf *tunnel_conf_get(struct tunnel_conf *);
 void tunnel_conf_put(struct tunnel_conf *);
 
+/* May IP of the session pass? */
+static inline bool sess_may_ip(const struct sess *s)
+{
+	return s->xauth ? s->up : ppp_may_ip(&s->ppp);
+}
+
+/* How long its packets may be. */
+static inline unsigned sess_mtu(const struct sess *s)
+{
+	return s->xauth ? s->mtu : ppp_mtu(&s->ppp);
+}
+
 /* ---- sa.c ---- */
 
 /* The index of the tunnel whose `listen on` fits best; CONF_TUNNELS: none. plain: of those that take plain L2TP. */
@@ -280,6 +300,9 @@ unsigned tunnel_of(const struct engine *, const struct addr *local, bool plain);
 
 /* A flow without anything, of a tunnel or of CONF_TUNNELS. NULL: out of memory. */
 struct flow *flow_new(struct engine *, unsigned tunnel);
+
+/* The flow of a lineage that was not heard of before: a virgin. NULL: out of memory. */
+struct flow *flow_begin(struct engine *, const struct lineage *, const struct addr *local, const struct addr *peer);
 
 /* Silently, and with all that it has but sessions. */
 void flow_free(struct flow *);
@@ -331,6 +354,9 @@ static inline struct flow *own_flow(const struct sa *s)
  * for that has gone before it.  False: it waits, or is forgotten.
  */
 bool flow_joins(struct sa *, uint8_t *p, size_t n, struct rd r, uint16_t sport, uint64_t now);
+
+/* One more IKE_SA of the flow's client, who has proved that to auth. False: no memory. */
+bool flow_add_ike(struct flow *, const struct lineage *, uint64_t now);
 
 /* iked was replaced: its successor may not issue the SPIs in use; their flows live on without it. */
 void sa_orphan_all(struct engine *);
@@ -462,5 +488,25 @@ struct sess *call_find(struct flow *, uint16_t tunnel_id, uint16_t session_id);
 void call_row_peer(struct sess *, const struct addr *peer);
 /* From now on call_find() finds it. Its flow and its ids are set. */
 void call_join(struct sess *);
+
+/* A session of the flow that nobody has logged in on, in no list; its row is not written. NULL: no room. */
+struct sess *call_new(struct flow *, uint64_t now);
+/* Its ids are set: the row says that somebody logs in. */
+void call_row(struct sess *);
+/* Have the manager judge its login. */
+void call_judge(struct sess *);
+/* Its packets may pass. */
+void call_up(struct sess *);
+/* Set its timer to what is due next. */
+void call_arm(struct sess *, uint64_t now);
+void call_free(struct sess *, const char *reason);
+
+/* ---- xauth.c ---- */
+/* iked has a name and a password: MSG_XAUTH_DONE follows. */
+void xauth_login(struct engine *, const struct msg_xauth_req *);
+/* The manager's answer, which the session has taken over already. */
+void xauth_verdict(struct sess *, const struct msg_verdict *);
+/* A pair of SAs of the flow is whole. */
+void xauth_sa_up(struct flow *);
 
 #endif

@@ -90,7 +90,7 @@ const struct keyword keywords[] = {
 	OPTION("peer", PEER, IN_IKE),
 	OPTION("srcid", SRCID, IN_IKE),
 	OPTION("dstid", DSTID, IN_IKE),
-	LATER("xauth", XAUTH, IN_IKE),
+	OPTION("xauth", XAUTH, IN_IKE),
 	OPTION("psk", PSK, IN_IKE),
 	WORD("file", SECRET_FILE, IN_IKE | IN_TUNNEL),
 	NO_EFFECT("tag", TAG, IN_IKE, "packets are not marked; match the sessions' interfaces instead"),

@@ -150,6 +150,11 @@ void lin_session_gone(struct lin_flow *f, uint16_t tunnel, uint16_t session)
 	}
 }
 
+const struct list *lin_at(const struct lin_book *b, const struct addr *peer)
+{
+	return &b->by_ip[ip_hash(peer)];
+}
+
 /* ---- whom to ask ---- */
 
 /* May virgin f turn out to be x's client? */
@@ -371,20 +376,11 @@ static struct lin_flow *proved(const struct lin_book *b, const struct lin_flow *
 	return ret;
 }
 
-/* The only place where a lineage gets another root. */
-static void join(struct lin_book *b, struct lin_flow *f, struct lin_flow *x, struct lin_out *out)
+/* So many IKE_SAs are one client's; the oldest goes first. */
+static void end_excess(struct lin_flow *x, struct lin_out *out)
 {
 	unsigned n = 0;
 
-	LIST_EACH(&f->lins, i) {
-		struct lin *l = CONTAINER_OF(i, struct lin, of_root);
-
-		list_del(&l->of_root);
-		list_push(&x->lins, &l->of_root);
-		l->root = x;
-	}
-	join_end(f);
-	b->cnt[LIN_CNT_JOINS]++;
 	LIST_EACH(&x->lins, i)
 		n++;
 	LIST_EACH(&x->lins, i) {
@@ -396,6 +392,27 @@ static void join(struct lin_book *b, struct lin_flow *f, struct lin_flow *x, str
 		if (eff)
 			eff->lin = CONTAINER_OF(i, struct lin, of_root);
 	}
+}
+
+void lin_add_more(struct lin_book *b, struct lin *l, const struct lineage *id, struct lin_flow *x, struct lin_out *out)
+{
+	lin_add(b, l, id, x);
+	end_excess(x, out);
+}
+
+/* The only place where a lineage gets another root. */
+static void join(struct lin_book *b, struct lin_flow *f, struct lin_flow *x, struct lin_out *out)
+{
+	LIST_EACH(&f->lins, i) {
+		struct lin *l = CONTAINER_OF(i, struct lin, of_root);
+
+		list_del(&l->of_root);
+		list_push(&x->lins, &l->of_root);
+		l->root = x;
+	}
+	join_end(f);
+	b->cnt[LIN_CNT_JOINS]++;
+	end_excess(x, out);
 	(void)effect(out, LIN_EFF_JOIN, x);
 }
 

@@ -18,6 +18,9 @@
  *	   │        nonce came back (the join): its lineages get the other root
  *	   └──────────────────────────────────→ gone
  *
+ * A client that came by XAuth has no such session: it proves by its name and
+ * password that a new IKE_SA is its own, before that has any SA (lin_add_more()).
+ *
  * The root of a lineage is written in two places: where the lineage is added,
  * and in the join.  A virgin is nobody's root but its own lineage's, so no join
  * makes a chain.
@@ -153,6 +156,12 @@ void lin_flow_end(struct lin_book *, struct lin_flow *);
 void lin_add(struct lin_book *, struct lin *, const struct lineage *id, struct lin_flow *);
 void lin_del(struct lin_book *, struct lin *);
 
+/*
+ * A new IKE_SA whose client has proved, otherwise than by a nonce, that it is
+ * flow's.  The flow may have too many now: LIN_EFF_END.
+ */
+void lin_add_more(struct lin_book *, struct lin *, const struct lineage *id, struct lin_flow *, struct lin_out *);
+
 /* NULL: not known. */
 struct lin *lin_find(const struct lin_book *, const struct lineage *id);
 
@@ -161,6 +170,9 @@ struct lin *lin_find(const struct lin_book *, const struct lineage *id);
  * it may join, if it is a virgin.  Later ones do no harm.
  */
 void lin_flow_ready(struct lin_flow *, const char *ike_id, uint64_t now_ms);
+
+/* Flows whose peer has this address are in that list, by_ip, among others. */
+const struct list *lin_at(const struct lin_book *, const struct addr *peer);
 
 /* ICV and replay check say that it is at peer now. */
 void lin_flow_moved(struct lin_book *, struct lin_flow *, const struct addr *peer);

@@ -46,7 +46,7 @@ culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
-libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/plain.c l2tpd/call.c \
+libengine_a_SOURCES = l2tpd/engine.h l2tpd/idle.h l2tpd/sa.c l2tpd/plain.c l2tpd/call.c l2tpd/xauth.c \
 	l2tpd/data.h l2tpd/data.c l2tpd/data_in.c l2tpd/data_out.c l2tpd/bucket.h l2tpd/turns.h
 libengine_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 

@@ -406,6 +406,8 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	}
 	if (j->framed_ip && s->ip != j->framed_ip) {
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
+	} else if (j->framed_mask && req->req.method == AUTH_XAUTH) {
+		log_warn("user=\"%s\" framed-ip-network is ignored: a client of XAuth has its own address alone", j->user);
 	} else if (j->framed_mask && conf_net_fits(&m->conf, s->pool, s->ip, j->framed_mask) &&
 		 pool_claim_net(m->pool[s->pool], s->ip, j->framed_mask)) {
 		s->mask = j->framed_mask;
@@ -414,7 +416,8 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		log_warn("user=\"%s\" framed-ip-network is busy or in no pool-address for static, ignoring", j->user);
 	}
 	*ret = s;
-	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip;
+	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip &&
+		      req->req.method != AUTH_XAUTH;
 	why = s->choosing ? NULL : device_ask(m, s);
 	if (why)
 		sess_free(m, s);

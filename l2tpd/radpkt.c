@@ -268,7 +268,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 		*ret_why = "no name";
 	else if (ask->name_len > 253)
 		*ret_why = "a name that is too long for RADIUS";
-	else if (req->method == AUTH_PAP && (!req->response_len || req->response_len > RAD_PASSWORD_MAX))
+	else if ((req->method == AUTH_PAP || req->method == AUTH_XAUTH) && (!req->response_len || req->response_len > RAD_PASSWORD_MAX))
 		*ret_why = req->response_len ? "a password that is too long for RADIUS" : "no password";
 	else if ((req->method == AUTH_MSCHAPV2 || req->method == AUTH_EAP_MSCHAPV2) &&
 		 (req->response_len != NT_VALUE || req->challenge_len != 16))
@@ -281,6 +281,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	put(w, 0, RAD_USER_NAME, ask->name, ask->name_len);
 	switch (req->method) {
 	case AUTH_PAP:
+	case AUTH_XAUTH:		/* the password itself, too */
 		put(w, 0, RAD_USER_PASSWORD, req->response, req->response_len);
 		break;
 	case AUTH_CHAP_MD5:

@@ -17,6 +17,7 @@ enum {
 	FLOW_NO_SA_S = 10,	/* without an SA: one that rekeys late may still come back */
 	MOVE_TELL_MS = 1000,	/* of moves to another address iked hears at once, but not more often */
 	MOVE_QUIET_MS = 5000,	/* after ESP moved the peer, IKE's older news is ignored for so long */
+	XAUTH_QUIET_S = 300,	/* of a client of XAuth that iked does not know any more: longer than any DPD of its own */
 	OLD_OUT_MAX = 2,	/* outbound SAs of a flow that IKE has deleted, but not their partners */
 };
 
@@ -155,9 +156,7 @@ struct flow *flow_new(struct engine *e, unsigned tunnel)
 	return f;
 }
 
-/* The flow of a lineage that was not heard of before. */
-static struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local,
-	const struct addr *peer)
+struct flow *flow_begin(struct engine *e, const struct lineage *l, const struct addr *local, const struct addr *peer)
 {
 	struct lin_ike *k = calloc(1, sizeof(*k));
 	struct flow *f = k ? flow_new(e, tunnel_of(e, local, false)) : NULL;
@@ -185,16 +184,19 @@ void flow_watch(struct flow *f)
 {
 	int idle_s = orphan(f) ? FLOW_ORPHAN_S : FLOW_IDLE_S;
 	int wait_s = list_empty(&f->sas) ? FLOW_NO_SA_S : l2tp_flow_idle(&f->l2tp) ? idle_s : 0;
-	struct timeval tv = { .tv_sec = wait_s };
+	struct timeval tv;
 
 	if (f->plain) {
 		plain_watch(f);
 		return;
 	}
+	if (f->tunnel_mode)	/* its first SA comes after its login */
+		wait_s = list_empty(&f->sas) ? FLOW_IDLE_S : 0;
 	/* Only a change of what is missing starts the time anew. */
 	if (f->ending || wait_s == f->idle_s)
 		return;
 	f->idle_s = wait_s;
+	tv = (struct timeval){ .tv_sec = wait_s };
 	if (wait_s)
 		event_add(f->idle, &tv);
 	else
@@ -259,6 +261,9 @@ static void flow_idle(evutil_socket_t fd, short what, void *arg)
 		EACH_IKE(f, i)
 			if (IKE_AT(i)->orphan)
 				ike_end(IKE_AT(i));
+	} else if (f->xauth && !f->ending) {
+		/* Its client may not have noticed. */
+		flow_kill(f, "no SA left");
 	} else if (list_empty(&f->sas) || f->ending) {
 		log_info("%s %s, ending", f->tag, f->ending ? "is not iked's any more" : "has no SA left");
 		call_close_all(f, "SA deleted", false);
@@ -483,6 +488,11 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		return;
 	}
 	f = s->flow;
+	/* In tunnel mode comes who has logged in, and what he sends is nothing else. */
+	if ((bool)m->tunnel != f->tunnel_mode || (f->tunnel_mode && !(f->xauth && f->xauth->known))) {
+		log_err("%s spi=%08x is in %s mode, refused", f->tag, m->spi, m->tunnel ? "tunnel" : "transport");
+		return;
+	}
 	at = m->inbound ? &s->in : &s->out;
 	if (*at || (!m->inbound && m->raw != s->path.raw) || esp_sa_new(m->spi, &keys, m->inbound, at) < 0) {
 		log_err("%s spi=%08x keys refused", f->tag, m->spi);
@@ -507,6 +517,8 @@ void sa_add(struct engine *e, const struct msg_sa_add *m)
 		count_pairs(f);
 		lin_flow_ready(&f->lin, m->ike_id, now_ms());
 		flow_arm(f, now_ms());
+		if (f->xauth)
+			xauth_sa_up(f);
 	}
 	if (s->in && s->out && s->hold.n) {
 		struct hold h = s->hold;
@@ -582,6 +594,21 @@ void sa_del(struct engine *e, const struct msg_sa_del *m)
 	flow_watch(f);
 }
 
+bool flow_add_ike(struct flow *f, const struct lineage *l, uint64_t now)
+{
+	struct msg_flow_join m = { .lineage = *l, .root = *flow_lineage(f) };
+	struct lin_ike *k = calloc(1, sizeof(*k));
+	struct lin_out out;
+
+	if (!k)
+		return false;
+	peer_send(&f->e->iked, MSG_FLOW_JOIN, &m, sizeof(m), -1);
+	lin_out_init(&out);
+	lin_add_more(&f->e->book, &k->lin, l, &f->lin, &out);
+	call_lineage(&out, now);
+	return true;
+}
+
 void flow_end(struct engine *e, const struct lineage *l)
 {
 	struct lin *ended = lin_find(&e->book, l);
@@ -593,7 +620,11 @@ void flow_end(struct engine *e, const struct lineage *l)
 	/* It may have others, of which the client has proved that they are its own. */
 	if (f->lin.lins.next != f->lin.lins.prev) {
 		ike_end(ike_of(ended));
-		flow_watch(f);
+		/* XAuth: the client has left with the only one by which it could be asked. */
+		if (f->tunnel_mode && orphan(f))
+			flow_kill(f, "IKE_SA ended");
+		else
+			flow_watch(f);
 		return;
 	}
 	call_close_all(f, "IKE_SA ended", false);
@@ -727,12 +758,21 @@ void sa_heard(struct sa *s, const struct addr *peer, bool newest, size_t bytes)
 	}
 }
 
+/* A client that came by XAuth has IKE alone to be asked by: when no iked knows it, its silence has to do. */
+static void quiet(struct flow *f, bool heard)
+{
+	f->quiet_s = heard || !f->xauth || !orphan(f) ? 0 : f->quiet_s + ENGINE_USE_S;
+	if (f->quiet_s > XAUTH_QUIET_S)
+		flow_kill(f, "client is gone");
+}
+
 void sa_tell_use(struct engine *e)
 {
 	uint64_t now_s = now_ms() / 1000;
 
 	LIST_EACH(&e->flows, i) {
 		struct flow *f = CONTAINER_OF(i, struct flow, link);
+		bool heard = false;
 
 		LIST_EACH(&f->sas, k) {
 			struct sa *s = CONTAINER_OF(k, struct sa, link);
@@ -740,12 +780,15 @@ void sa_tell_use(struct engine *e)
 
 			if (s->tell_move)
 				tell_move(s);
-			if (s->packets != s->told_packets)
+			if (s->packets != s->told_packets) {
+				heard = true;
 				peer_send(&e->iked, MSG_SA_USE, &m, sizeof(m), -1);
+			}
 			s->told_packets = s->packets;
 			if (s->exhausted)
 				sa_exhausted(s);
 		}
+		quiet(f, heard);
 	}
 }
 

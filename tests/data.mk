@@ -17,6 +17,11 @@ tests_unit_t_data_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_data_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=now_ms
 tests_unit_t_data_LDADD = libengine.a libdump.a libseg.a libl2tp.a libppp.a libesp.a libbase.a \
 	$(CMOCKA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS)
+unit_tests += tests/unit/t_xauth
+tests_unit_t_xauth_SOURCES = tests/unit/t_xauth.c tests/unit/data_rig.h tests/unit/gso_util.h
+tests_unit_t_xauth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_xauth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=now_ms
+tests_unit_t_xauth_LDADD = $(tests_unit_t_data_LDADD)
 unit_tests += tests/unit/t_plain
 tests_unit_t_plain_SOURCES = tests/unit/t_plain.c tests/unit/data_rig.h tests/unit/gso_util.h tests/unit/l2tp_util.h
 tests_unit_t_plain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)

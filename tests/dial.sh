@@ -30,7 +30,12 @@ dial_server()
 	(umask 077 && server_conf |
 		sed "s/hello-interval 3/hello-interval ${2:-2}/; s/hello-timeout 12/hello-timeout 4/
 			s/-$POOL\.99\"/-${POOL%.*}.$1\"/; ${3-}" >"$server_run/conf") || return 1
-	server_start || return 1
+	server_start && dial_prepare
+}
+
+# dial_prepare: for a server that was started otherwise.
+dial_prepare()
+{
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
 	# What every call has in common.

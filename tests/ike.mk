@@ -12,6 +12,11 @@ tests_fuzz_fuzz_ike_hdr_SOURCES = tests/fuzz/fuzz_ike_hdr.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ike_hdr_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_ike_hdr_LDADD = libike.a libbase.a $(CRYPTO_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_answer
+tests_fuzz_fuzz_answer_SOURCES = tests/fuzz/fuzz_answer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_answer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_answer_LDADD = libike.a libbase.a $(CRYPTO_LIBS)
+
 # Needs root and a guest; ./setup.sh check runs it.
 EXTRA_DIST += tests/netns/20-ike.sh
 if IKE_PLUGIN
@@ -19,4 +24,24 @@ if IKE_PLUGIN
 check_PROGRAMS += tests/ike/harness
 tests_ike_harness_SOURCES = tests/ike/harness.c
 tests_ike_harness_LDADD = libbase.a $(CRYPTO_LIBS)
+
+# libcharon with our plugin in the test's own process.  -export-dynamic: libstrongswan finds the plugin,
+# and libcharon our clock, in the program.
+check_LIBRARIES += libresponder.a
+libresponder_a_SOURCES = tests/ike/responder.h tests/ike/responder.c ike-plugin/settings.c
+libresponder_a_CPPFLAGS = $(ike_cppflags)
+libresponder_a_CFLAGS = $(ike_cflags) -fPIE
+responder_ldflags = $(AM_LDFLAGS) $(ike_ldflags) -export-dynamic
+responder_ldadd = libresponder.a libikeplugin.la libdial.a libike.a libbase.a -l:libcharon.so.0 -l:libstrongswan.so.0 \
+	$(CRYPTO_LIBS)
+unit_tests += tests/unit/t_responder
+tests_unit_t_responder_SOURCES = tests/unit/t_responder.c
+tests_unit_t_responder_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_responder_LDFLAGS = $(responder_ldflags)
+tests_unit_t_responder_LDADD = $(responder_ldadd) $(CMOCKA_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_ike
+tests_fuzz_fuzz_ike_SOURCES = tests/fuzz/fuzz_ike.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ike_LDFLAGS = $(responder_ldflags) $(FUZZ_LINK)
+tests_fuzz_fuzz_ike_LDADD = $(responder_ldadd)
+noinst_HEADERS += tests/ike/client.h
 endif

@@ -51,19 +51,24 @@ static void one(struct ike *k, struct rd r, uint64_t now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ike_ends ends = { addr_v4(0xc6120001, 0), 500, addr_v4(0xc0000201, 0), false };
+	static const uint8_t states[] = { IKE_MM1, IKE_MM3, IKE_MM5, IKE_QM1, IKE_UP };
+	struct ike_ends ends = { .id = addr_v4(0xc6120001, 0), .port = 500, .peer = addr_v4(0xc0000201, 0) };
 	struct rd r = rd_of(data, size);
 	uint8_t state = rd_u8(&r);
-	bool pfs = state & 0x20;
+	bool pfs = state & 0x20, xauth = state & 0x10;
 	struct ike_out out;
 	struct rng seed;
 	struct ike k;
 
+	if (xauth) {
+		ends.user = "user";
+		ends.password = "password";
+	}
 	rng_init_test(&seed, 7);
 	ike_init(&k, &conf[pfs], &ends, &seed);
 	ike_out_init(&out);
 	ike_start(&k, 1000, &out);
-	state = (uint8_t)(IKE_MM1 + state % 5);
+	state = xauth ? state & 1 ? IKE_CFG1 : IKE_XAUTH : states[state % 5];
 	if (state > IKE_MM1) {
 		k.state = state;
 		k.hash = data[0] & 0x80 ? DIAL_SHA256 : DIAL_SHA1;

@@ -40,7 +40,7 @@ again()
 # down DEVICE: a file of 20 MB, slowly enough that much happens meanwhile.
 down()
 {
-	ns cli curl -sf -m 60 --limit-rate 2M --interface "$1" http://$INSIDE:8080/file | sha256sum | cut -d' ' -f1
+	ns cli curl -sf -m 60 --limit-rate 3M --interface "$1" http://$INSIDE:8080/file | sha256sum | cut -d' ' -f1
 }
 
 before=$(all_held)
@@ -58,6 +58,17 @@ check "old SAs go when the client deletes them ($(counter sas))" test "$(counter
 check_eq "one flow, one session, nothing joined" "1 1 0" "$(counter flows) $(ctl -n session brief | grep -c alice) $(counter lineage_joins)"
 session_end qm
 check_eq "no packet was lost" "1 0" "$(got qm ok) $(got qm pings_lost)"
+check "all is given back" wait_for all_held_is "$before"
+
+# --- its third message gets lost, half the time; nobody answers it ---
+
+dial_start quick -n 4 --inner 192.168.1.10 --time --rekey 1 --overlap 400 --ping 250 --lose-quick 50 --hold 3600
+must up quick 4
+wait_for eval '[ "$(again quick 2)" -ge 16 ]'
+check "the server asked for it again ($(counter ike_quick_again) times)" test "$(counter ike_quick_again)" -ge 2
+session_end quick
+check_eq "none of the four was lost" "1 0" "$(got quick ok) $(got quick lost)"
+note "$(got quick pings_lost) of $(got quick pings) pings lost, longest outage $(got quick outage_ms) ms"
 check "all is given back" wait_for all_held_is "$before"
 
 # --- phase 1 ---
@@ -100,7 +111,7 @@ check "all is given back" wait_for all_held_is "$before"
 
 # --- another port, another address, and phase 2 in between ---
 
-dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --ping 20 --max-outage 1000
+dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --reauth 4 --ping 20 --max-outage 1000
 must up move 2
 check_eq "20 MB come down whole over changing ports and addresses" "$web_sum" "$(down vpn0)"
 check "they came from elsewhere ($(grep -c ' moved' "$rig_dir/move.log") times)" \

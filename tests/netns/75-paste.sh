@@ -335,6 +335,8 @@ whole()
 		lcp-keepalive yes
 		lcp-keepalive-interval 1
 		l2tp-hello-interval 1
+		l2tp-ctrl-out-pktdump yes
+		l2tp-data-in-pktdump yes
 	}
 
 	ipcp OFFICE {
@@ -400,6 +402,8 @@ check "which is tun0 of its engine" grep -qxE 'tun0(-1)?' <<<"$dev"
 server=$OTHER
 up "the other tunnel, the same pool, a device of its own" visitor hugo@guest hugo --auth chap
 shows "it" hugo GUEST pppx10 10.56.0.2
+check "there, of L2TP, control messages that were sent are dumped" said "sent L2TP SCCRP tunnel="
+check "and data that came" said "received L2TP data tunnel="
 check_eq "our end there" 10.57.0.2 "$(ip -n "$(nsname srv)" -o addr show dev pppx10 | awk '/inet / { print $4 }')"
 refused "a name without a suffix is nobody's there" nosuffix alice "authentication failed"
 refused "MS-CHAPv2 is not offered there" nomschap hugo@guest "phase ppp" --auth mschapv2

@@ -53,7 +53,9 @@ static struct rig {
 	struct rig_client client[RIG_CLIENTS];
 	int shared;			/* the kernel's end */
 	unsigned told[MSG_TYPES];	/* messages to other processes */
-	struct msg_auth_req asked;	/* the last MSG_AUTH_REQ */
+	struct msg_auth_req asked;	/* the last MSG_AUTH_REQ, … */
+	struct msg_xauth_done done;
+	struct msg_flow killed;
 	void (*heard)(enum msg_type, const void *body);	/* if set, gets all of them */
 } rig;
 
@@ -68,6 +70,10 @@ bool peer_send(struct peer *p, enum msg_type type, const void *body, size_t len,
 	rig.told[type]++;
 	if (type == MSG_AUTH_REQ)
 		memcpy(&rig.asked, body, sizeof(rig.asked));
+	if (type == MSG_XAUTH_DONE)
+		memcpy(&rig.done, body, sizeof(rig.done));
+	if (type == MSG_FLOW_KILL)
+		memcpy(&rig.killed, body, sizeof(rig.killed));
 	if (rig.heard)
 		rig.heard(type, body);
 	return true;

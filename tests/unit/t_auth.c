@@ -408,11 +408,50 @@ static void t_asked(void **st)
 	assert_false(auth_radius_said(&r, &said, &got));
 }
 
+/* XAuth brings the password itself, and is for who has it in the configuration, whatever the tunnel's methods. */
+static void t_xauth(void **st)
+{
+	static const struct { unsigned tunnel; const char *name, *password, *why; } rows[] = {
+		{ T, "joe", "secret", NULL },
+		{ T, "joe", "secre", "wrong name or password" },
+		{ T, "joe", "secret1", "wrong name or password" },
+		{ T, "joe", "", "wrong name or password" },
+		{ T, "nobody", "", "wrong name or password" },
+		{ T, "WORK\\joe", "secret", NULL },
+		{ T, "joe@example", "other", NULL },
+		{ SAFE, "joe@example", "other", NULL },
+		{ SAFE, "joe", "secret", "no authentication for this name" },
+		{ NUM, "phil@num", "secret", "a call without a calling number" },
+	};
+	struct conf with = conf;
+	struct msg_judged r;
+
+	for (int on = 0; on < 2; on++) {
+		with.ike[0].xauth = on;
+		assert_int_equal(auth_prepare(a, &with), 0);
+		auth_apply(a);
+		for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+			struct msg_judge j = request(rows[i].tunnel, AUTH_PAP, rows[i].name, rows[i].password);
+			const char *why = rows[i].why;
+
+			if (!on && (!why || strcmp(why, "no authentication for this name")))
+				why = "authentication method not offered";
+			j.req.method = AUTH_XAUTH;
+			auth_judge(a, &j, &r);
+			if (strcmp(r.why, why ? why : ""))
+				fail_msg("%s: %s", rows[i].name, r.why);
+			assert_int_equal(r.verdict, why ? VERDICT_DENY : VERDICT_OK);
+		}
+	}
+	assert_int_equal(auth_prepare(a, &conf), 0);
+	auth_apply(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_radius), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
-		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number),
+		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_xauth),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);

@@ -249,6 +249,14 @@ static void t_sa_add(void **st)
 
 		assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
 		assert_int_equal(chan_recv(&b, &m), rows[i].ok ? 1 : -EBADMSG);
+		/* Of two modes one. */
+		sa.tunnel = 1;
+		assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
+		assert_int_equal(chan_recv(&b, &m), rows[i].ok ? 1 : -EBADMSG);
+		sa.tunnel = 2;
+		assert_int_equal(chan_send(&a, MSG_SA_ADD, &sa, sizeof(sa), -1), 0);
+		assert_int_equal(chan_recv(&b, &m), -EBADMSG);
+		sa.tunnel = 0;
 		/* Both ways, and no third. */
 		for (uint8_t raw = 1; raw <= 2; raw++) {
 			sa.raw = raw;
@@ -256,6 +264,61 @@ static void t_sa_add(void **st)
 			assert_int_equal(chan_recv(&b, &m), rows[i].ok && raw < 2 ? 1 : -EBADMSG);
 		}
 	}
+	chan_close(&a);
+	chan_close(&b);
+}
+
+/* A login by IKE, and its answer: what the other end would index or believe. */
+static void t_xauth(void **st)
+{
+	struct msg_xauth_req good = {
+		.local = addr_v4(0x0a000001, 4500), .peer = addr_v4(0x0a000002, 4500), .ike_id = "x", .user_len = 256,
+		.password_len = 255,
+	}, r;
+	struct msg_xauth_done done = { .verdict = VERDICT_OK, .ip = 1 }, d;
+	struct chan a, b;
+	int fd[2];
+
+	assert_int_equal(chan_pair(fd), 0);
+	chan_init(&a, fd[0], ROLE_IKED, ROLE_ENGINE, 0);
+	chan_init(&b, fd[1], ROLE_ENGINE, ROLE_IKED, 0);
+	for (unsigned i = 0; i < 7; i++) {
+		r = good;
+		if (i == 1)
+			r.user_len = 0;
+		if (i == 2)
+			r.user_len = 257;
+		if (i == 3)
+			r.local.family = 5;
+		if (i == 4)
+			r.peer.family = 5;
+		if (i == 5)
+			memset(r.ike_id, 'x', sizeof(r.ike_id));
+		if (i == 6)
+			r.user_len = 65535;
+		assert_int_equal(chan_send(&a, MSG_XAUTH_REQ, &r, sizeof(r), -1), 0);
+		assert_int_equal(chan_recv(&b, &m), i ? -EBADMSG : 1);
+	}
+	for (unsigned i = 0; i < 7; i++) {
+		d = done;
+		if (i == 1)
+			d.verdict = 0;
+		if (i == 2)
+			d.verdict = VERDICT_REFUSE + 1;
+		if (i == 3)
+			d.ip = 0;
+		if (i == 4)
+			d.verdict = VERDICT_DENY;
+		if (i == 5 || i == 6) {
+			d.verdict = i == 5 ? VERDICT_DENY : VERDICT_REFUSE;
+			d.ip = 0;
+		}
+		assert_int_equal(chan_send(&b, MSG_XAUTH_DONE, &d, sizeof(d), -1), 0);
+		assert_int_equal(chan_recv(&a, &m), i > 0 && i < 5 ? -EBADMSG : 1);
+	}
+	/* Nobody else may say either. */
+	assert_int_equal(chan_send(&b, MSG_XAUTH_REQ, &good, sizeof(good), -1), -EINVAL);
+	assert_int_equal(chan_send(&a, MSG_XAUTH_DONE, &done, sizeof(done), -1), -EINVAL);
 	chan_close(&a);
 	chan_close(&b);
 }
@@ -337,7 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
 		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan), cmocka_unit_test(t_reload_msgs),
-		cmocka_unit_test(t_sa_add),
+		cmocka_unit_test(t_sa_add), cmocka_unit_test(t_xauth),
 		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_chan_last_words), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
 	};
 

@@ -194,7 +194,7 @@ static void t_filter(void **st)
 		{ "s|a|address|::ffff:10.0.0.25", false }, { "s|a|address|2001:db8::1", false },
 		{ "s|a|address|0.0.0.0", false },
 		{ "s|a|interface|pppx0", true }, { "s|a|interface|pppx", false }, { "s|a|interface|PPPX0", false },
-		{ "s|a|protocol|l2tp", true }, { "s|a|protocol|pptp", false },
+		{ "s|a|protocol|l2tp", true }, { "s|a|protocol|pptp", false }, { "s|a|protocol|IPsec", false },
 		{ "s|a|protocol|pppoe", false }, { "s|a|protocol|sstp", false },
 		{ "s|a|realm|LOCAL", true }, { "s|a|realm|local", false },
 		{ "s|a|username|jos\xc3\xa9", true }, { "s|a|username|jos\\xc3\\xa9", true },
@@ -217,6 +217,13 @@ static void t_filter(void **st)
 		assert_true(args_parse((int)n, argv, stderr, &cmd));
 		if (filter_match(&cmd.filter, &r.row) != rows[i].match)
 			fail_msg("%s", rows[i].line);
+	}
+	/* XAuth's is none of L2TP. */
+	r.row.xauth = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ctl_filter by = { .protocol = i ? CTL_PROTO_IPSEC : CTL_PROTO_L2TP };
+
+		assert_int_equal(filter_match(&by, &r.row), i);
 	}
 	assert_false(filter_is_ppp_id(&f));
 	f.has_ppp_id = true;
@@ -274,11 +281,14 @@ static void t_brief(void **st)
 	format_session(&f, &a, true);
 	a.row.peer = (struct addr){ 0 };
 	format_session(&f, &a, true);
+	a.row.xauth = 1;
+	format_session(&f, &a, true);
 	capture_check(&c, BRIEF_HEAD
 		"         7 10.0.0.25       joe                  L2TP  192.0.2.1:1701\n"
 		"4294967295 192.168.87.209  somebody-with-a-long-name L2TP  [2001:db8::1]:1701\n"
 		"         7 10.0.0.25       joe                  L2TP  192.0.2.1:0\n"
-		"         7 10.0.0.25       joe                  L2TP  -:0\n");
+		"         7 10.0.0.25       joe                  L2TP  -:0\n"
+		"         7 10.0.0.25       joe                  IPsec -:0\n");
 
 	a = row_of(1, "a");
 	f = (struct format){ .layout = CTL_SESSION_BRIEF, .resolve = fake_resolve };

@@ -750,6 +750,38 @@ static void t_exhausted(void **st)
 	assert_int_equal(rig.e.count.tx_packets, 13);
 }
 
+/* A pair that its client never deletes goes when its time is over, and the other one is sent on. */
+static void t_expires(void **st)
+{
+	struct flow *f = rig.client[1].sess->flow;
+	struct sa *old = f->send;
+	struct msg_sa_add m = {
+		.lineage = *flow_lineage(f), .inbound = 1, .spi = 200 << 8, .enc = ESP_ENC_AES_CBC_256,
+		.auth = ESP_AUTH_HMAC_SHA1_96, .enc_len = 32, .auth_len = 20, .life_s = 1, .local = old->path.local,
+		.peer = old->path.peer,
+	};
+	struct msg_spi_new n = { .lineage = m.lineage, .spi = m.spi, .local = m.local, .peer = m.peer };
+	uint64_t until = now_ms() + 60000;
+	struct sa *s;
+
+	sa_announce(&rig.e, &n);
+	sa_add(&rig.e, &m);
+	m.inbound = 0;
+	m.pair = n.spi;
+	m.spi = n.spi | 1;
+	sa_add(&rig.e, &m);
+	s = sa_find(&rig.e, n.spi);
+	assert_non_null(s);
+	f->send = s;
+	while (sa_find(&rig.e, n.spi) && now_ms() < until)
+		assert_true(event_base_loop(rig.e.base, EVLOOP_ONCE) >= 0);
+	assert_null(sa_find(&rig.e, n.spi));
+	assert_int_equal(rig.e.count.sa_expired, 1);
+	assert_int_equal(rig.told[MSG_SA_EXPIRED], 1);
+	assert_ptr_equal(f->send, old);
+	assert_int_equal(f->lin.pairs, 1);
+}
+
 /* The data of an Echo-Request that was sealed for client c and came to fd. */
 static const uint8_t *echo_data(struct rig_client *c, int fd)
 {
@@ -1035,6 +1067,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(t_replaced, make, unmake, &shared),
 		cmocka_unit_test_prestate_setup_teardown(t_networks, make, unmake, &shared),
 		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
+		cmocka_unit_test_setup_teardown(t_expires, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
 		cmocka_unit_test_setup_teardown(t_join, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_join, make, unmake, &shared),

@@ -15,6 +15,7 @@
 #include "ike-plugin/match.h"
 #include "ike-plugin/order.h"
 #include "ike-plugin/admit.h"
+#include "ike-plugin/answer.h"
 #include "ike-plugin/seldom.h"
 #include "ike-plugin/suite.h"
 #include "ike-plugin/table.h"
@@ -32,15 +33,15 @@ static void t_match(void **st)
 	static const struct {
 		const char *from, *to;
 		uint8_t prefix;
-		char not;			/* x: XAuth, k: no key */
+		char not;			/* k: no key */
 	} ike[] = {
 		{ "", "", 0, 0 },				/* 0: from any to any */
 		{ "", "10.0.0.0", 8, 0 },
 		{ "", "10.1.2.0", 23, 0 },
 		{ "192.0.2.1", "10.1.2.0", 23, 0 },	/* 3: the same net, but names our address */
 		{ "192.0.2.2", "", 0, 0 },
-		{ "", "10.1.2.0", 24, 'x' },	/* 5, 6: never */
-		{ "", "10.1.2.0", 24, 'k' },
+		{ "", "10.1.2.0", 25, 'x' },	/* 5: XAuth as well, which is asked about later */
+		{ "", "10.1.2.0", 24, 'k' },	/* 6: never */
 		{ "", "2001:db8::", 33, 0 },
 		{ "0.0.0.0", "10.0.0.0", 8, 0 },		/* 8: as 1, but later */
 	};
@@ -52,7 +53,8 @@ static void t_match(void **st)
 		{ "192.0.2.2", "198.51.100.1", 4 },
 		{ "192.0.2.9", "10.1.4.0", 1 },
 		{ "192.0.2.2", "10.1.4.0", 1 },
-		{ "192.0.2.9", "10.1.2.1", 2 },
+		{ "192.0.2.9", "10.1.2.1", 5 },
+		{ "192.0.2.9", "10.1.2.129", 2 },
 		{ "192.0.2.9", "10.1.3.255", 2 },
 		{ "192.0.2.1", "10.1.3.255", 3 },
 		{ "2001:db8::1", "2001:db8:7fff::1", 7 },
@@ -716,12 +718,110 @@ static void t_order(void **st)
 	}
 }
 
+/* Attributes of an answer to XAuth. */
+#define A(type, text) { type, text, sizeof(text) - 1 }
+
+static void t_answer(void **st)
+{
+	enum { USER = 16521, PASSWORD = 16522, PASSCODE = 16523, MESSAGE = 16524, STATUS = 16527, LONG = 300 };
+	static const struct {
+		const char *name;
+		struct { uint16_t type; const char *value; size_t n; } attr[4];
+		const char *fault, *user;
+		const char *password;
+	} rows[] = {
+		{ "name and password", { A(USER, "joe"), A(PASSWORD, "secret") }, NULL, "joe", "secret" },
+		{ "the other way round", { A(PASSWORD, "secret"), A(USER, "joe") }, NULL, "joe", "secret" },
+		{ "more than was asked for", { A(MESSAGE, "hi"), A(USER, "joe"), A(1, "x"), A(PASSWORD, "s") }, NULL, "joe", "s" },
+		{ "a C string", { A(USER, "joe"), A(PASSWORD, "secret\0") }, NULL, "joe", "secret" },
+		{ "an empty password", { A(USER, "joe"), A(PASSWORD, "") }, NULL, "joe", "" },
+		{ "a password of one zero", { A(USER, "joe"), A(PASSWORD, "\0") }, NULL, "joe", "" },
+		{ "no name", { A(PASSWORD, "secret") }, "no name", "", "" },
+		{ "no password", { A(USER, "joe") }, "no password", "joe", "" },
+		{ "a passcode for it", { A(USER, "joe"), A(PASSCODE, "123456") }, "no password", "joe", "" },
+		{ "nothing", { A(MESSAGE, "hi") }, "no name", "", "" },
+		{ "an empty name", { A(USER, ""), A(PASSWORD, "secret") }, "an empty name", "", "" },
+		{ "two names", { A(USER, "joe"), A(USER, "jim"), A(PASSWORD, "secret") }, "two names", "joe", "" },
+		{ "two passwords", { A(USER, "joe"), A(PASSWORD, "secret"), A(PASSWORD, "other") }, "two passwords", "joe", "" },
+		{ "it gave up", { A(USER, "joe"), A(PASSWORD, "secret"), A(STATUS, "") }, "the client gave up", "joe", "" },
+		{ "the first fault counts", { A(USER, ""), A(USER, "joe") }, "an empty name", "", "" },
+	};
+	static uint8_t big[LONG];
+	struct answer a;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_xauth_req m = { .user_len = 0 };
+		const char *why;
+
+		answer_init(&a, &m);
+		for (size_t k = 0; k < 4 && rows[i].attr[k].type; k++)
+			answer_attr(&a, rows[i].attr[k].type, rd_of(rows[i].attr[k].value, rows[i].attr[k].n));
+		why = answer_end(&a);
+		if ((why == NULL) != (rows[i].fault == NULL) || (why && strcmp(why, rows[i].fault)) ||
+		    m.user_len != strlen(rows[i].user) || memcmp(m.user, rows[i].user, m.user_len) ||
+		    m.password_len != strlen(rows[i].password) || memcmp(m.password, rows[i].password, m.password_len))
+			fail_msg("%s: %s", rows[i].name, why ? why : "taken");
+		for (size_t k = m.password_len; k < sizeof(m.password); k++)
+			assert_int_equal(m.password[k], 0);
+	}
+	/* As long as there is room, and longer. */
+	memset(big, 'x', sizeof(big));
+	for (size_t n = 254; n <= LONG; n++) {
+		struct msg_xauth_req m = { .user_len = 0 };
+
+		answer_init(&a, &m);
+		answer_attr(&a, USER, rd_of(big, n));
+		answer_attr(&a, PASSWORD, rd_of("s", 1));
+		assert_int_equal(answer_end(&a) == NULL, n <= sizeof(m.user));
+		memset(&m, 0, sizeof(m));
+		answer_init(&a, &m);
+		answer_attr(&a, USER, rd_of("joe", 3));
+		answer_attr(&a, PASSWORD, rd_of(big, n));
+		assert_int_equal(answer_end(&a) == NULL, n <= sizeof(m.password));
+	}
+}
+
+/* A lineage has an engine before it has an SA, and its end is told; which are one client's, an engine says. */
+static void t_login(void **st)
+{
+	struct table *t = table_new(9, 1, 2);
+	struct addr at = ip("198.51.100.1", 4500), local = ip("192.0.2.1", 4500);
+	struct lin *a = table_lin(t, 1), *b = table_lin(t, 2), *c = table_lin(t, 3);
+	struct table_end end;
+
+	assert_false(table_place(t, a, &at));
+	t->alive[0] = t->alive[1] = true;
+	assert_true(table_place(t, a, &at));
+	assert_non_null(table_sa_new(t, a, &local, &at, 7));
+	/* A second login from there comes to the engine that has the first one's session. */
+	t->alive[!a->engine] = true;
+	assert_true(table_place(t, b, &at));
+	assert_int_equal(b->engine, a->engine);
+	assert_true(table_place(t, c, &at));
+	assert_false(table_same_client(t, a->id.counter, b->id.counter));
+	assert_true(table_same_client(t, a->id.counter, a->id.counter));
+	table_join(t, &b->id, &a->id);
+	assert_true(table_same_client(t, a->id.counter, b->id.counter));
+	assert_true(table_same_client(t, b->id.counter, a->id.counter));
+	assert_false(table_same_client(t, c->id.counter, b->id.counter));
+	assert_false(table_same_client(t, 77, a->id.counter));
+	b->announced = true;
+	end = table_ike_gone(t, 2);
+	assert_true(end.flow_end);
+	end = table_ike_gone(t, 3);
+	assert_false(end.flow_end);
+	t->alive[a->engine] = false;
+	assert_false(table_place(t, a, &at));
+	table_delete(t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_match), cmocka_unit_test(t_suite), cmocka_unit_test(t_clients), cmocka_unit_test(t_seldom), cmocka_unit_test(t_admit), cmocka_unit_test(t_spi),
 		cmocka_unit_test(t_lineage), cmocka_unit_test(t_collision), cmocka_unit_test(t_placement), cmocka_unit_test(t_neighbours),
-		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order),
+		cmocka_unit_test(t_random), cmocka_unit_test(t_hdr), cmocka_unit_test(t_order), cmocka_unit_test(t_answer),
+		cmocka_unit_test(t_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

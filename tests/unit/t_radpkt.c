@@ -365,7 +365,8 @@ static void t_request(void **st)
 	static const struct rad_nas nas = { .addr = { .family = 4, .ip = { 192, 0, 2, 1 } }, .id = "vpn" };
 	static struct msg_radius_ask ask;
 	static const struct { uint32_t method; uint16_t name, response; uint8_t challenge; const char *why; } cases[] = {
-		{ AUTH_PAP, 3, 8, 0, NULL }, { AUTH_PAP, 3, 112, 0, NULL },
+		{ AUTH_PAP, 3, 8, 0, NULL }, { AUTH_PAP, 3, 112, 0, NULL }, { AUTH_XAUTH, 3, 8, 0, NULL },
+		{ AUTH_XAUTH, 3, 113, 0, "a password that is too long for RADIUS" },
 		{ AUTH_PAP, 3, 113, 0, "a password that is too long for RADIUS" }, { AUTH_PAP, 3, 0, 0, "no password" },
 		{ AUTH_PAP, 0, 8, 0, "no name" }, { AUTH_PAP, 253, 8, 0, NULL },
 		{ AUTH_PAP, 254, 8, 0, "a name that is too long for RADIUS" },

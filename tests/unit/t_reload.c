@@ -250,6 +250,9 @@ static const struct {
 	  "changed: ike esp transport from any to any: main (none) -> auth hmac-sha1 group modp1024 (new sessions)\n"
 	  "changed: ike esp transport from any to any: quick (none) -> enc aes-128 (new sessions)\n"
 	  "changed: ike esp transport from any to any: srcid (none) -> \"main psk\" (new sessions)\n", "" },
+	{ ONE, "ike passive esp transport from any to any xauth psk \"a key that is long enough\"\n" TUN("A", "192.0.2.1", "")
+	  POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "") BIND("A", "U", "pppx0"),
+	  "changed: ike esp transport from any to any: xauth (none) -> yes (new sessions)\n", "" },
 	/* two for the same clients; with the word changed it is another one */
 	{ ONE, ONE "ike passive esp tunnel from any to any psk \"a key that is long enough\"\n",
 	  "added: ike esp tunnel from any to any\n", "" },
