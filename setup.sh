@@ -27,7 +27,7 @@ state=/var/lib/culvert
 pidfile=/run/culvert/culvertd.pid
 
 BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-dev xz-utils
-	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libradcli-dev
+	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libradcli-dev libcrypt-dev
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
 INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
@@ -461,6 +461,7 @@ summary()
 
 server=			# --server: what clients dial
 package=		# --package, or the one built here
+account=		# what culvertctl said of the first user, if he was made now
 changed=no		# the program is another one than before
 
 systemd_runs()
@@ -632,10 +633,10 @@ configure_server()
 	if [ ! -e $etc/users ]; then
 		user=${SUDO_USER:-vpn}
 		case $user in root | *[!a-z0-9_.-]*) user=vpn ;; esac
-		{
-			echo "# culvert-users(5): two lines a user.  A change counts within seconds."
-			printf '%s:\\\n\t:password=%s:\n' "$user" "$(secret 4)"
-		} >$etc/users || die "cannot write $etc/users"
+		echo "# culvert-users(5); culvertctl user changes it, and so may you: it counts within seconds." >$etc/users ||
+			die "cannot write $etc/users"
+		# What it prints is shown by tell, once.
+		account=$(culvertctl -u $etc/users user add "$user") || { rm -f $etc/users; die "cannot make a user, see above"; }
 	fi
 	if [ ! -e $etc/culvert.conf ]; then
 		dev=$(default_if)
@@ -669,36 +670,27 @@ service_start()
 	culvertctl status >/dev/null || die "the server runs and does not answer culvertctl"
 }
 
-# The first user: name on the first line, password on the second.
-first_user()
-{
-	awk '
-		/^[ \t]*(#|$)/ && row == "" { next }
-		{ line = $0; sub(/^[ \t]+/, "", line); more = sub(/\\$/, "", line); row = row line }
-		!more { exit }
-		END {
-			print substr(row, 1, index(row, ":") - 1)
-			if (match(row, /:password=[^:]*/)) print substr(row, RSTART + 10, RLENGTH - 10)
-		}' $etc/users
-}
-
 tell()
 {
 	local name address user password
 	name=$(culvertd -nv 2>/dev/null | sed -n 's/^set server-name "\(.*\)"$/\1/p')
 	address=$(default_address)
-	{ read -r user; read -r password; } < <(first_user)
-	case $password in '' | *\\* | *^*) password="(see $etc/users)" ;; esac
+	user=$(sed -n 's/^Account *//p' <<<"$account")
+	password=$(sed -n 's/^Password *//p' <<<"$account")
+	if [ -z "$account" ]; then
+		user=$(culvertctl -u $etc/users user list 2>/dev/null | awk 'NR == 3 { print $1 }')
+		password="(as before; another one: sudo culvertctl user passwd ${user:-NAME})"
+	fi
 	cat <<-END
 
 	  Type      L2TP
 	  Server    ${server:-${name:-${address:-(the address of this machine)}}}
-	  Account   ${user:-(add one to $etc/users)}
+	  Account   ${user:-(none yet: sudo culvertctl user add NAME)}
 	  Password  $password
 	  Secret    $(cat $etc/psk)
 
 	  Who is online:  sudo culvertctl session brief
-	  More users:     $etc/users (culvert-users(5) says how)
+	  More users:     sudo culvertctl user add NAME
 	  Settings:       $etc/culvert.conf (culvert.conf(5)); then: culvertctl reload
 	END
 	echo

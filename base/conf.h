@@ -183,6 +183,7 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	bool strip_nt_domain;		/* yes */
 	bool strip_atmark_realm;	/* no */
 	bool eap_capable;		/* yes: who comes by EAP may be let in */
+	bool disconnect_removed;	/* yes: sessions end whose users are removed, disabled or expired */
 	uint32_t user_max_session;	/* 0 = unlimited */
 	struct conf_radius radius_auth, radius_acct;
 };
@@ -319,6 +320,14 @@ static inline const struct conf_bind *conf_bind_next(const struct conf *c, const
 		if (!c->bind[i].gone && c->bind[i].statement == b->statement && c->bind[i].after == b->after + 1)
 			return &c->bind[i];
 	return NULL;
+}
+
+static inline bool conf_has_xauth(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_ike; i++)
+		if (c->ike[i].xauth)
+			return true;
+	return false;
 }
 
 #endif

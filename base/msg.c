@@ -51,6 +51,16 @@ static bool check_users(const union msg_body *b)
 	return b->users.auth < CONF_AUTHS;
 }
 
+static bool check_users_missing(const union msg_body *b)
+{
+	return b->users_missing.auth < CONF_AUTHS && ENDS(b->users_missing.why);
+}
+
+static bool check_users_of(const union msg_body *b)
+{
+	return b->users_of.auth < CONF_AUTHS;
+}
+
 static bool check_conf(const union msg_body *b)
 {
 	const struct conf *c = &b->conf.conf;
@@ -163,8 +173,8 @@ static bool check_judged(const union msg_body *b)
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
 	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
-	       m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) && ENDS(m->why) && ENDS(m->message) &&
-	       says_ok(&m->says);
+	       m->has_max_session <= 1 && m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) &&
+	       ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
 static bool check_radius_ask(const union msg_body *b)
@@ -179,7 +189,7 @@ static bool check_radius_said(const union msg_body *b)
 {
 	const struct msg_radius_said *m = &b->radius_said;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->answered <= 1 && m->mppe_keys <= 1 &&
 	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
@@ -337,7 +347,12 @@ static bool check_user_check(const union msg_body *b)
 
 static bool check_user_checked(const union msg_body *b)
 {
-	return b->user_checked.gone <= 1;
+	return b->user_checked.gone <= USER_HAS_EXPIRED;
+}
+
+static bool check_alarm(const union msg_body *b)
+{
+	return b->alarm.auth < CONF_AUTHS && line_ok(b->alarm.text, sizeof(b->alarm.text));
 }
 
 #define BODY(m) sizeof(((union msg_body *)0)->m)
@@ -433,6 +448,12 @@ static const struct msg_rule {
 
 	[MSG_XAUTH_REQ] = { "XAUTH_REQ", R(IKED), R(ENGINE), BODY(xauth_req), NO_FD, check_xauth_req },
 	[MSG_XAUTH_DONE] = { "XAUTH_DONE", R(ENGINE), R(IKED), BODY(xauth_done), NO_FD, check_xauth_done },
+	[MSG_USERS_MISSING] = { "USERS_MISSING", R(PARENT), R(AUTH), BODY(users_missing), NO_FD, check_users_missing },
+	[MSG_USERS_TAKEN] = { "USERS_TAKEN", R(AUTH), R(PARENT), BODY(users_of), NO_FD, check_users_of },
+	[MSG_USERS_CHANGED] = { "USERS_CHANGED", R(AUTH), R(MANAGER), BODY(users_of), NO_FD, check_users_of },
+	[MSG_ALARM] = { "ALARM", R(AUTH), R(MANAGER), BODY(alarm), NO_FD, check_alarm },
+	[MSG_CTL_USERS] = { "CTL_USERS", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
+	[MSG_USERS_LOOK] = { "USERS_LOOK", R(MANAGER) | R(PARENT) | R(AUTH), R(PARENT) | R(AUTH) | R(MANAGER), 0, NO_FD, NULL },
 };
 
 static const char *const role_names[ROLES] = {

@@ -29,6 +29,9 @@ union msg_body {
 	struct msg_peer peer;
 	struct msg_table table;
 	struct msg_users users;
+	struct msg_users_missing users_missing;
+	struct msg_users_of users_of;
+	struct msg_alarm alarm;
 	struct msg_spi_new spi_new;
 	struct msg_sa_add sa_add;
 	struct msg_sa_move sa_move;

@@ -139,6 +139,15 @@ enum msg_type {
 	/* XAuth: a client without L2TP and PPP, whose name and password came by IKE */
 	MSG_XAUTH_REQ,		/* iked → engine; from there on as any login, by MSG_AUTH_REQ */
 	MSG_XAUTH_DONE,		/* engine → iked, the answer: the verdict, and the lease with it */
+	/* Users files.  auth tells the parent which one it took, so that its successor can be
+	 * given it when the file itself is broken; and the manager, that users may be gone */
+	MSG_USERS_MISSING,	/* parent → auth: in place of MSG_USERS */
+	MSG_USERS_TAKEN,	/* auth → parent */
+	MSG_USERS_CHANGED,	/* auth → manager: a user may not log in any more who could before */
+	MSG_ALARM,		/* auth → manager: what culvertctl status shows first of all */
+	MSG_CTL_USERS,		/* culvertctl → manager: the users files were changed; answered by MSG_CTL_END
+				 * when they are in force and who has to go has been told so */
+	MSG_USERS_LOOK,		/* manager → parent → auth → manager, behind what it is about */
 
 	MSG_TYPES,
 };
@@ -203,8 +212,24 @@ struct msg_table {
 	uint32_t rows;
 };
 
-struct msg_users {
+struct msg_users {			/* MSG_USERS */
 	uint32_t auth;			/* index in conf.auth */
+	uint32_t serial;		/* comes back in MSG_USERS_TAKEN */
+};
+
+struct msg_users_missing {
+	uint32_t auth;			/* index in conf.auth */
+	char why[256];			/* the file cannot be had, for a person */
+};
+
+struct msg_users_of {			/* MSG_USERS_TAKEN, MSG_USERS_CHANGED */
+	uint32_t auth;			/* index in conf.auth */
+	uint32_t serial;		/* TAKEN: these users are in force */
+};
+
+struct msg_alarm {
+	uint32_t auth;			/* index in conf.auth; each has one */
+	char text[256];			/* "" = it is over */
 };
 
 /* ---- reload ---- */
@@ -243,9 +268,11 @@ struct msg_user_check {
 	char user[128];			/* as msg_verdict.user: escaped, maybe cut */
 };
 
+enum user_gone { USER_STAYS, USER_REMOVED, USER_IS_DISABLED, USER_HAS_EXPIRED };
+
 struct msg_user_checked {
 	uint32_t tag;
-	uint8_t gone;			/* he could not log in any more */
+	uint8_t gone;			/* enum user_gone: why he could not log in any more */
 };
 
 /* ---- SAs ---- */
@@ -462,6 +489,8 @@ struct msg_judged {
 	uint32_t framed_ip;		/* host order; 0 = dynamic */
 	uint32_t framed_mask;		/* of its network; 0 = that address alone */
 	uint32_t session_timeout_s;	/* 0 = none; a users file has no place for it, RADIUS has (RFC 2865 5.27) */
+	uint8_t has_max_session;	/* the user has a limit of his own: */
+	uint32_t max_session;		/* in place of both user-max-session; 0 = none */
 	char why[64];			/* DENY: for the log */
 	uint32_t mschap_error;		/* as in struct msg_verdict */
 	char message[128];
@@ -480,6 +509,7 @@ struct msg_radius_ask {
 struct msg_radius_said {
 	uint32_t tag;
 	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint8_t answered;		/* it is a server's word on the password, no fault and no silence */
 	uint8_t mschap_auth[20];	/* as in struct msg_judged, all of them */
 	uint8_t mppe_keys;
 	uint8_t mppe_send[16], mppe_recv[16];

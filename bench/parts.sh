@@ -277,6 +277,25 @@ softether_logins()
 	[ "$(got logins up)" -gt 0 ]
 }
 
+# ---- what a verdict costs, and whether it tells who is there ----
+
+part_auth()
+{
+	local n=1000 round test case
+	cand_mtu='' cand_suite='' pinned=no
+	[ $quick = yes ] && n=100
+	for ((round = 1; round <= rounds; round++)); do
+		if ! "$build/bench/auth_time" $n >"$rig_dir/auth_time.out" 2>"$rig_dir/measure.err"; then
+			not_ok "verdicts: $(tail -n 1 "$rig_dir/measure.err")"
+			return
+		fi
+		while read -r test case <&3; do
+			candidate=$case
+			measure auth "$test" 1 $round sed -n "s/^$test $case //p" "$rig_dir/auth_time.out"
+		done 3< <(cut -d' ' -f1,2 "$rig_dir/auth_time.out" | uniq)
+	done
+}
+
 # ---- sessions held ----
 
 # roles: "ROLE PSS_KB" of each process of culvert.

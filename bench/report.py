@@ -145,6 +145,16 @@ def logins(res):
     return text
 
 
+def verdicts(res):
+    rows = []
+    for test, who in res.cases("auth", "test", "candidate"):
+        what = {"part": "auth", "test": test, "candidate": who}
+        rows.append([test, {"unknown": "no such user", "wrong": "wrong password", "disabled": "disabled user, right password"}[who]] +
+                    [spread(res.find(m, **what)) for m in ("p1_us", "p10_us", "p50_us", "p90_us", "p99_us")] +
+                    ["–" if who == "unknown" else number(res.value("ks_p", **what))])
+    return table(["method", "", "p1, µs", "p10", "p50", "p90", "p99", "KS p"], rows)
+
+
 def sessions(res):
     rows = []
     metrics = [("kb_each", "memory of each, KB"), ("kb_each_engine", "engine"), ("kb_each_iked", "iked"),
@@ -363,7 +373,7 @@ def main():
     if plot(res, f"{out}/speed.svg"):
         parts.append("![speed](speed.svg)\n")
     for title, text in (("Against the bars", goals(res)), ("Throughput", throughput(res)), ("One engine and two", engines(res)),
-                        ("Logins", logins(res)),
+                        ("Logins", logins(res)), ("Verdicts", verdicts(res)),
                         ("Sessions held", sessions(res)), ("Latency and single packets", latency(res)),
                         ("In a guest (User Mode Linux)", guests(res))):
         if text:

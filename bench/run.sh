@@ -6,7 +6,7 @@
 #
 #   sudo bench/run.sh [--quick] [--all] [--rounds N] [--time S] [--only PART]… [--candidate NAME]… [--out DIR]
 #
-# PART is throughput (or its halves, tcp and udp), engines, logins, sessions, latency or
+# PART is throughput (or its halves, tcp and udp), engines, logins, auth, sessions, latency or
 # guests.  --all measures every combination of the throughput factors (hours) in place of one factor at a time.
 # --quick is a matter of minutes and says whether it works at all.
 # BUILD=… names the build, NULL_BUILD=… the one configured with
@@ -49,19 +49,19 @@ while [ $# -gt 0 ]; do
 done
 case $rounds$seconds in *[!0-9]*) usage ;; esac
 for part in $only; do
-	case $part in throughput | tcp | udp | engines | logins | sessions | latency | guests) ;; *) usage ;; esac
+	case $part in throughput | tcp | udp | engines | logins | auth | sessions | latency | guests) ;; *) usage ;; esac
 done
 if [ $quick = yes ]; then
-	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins sessions}
+	rounds=${rounds:-1} seconds=${seconds:-1} only=${only:-throughput logins auth sessions}
 	RESULTS=${out:-}
 else
-	rounds=${rounds:-5} seconds=${seconds:-3} only=${only:-throughput engines logins sessions latency guests}
+	rounds=${rounds:-5} seconds=${seconds:-3} only=${only:-throughput engines logins auth sessions latency guests}
 	RESULTS=${out:-$here/results}
 fi
 wanted=${wanted:-culvert softether null plain}
 
 rig_begin "benchmark"
-for p in culvertd culvert-iked culvert-dial bench/udpload; do
+for p in culvertd culvert-iked culvert-dial bench/udpload bench/auth_time; do
 	must test -x "$build/$p"
 done
 must command -v iperf3

@@ -4,12 +4,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* A word that may stand at some place, or, with take, the name of a filter. */
+#include "l2tpd/users.h"
+
+/* A word that may stand at some place, or, with take, the name of what follows. */
 struct word {
 	const char *name;
 	size_t min;			/* fewest letters that mean it */
 	int value;
-	bool (*take)(struct ctl_filter *, const char *arg);
+	bool (*take)(struct ctl_cmd *, const char *arg);
 	const char *hint;		/* for the argument of take */
 };
 
@@ -26,29 +28,29 @@ struct args {
 	FILE *err;
 };
 
-static bool take_ppp_id(struct ctl_filter *f, const char *arg)
+static bool take_ppp_id(struct ctl_cmd *c, const char *arg)
 {
 	uint64_t v;
 
 	if (!parse_uint(arg, 0, UINT32_MAX, &v))
 		return false;
-	f->ppp_id = (uint32_t)v;
-	f->has_ppp_id = true;
+	c->filter.ppp_id = (uint32_t)v;
+	c->filter.has_ppp_id = true;
 	return true;
 }
 
-static bool take_address(struct ctl_filter *f, const char *arg)
+static bool take_address(struct ctl_cmd *c, const char *arg)
 {
-	return addr_parse(arg, 0, &f->address);
+	return addr_parse(arg, 0, &c->filter.address);
 }
 
-static bool take_interface(struct ctl_filter *f, const char *arg)
+static bool take_interface(struct ctl_cmd *c, const char *arg)
 {
-	f->interface = arg;
+	c->filter.interface = arg;
 	return true;
 }
 
-static bool take_protocol(struct ctl_filter *f, const char *arg)
+static bool take_protocol(struct ctl_cmd *c, const char *arg)
 {
 	static const struct {
 		const char *name;
@@ -60,26 +62,99 @@ static bool take_protocol(struct ctl_filter *f, const char *arg)
 
 	for (size_t i = 0; i < N_ELEMENTS(all); i++) {
 		if (!strcasecmp(arg, all[i].name)) {
-			f->protocol = all[i].p;
+			c->filter.protocol = all[i].p;
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool take_realm(struct ctl_filter *f, const char *arg)
+static bool take_realm(struct ctl_cmd *c, const char *arg)
 {
-	f->realm = arg;
+	c->filter.realm = arg;
 	return true;
 }
 
-static bool take_username(struct ctl_filter *f, const char *arg)
+static bool take_username(struct ctl_cmd *c, const char *arg)
 {
-	f->username = arg;
+	c->filter.username = arg;
 	return true;
 }
 
-enum { SESSION, CLEAR, STATUS, RELOAD };
+/* ---- of users: checked here as far as it is no matter of the file ---- */
+
+static bool take_name(struct ctl_cmd *c, const char *arg)
+{
+	c->user.name = arg;
+	return !users_name_fault(arg, strlen(arg));
+}
+
+static bool take_stdin(struct ctl_cmd *c, const char *arg)
+{
+	c->user.from_stdin = true;
+	return true;
+}
+
+static bool take_generate(struct ctl_cmd *c, const char *arg)
+{
+	c->user.from_stdin = false;
+	return true;
+}
+
+static bool take_store(struct ctl_cmd *c, const char *arg)
+{
+	static const char *const names[] = {
+		[CTL_STORE_PASSWORD] = "password", [CTL_STORE_NT_HASH] = "nt-hash", [CTL_STORE_CRYPT] = "crypt",
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(names); i++) {
+		if (!strcmp(arg, names[i])) {
+			c->user.store = (enum ctl_store)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_expires(struct ctl_cmd *c, const char *arg)
+{
+	int64_t t;
+
+	c->user.expires = arg;
+	return users_parse_expiry(arg, &t);
+}
+
+static bool take_max_session(struct ctl_cmd *c, const char *arg)
+{
+	uint64_t n;
+
+	c->user.max_session = arg;
+	return parse_uint(arg, 0, UINT32_MAX, &n);
+}
+
+static bool take_ip(struct ctl_cmd *c, const char *arg)
+{
+	struct addr a;
+
+	c->user.framed_ip_address = arg;
+	return addr_parse(arg, 0, &a) && a.family == 4;
+}
+
+static bool take_net(struct ctl_cmd *c, const char *arg)
+{
+	struct addr a;
+
+	c->user.framed_ip_network = arg;
+	return addr_parse(arg, 0, &a) && a.family == 4;
+}
+
+static bool take_number(struct ctl_cmd *c, const char *arg)
+{
+	c->user.calling_number = arg;
+	return *arg != '\0';
+}
+
+enum { SESSION, CLEAR, STATUS, RELOAD, USER };
 
 /* npppctl has no `status`: what `s` means there it means here, so `status` wants two letters. */
 static const struct word commands[] = {
@@ -87,6 +162,7 @@ static const struct word commands[] = {
 	{ .name = "clear", .value = CLEAR },
 	{ .name = "status", .min = 2, .value = STATUS },
 	{ .name = "reload", .value = RELOAD },
+	{ .name = "user", .value = USER },
 };
 
 static const struct word session_words[] = {
@@ -106,11 +182,40 @@ static const struct word clear_words[] = {
 	{ .name = "username", .take = take_username, .hint = "<username>" },
 };
 
+static const struct word user_words[] = {
+	{ .name = "add", .value = CTL_USER_ADD },
+	{ .name = "del", .value = CTL_USER_DEL },
+	{ .name = "passwd", .value = CTL_USER_PASSWD },
+	{ .name = "enable", .value = CTL_USER_ENABLE },
+	{ .name = "disable", .value = CTL_USER_DISABLE },
+	{ .name = "list", .value = CTL_USER_LIST },
+	{ .name = "show", .value = CTL_USER_SHOW },
+};
+
+/* For a password, and then for a new user. */
+static const struct word password_words[] = {
+	{ .name = "generate", .take = take_generate },
+	{ .name = "stdin", .take = take_stdin },
+	{ .name = "store", .take = take_store, .hint = "[ password | nt-hash | crypt ]" },
+	{ .name = "expires", .take = take_expires, .hint = "<YYYY-MM-DD> or <YYYY-MM-DDTHH:MM>, with Z for UTC" },
+	{ .name = "max-session", .take = take_max_session, .hint = "<number>" },
+	{ .name = "framed-ip-address", .take = take_ip, .hint = "<address>" },
+	{ .name = "framed-ip-network", .take = take_net, .hint = "<netmask>" },
+	{ .name = "calling-number", .take = take_number, .hint = "<number>" },
+};
+
+enum { PASSWORD_WORDS = 3 };
+
+static const struct word name_word = { .name = "name", .take = take_name, .hint = "<name>" };
+
 static const struct place
 	at_command = { commands, N_ELEMENTS(commands), false },
 	at_session = { session_words, N_ELEMENTS(session_words), false },
 	at_clear = { clear_words, N_ELEMENTS(clear_words), false },
-	at_filter = { clear_words + 1, N_ELEMENTS(clear_words) - 1, true };
+	at_filter = { clear_words + 1, N_ELEMENTS(clear_words) - 1, true },
+	at_user = { user_words, N_ELEMENTS(user_words), false },
+	at_passwd = { password_words, PASSWORD_WORDS, true },
+	at_add = { password_words, N_ELEMENTS(password_words), true };
 
 static const char *next_arg(struct args *a)
 {
@@ -154,25 +259,25 @@ static const struct word *pick(struct args *a, const struct place *p)
 	return NULL;
 }
 
-/* The argument of the filter w. */
-static bool take(struct args *a, const struct word *w, struct ctl_filter *f)
+/* The argument of the word w, if it has one. */
+static bool take(struct args *a, const struct word *w, struct ctl_cmd *cmd)
 {
-	const char *arg = next_arg(a);
+	const char *arg = w->hint ? next_arg(a) : "";
 
-	if (arg && w->take(f, arg))
+	if (arg && w->take(cmd, arg))
 		return true;
 	complain(a->err, arg, 0);
 	fprintf(a->err, "  %s\n", w->hint);
 	return false;
 }
 
-/* Filters up to the end. */
-static bool take_filters(struct args *a, struct ctl_filter *f)
+/* Words of p, and what follows each, up to the end. */
+static bool take_all(struct args *a, const struct place *p, struct ctl_cmd *cmd)
 {
 	while (a->n) {
-		const struct word *w = pick(a, &at_filter);
+		const struct word *w = pick(a, p);
 
-		if (!w || !take(a, w, f))
+		if (!w || !take(a, w, cmd))
 			return false;
 	}
 	return true;
@@ -185,7 +290,7 @@ static bool parse_session(struct args *a, struct ctl_cmd *cmd)
 	if (!w)
 		return false;
 	cmd->verb = (enum ctl_verb)w->value;
-	return cmd->verb != CTL_SESSION_ALL || take_filters(a, &cmd->filter);
+	return cmd->verb != CTL_SESSION_ALL || take_all(a, &at_filter, cmd);
 }
 
 static bool parse_clear(struct args *a, struct ctl_cmd *cmd)
@@ -195,7 +300,23 @@ static bool parse_clear(struct args *a, struct ctl_cmd *cmd)
 	if (!w)
 		return false;
 	cmd->verb = CTL_CLEAR;
-	return !w->take || (take(a, w, &cmd->filter) && take_filters(a, &cmd->filter));
+	return !w->take || (take(a, w, cmd) && take_all(a, &at_filter, cmd));
+}
+
+static bool parse_user(struct args *a, struct ctl_cmd *cmd)
+{
+	const struct word *w = pick(a, &at_user);
+
+	if (!w)
+		return false;
+	cmd->verb = (enum ctl_verb)w->value;
+	if (cmd->verb == CTL_USER_LIST)
+		return true;
+	if (!take(a, &name_word, cmd))
+		return false;
+	if (cmd->verb == CTL_USER_ADD)
+		return take_all(a, &at_add, cmd);
+	return cmd->verb != CTL_USER_PASSWD || take_all(a, &at_passwd, cmd);
 }
 
 bool args_parse(int argc, char *const argv[], FILE *err, struct ctl_cmd *ret)
@@ -205,7 +326,7 @@ bool args_parse(int argc, char *const argv[], FILE *err, struct ctl_cmd *ret)
 	const struct word *w = pick(&a, &at_command);
 
 	if (!w || (w->value == SESSION && !parse_session(&a, &cmd)) ||
-	    (w->value == CLEAR && !parse_clear(&a, &cmd)))
+	    (w->value == CLEAR && !parse_clear(&a, &cmd)) || (w->value == USER && !parse_user(&a, &cmd)))
 		return false;
 	if (a.n) {
 		fprintf(err, "superfluous argument: %s\n", a.argv[0]);

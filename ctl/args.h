@@ -2,7 +2,7 @@
 /*
  * args: culvertctl's command line.  npppctl's words, filters, abbreviations and
  * error texts, so that what people type and what scripts look for stays true;
- * `status` and `reload` are ours.
+ * `status`, `reload` and `user` are ours.
  *
  * Pure: no process, no socket; errors go to the stream that it is given.
  */
@@ -24,6 +24,13 @@ enum ctl_verb {
 	CTL_CLEAR,
 	CTL_STATUS,
 	CTL_RELOAD,
+	CTL_USER_ADD,
+	CTL_USER_DEL,
+	CTL_USER_PASSWD,
+	CTL_USER_ENABLE,
+	CTL_USER_DISABLE,
+	CTL_USER_LIST,
+	CTL_USER_SHOW,
 };
 
 enum ctl_protocol { CTL_PROTO_ANY, CTL_PROTO_L2TP, CTL_PROTO_IPSEC, CTL_PROTO_PPTP, CTL_PROTO_PPPOE, CTL_PROTO_SSTP };
@@ -39,9 +46,20 @@ struct ctl_filter {
 	const char *username;
 };
 
+enum ctl_store { CTL_STORE_PASSWORD, CTL_STORE_NT_HASH, CTL_STORE_CRYPT };
+
+/* What a user command is about. Strings are borrowed from argv; NULL = not said. */
+struct ctl_user {
+	const char *name;
+	bool from_stdin;		/* the password; else one is made */
+	enum ctl_store store;		/* as what it is kept */
+	const char *expires, *max_session, *framed_ip_address, *framed_ip_network, *calling_number;
+};
+
 struct ctl_cmd {
 	enum ctl_verb verb;
 	struct ctl_filter filter;
+	struct ctl_user user;
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * culvertctl: asks the running server over its control socket.
+ * culvertctl: asks the running server over its control socket, and changes users files
+ * (user.h), which needs no server.
  *
  * One request, its answer, the next request; what the server sends is checked
  * against the message table like everything else.  Exit status: 0 done, 1 it
@@ -19,6 +20,7 @@
 #include "base/msg.h"
 #include "ctl/args.h"
 #include "ctl/format.h"
+#include "ctl/user.h"
 
 #define CTL_SOCKET "/run/culvert/culvert.sock"
 
@@ -54,6 +56,8 @@ static const char *connect_error(int err)
 	case EACCES:
 	case EPERM:
 		return "not permitted; try as root";
+	case ENAMETOOLONG:
+		return "path too long for a socket";
 	case EAGAIN:
 	case EINPROGRESS:
 		return "the server does not answer";
@@ -62,21 +66,37 @@ static const char *connect_error(int err)
 	}
 }
 
-static void client_connect(struct client *c)
+/* 0 or -errno. */
+static int client_try(struct client *c)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = SILENCE_MAX_S };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		die(c, strerror(errno));
-	if (!str_copy(sun.sun_path, sizeof(sun.sun_path), c->path))
-		die(c, "path too long for a socket");
+		return -errno;
+	if (!str_copy(sun.sun_path, sizeof(sun.sun_path), c->path)) {
+		close(fd);
+		return -ENAMETOOLONG;
+	}
 	/* connect(2) waits for as long while the server's queue is full. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
-		die(c, connect_error(errno));
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
 	chan_init(&c->ch, fd, ROLE_CTL, ROLE_MANAGER, 0);
+	return 0;
+}
+
+static void client_connect(struct client *c)
+{
+	int err = client_try(c);
+
+	if (err)
+		die(c, connect_error(-err));
 }
 
 static void client_wait(struct client *c, short events)
@@ -122,7 +142,9 @@ static uint32_t client_answer(struct client *c, enum msg_type want)
 		n = chan_recv(&c->ch, &c->msg);
 	if (n == -EPIPE || n == 0)
 		die(c, "the server closed the connection");
-	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END))
+	/* What a person should know may stand among the numbers. */
+	if (n < 0 || (c->msg.type != want && c->msg.type != MSG_CTL_END &&
+		      !(want == MSG_CTL_COUNTER && c->msg.type == MSG_CTL_LINE)))
 		die(c, "the answer makes no sense; are server and culvertctl of one version?");
 	return c->msg.type;
 }
@@ -224,17 +246,47 @@ static int do_clear(struct client *c, const struct ctl_cmd *cmd)
 static int do_status(struct client *c)
 {
 	struct msg_ctl_counter *all = NULL;
-	size_t n = 0;
+	struct msg_line *alarm = NULL;
+	size_t n = 0, n_alarm = 0;
+	uint32_t type;
 
 	client_ask(c, MSG_CTL_STATUS, 0);
-	while (client_answer(c, MSG_CTL_COUNTER) == MSG_CTL_COUNTER) {
+	while ((type = client_answer(c, MSG_CTL_COUNTER)) != MSG_CTL_END) {
+		if (type == MSG_CTL_LINE) {
+			alarm = grow(c, alarm, n_alarm, sizeof(*alarm));
+			alarm[n_alarm++] = c->msg.b.line;
+			continue;
+		}
 		all = grow(c, all, n, sizeof(*all));
 		all[n++] = c->msg.b.ctl_counter;
 	}
 	check_end(c);
+	for (size_t i = 0; i < n_alarm; i++) {
+		fputs("ALARM: ", stdout);
+		format_line(stdout, alarm[i].text);
+	}
 	format_status(stdout, PACKAGE_STRING, all, n);
+	free(alarm);
 	free(all);
 	return 0;
+}
+
+/* A users file was changed: the server looks at it, and has told who has to go when this is over. */
+static void users_changed(struct client *c)
+{
+	int err = client_try(c);
+
+	/* Without a server there is nobody to tell. */
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		return;
+	if (err) {
+		fprintf(stderr, "culvertctl: %s: %s; it sees the change by itself within seconds\n", c->path, connect_error(-err));
+		return;
+	}
+	client_ask(c, MSG_CTL_USERS, 0);
+	client_answer(c, MSG_CTL_END);
+	check_end(c);
+	chan_close(&c->ch);
 }
 
 /* The report goes to standard output; errors and warnings, as culvertd -n prints them, to standard error. */
@@ -260,12 +312,13 @@ static int do_reload(struct client *c)
 int main(int argc, char **argv)
 {
 	static struct client c = { .path = CTL_SOCKET, .patience_s = SILENCE_MAX_S };	/* too big for a stack */
+	struct user_place place = { .conf = CONF_DEFAULT_PATH };
 	struct ctl_cmd cmd;
-	bool numeric = false;
+	bool numeric = false, changed = false;
 	int opt, status;
 
 	/* "+": an option after the command is an argument of it. */
-	while ((opt = getopt(argc, argv, "+ns:")) != -1) {
+	while ((opt = getopt(argc, argv, "+ns:f:u:a:")) != -1) {
 		switch (opt) {
 		case 'n':
 			numeric = true;
@@ -273,13 +326,31 @@ int main(int argc, char **argv)
 		case 's':
 			c.path = optarg;
 			break;
+		case 'f':
+			place.conf = optarg;
+			break;
+		case 'u':
+			place.users = optarg;
+			break;
+		case 'a':
+			place.auth = optarg;
+			break;
 		default:
-			fputs("usage: culvertctl [-n] [-s socket] command [arg ...]\n", stderr);
+			fputs("usage: culvertctl [-n] [-s socket] command [arg ...]\n"
+			      "       culvertctl [-s socket] [-f file] [-a authentication | -u users-file] user command [arg ...]\n",
+				stderr);
 			return EXIT_USAGE;
 		}
 	}
 	if (!args_parse(argc - optind, argv + optind, stderr, &cmd))
 		return EXIT_USAGE;
+	if (cmd.verb >= CTL_USER_ADD) {
+		status = user_command(&place, &cmd, &changed);
+		/* A file that is named may be no server's. */
+		if (changed && !place.users)
+			users_changed(&c);
+		goto out;
+	}
 	client_connect(&c);
 	if (cmd.verb == CTL_CLEAR)
 		status = do_clear(&c, &cmd);
@@ -290,6 +361,7 @@ int main(int argc, char **argv)
 	else
 		status = do_session(&c, &cmd, numeric);
 	chan_close(&c.ch);
+out:
 	if (fflush(stdout) || ferror(stdout)) {
 		fputs("culvertctl: cannot write to standard output\n", stderr);
 		return 1;

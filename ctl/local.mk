@@ -2,8 +2,9 @@
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = ctl/args.h ctl/args.c ctl/format.h ctl/format.c
 bin_PROGRAMS += culvertctl
-culvertctl_SOURCES = ctl/culvertctl.c
-culvertctl_LDADD = libctl.a libbase.a $(CRYPTO_LIBS)
+culvertctl_SOURCES = ctl/culvertctl.c ctl/user.h ctl/user.c ctl/users_file.h ctl/users_file.c
+culvertctl_CFLAGS = $(AM_CFLAGS) $(CRYPT_CFLAGS)
+culvertctl_LDADD = libctl.a libconf.a libppp.a libbase.a $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 # The test client: its pure part is a library, for its tests.
 noinst_LIBRARIES += libdial.a

@@ -3,33 +3,50 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/rd.h"
 #include "l2tpd/auth_radius.h"
+#include "l2tpd/backoff.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
+#include "l2tpd/local.h"
 #include "l2tpd/sandbox.h"
-#include "l2tpd/users.h"
 #include "ppp/mschap.h"
+
+/* The users of one authentication of type local. */
+struct realm {
+	struct local *users;		/* NULL: none are known yet */
+	struct local *next;		/* at a reload, until auth_apply() */
+	int64_t expiry_s;		/* when the next one expires; 0 = nobody will */
+	char alarm[sizeof(((struct msg_alarm *)0)->text)];
+};
 
 struct auth {
 	struct conf conf;
-	struct users *users[CONF_AUTHS];
-	/* At a reload, until auth_apply(). */
-	struct conf *next;
-	struct users *next_users[CONF_AUTHS];
+	struct realm realm[CONF_AUTHS];
+	struct conf *next;		/* at a reload, until auth_apply() */
+	struct local *nobody;		/* for a realm whose users are not known */
+	struct backoff *backoff;
 	auth_warn_fn *warn;
 	void *warn_arg;
+	uint64_t mono_ms;
+	int64_t wall_s;
+	uint32_t changed;		/* for auth_tick() */
+	uint64_t held_user, held_source, spared;	/* logins */
 };
 
 int auth_new(const struct conf *conf, struct auth **ret)
 {
+	struct conf_msgs msgs = { 0 };
+	struct users *none;
+	uint8_t seed[16];
 	struct auth *a;
 
 	if (!mschap_init())
@@ -37,6 +54,11 @@ int auth_new(const struct conf *conf, struct auth **ret)
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
+	random_bytes(seed, sizeof(seed));
+	if (users_load("", 0, "", &none, &msgs) < 0 || local_new(none, &a->nobody) < 0 || backoff_new(seed, &a->backoff) < 0) {
+		auth_free(a);
+		return -ENOMEM;
+	}
 	a->conf = *conf;
 	*ret = a;
 	return 0;
@@ -45,8 +67,8 @@ int auth_new(const struct conf *conf, struct auth **ret)
 static void next_free(struct auth *a)
 {
 	for (unsigned i = 0; i < CONF_AUTHS; i++) {
-		users_free(a->next_users[i]);
-		a->next_users[i] = NULL;
+		local_free(a->realm[i].next);
+		a->realm[i].next = NULL;
 	}
 	free(a->next);
 	a->next = NULL;
@@ -57,8 +79,10 @@ void auth_free(struct auth *a)
 	if (!a)
 		return;
 	for (unsigned i = 0; i < CONF_AUTHS; i++)
-		users_free(a->users[i]);
+		local_free(a->realm[i].users);
 	next_free(a);
+	local_free(a->nobody);
+	backoff_free(a->backoff);
 	free(a);
 }
 
@@ -70,6 +94,16 @@ int auth_prepare(struct auth *a, const struct conf *conf)
 		return -ENOMEM;
 	*a->next = *conf;
 	return 0;
+}
+
+/* From now on these are the users of authentication i. */
+static void put_users(struct auth *a, unsigned i, struct local *l)
+{
+	struct realm *r = &a->realm[i];
+
+	local_free(r->users);
+	r->users = l;
+	r->expiry_s = l ? users_next_expiry(local_users(l), a->wall_s) : 0;
 }
 
 /* Will authentication i of the next configuration have its users from the same file? */
@@ -84,12 +118,15 @@ void auth_apply(struct auth *a)
 	if (!a->next)
 		return;
 	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		struct realm *r = &a->realm[i];
+
+		if (!conf_has_auth(a->next, i) || a->next->auth[i].type != CONF_TYPE_LOCAL)
+			r->alarm[0] = '\0';
 		/* The users that were known stay in force where their file cannot be read now. */
-		if (!a->next_users[i] && same_file(a, i))
+		if (!r->next && same_file(a, i))
 			continue;
-		users_free(a->users[i]);
-		a->users[i] = a->next_users[i];
-		a->next_users[i] = NULL;
+		put_users(a, i, r->next);
+		r->next = NULL;
 	}
 	a->conf = *a->next;
 	next_free(a);
@@ -116,43 +153,151 @@ static PRINTF(3, 4) void warn(const struct auth *a, int level, const char *fmt, 
 		log_at(level, "%s", text);
 }
 
+/* The configuration that users files are for, now. */
+static const struct conf *loading(const struct auth *a)
+{
+	return a->next ? a->next : &a->conf;
+}
+
+/* Those whose place a file's users take, or NULL. */
+static const struct users *known_of(const struct auth *a, unsigned i)
+{
+	return a->next && !same_file(a, i) ? NULL : local_users(a->realm[i].users);
+}
+
+static PRINTF(3, 4) void alarm_set(struct auth *a, unsigned i, const char *fmt, ...)
+{
+	char *text = a->realm[i].alarm;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(a->realm[i].alarm), fmt, ap);
+	va_end(ap);
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = '?';
+}
+
+/* The file is no good. */
+static void users_fail(struct auth *a, unsigned i, const char *what)
+{
+	const struct users *known = known_of(a, i);
+	const char *path = loading(a)->auth[i].users_file;
+
+	if (known && users_count(known)) {
+		warn(a, LOG_ERR, "users file %s %s: the users that were known stay in force", path, what);
+		alarm_set(a, i, "users file %.120s %s: the %zu users that were known stay in force", path, what, users_count(known));
+	} else {
+		warn(a, LOG_ERR, "users file %s %s: nobody can log in by %s", path, what, loading(a)->auth[i].name);
+		alarm_set(a, i, "users file %.120s %s: nobody can log in by %s", path, what, loading(a)->auth[i].name);
+	}
+}
+
+const char *auth_alarm(const struct auth *a, unsigned i)
+{
+	return a->realm[i % CONF_AUTHS].alarm;
+}
+
+/* Is there a user who could log in by the old ones, and cannot by the new ones? */
+static bool anybody_gone(const struct users *old, const struct users *new, int64_t now_s)
+{
+	for (size_t i = 0; i < users_count(old); i++) {
+		const struct user *w = users_at(old, i);
+		enum user_state st;
+
+		if (user_state(w, now_s) != USER_ACTIVE)
+			continue;
+		st = users_state(new, (const uint8_t *)w->name, w->name_len, now_s);
+		if (st != USER_ACTIVE && st != USER_UNREADABLE)
+			return true;
+	}
+	return false;
+}
+
 int auth_load_users(struct auth *a, unsigned index, int fd)
 {
-	const struct conf *c = a->next ? a->next : &a->conf;
-	struct users **at = a->next ? &a->next_users[index % CONF_AUTHS] : &a->users[index % CONF_AUTHS];
+	const struct conf *c = loading(a);
 	const struct users *known;
+	struct local *l = NULL;
 	struct users *u = NULL;
 	struct conf_msgs msgs = { 0 };
+	const char *path;
+	size_t bad;
 	int err;
 
 	if (!conf_has_auth(c, index))
 		return -EINVAL;
-	known = a->next && !same_file(a, index) ? NULL : a->users[index];
-	err = users_load_fd(fd, c->auth[index].users_file, &u, &msgs);
+	path = c->auth[index].users_file;
+	known = known_of(a, index);
+	err = users_load_fd(fd, path, &u, &msgs);
 	if (!err)
 		users_judge(u, c, index, &msgs);
 	for (size_t i = 0; i < msgs.n; i++)
 		warn(a, LOG_WARNING, "%s", msgs.line[i]);
 	if (msgs.warnings > msgs.n)
-		warn(a, LOG_WARNING, "users file %s: %zu more warnings are left out", c->auth[index].users_file,
-			msgs.warnings - msgs.n);
+		warn(a, LOG_WARNING, "users file %s: %zu more warnings are left out", path, msgs.warnings - msgs.n);
 	conf_msgs_free(&msgs);
-	if (err < 0) {
-		warn(a, LOG_ERR, "users file %s cannot be read (%s): the users that were known stay in force",
-			c->auth[index].users_file, strerror(-err));
-		return err;
-	}
-	if (!users_count(u) && known && users_count(known)) {
-		warn(a, LOG_ERR, "users file %s is empty now: the users that were known stay in force",
-			c->auth[index].users_file);
+	if (!err && !users_count(u) && known && users_count(known)) {
+		users_fail(a, index, users_bad_rows(u) ? "has no user without a mistake now" : "is empty now");
 		users_free(u);
 		return -ENODATA;
 	}
-	users_free(*at);
-	*at = u;
-	log_info("users file=\"%s\" realm=%s users=%zu", c->auth[index].users_file, c->auth[index].name,
-		users_count(u));
+	bad = err ? 0 : users_bad_rows(u);
+	if (!err && local_new(u, &l) < 0)
+		err = -ENOMEM;
+	if (err) {
+		char what[128];
+
+		snprintf(what, sizeof(what), "cannot be read (%s)", strerror(-err));
+		users_fail(a, index, what);
+		return err;
+	}
+	u = NULL;			/* l has it */
+	log_info("users file=\"%s\" realm=%s users=%zu", path, c->auth[index].name, users_count(local_users(l)));
+	if (bad)
+		alarm_set(a, index, "users file %.120s: %zu rows have a mistake and are left out; culvertd -n says which", path, bad);
+	else if (!users_count(local_users(l)))
+		alarm_set(a, index, "users file %.120s is empty: nobody can log in by %s", path, c->auth[index].name);
+	else
+		a->realm[index].alarm[0] = '\0';
+	if (a->next) {
+		local_free(a->realm[index].next);
+		a->realm[index].next = l;
+		return 0;
+	}
+	if (known && anybody_gone(known, local_users(l), a->wall_s))
+		a->changed |= 1u << index;
+	put_users(a, index, l);
 	return 0;
+}
+
+void auth_miss_users(struct auth *a, unsigned index, const char *why)
+{
+	char what[sizeof(a->realm[0].alarm)];
+
+	if (!conf_has_auth(loading(a), index))
+		return;
+	snprintf(what, sizeof(what), "cannot be had (%.120s)", why);
+	users_fail(a, index, what);
+}
+
+uint32_t auth_tick(struct auth *a, uint64_t mono_ms, int64_t wall_s)
+{
+	uint32_t changed;
+
+	a->mono_ms = mono_ms;
+	a->wall_s = wall_s;
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		struct realm *r = &a->realm[i];
+
+		if (!r->expiry_s || wall_s < r->expiry_s)
+			continue;
+		r->expiry_s = users_next_expiry(local_users(r->users), wall_s);
+		a->changed |= 1u << i;
+	}
+	changed = a->changed;
+	a->changed = 0;
+	return changed;
 }
 
 /* The bytes of an escaped name; false where it was cut. */
@@ -180,28 +325,32 @@ static bool unescape(const char *s, uint8_t *ret, size_t *ret_len)
 	return true;
 }
 
-bool auth_knows(const struct auth *a, const struct msg_user_check *m)
+static enum user_gone gone_of(enum user_state st)
 {
-	const struct users *u = a->users[m->auth];
+	return st == USER_DISABLED ? USER_IS_DISABLED : st == USER_EXPIRED ? USER_HAS_EXPIRED :
+	       st == USER_UNKNOWN ? USER_REMOVED : USER_STAYS;
+}
+
+enum user_gone auth_user_gone(const struct auth *a, const struct msg_user_check *m)
+{
+	const struct users *u = local_users(a->realm[m->auth].users);
 	uint8_t name[sizeof(m->user)];
-	const struct user *user;
 	size_t len;
 
 	if (!conf_has_auth(&a->conf, m->auth) || a->conf.auth[m->auth].type != CONF_TYPE_LOCAL || !u)
-		return true;
-	if (unescape(m->user, name, &len)) {
-		user = users_find(u, name, len);
-		return user && user->password_len;
-	}
+		return USER_STAYS;
+	if (unescape(m->user, name, &len))
+		return gone_of(users_state(u, name, len, a->wall_s));
+	/* It was cut: one whose beginning it is. */
 	for (size_t i = 0; i < users_count(u); i++) {
+		const struct user *w = users_at(u, i);
 		char shown[sizeof(m->user)];
 
-		user = users_at(u, i);
-		str_escape(shown, sizeof(shown), user->name, user->name_len);
-		if (!strcmp(shown, m->user) && user->password_len)
-			return true;
+		str_escape(shown, sizeof(shown), w->name, w->name_len);
+		if (!strcmp(shown, m->user))
+			return gone_of(user_state(w, a->wall_s));
 	}
-	return false;
+	return USER_REMOVED;
 }
 
 /* Does name end in suffix? */
@@ -233,61 +382,6 @@ static bool choose_bind(const struct conf *c, unsigned tunnel, const uint8_t *us
 	return found;
 }
 
-/* RFC 1334 2.2.1, and XAuth: the password itself. The lengths are compared, too, but no sooner than all of it. */
-static bool judge_pap(const struct msg_auth_req *req, const struct user *user)
-{
-	uint8_t want[USERS_PASSWORD_MAX] = { 0 }, got[USERS_PASSWORD_MAX] = { 0 };
-	size_t n = user ? user->password_len : 0;
-	bool ok;
-
-	memcpy(want, user ? user->password : "", n);
-	memcpy(got, req->response, req->response_len);
-	ok = (CRYPTO_memcmp(want, got, sizeof(want)) == 0) & (n == req->response_len);
-	explicit_bzero(want, sizeof(want));
-	explicit_bzero(got, sizeof(got));
-	return ok;
-}
-
-/* RFC 1994 4.1 */
-static bool judge_chap_md5(const struct msg_auth_req *req, const struct user *user)
-{
-	uint8_t want[CHAP_MD5_VALUE];
-	bool ok;
-
-	if (req->response_len != CHAP_MD5_VALUE || !req->challenge_len)
-		return false;
-	ok = chap_md5(req->ident, user ? user->password : "", user ? user->password_len : 0,
-			rd_of(req->challenge, req->challenge_len), want) &&
-	     CRYPTO_memcmp(want, req->response, sizeof(want)) == 0;
-	explicit_bzero(want, sizeof(want));
-	return ok;
-}
-
-/* RFC 2759 4: the Value field of a Response. */
-static bool judge_mschapv2(const struct msg_auth_req *req, const struct user *user, struct msg_judged *ret)
-{
-	enum { NT_RESPONSE = 24 };
-	uint8_t hash[MSCHAP_HASH];
-	bool ok;
-
-	if (req->response_len != MSCHAP_VALUE || req->challenge_len != MSCHAP_CHALLENGE)
-		return false;
-	ok = mschap_nt_hash(user ? user->password : "", user ? user->password_len : 0, hash) &&
-	     mschap_check(req->response, req->challenge, rd_of(req->user, req->user_len), hash, ret->mschap_auth);
-	/* Made for a wrong answer as well: both take the same time. */
-	ret->mppe_keys = mschap_mppe_keys(hash, req->response + NT_RESPONSE, true, ret->mppe_send, ret->mppe_recv);
-	explicit_bzero(hash, sizeof(hash));
-	return ok;
-}
-
-static bool has_xauth(const struct conf *c)
-{
-	for (unsigned i = 0; i < c->n_ike; i++)
-		if (c->ike[i].xauth)
-			return true;
-	return false;
-}
-
 /* The engine agreed on the method with the peer; whether it may is asked here once more. */
 static bool may_use(const struct conf *c, const struct conf_tunnel *t, uint32_t method)
 {
@@ -297,37 +391,31 @@ static bool may_use(const struct conf *c, const struct conf_tunnel *t, uint32_t 
 	};
 
 	if (method == AUTH_XAUTH)
-		return has_xauth(c);
+		return conf_has_xauth(c);
 	return method < N_ELEMENTS(bits) && t->auth_methods & bits[method];
 }
 
-/* Is it the user's password?  The same work for a name that is not known (user NULL). */
-static bool judge_password(const struct msg_auth_req *req, const struct user *user, struct msg_judged *ret)
+/* Too many wrong passwords lately: then ret says so, and nobody is judged. */
+static bool held_back(struct auth *a, const struct backoff_who *w, struct msg_judged *ret)
 {
-	switch (req->method) {
-	case AUTH_PAP:
-	case AUTH_XAUTH:
-		return judge_pap(req, user);
-	case AUTH_CHAP_MD5:
-	case AUTH_EAP_MD5:		/* RFC 3748 5.4: the same */
-		return judge_chap_md5(req, user);
-	case AUTH_MSCHAPV2:
-	case AUTH_EAP_MSCHAPV2:
-		return judge_mschapv2(req, user, ret);
+	unsigned wait_s;
+
+	switch (backoff_ask(a->backoff, w, a->mono_ms, &wait_s)) {
+	case BACKOFF_NONE:
+		return false;
+	case BACKOFF_SPARED:
+		a->spared++;
+		return false;
+	case BACKOFF_USER:
+		a->held_user++;
+		snprintf(ret->why, sizeof(ret->why), "wrong passwords of this user: %u s to wait", wait_s);
+		return true;
+	case BACKOFF_SOURCE:
+		a->held_source++;
+		snprintf(ret->why, sizeof(ret->why), "wrong passwords from this address: %u s to wait", wait_s);
+		return true;
 	}
 	return false;
-}
-
-/* callnum-check: NULL, or why the user may not come by this call. */
-static const char *judge_number(const struct msg_auth_req *req, const struct user *user)
-{
-	size_t n = strlen(user->calling_number);
-
-	if (!n)
-		return "this user has no calling-number";
-	if (!req->number_len)
-		return "a call without a calling number";
-	return n == req->number_len && !memcmp(user->calling_number, req->number, n) ? NULL : "wrong calling number";
 }
 
 /* The name as authentication ca knows it. */
@@ -353,16 +441,49 @@ static int bind_behind(const struct conf *c, unsigned bind, const uint8_t *user,
 	return -1;
 }
 
+/* Whose login it is: by which bind it comes, and its name there, which points into req. False: nobody's. */
+static bool whose(const struct auth *a, const struct msg_auth_req *req, unsigned *ret_bind, struct rd *ret_name)
+{
+	const struct conf *c = &a->conf;
+	unsigned bind;
+
+	if (!choose_bind(c, req->tunnel, req->user, req->user_len, &bind))
+		return false;
+	for (;;) {
+		unsigned auth = c->bind[bind].auth;
+		const struct users *u = local_users(a->realm[auth].users);
+		int behind;
+
+		*ret_bind = bind;
+		*ret_name = strip(&c->auth[auth], rd_of(req->user, req->user_len));
+		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_find(u, ret_name->p, ret_name->n)))
+			return true;
+		behind = bind_behind(c, bind, req->user, req->user_len);
+		if (behind < 0)
+			return true;
+		bind = (unsigned)behind;
+	}
+}
+
+bool auth_is_slow(const struct auth *a, const struct msg_judge *j)
+{
+	struct rd name;
+	unsigned bind;
+
+	return whose(a, &j->req, &bind, &name) &&
+	       a->conf.auth[a->conf.bind[bind].auth].type == CONF_TYPE_LOCAL &&
+	       local_is_slow(a->realm[a->conf.bind[bind].auth].users, j->req.method);
+}
+
 bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
 {
 	const struct msg_auth_req *req = &j->req;
 	struct rd name = rd_of(req->user, req->user_len);
 	const struct conf_auth *ca;
-	const struct user *user;
+	struct backoff_who who;
+	const struct local *users;
 	const char *why;
 	unsigned bind;
-	int behind;
-	bool ok;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->engine = j->engine;
@@ -370,23 +491,13 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->serial = req->serial;
 	ret->verdict = VERDICT_DENY;
 	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
-	if (!choose_bind(&a->conf, req->tunnel, name.p, name.n, &bind)) {
+	if (!whose(a, req, &bind, &name)) {
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
 		return true;
 	}
-	for (;;) {
-		ca = &a->conf.auth[a->conf.bind[bind].auth];
-		name = strip(ca, rd_of(req->user, req->user_len));
-		user = a->users[a->conf.bind[bind].auth] ?
-		       users_find(a->users[a->conf.bind[bind].auth], name.p, name.n) : NULL;
-		behind = user || ca->type != CONF_TYPE_LOCAL ? -1 :
-			 bind_behind(&a->conf, bind, req->user, req->user_len);
-		if (behind < 0)
-			break;
-		bind = (unsigned)behind;
-	}
 	ret->bind = bind;
 	ret->auth = a->conf.bind[bind].auth;
+	ca = &a->conf.auth[ret->auth];
 	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 
 	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf, &a->conf.tunnel[req->tunnel], req->method)) {
@@ -397,23 +508,19 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
 		return true;
 	}
+	who = (struct backoff_who){ .auth = ret->auth, .user = name, .source = req->peer };
+	if (held_back(a, &who, ret))
+		return true;
 	if (ca->type == CONF_TYPE_RADIUS)
 		return false;
-	ok = judge_password(req, user, ret);
-	why = !ok || !user || !user->password_len ? "wrong name or password" :
-	      a->conf.tunnel[req->tunnel].callnum_check ? judge_number(req, user) : NULL;
+	users = a->realm[ret->auth].users ? a->realm[ret->auth].users : a->nobody;
+	why = local_judge(users, name, req, a->conf.tunnel[req->tunnel].callnum_check, a->wall_s, ret);
+	backoff_tell(a->backoff, &who, !why, a->mono_ms);
 	if (why) {
-		explicit_bzero(ret->mschap_auth, sizeof(ret->mschap_auth));
-		explicit_bzero(ret->mppe_send, sizeof(ret->mppe_send));
-		explicit_bzero(ret->mppe_recv, sizeof(ret->mppe_recv));
-		ret->mppe_keys = false;
 		str_copy(ret->why, sizeof(ret->why), why);
 		return true;
 	}
 	ret->verdict = VERDICT_OK;
-	ret->framed_ip = user->framed_ip;
-	if (user->framed_ip && user->framed_netmask != UINT32_MAX)
-		ret->framed_mask = user->framed_netmask;
 	return true;
 }
 
@@ -423,6 +530,43 @@ void auth_question(const struct auth *a, const struct msg_judge *j, unsigned aut
 
 	*ret = (struct msg_radius_ask){ .auth = auth, .name_len = (uint16_t)name.n, .judge = *j };
 	memcpy(ret->name, name.p, name.n);
+}
+
+void auth_heard(struct auth *a, const struct msg_radius_ask *ask, const struct msg_radius_said *said, struct msg_judged *j)
+{
+	const struct backoff_who who = {
+		.auth = ask->auth, .user = rd_of(ask->name, ask->name_len), .source = ask->judge.req.peer,
+	};
+	struct msg_judged held = {
+		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
+	};
+
+	if (!said->answered)
+		return;
+	if (!held_back(a, &who, &held)) {
+		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+		return;
+	}
+	memcpy(held.user, j->user, sizeof(held.user));
+	explicit_bzero(j, sizeof(*j));
+	*j = held;
+}
+
+static void auth_stats(const struct auth *a, struct msg_stats *st)
+{
+	uint64_t users = 0, alarms = 0;
+
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		users += a->realm[i].users ? users_count(local_users(a->realm[i].users)) : 0;
+		alarms += a->realm[i].alarm[0] != '\0';
+	}
+	const struct counter c[] = {
+		{ "users", users }, { "users_alarms", alarms }, { "held_user", a->held_user }, { "held_source", a->held_source },
+		{ "held_not_known", a->spared },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(c) && st->n < STATS_MAX; i++)
+		st->c[st->n++] = c[i];
 }
 
 /* ---- the process ---- */
@@ -446,13 +590,54 @@ static void reload_warning(void *parent, const char *text)
 	peer_send(parent, MSG_APPLY_NOTE, &n, sizeof(n), -1);
 }
 
+enum {
+	TICK_S = 1,
+	SLOW_MAX = 1024,		/* logins that wait for crypt(3) */
+};
+
 struct auth_proc {
 	struct event_base *base;
 	struct peer parent, manager, radius;
+	struct msg to_manager;		/* MSG_PEER, until the users are there */
+	bool has_to_manager, started;
 	struct auth *auth;
+	struct event *tick, *slow;
+	struct list waiting;		/* slow logins, the oldest first */
+	unsigned n_waiting;
+	char alarm[CONF_AUTHS][sizeof(((struct msg_alarm *)0)->text)];	/* as the manager knows them */
 	struct auth_radius asked;	/* logins that a RADIUS server judges */
 	uint64_t judged, denied;
 };
+
+/* A login that waits. */
+struct waiting {
+	struct list link;
+	struct msg_judge judge;
+};
+
+/* What time it is, and what the manager should know by now. */
+static void news(struct auth_proc *a)
+{
+	uint32_t changed = auth_tick(a->auth, now_ms(), time(NULL));
+
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		struct msg_users_of c = { .auth = i };
+		struct msg_alarm m = { .auth = i };
+
+		if (changed & 1u << i)
+			peer_send(&a->manager, MSG_USERS_CHANGED, &c, sizeof(c), -1);
+		if (!peer_is_open(&a->manager) || !strcmp(a->alarm[i], auth_alarm(a->auth, i)))
+			continue;
+		str_copy(a->alarm[i], sizeof(a->alarm[i]), auth_alarm(a->auth, i));
+		str_copy(m.text, sizeof(m.text), a->alarm[i]);
+		peer_send(&a->manager, MSG_ALARM, &m, sizeof(m), -1);
+	}
+}
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+	news(arg);
+}
 
 static void judged(struct auth_proc *a, struct msg_judged *j)
 {
@@ -492,10 +677,58 @@ static void judge(struct auth_proc *a, const struct msg_judge *m)
 static void radius_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
+	struct msg_radius_ask ask;
 	struct msg_judged j;
 
-	if (m->type == MSG_RADIUS_SAID && auth_radius_said(&a->asked, &m->b.radius_said, &j))
-		judged(a, &j);
+	if (m->type != MSG_RADIUS_SAID || !auth_radius_said(&a->asked, &m->b.radius_said, &ask, &j))
+		return;
+	news(a);
+	auth_heard(a->auth, &ask, &m->b.radius_said, &j);
+	judged(a, &j);
+	explicit_bzero(&ask, sizeof(ask));
+}
+
+static void waiting_free(struct auth_proc *a, struct waiting *w)
+{
+	list_del(&w->link);
+	a->n_waiting--;
+	explicit_bzero(w, sizeof(*w));
+	free(w);
+}
+
+/* One at a time: everything else comes in between, the parent's ping too. */
+static void slow_next(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = { .tv_usec = 1 };
+	struct auth_proc *a = arg;
+	struct waiting *w;
+
+	if (list_empty(&a->waiting))
+		return;
+	w = CONTAINER_OF(a->waiting.next, struct waiting, link);
+	news(a);
+	judge(a, &w->judge);
+	waiting_free(a, w);
+	if (!list_empty(&a->waiting))
+		event_add(a->slow, &soon);
+}
+
+static void judge_later(struct auth_proc *a, const struct msg_judge *m)
+{
+	static const struct timeval soon = { .tv_usec = 1 };
+	static struct log_rate rate;
+	struct waiting *w = a->n_waiting < SLOW_MAX ? malloc(sizeof(*w)) : NULL;
+
+	if (!w) {
+		/* Its client asks again, or gives up. */
+		if (log_rate_ok(&rate, now_ms()))
+			log_warn("more logins against crypt hashes than can be judged: some are left out");
+		return;
+	}
+	w->judge = *m;
+	list_push(&a->waiting, &w->link);
+	if (a->n_waiting++ == 0)
+		event_add(a->slow, &soon);
 }
 
 static void manager_msg(struct peer *p, struct msg *m, void *arg)
@@ -506,12 +739,17 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 
 	switch (m->type) {
 	case MSG_USER_CHECK:
+		news(a);
 		checked = (struct msg_user_checked){ .tag = m->b.user_check.tag };
-		checked.gone = !auth_knows(a->auth, &m->b.user_check);
+		checked.gone = (uint8_t)auth_user_gone(a->auth, &m->b.user_check);
 		peer_send(&a->manager, MSG_USER_CHECKED, &checked, sizeof(checked), -1);
 		break;
 	case MSG_JUDGE:
-		judge(a, &m->b.judge);
+		news(a);
+		if (auth_is_slow(a->auth, &m->b.judge))
+			judge_later(a, &m->b.judge);
+		else
+			judge(a, &m->b.judge);
 		break;
 	case MSG_STATS_REQ:
 		str_copy(st.c[0].name, sizeof(st.c[0].name), "judged");
@@ -520,24 +758,61 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		st.c[1].value = a->denied;
 		str_copy(st.c[2].name, sizeof(st.c[2].name), "radius_asked");
 		st.c[2].value = a->asked.n;
+		auth_stats(a->auth, &st);
 		sandbox_stats(&st);
 		peer_send(&a->manager, MSG_STATS, &st, sizeof(st), -1);
 		break;
 	}
 }
 
+/* A manager, the first or a new one: it asks all over again. */
+static void meet_manager(struct auth_proc *a, struct msg *m)
+{
+	LIST_EACH(&a->waiting, e)
+		waiting_free(a, CONTAINER_OF(e, struct waiting, link));
+	auth_radius_forget(&a->asked);
+	memset(a->alarm, 0, sizeof(a->alarm));
+	child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);
+	news(a);
+}
+
+static void take_conf(struct auth_proc *a, const struct conf *c)
+{
+	if (a->auth && auth_prepare(a->auth, c) < 0)
+		fatal("out of memory");
+	if (!a->auth && auth_new(c, &a->auth) < 0)
+		fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
+	auth_on_warning(a->auth, reload_warning, &a->parent);
+	news(a);
+}
+
+static void start(struct auth_proc *a)
+{
+	static const struct timeval every = { .tv_sec = TICK_S };
+
+	if (!a->auth)
+		fatal("started before everything was given");
+	a->started = true;
+	if (a->has_to_manager)
+		meet_manager(a, &a->to_manager);
+	a->has_to_manager = false;
+	a->slow = evtimer_new(a->base, slow_next, a);
+	a->tick = event_new(a->base, -1, EV_PERSIST, tick, a);
+	if (!a->slow || !a->tick || event_add(a->tick, &every) < 0)
+		fatal("out of memory");
+	sandbox_enter(ROLE_AUTH);
+	peer_send(&a->parent, MSG_READY, NULL, 0, -1);
+}
+
 static void parent_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
 	struct msg_applied done = { .phase = APPLY_CONF };
+	struct msg_users_of taken = { .auth = m->b.users.auth, .serial = m->b.users.serial };
 
 	switch (m->type) {
 	case MSG_CONF:
-		if (a->auth && auth_prepare(a->auth, &m->b.conf.conf) < 0)
-			fatal("out of memory");
-		if (!a->auth && auth_new(&m->b.conf.conf, &a->auth) < 0)
-			fatal("OpenSSL has no MD4 and DES (its legacy provider): MS-CHAPv2 cannot work");
-		auth_on_warning(a->auth, reload_warning, &a->parent);
+		take_conf(a, &m->b.conf.conf);
 		break;
 	case MSG_APPLY:
 		if (a->auth)
@@ -550,22 +825,37 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 			auth_radius_again(&a->asked, ask_radius, a);
 			break;
 		}
-		auth_radius_forget(&a->asked);
-		child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);
+		if (a->started) {
+			meet_manager(a, m);
+			break;
+		}
+		/* Nobody is judged before the users are there, which come with MSG_START at the latest. */
+		if (a->has_to_manager)
+			close(a->to_manager.fd);
+		a->to_manager = *m;
+		a->has_to_manager = true;
+		m->fd = -1;
 		break;
 	case MSG_USERS:
+		if (a->auth && auth_load_users(a->auth, m->b.users.auth, m->fd) == 0)
+			peer_send(&a->parent, MSG_USERS_TAKEN, &taken, sizeof(taken), -1);
+		break;
+	case MSG_USERS_MISSING:
 		if (a->auth)
-			(void)!auth_load_users(a->auth, m->b.users.auth, m->fd);
+			auth_miss_users(a->auth, m->b.users_missing.auth, m->b.users_missing.why);
+		break;
+	case MSG_USERS_LOOK:
+		news(a);
+		peer_send(&a->manager, MSG_USERS_LOOK, NULL, 0, -1);
 		break;
 	case MSG_START:
-		if (!a->auth)
-			fatal("started before everything was given");
-		sandbox_enter(ROLE_AUTH);
-		peer_send(&a->parent, MSG_READY, NULL, 0, -1);
+		start(a);
 		break;
 	case MSG_SHUTDOWN:
 		_exit(0);
 	}
+	if (a->started)
+		news(a);
 }
 
 void auth_main(void)
@@ -574,6 +864,7 @@ void auth_main(void)
 
 	child_confine("_culvert-auth");
 	auth_radius_init(&a.asked);
+	list_init(&a.waiting);
 	a.base = event_base_new();
 	if (!a.base)
 		fatal("out of memory");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * auth: judges logins against the users files, and has culvert-radius ask RADIUS
- * servers for those that are not in any.  Answers verdicts, never
- * secrets or hashes.  A process of its own, so that what reads a stranger's
- * packets and what knows the passwords are two.
+ * auth: judges logins: whose they are (by the binds), whether he may be judged now
+ * (backoff.h), and by his authentication's back-end whether he is who he says: local.h
+ * here, and for RADIUS culvert-radius asks the servers.  Answers verdicts, never secrets or
+ * hashes.  A process of its own, so that what reads a stranger's packets and what knows the
+ * passwords are two.
  */
 #ifndef CULVERT_AUTH_H
 #define CULVERT_AUTH_H
@@ -31,12 +32,25 @@ void auth_on_warning(struct auth *, auth_warn_fn *, void *arg);
 /*
  * Read the users file of conf.auth[index] from fd; between auth_prepare() and
  * auth_apply() of the next configuration.  On failure the set that was in force
- * stays, and the log says so. 0 or -errno.
+ * stays, the log says so, and auth_alarm(). 0 or -errno.
  */
 MUST_USE int auth_load_users(struct auth *, unsigned index, int fd);
 
+/* The users file of conf.auth[index] cannot be had, and why: the same as on failure. */
+void auth_miss_users(struct auth *, unsigned index, const char *why);
+
+/* What a person should know of the users file of conf.auth[index]; "" = nothing. */
+const char *auth_alarm(const struct auth *, unsigned index);
+
 /*
- * Judge a request. Takes the same way for an unknown user and a wrong password.
+ * The time, of CLOCK_MONOTONIC and of time(2): that of all that follows.
+ * Returns a bit for every authentication one of whose users may not log in any more who
+ * could before, since the last call: he was removed, disabled, or has expired.
+ */
+uint32_t auth_tick(struct auth *, uint64_t mono_ms, int64_t wall_s);
+
+/*
+ * Judge a request. Takes the same way for an unknown user, a wrong password and a disabled user.
  * True: *ret is the verdict.  False: a RADIUS server is to judge it, and *ret has what
  * is known of the login.
  */
@@ -46,10 +60,21 @@ bool auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret)
 void auth_question(const struct auth *, const struct msg_judge *, unsigned auth, struct msg_radius_ask *ret);
 
 /*
- * May a user who was let in still log in, for all that is known here?  False
- * only when his authentication is local and its users are known.
+ * What was said to that question, and *judged made of it.  A server's word on the password
+ * counts for the back-off as a verdict of auth_judge() does, a fault or a silence does not.
+ * Of questions asked at the same time, those behind too many wrong passwords learn nothing:
+ * *judged becomes a refusal.
  */
-bool auth_knows(const struct auth *, const struct msg_user_check *);
+void auth_heard(struct auth *, const struct msg_radius_ask *, const struct msg_radius_said *, struct msg_judged *judged);
+
+/* Does auth_judge() take so long that other logins should not wait for it? */
+bool auth_is_slow(const struct auth *, const struct msg_judge *);
+
+/*
+ * May a user who was let in still log in, for all that is known here?  Something
+ * else than USER_STAYS only when his authentication is local and its users are known.
+ */
+enum user_gone auth_user_gone(const struct auth *, const struct msg_user_check *);
 
 /* The process. Never returns but by exiting. */
 void auth_main(void) __attribute__((noreturn));

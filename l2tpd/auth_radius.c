@@ -39,13 +39,15 @@ static void asked_free(struct auth_radius *r, struct auth_asked *a)
 	free(a);
 }
 
-bool auth_radius_said(struct auth_radius *r, const struct msg_radius_said *said, struct msg_judged *ret)
+bool auth_radius_said(struct auth_radius *r, const struct msg_radius_said *said, struct msg_radius_ask *ret_ask,
+	struct msg_judged *ret)
 {
 	LIST_EACH(&r->by_tag[said->tag % AUTH_RADIUS_BUCKETS], e) {
 		struct auth_asked *a = CONTAINER_OF(e, struct auth_asked, link);
 
 		if (a->ask.tag != said->tag)
 			continue;
+		*ret_ask = a->ask;
 		*ret = a->judged;
 		asked_free(r, a);
 		ret->verdict = said->verdict;

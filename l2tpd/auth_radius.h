@@ -27,8 +27,9 @@ void auth_radius_init(struct auth_radius *);
  */
 bool auth_radius_add(struct auth_radius *, struct msg_radius_ask *ask, const struct msg_judged *judged);
 
-/* The answer: *ret is the whole verdict.  False: nobody waits for it. */
-bool auth_radius_said(struct auth_radius *, const struct msg_radius_said *, struct msg_judged *ret);
+/* The answer: *ret is the whole verdict, *ret_ask (wipe it) what was asked.  False: nobody waits for it. */
+bool auth_radius_said(struct auth_radius *, const struct msg_radius_said *, struct msg_radius_ask *ret_ask,
+	struct msg_judged *ret);
 
 /* Those without an answer, for a new radius: each is given to ask(). */
 void auth_radius_again(struct auth_radius *, void ask(void *arg, const struct msg_radius_ask *), void *arg);

@@ -61,6 +61,7 @@ const struct conf_auth conf_auth_default = {
 	.users_file = CONF_DEFAULT_USERS,
 	.eap_capable = true,
 	.strip_nt_domain = true,
+	.disconnect_removed = true,
 	.radius_auth = RADIUS_DEFAULT,
 	.radius_acct = RADIUS_DEFAULT,
 };

@@ -23,7 +23,7 @@ struct client {
 	struct control *control;
 	struct peer peer;
 	struct event *idle;
-	enum round { NO_ROUND, NEXT_ROUND, THIS_ROUND } stats, reload;
+	enum round { NO_ROUND, NEXT_ROUND, THIS_ROUND } stats, reload, users;
 };
 
 struct control {
@@ -34,7 +34,7 @@ struct control {
 	struct list clients;		/* who was silent the longest comes first */
 	unsigned n_clients;
 	unsigned stats_pending;		/* processes that have not answered yet */
-	bool reloading;
+	bool reloading, looking;
 };
 
 static void client_free(struct client *c)
@@ -52,7 +52,7 @@ static void client_idle(evutil_socket_t fd, short what, void *arg)
 	struct client *c = arg;
 
 	/* It is we who keep it waiting. */
-	if (c->reload)
+	if (c->reload || c->users)
 		event_add(c->idle, &idle);
 	else
 		client_free(c);
@@ -119,6 +119,24 @@ static void stats_send(struct control *ctl, const char *process, const char *nam
 	}
 }
 
+/* What a person should know before all numbers. */
+static void alarms_send(struct control *ctl)
+{
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		struct msg_line m = { .diag = 1 };
+
+		if (!ctl->m->alarm[i][0])
+			continue;
+		str_copy(m.text, sizeof(m.text), ctl->m->alarm[i]);
+		LIST_EACH(&ctl->clients, e) {
+			struct client *c = CONTAINER_OF(e, struct client, link);
+
+			if (c->stats == THIS_ROUND)
+				peer_send(&c->peer, MSG_CTL_LINE, &m, sizeof(m), -1);
+		}
+	}
+}
+
 static void stats_begin(struct control *ctl);
 
 static void stats_end(struct control *ctl)
@@ -172,6 +190,7 @@ static void stats_begin(struct control *ctl)
 	}
 	if (!any)
 		return;
+	alarms_send(ctl);
 	for (unsigned i = 0; i < CONF_IPCPS; i++)
 		leases += m->pool[i] ? pool_in_use(m->pool[i]) : 0;
 	stats_send(ctl, "manager", "sessions", m->n_sessions);
@@ -244,6 +263,51 @@ void control_reload_end(struct control *ctl, const struct msg_ctl_end *end)
 	reload_begin(ctl);
 }
 
+/* ---- users: who says that a file was changed while one look is under way gets the next one ---- */
+static void users_begin(struct control *ctl)
+{
+	bool any = false;
+
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->users == NEXT_ROUND) {
+			c->users = THIS_ROUND;
+			any = true;
+		}
+	}
+	ctl->looking = any && manager_users_look(ctl->m);
+	if (!any || ctl->looking)
+		return;
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->users == THIS_ROUND)
+			client_end(c, -EPIPE, "the server ends");
+		c->users = NO_ROUND;
+	}
+}
+
+void control_users_end(struct control *ctl)
+{
+	ctl->looking = false;
+	LIST_EACH(&ctl->clients, e) {
+		struct client *c = CONTAINER_OF(e, struct client, link);
+
+		if (c->users != THIS_ROUND)
+			continue;
+		c->users = NO_ROUND;
+		client_end(c, 0, "");
+	}
+	users_begin(ctl);
+}
+
+void control_users_again(struct control *ctl)
+{
+	if (ctl->looking)
+		ctl->looking = manager_users_look(ctl->m);
+}
+
 static void client_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	static const struct timeval idle = { .tv_sec = IDLE_S };
@@ -263,6 +327,11 @@ static void client_msg(struct peer *p, struct msg *msg, void *arg)
 		c->stats = NEXT_ROUND;
 		if (!c->control->stats_pending)
 			stats_begin(c->control);
+		break;
+	case MSG_CTL_USERS:
+		c->users = NEXT_ROUND;
+		if (!c->control->looking)
+			users_begin(c->control);
 		break;
 	case MSG_CTL_RELOAD:
 		c->reload = NEXT_ROUND;

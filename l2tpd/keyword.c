@@ -215,6 +215,7 @@ const struct keyword keywords[] = {
 	YESNO("eap-capable", IN_AUTH, conf_auth, eap_capable),
 	YESNO("strip-nt-domain", IN_AUTH, conf_auth, strip_nt_domain),
 	YESNO("strip-atmark-realm", IN_AUTH, conf_auth, strip_atmark_realm),
+	YESNO("disconnect-removed", IN_AUTH, conf_auth, disconnect_removed),
 	NUM("user-max-session", IN_AUTH, conf_auth, user_max_session, 0, UINT32_MAX),
 	OPTION("authentication-server", AUTHENTICATION_SERVER, IN_AUTH),
 	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),

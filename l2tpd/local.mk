@@ -15,16 +15,19 @@ libl2tp_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = l2tpd/conf.h l2tpd/conf_parse.h l2tpd/conf.c l2tpd/conf_check.c l2tpd/conf_print.c \
 	l2tpd/conf_merge.h l2tpd/conf_merge.c l2tpd/conf_diff.c l2tpd/weak.h l2tpd/weak.c \
-	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c
+	l2tpd/keyword.h l2tpd/keyword.c l2tpd/parse.y l2tpd/users.h l2tpd/users.c l2tpd/users_row.h l2tpd/users_row.c \
+	l2tpd/users_edit.h l2tpd/users_edit.c
+libconf_a_CFLAGS = $(AM_CFLAGS) $(CRYPT_CFLAGS)
 BUILT_SOURCES += l2tpd/parse.h
-l2tpd/keyword.$(OBJEXT) l2tpd/conf_print.$(OBJEXT): l2tpd/parse.h
+l2tpd/libconf_a-keyword.$(OBJEXT) l2tpd/libconf_a-conf_print.$(OBJEXT): l2tpd/parse.h
 
 noinst_LIBRARIES += libdump.a
 libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/auth_radius.h l2tpd/auth_radius.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
-libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
+libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/auth_radius.h l2tpd/auth_radius.c l2tpd/local.h l2tpd/local.c \
+	l2tpd/backoff.h l2tpd/backoff.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
+libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPT_CFLAGS) $(CRYPTO_CFLAGS)
 
 # RADIUS: packets are pure; what asks servers is a program of its own, the only one with libradcli
 noinst_LIBRARIES += libradpkt.a
@@ -37,12 +40,13 @@ culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a lib
 	$(RADCLI_LIBS) $(CRYPTO_LIBS)
 
 sbin_PROGRAMS += culvertd
-culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/reload.h l2tpd/reload.c l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/parent_users.c l2tpd/reload.h l2tpd/reload.c \
+	l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c l2tpd/acct.h l2tpd/acct.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a \
-	libspool.a libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPTO_LIBS)
+	libspool.a libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a

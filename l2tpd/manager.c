@@ -336,7 +336,8 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 {
 	const struct conf *c = &m->conf;
 	uint32_t own = c->auth[j->auth].user_max_session, all = c->user_max_session;
-	uint32_t max = own && all ? MIN(own, all) : own | all;
+	/* What stands with the user counts in place of what stands for all. */
+	uint32_t max = j->has_max_session ? j->max_session : own && all ? MIN(own, all) : own | all;
 	unsigned ipcp = c->interface[interface].ipcp;
 	uint32_t ipcp_max = c->ipcp[ipcp].max_session, n = 0;
 	struct msess *oldest = NULL, *old = NULL;
@@ -604,6 +605,15 @@ static void auth_msg(struct peer *peer, struct msg *msg, void *arg)
 		control_stats(m->control, "auth", &msg->b.stats);
 	if (msg->type == MSG_USER_CHECKED)
 		manager_user_checked(m, &msg->b.user_checked);
+	if (msg->type == MSG_ALARM)
+		memcpy(m->alarm[msg->b.alarm.auth], msg->b.alarm.text, sizeof(m->alarm[0]));
+	if (msg->type == MSG_USERS_CHANGED)
+		manager_sweep(m, 1u << msg->b.users_of.auth);
+	if (msg->type == MSG_USERS_LOOK) {
+		/* Behind a MSG_USERS_CHANGED: ended when its sweep is. */
+		m->looked = true;
+		manager_sweep(m, 0);
+	}
 	if (msg->type != MSG_JUDGED || !m->running)
 		return;
 	p = pending_of(m, j->engine, &j->sid);
@@ -799,6 +809,7 @@ static void engine_sync(struct manager *m, unsigned engine)
 	if (m->apply_due)
 		manager_apply(m);
 	m->apply_due = false;
+	manager_sweep(m, ~0u);
 }
 
 /* An engine is gone: its sessions end here. What they moved is in its rows. */
@@ -1033,6 +1044,11 @@ static void take_peer(struct manager *m, struct msg *msg)
 		if (m->running)
 			judge_all(m);
 		manager_check_again(m);
+		/* What its predecessor knew it had no time to tell. */
+		memset(m->alarm, 0, sizeof(m->alarm));
+		manager_sweep(m, ~0u);
+		if (m->control)
+			control_users_again(m->control);
 		break;
 	default:
 		child_take_peer(&m->iked, m->base, ROLE_MANAGER, ROLE_IKED, msg, iked_msg, m);

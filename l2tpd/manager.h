@@ -2,7 +2,7 @@
 /*
  * manager: who is logged in.  Has auth judge logins, applies limits, leases
  * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c), ends those
- * whom a reload has no place for (manager_reload.c).
+ * whom a reload has no place for and whose users are gone (manager_reload.c).
  *
  * All that it knows can be learnt anew: a new manager adopts the sessions in
  * the engines' tables, tells netd which devices are in use, and is asked again
@@ -78,7 +78,10 @@ struct manager {
 	unsigned n_sessions, n_pending;
 	uint32_t next_ppp_id;
 	uint8_t *unit_used;		/* bit map of pppx units */
-	struct apply *apply;		/* of a reload that is under way; NULL = none */
+	struct apply *apply;		/* of a reload, or a sweep, that is under way; NULL = none */
+	uint32_t sweep_due;		/* authentications: bits */
+	bool looked;			/* auth has seen the users files that control_users_end() is about */
+	char alarm[CONF_AUTHS][sizeof(((struct msg_alarm *)0)->text)];	/* of users files; "" = none */
 	bool apply_due;			/* MSG_APPLY came before it was running */
 	struct control *control;
 	struct acct *acct;
@@ -93,6 +96,9 @@ struct manager {
 
 /* Ask the parent for a reload; its lines and its end go to control_reload_…(). False: it cannot be asked. */
 bool manager_reload(struct manager *);
+
+/* Have the users files looked at; control_users_end() when that is done. False: the parent cannot be asked. */
+bool manager_users_look(struct manager *);
 
 /* Ask the session's engine to end it. */
 void manager_kill(struct manager *, struct msess *, const char *reason);
@@ -127,6 +133,11 @@ void manager_apply(struct manager *);
 void manager_user_checked(struct manager *, const struct msg_user_checked *);
 /* A new auth knows nothing of what its predecessor was asked. */
 void manager_check_again(struct manager *);
+/*
+ * End the sessions of users of these authentications (bits) who may not log in any more,
+ * where disconnect-removed says so: as soon as the sessions are known and no reload runs.
+ */
+void manager_sweep(struct manager *, uint32_t auths);
 
 /* ---- control.c ---- */
 struct control;
@@ -137,6 +148,10 @@ void control_free(struct control *);
 /* What the parent says of the reload that manager_reload() asked for. */
 void control_reload_line(struct control *, const struct msg_line *);
 void control_reload_end(struct control *, const struct msg_ctl_end *);
+/* The users files that are there are in force, and nothing is left to sweep. */
+void control_users_end(struct control *);
+/* Who waited for that waits for a new auth. */
+void control_users_again(struct control *);
 /* A process answered MSG_STATS_REQ. */
 void control_stats(struct control *, const char *process, const struct msg_stats *);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The manager's part of a reload: which sessions may stay, by the configuration and by auth. */
+/* Which sessions may stay: by a new configuration, and for auth, whose users come and go without one. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,14 @@ enum {
 	NOTES_MAX = 20,			/* sessions that a report names */
 };
 
-/* One MSG_APPLY: which users are still asked about. */
+static const char *const gone_text[] = {
+	[USER_REMOVED] = "the user was removed", [USER_IS_DISABLED] = "the user was disabled",
+	[USER_HAS_EXPIRED] = "the user has expired",
+};
+
+/* One MSG_APPLY, or one sweep: which users are still asked about. */
 struct apply {
+	uint32_t sweep;			/* not for a reload, but for these authentications */
 	uint32_t *tag;			/* ppp ids of sessions whose users auth is asked about */
 	size_t n, asked, answered;
 	unsigned ended;
@@ -36,7 +42,7 @@ static void end_by_reload(struct manager *m, struct msess *s, const char *why)
 {
 	char ip[ADDR_STRLEN];
 
-	if (m->apply->ended++ < NOTES_MAX)
+	if (!m->apply->sweep && m->apply->ended++ < NOTES_MAX)
 		note(m, "ended: %s at %s: %s", s->user, ip4_str(s->ip, ip), why);
 	manager_kill(m, s, why);
 }
@@ -49,16 +55,24 @@ static void apply_free(struct manager *m)
 	m->apply = NULL;
 }
 
+static void sweep_next(struct manager *m);
+
 static void apply_end(struct manager *m)
 {
 	struct msg_applied done = { .phase = APPLY_CONF, .ended = m->apply->ended };
 
+	if (m->apply->sweep) {
+		apply_free(m);
+		sweep_next(m);
+		return;
+	}
 	LIST_EACH(&m->sessions, e)
 		done.kept += !CONTAINER_OF(e, struct msess, link)->ending;
 	if (done.ended > NOTES_MAX)
 		note(m, "ended: %u more", done.ended - NOTES_MAX);
 	apply_free(m);
 	peer_send(&m->parent, MSG_APPLIED, &done, sizeof(done), -1);
+	sweep_next(m);
 }
 
 /* Ask auth about the next users, as many at a time as its channel bears. */
@@ -102,9 +116,23 @@ void manager_user_checked(struct manager *m, const struct msg_user_checked *c)
 		return;
 	s = manager_find(m, c->tag);
 	if (c->gone && s && !s->ending)
-		end_by_reload(m, s, "the user was removed");
+		end_by_reload(m, s, gone_text[c->gone]);
 	a->answered++;
 	check_users(m);
+}
+
+/* Whom auth is asked about: the users of these authentications. */
+static void collect(struct manager *m, uint32_t auths)
+{
+	m->apply->tag = calloc(m->n_sessions + 1, sizeof(*m->apply->tag));
+	if (!m->apply->tag)
+		fatal("out of memory");
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (!s->ending && auths & 1u << s->auth && m->conf.auth[s->auth].disconnect_removed)
+			m->apply->tag[m->apply->n++] = s->ppp_id;
+	}
 }
 
 void manager_apply(struct manager *m)
@@ -113,6 +141,9 @@ void manager_apply(struct manager *m)
 
 	if (!m->next)
 		return;
+	/* A sweep that is under way is done again after it. */
+	if (m->apply)
+		m->sweep_due |= m->apply->sweep;
 	apply_free(m);
 	m->apply = calloc(1, sizeof(*m->apply));
 	old = malloc(sizeof(*old));
@@ -140,16 +171,42 @@ void manager_apply(struct manager *m)
 	manager_logins_renew(m);
 	free(old);
 
-	m->apply->tag = calloc(m->n_sessions + 1, sizeof(*m->apply->tag));
-	if (!m->apply->tag)
-		fatal("out of memory");
-	LIST_EACH(&m->sessions, e) {
-		struct msess *s = CONTAINER_OF(e, struct msess, link);
-
-		if (!s->ending)
-			m->apply->tag[m->apply->n++] = s->ppp_id;
-	}
+	collect(m, ~0u);
 	check_users(m);
+}
+
+/* The next sweep, or the end of all that were due. */
+static void sweep_next(struct manager *m)
+{
+	uint32_t auths = m->sweep_due;
+
+	if (m->apply || !m->running)
+		return;
+	if (!auths) {
+		if (m->control && m->looked) {
+			m->looked = false;
+			control_users_end(m->control);
+		}
+		return;
+	}
+	m->sweep_due = 0;
+	m->apply = calloc(1, sizeof(*m->apply));
+	if (!m->apply)
+		fatal("out of memory");
+	m->apply->sweep = auths;
+	collect(m, auths);
+	check_users(m);
+}
+
+void manager_sweep(struct manager *m, uint32_t auths)
+{
+	m->sweep_due |= auths;
+	sweep_next(m);
+}
+
+bool manager_users_look(struct manager *m)
+{
+	return peer_send(&m->parent, MSG_USERS_LOOK, NULL, 0, -1);
 }
 
 bool manager_reload(struct manager *m)

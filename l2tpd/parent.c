@@ -27,7 +27,7 @@
 #include "l2tpd/reload.h"
 
 enum {
-	USERS_POLL_S = 2,		/* how soon a changed users file is seen */
+	USERS_POLL_S = 1,		/* a changed users file is read when two looks have seen the same */
 	READY_S = 45,			/* all children ready within this time */
 	STOP_S = 5,			/* sessions end orderly within this time */
 	PING_S = 1,
@@ -345,6 +345,10 @@ static void child_msg(struct peer *peer, struct msg *msg, void *arg)
 		all_ready(p);
 		reload_child_ready(p->reload);
 	}
+	if (msg->type == MSG_USERS_TAKEN)
+		parent_users_taken(p, &msg->b.users_of);
+	if (msg->type == MSG_USERS_LOOK && c->role == ROLE_MANAGER)
+		parent_look(p);
 	if (msg->type == MSG_RELOAD)
 		reload_want(p->reload, true);
 	if (msg->type == MSG_APPLIED)
@@ -482,48 +486,24 @@ static bool send_spool(struct parent *p, struct child_proc *manager)
 	return p->spool_fd < 0 || peer_send(&manager->peer, MSG_SPOOL, NULL, 0, p->spool_fd);
 }
 
-void parent_send_users(struct parent *p, bool all)
-{
-	struct child_proc *m = parent_child(p, ROLE_AUTH, 0);
-
-	for (unsigned i = 0; i < p->conf->n_auth; i++) {
-		const char *path = p->conf->auth[i].users_file;
-		struct msg_users u = { .auth = i };
-		char why[512];
-		struct stat st;
-		int fd;
-
-		if (!conf_has_auth(p->conf, i) || p->conf->auth[i].type != CONF_TYPE_LOCAL || !path[0]) {
-			p->users_ino[i] = 0;
-			continue;
-		}
-		fd = conf_open_secret(path, why);
-		if (fd < 0 || fstat(fd, &st) < 0) {
-			/* Once, not at every look. */
-			if (p->users_ino[i] || all)
-				log_err("%s: the users that were known stay in force", fd < 0 ? why : strerror(errno));
-			p->users_ino[i] = 0;
-			if (fd >= 0)
-				close(fd);
-			continue;
-		}
-		if (all || st.st_ino != p->users_ino[i] || st.st_mtim.tv_sec != p->users_mtime[i].tv_sec ||
-		    st.st_mtim.tv_nsec != p->users_mtime[i].tv_nsec) {
-			p->users_ino[i] = st.st_ino;
-			p->users_mtime[i] = st.st_mtim;
-			peer_send(&m->peer, MSG_USERS, &u, sizeof(u), fd);
-		}
-		close(fd);
-	}
-}
-
 static void users_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct parent *p = arg;
 
 	/* In a reload auth is given all of them, and may know other indices until then. */
 	if (!p->phase && !reload_running(p->reload))
-		parent_send_users(p, false);
+		parent_send_users(p, USERS_POLL);
+}
+
+void parent_look(struct parent *p)
+{
+	struct child_proc *auth = parent_child(p, ROLE_AUTH, 0);
+
+	p->look_due = reload_running(p->reload);
+	if (p->look_due || p->phase)
+		return;
+	parent_send_users(p, USERS_NOW);
+	peer_send(&auth->peer, MSG_USERS_LOOK, NULL, 0, -1);
 }
 
 bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf *conf)
@@ -593,7 +573,8 @@ static bool equip(struct parent *p, struct child_proc *c)
 	case ROLE_MANAGER:
 		return peer_send(&c->peer, MSG_LISTEN, NULL, 0, p->listen_fd);
 	case ROLE_AUTH:
-		parent_send_users(p, true);
+		parent_remind_users(p);
+		parent_send_users(p, USERS_ALL);
 		return true;
 	default:
 		return true;
@@ -892,6 +873,7 @@ out:
 	for (unsigned i = 0; i < p.n_plain; i++)
 		steer_plain_close(&p.plain[i]);
 	explicit_bzero(conf, sizeof(*conf));
+	parent_users_free(&p);
 	reload_free(p.reload);
 	if (p.lock_fd >= 0 && p.ctl_path[0]) {
 		char path[PATH_MAX];

@@ -3,8 +3,9 @@
  * parent: starts and watches every other process.  Reads nothing from the
  * network; keeps every socket, so that the slots of the steering never move.
  *
- *   parent.c   children: start, again, and the end; users files
- *   reload.c   another configuration while they run (reload.h)
+ *   parent.c         children: start, again, and the end
+ *   parent_users.c   users files, for auth
+ *   reload.c         another configuration while they run (reload.h)
  */
 #ifndef CULVERT_PARENT_H
 #define CULVERT_PARENT_H
@@ -45,6 +46,38 @@ struct child_proc {
 	uint64_t restarts;
 };
 
+/* The text of a users file: locked in memory, wiped when it goes. */
+struct users_copy {
+	char *text;
+	size_t n;
+};
+
+/* What tells one state of a file from another. */
+struct users_id {
+	bool there;
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime;
+};
+
+/* The users file of an authentication. */
+struct users_file {
+	char path[CONF_PATH_MAX];
+	bool looked;
+	struct users_id seen;		/* at the last look */
+	struct users_id told;		/* what auth knows of it … */
+	bool told_missing;		/* … or that it is not there */
+	uint32_t serial;		/* of what was offered last */
+	struct users_copy offered, good;	/* good: what auth took last */
+};
+
+enum users_look {
+	USERS_POLL,			/* changed, and not in the middle of it */
+	USERS_NOW,			/* changed */
+	USERS_ALL,			/* all of them */
+};
+
 struct parent {
 	struct event_base *base;
 	struct conf *conf;		/* in force */
@@ -62,8 +95,8 @@ struct parent {
 	uint32_t rows;
 	struct child_proc child[PARENT_CHILDREN];
 	unsigned n_child;
-	struct timespec users_mtime[CONF_AUTHS];
-	ino_t users_ino[CONF_AUTHS];
+	struct users_file users[CONF_AUTHS];
+	bool look_due;			/* MSG_USERS_LOOK came while a reload runs */
 	struct event *timer, *users_timer, *ping_timer;
 	bool was_ready;
 	unsigned phase;			/* of stopping: 0 = running */
@@ -83,8 +116,19 @@ bool parent_is_ready(const struct parent *);	/* every child is */
 /* Give a child a configuration, with the secrets that are its business. False: it cannot be told. */
 bool parent_send_conf(struct parent *, struct child_proc *, const struct conf *);
 
-/* Hand auth the users files of the configuration in force: all, or those that changed since last time. */
-void parent_send_users(struct parent *, bool all);
+/* culvertctl has changed a users file: auth looks, and tells when it has. */
+void parent_look(struct parent *);
+
+/* ---- parent_users.c ---- */
+
+/* Hand auth the users files of the configuration in force. */
+void parent_send_users(struct parent *, enum users_look);
+
+/* An auth that starts: what its predecessor took last. Before parent_send_users(). */
+void parent_remind_users(struct parent *);
+
+void parent_users_taken(struct parent *, const struct msg_users_of *);
+void parent_users_free(struct parent *);
 
 /* Tell the service manager that we serve, with extra in the status. */
 void parent_tell_serving(struct parent *, const char *extra);

@@ -689,10 +689,13 @@ void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const stru
 		judge(&r);
 	if (accept && !r.fault) {
 		ret->verdict = VERDICT_OK;
+		ret->answered = 1;
 		return;
 	}
 	/* Nothing of it counts but what the peer may be told. */
-	*ret = (struct msg_radius_said){ .verdict = VERDICT_DENY, .mschap_error = ret->mschap_error };
+	*ret = (struct msg_radius_said){
+		.verdict = VERDICT_DENY, .answered = code == RAD_ACCESS_REJECT, .mschap_error = ret->mschap_error,
+	};
 	attrs = rd_of(pkt.p + RAD_HEADER, len - RAD_HEADER);
 	while (code == RAD_ACCESS_REJECT && next(&attrs, &type, &val))
 		if (type == RAD_REPLY_MESSAGE)

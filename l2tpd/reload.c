@@ -140,6 +140,8 @@ static void reload_end(struct reload *r, int err)
 	if (p->was_ready && !p->phase)
 		parent_tell_serving(p, err ? ", the last reload was refused" : "");
 	reload_try(r);
+	if (p->look_due)
+		parent_look(p);
 }
 
 /* Read the file; false, and said why, when it cannot be what is next. */
@@ -207,7 +209,7 @@ static void reload_ask(struct reload *r, struct child_proc *c, enum apply_phase 
 	if (phase == APPLY_CONF)
 		parent_send_conf(r->parent, c, &r->next);
 	if (phase == APPLY_CONF && c->role == ROLE_AUTH)
-		parent_send_users(r->parent, true);
+		parent_send_users(r->parent, USERS_ALL);
 	peer_send(&c->peer, MSG_APPLY, &m, sizeof(m), -1);
 	*apply_of(r, c) = APPLY_ASKED;
 }

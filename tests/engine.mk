@@ -8,7 +8,7 @@ unit_tests += tests/unit/t_auth
 tests_unit_t_auth_SOURCES = tests/unit/t_auth.c
 tests_unit_t_auth_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_auth_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+	$(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_dump
 tests_unit_t_dump_SOURCES = tests/unit/t_dump.c
@@ -37,7 +37,7 @@ unit_tests += tests/unit/t_auth_reload
 tests_unit_t_auth_reload_SOURCES = tests/unit/t_auth_reload.c
 tests_unit_t_auth_reload_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_auth_reload_LDADD = libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(CMOCKA_LIBS) $(CRYPTO_LIBS)
+	$(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_lineage
 tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
@@ -67,3 +67,16 @@ tests_unit_t_acct_flow_SOURCES = tests/unit/t_acct_flow.c l2tpd/acct.c
 tests_unit_t_acct_flow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_acct_flow_LDADD = libspool.a libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
 	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_backoff
+tests_unit_t_backoff_SOURCES = tests/unit/t_backoff.c
+tests_unit_t_backoff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_backoff_LDADD = libauth.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+# What a login costs, by what it calls: the linker puts counters in between.
+unit_tests += tests/unit/t_local
+tests_unit_t_local_SOURCES = tests/unit/t_local.c
+tests_unit_t_local_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_local_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=EVP_DigestUpdate -Wl,--wrap=EVP_DigestFinal_ex \
+	-Wl,--wrap=EVP_EncryptUpdate -Wl,--wrap=CRYPTO_memcmp -Wl,--wrap=crypt_r
+tests_unit_t_local_LDADD = libauth.a libconf.a libppp.a libbase.a $(CMOCKA_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)

@@ -49,6 +49,9 @@ static void put(FILE *out, const struct ctl_cmd *cmd, struct rd r)
 {
 	struct format f = { .out = out, .layout = cmd->verb, .resolve = resolve };
 
+	/* Of a file, not of the server. */
+	if (cmd->verb >= CTL_USER_ADD)
+		return;
 	if (cmd->verb == CTL_RELOAD)
 		put_line(out, r);
 	while (cmd->verb != CTL_RELOAD && r.n) {

@@ -18,8 +18,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < users_count(t); i++) {
 		const struct user *u = users_at(t, i);
 
-		if (users_find(t, (const uint8_t *)u->name, u->name_len) != u || !u->name_len || !u->password_len ||
-		    strlen(u->name) != u->name_len || strlen(u->password) != u->password_len)
+		if (users_find(t, (const uint8_t *)u->name, u->name_len) != u || !u->name_len || strlen(u->name) != u->name_len ||
+		    users_name_fault(u->name, u->name_len) || users_index(t, u) != i)
+			abort();
+		/* One secret, and nothing of another. */
+		if ((u->secret == USER_PASSWORD) != (u->password_len > 0) || (u->secret == USER_CRYPT) != (*u->crypt != 0) ||
+		    (u->secret == USER_CRYPT && (users_crypt_fault(u->crypt) || users_crypt_cost_len(u->crypt) >= strlen(u->crypt))) ||
+		    u->secret < USER_PASSWORD || u->secret > USER_CRYPT || (*u->expires != 0) != (u->expires_s != 0))
+			abort();
+		if (users_state(t, (const uint8_t *)u->name, u->name_len, 0) == USER_UNKNOWN)
 			abort();
 	}
 	if (m.errors)

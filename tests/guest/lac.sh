@@ -57,13 +57,14 @@ write_conf()
 	logfile $log/pppd.$n
 	$PPP
 	END
+	# The same for all calls, one of which may be running it.
 	# shellcheck disable=SC2016
-	printf '#!/bin/bash\necho "${EPOCHREALTIME/./} $IPLOCAL $IPREMOTE $IFNAME" >/run/lac/${LINKNAME#vpn}/up\n' >/etc/ppp/ip-up.new
-	printf '#!/bin/bash\n' >/etc/ppp/ip-down
+	printf '#!/bin/bash\necho "${EPOCHREALTIME/./} $IPLOCAL $IPREMOTE $IFNAME" >/run/lac/${LINKNAME#vpn}/up\n' >"/etc/ppp/ip-up.$n"
+	printf '#!/bin/bash\n' >"/etc/ppp/ip-down.$n"
 	chmod 600 "$run/options" "$run/secrets"
-	chmod 755 /etc/ppp/ip-up.new /etc/ppp/ip-down
-	# Another call may be running it.
-	mv /etc/ppp/ip-up.new /etc/ppp/ip-up
+	chmod 755 "/etc/ppp/ip-up.$n" "/etc/ppp/ip-down.$n"
+	mv "/etc/ppp/ip-up.$n" /etc/ppp/ip-up
+	mv "/etc/ppp/ip-down.$n" /etc/ppp/ip-down
 }
 
 do_up()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # culvert-dial against our server: one session with real traffic, many behind
 # one address, many over a prefix, on a bad wire, with wrong secrets, as a
-# flood, and gone without a word.
+# flood, and gone without a word.  FULL: a wire that loses one in five.
 # shellcheck disable=SC1091,SC2016,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
@@ -225,6 +225,32 @@ check "5 % lost, 5 % doubled, 10 % overtaken, both ways: 30 come up" \
 	dial wire -n 30 --from $PREFIX --ping 300 --loss 5 --dup 5 --reorder 10 --timeout 90
 shows wire
 check "the wire was bad" grep -qE '^datagrams: [1-9][0-9]* dropped, [1-9][0-9]* doubled, [1-9][0-9]* delayed' "$rig_dir/wire.dial"
+
+# By the kernels, where they arrive, of IKE and ESP alike.
+if [ -n "${FULL:-}" ]; then
+	lossy()
+	{
+		ns "$1" nft -f - <<-END
+		table inet lossy {
+			chain input {
+				type filter hook input priority -10
+				udp $2 { 500, 4500 } numgen random mod 100 < 20 counter drop
+			}
+		}
+		END
+	}
+	must lossy srv dport
+	must lossy cli sport
+	dial lossy -n 30 --from $PREFIX --ping 300 --hold 10 --timeout 120
+	shows lossy
+	check "20 % of IKE and ESP lost, both ways: of 30 come up ($(got lossy up))" test "$(got lossy up)" -ge 27
+	check_eq "and all of them stay" 0 "$(got lossy lost)"
+	note "pings $(got lossy pings), lost $(got lossy pings_lost), logins $(got lossy all_ms) ms"
+	for n in srv cli; do
+		check "it was lossy at $n" eval 'ns $n nft list table inet lossy | grep -q "counter packets [1-9]"'
+		ns $n nft delete table inet lossy
+	done
+fi
 
 check "messages of IKE that come again when their time is over: 30 come up" \
 	dial replay -n 30 --from $PREFIX --ping 300 --replay

@@ -75,7 +75,7 @@ way()
 	must wait_for grep -q ' up ' "$rig_dir/$tag.log"
 	ip -n "$(nsname cli)" route add $INSIDE dev vpn0
 	check_eq "$tag: 20 MB down and up, whole, over SAs that are replaced" "$web_sum $up_sum" \
-		"$(down --limit-rate 16M) $(up --limit-rate 16M)"
+		"$(down --limit-rate 10M) $(up --limit-rate 10M)"
 	check "$tag: they were ($(grep -c ' phase=2 again' "$rig_dir/$tag.log") times)" \
 		test "$(grep -c ' phase=2 again' "$rig_dir/$tag.log")" -ge 2
 	check_eq "$tag: the session is listed with where it comes from" "$from:$port" \
@@ -112,11 +112,11 @@ check "no canary on any wire" eval '! cat "$rig_dir"/*-wire.pcap | grep -qaF "$C
 for v in 4 6; do
 	if [ $v = 4 ]; then by $OUTER --raw-esp; else by $OUTER6 --raw-esp; PREFIX=$PREFIX6; fi
 	joins=$(counter lineage_joins)
-	dial_start many$v -n 20 --from $PREFIX --time --ping 100 --rekey 1 --reauth 2 --overlap 500 --hold 60
-	check "IPv$v: twenty over a prefix" wait_for eval '[ "$(grep -c " up .* raw$" "$rig_dir/many'$v'.log")" = 20 ]'
+	dial_start many$v -n 30 --from $PREFIX --time --ping 100 --rekey 2 --reauth 3 --overlap 500 --hold 60
+	check "IPv$v: thirty over a prefix" wait_for eval '[ "$(grep -c " up .* raw$" "$rig_dir/many'$v'.log")" = 30 ]'
 	check "IPv$v: both engines have some ($(engine_sessions 0) and $(engine_sessions 1))" \
 		test "$(engine_sessions 0)" -ge 3 -a "$(engine_sessions 1)" -ge 3
-	check "IPv$v: all do phase 1 again and go on" wait_for eval '[ $(($(counter lineage_joins) - joins)) -ge 20 ]'
+	check "IPv$v: all do phase 1 again and go on" wait_for eval '[ $(($(counter lineage_joins) - joins)) -ge 30 ]'
 	dial_end
 	check_eq "IPv$v: none was lost, nor a ping" "1 0" "$(got many$v ok) $(got many$v pings_lost)"
 	check "IPv$v: all is given back" wait_for all_held_is "$before"

@@ -121,6 +121,15 @@ static struct msg_judge request(unsigned tunnel, uint32_t method, const char *us
 	return j;
 }
 
+/* An hour after the last one: what was wrong before is forgotten. */
+static void judge(const struct msg_judge *j, struct msg_judged *ret)
+{
+	static uint64_t t;
+
+	(void)auth_tick(a, t += 7200000, 0);
+	auth_judge(a, j, ret);
+}
+
 static const uint32_t methods[] = { AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2 };
 
 static void t_names(void **st)
@@ -167,7 +176,7 @@ static void t_names(void **st)
 				why = "authentication method not offered";
 			if (rows[i].auth == SUB && (methods[k] == AUTH_EAP_MD5 || methods[k] == AUTH_EAP_MSCHAPV2))
 				why = "this authentication is not eap-capable";
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			if (r.auth != rows[i].auth || r.bind != rows[i].bind || strcmp(r.user, rows[i].user) ||
 			    strcmp(r.why, why ? why : ""))
 				fail_msg("%s, method %u: auth %u bind %u user %s: %s", rows[i].name, methods[k], r.auth, r.bind,
@@ -192,46 +201,46 @@ static void t_shapes(void **st)
 		for (unsigned n = 0; n < 256; n++) {
 			j = good;
 			j.req.response_len = (uint8_t)n;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict == VERDICT_OK, n == good.req.response_len);
 		}
 		for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
 			j = good;
 			j.req.method = methods[m];
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			/* EAP's are CHAP's in other packets. */
 			assert_int_equal(r.verdict == VERDICT_OK, m == k || (m && k && (m == k + 2 || k == m + 2)));
 		}
 		j = good;
 		j.req.response[good.req.response_len - 17 % good.req.response_len] ^= 1;
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_DENY);
 		assert_int_equal(r.mschap_auth[0], 0);
 		if (methods[k] != AUTH_PAP) {
 			j = good;
 			j.req.challenge[15] ^= 1;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 		}
 		if (methods[k] == AUTH_CHAP_MD5 || methods[k] == AUTH_EAP_MD5) {
 			j = good;
 			j.req.ident++;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 			j = good;
 			j.req.challenge_len = 0;
-			auth_judge(a, &j, &r);
+			judge(&j, &r);
 			assert_int_equal(r.verdict, VERDICT_DENY);
 		}
 		/* As long as PAP can carry. */
 		snprintf(full, sizeof(full), "%0255d", 0);
 		j = request(T, methods[k], "long", full);
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_OK);
 		/* An unknown method, an unknown tunnel. */
 		j = good;
 		j.req.tunnel = CONF_TUNNELS;
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_int_equal(r.verdict, VERDICT_DENY);
 	}
 }
@@ -244,7 +253,7 @@ static void t_keys(void **st)
 	struct msg_judge j = request(T, AUTH_MSCHAPV2, "joe", "secret");
 	struct msg_judged v;
 
-	auth_judge(a, &j, &v);
+	judge(&j, &v);
 	assert_int_equal(v.verdict, VERDICT_OK);
 	assert_true(v.mppe_keys);
 	assert_true(mschap_nt_hash("secret", 6, hash));
@@ -255,7 +264,7 @@ static void t_keys(void **st)
 	for (size_t i = 0; i < N_ELEMENTS(methods); i++) {
 		for (int wrong = methods[i] == AUTH_MSCHAPV2 || methods[i] == AUTH_EAP_MSCHAPV2; wrong < 2; wrong++) {
 			j = request(T, methods[i], "joe", wrong ? "secre" : "secret");
-			auth_judge(a, &j, &v);
+			judge(&j, &v);
 			assert_int_equal(v.verdict, wrong ? VERDICT_DENY : VERDICT_OK);
 			assert_false(v.mppe_keys);
 			assert_memory_equal(v.mppe_send, zero, sizeof(zero));
@@ -289,15 +298,15 @@ static void t_number(void **st)
 
 		j.req.number_len = (uint8_t)strlen(rows[i].number);
 		memcpy(j.req.number, rows[i].number, j.req.number_len);
-		auth_judge(a, &j, &r);
+		judge(&j, &r);
 		assert_string_equal(r.why, rows[i].why ? rows[i].why : "");
 		assert_int_equal(r.verdict, rows[i].why ? VERDICT_DENY : VERDICT_OK);
 		assert_int_equal(r.mppe_keys, !rows[i].why);
 	}
 }
 
-/* By RADIUS: no verdict here, but the question, with the name as the server is to know it. */
-static void t_radius(void **st)
+/* Two users files, and RADIUS for who is in neither. */
+static struct auth *radius_new(void)
 {
 	static const char two[] =
 		"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
@@ -308,19 +317,10 @@ static void t_radius(void **st)
 		"authentication R type radius {\n\tstrip-atmark-realm yes\n\tauthentication-server {\n"
 		"\t\taddress 192.0.2.9 secret \"jinx-bottle-radius\"\n\t}\n}\n"
 		"bind tunnel from T authenticated by LX L R to pppx0\n";
-	/* asked: the name that RADIUS is asked about; NULL: it is not. */
-	static const struct { const char *name, *password, *asked; unsigned auth; bool ok; } rows_[] = {
-		{ "joe", "secret", NULL, 0, true }, { "joe", "wrong", NULL, 0, false },
-		{ "jim", "secret", "jim", 2, false }, { "jim@office", "secret", "jim", 2, false },
-		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
-		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
-		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
-	};
+	static const char crypted[] = "slow:crypt=$5$salt1$hiwRZDsUs5wiSMbuDFr5GbCtRQbMvPBo5dnQgQnzb26:\n";
 	struct conf_msgs m = { 0 };
 	struct conf c;
 	struct auth *b;
-	struct msg_radius_ask ask;
-	struct msg_judged r;
 	FILE *f;
 
 	assert_int_equal(conf_parse("t", two, strlen(two), CONF_NO_FILES, &c, &m), 0);
@@ -329,11 +329,29 @@ static void t_radius(void **st)
 	for (unsigned i = 0; i < 2; i++) {
 		f = tmpfile();
 		assert_non_null(f);
-		fputs(i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", f);
+		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? "" : crypted);
 		fflush(f);
 		assert_int_equal(auth_load_users(b, i, fileno(f)), 0);
 		fclose(f);
 	}
+	return b;
+}
+
+/* By RADIUS: no verdict here, but the question, with the name as the server is to know it. */
+static void t_radius(void **st)
+{
+	/* asked: the name that RADIUS is asked about; NULL: it is not. */
+	static const struct { const char *name, *password, *asked; unsigned auth; bool ok; } rows_[] = {
+		{ "joe", "secret", NULL, 0, true }, { "joe", "wrong", NULL, 0, false },
+		{ "jim", "secret", "jim", 2, false }, { "jim@office", "secret", "jim", 2, false },
+		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
+		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
+		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
+	};
+	struct auth *b = radius_new();
+	struct msg_radius_ask ask;
+	struct msg_judged r;
+
 	for (size_t i = 0; i < N_ELEMENTS(rows_); i++) {
 		struct msg_judge j = request(0, AUTH_MSCHAPV2, rows_[i].name, rows_[i].password);
 		bool judged_ = auth_judge(b, &j, &r);
@@ -358,6 +376,24 @@ static void t_radius(void **st)
 	auth_free(b);
 }
 
+/* One crypt hash makes its file slow: for who is in it, and not for who is looked for elsewhere. */
+static void t_slow(void **st)
+{
+	static const struct { const char *name; uint32_t method; bool slow; } rows[] = {
+		{ "joe", AUTH_PAP, true }, { "slow", AUTH_PAP, true }, { "joex", AUTH_PAP, true }, { "joe", AUTH_MSCHAPV2, false },
+		{ "max", AUTH_PAP, false }, { "jim", AUTH_PAP, false }, { "nox", AUTH_PAP, false },
+	};
+	struct auth *b = radius_new();
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_judge j = request(0, rows[i].method, rows[i].name, "secret");
+
+		if (auth_is_slow(b, &j) != rows[i].slow)
+			fail_msg("%s by %u", rows[i].name, rows[i].method);
+	}
+	auth_free(b);
+}
+
 /* Questions that are under way, and a radius that dies. */
 static unsigned again_n;
 static uint32_t again_tags;
@@ -374,6 +410,7 @@ static void t_asked(void **st)
 	static struct auth_radius r;
 	static struct msg_radius_ask ask[3000];
 	struct msg_judged j = { .engine = 1, .bind = 2, .auth = 3, .serial = 4 }, got;
+	struct msg_radius_ask was;
 	struct msg_radius_said said = {
 		.verdict = VERDICT_OK, .framed_ip = 5, .framed_mask = 0xffffff00, .session_timeout_s = 6, .mppe_keys = 1,
 		.mppe_send = { 7 }, .mppe_recv = { 8 }, .mschap_auth = { 9 }, .mschap_error = 10, .message = "m", .why = "w",
@@ -387,7 +424,8 @@ static void t_asked(void **st)
 	}
 	for (unsigned i = 0; i < N_ELEMENTS(ask); i += 2) {
 		said.tag = ask[i].tag;
-		assert_true(auth_radius_said(&r, &said, &got));
+		assert_true(auth_radius_said(&r, &said, &was, &got));
+		assert_memory_equal(&was, &ask[i], sizeof(was));
 		assert_int_equal(got.sid.slot, i);
 		assert_int_equal(got.engine + got.bind + got.auth + got.serial, 10);
 		assert_int_equal(got.verdict, VERDICT_OK);
@@ -397,7 +435,7 @@ static void t_asked(void **st)
 		assert_string_equal(got.message, "m");
 		assert_string_equal(got.why, "w");
 		/* Twice: nobody waits any more. */
-		assert_false(auth_radius_said(&r, &said, &got));
+		assert_false(auth_radius_said(&r, &said, &was, &got));
 	}
 	auth_radius_again(&r, again_ask, &again_n);
 	assert_int_equal(again_n, N_ELEMENTS(ask) / 2);
@@ -405,7 +443,7 @@ static void t_asked(void **st)
 	auth_radius_forget(&r);
 	assert_int_equal(r.n, 0);
 	said.tag = ask[1].tag;
-	assert_false(auth_radius_said(&r, &said, &got));
+	assert_false(auth_radius_said(&r, &said, &was, &got));
 }
 
 /* XAuth brings the password itself, and is for who has it in the configuration, whatever the tunnel's methods. */
@@ -447,11 +485,155 @@ static void t_xauth(void **st)
 	auth_apply(a);
 }
 
+/* Guessing: the name as it is looked up is what counts, and who was there before is heard all the while. */
+static void t_guess(void **st)
+{
+	static const char *const spellings[] = { "joe", "WORK\\joe", "HOME\\joe" };
+	struct msg_judge good = request(T, AUTH_MSCHAPV2, "joe", "secret"), known = good, bad;
+	struct msg_judged r;
+	uint64_t t = UINT64_C(1) << 40;
+
+	assert_int_equal(auth_tick(a, t, 0), 0);
+	known.req.peer = addr_v4(0xc0000201, 4500);
+	auth_judge(a, &known, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	for (unsigned i = 0; i < 12; i++) {
+		bad = request(T, methods[i % N_ELEMENTS(methods)], spellings[i % N_ELEMENTS(spellings)], "guess");
+		bad.req.peer = addr_v4(0xc6120000 + i, 4500);
+		auth_judge(a, &bad, &r);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_string_equal(r.why, i < 11 ? "wrong name or password" : "wrong passwords of this user: 2 s to wait");
+	}
+	good.req.peer = addr_v4(0xc0000299, 4500);
+	auth_judge(a, &good, &r);
+	assert_int_equal(r.verdict, VERDICT_DENY);
+	assert_false(r.mppe_keys);
+	/* Somebody else from there, and he from where he was before. */
+	bad = request(T, AUTH_MSCHAPV2, "ix", "pass word:");
+	bad.req.peer = good.req.peer;
+	auth_judge(a, &bad, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	auth_judge(a, &known, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	(void)auth_tick(a, t + 2000, 0);
+	auth_judge(a, &good, &r);
+	assert_int_equal(r.verdict, VERDICT_OK);
+	/* An address that tries many names. */
+	for (unsigned i = 0; i < 22; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "u%u", i);
+		bad = request(T, AUTH_PAP, name, "guess");
+		bad.req.peer = addr_v4(0xc6130000, (uint16_t)i);
+		auth_judge(a, &bad, &r);
+		assert_string_equal(r.why, i < 21 ? "wrong name or password" : "wrong passwords from this address: 2 s to wait");
+	}
+}
+
+enum answer { RIGHT, WRONG, NONE };
+
+/* A server's answer to the question, NONE: that there was none; as the verdict. */
+static struct msg_judged answer(struct auth *b, const struct msg_radius_ask *ask, enum answer what)
+{
+	struct msg_radius_said said = {
+		.verdict = what == RIGHT ? VERDICT_OK : VERDICT_DENY, .answered = what != NONE, .mppe_keys = what == RIGHT,
+		.mppe_send = { 7 }, .message = "said", .why = "refused",
+	};
+	struct msg_judged j = { .auth = ask->auth, .sid.slot = 9, .user = "him" }, r;
+	static struct auth_radius asked;
+	static bool ready;
+	struct msg_radius_ask q = *ask, was;
+
+	if (!ready)
+		auth_radius_init(&asked);
+	ready = true;
+	assert_true(auth_radius_add(&asked, &q, &j));
+	said.tag = q.tag;
+	assert_true(auth_radius_said(&asked, &said, &was, &r));
+	auth_heard(b, &was, &said, &r);
+	assert_int_equal(r.sid.slot, 9);
+	assert_int_equal(r.auth, ask->auth);
+	assert_string_equal(r.user, "him");
+	return r;
+}
+
+/* A login from 198.18.0.from; NULL, and the question for RADIUS, or why it is not asked. */
+static const char *try_(struct auth *b, const char *name, unsigned from, struct msg_radius_ask *ret)
+{
+	static struct msg_judged r;
+	struct msg_judge j = request(0, AUTH_PAP, name, "guess");
+
+	j.req.peer = addr_v4(0xc6120000 + from, 4500);
+	if (auth_judge(b, &j, &r))
+		return r.why;
+	auth_question(b, &j, r.auth, ret);
+	return NULL;
+}
+
+/* Guessing a password that a RADIUS server knows: its refusals count, its silence does not. */
+static void t_guess_radius(void **st)
+{
+	static const char *const spellings[] = { "jim", "jim@office", "OFFICE\\jim@home" };
+	static const char held[] = "wrong passwords of this user: 2 s to wait";
+	struct msg_radius_ask ask, many[13];
+	struct auth *b = radius_new();
+	struct msg_judged r;
+	const char *why;
+	uint64_t t = UINT64_C(1) << 40;
+
+	(void)auth_tick(b, t, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		assert_null(try_(b, "jim", 1, &ask));
+		r = answer(b, &ask, NONE);
+		assert_string_equal(r.why, "refused");
+	}
+	/* He who was let in before is heard all the while. */
+	assert_null(try_(b, "jim", 2, &ask));
+	assert_int_equal(answer(b, &ask, RIGHT).verdict, VERDICT_OK);
+	for (unsigned i = 0; i < 12; i++) {
+		why = try_(b, spellings[i % N_ELEMENTS(spellings)], 10 + i, &ask);
+		if (i == 11)
+			assert_string_equal(why, held);
+		else
+			assert_null(why);
+		if (!why)
+			assert_string_equal(answer(b, &ask, WRONG).why, "refused");
+	}
+	assert_null(try_(b, "jim", 2, &ask));
+	assert_int_equal(answer(b, &ask, RIGHT).verdict, VERDICT_OK);
+	(void)auth_tick(b, t += 2000, 0);
+	assert_null(try_(b, "jim", 50, &ask));
+	/* Guesses at the same time: those behind the eleventh wrong one learn nothing, not even that they are right. */
+	for (unsigned i = 0; i < N_ELEMENTS(many); i++)
+		assert_null(try_(b, "ann", 100 + i, &many[i]));
+	for (unsigned i = 0; i < N_ELEMENTS(many); i++) {
+		r = answer(b, &many[i], i < 11 ? WRONG : i == 11 ? RIGHT : NONE);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_string_equal(r.why, i == 11 ? held : "refused");
+		if (i == 11)
+			assert_true(!r.mppe_keys && !r.mppe_send[0] && !r.message[0]);
+	}
+	/* An address that tries many names, those of a file among them. */
+	for (unsigned i = 0; i < 22; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "u%u", i);
+		why = try_(b, i % 2 ? name : i % 4 ? "joe" : "max", 200, &ask);
+		if (!why)
+			(void)answer(b, &ask, WRONG);
+		else
+			assert_string_equal(why, i < 21 ? "wrong name or password" : "wrong passwords from this address: 2 s to wait");
+		assert_int_equal(why == NULL, i % 2 && i < 21);
+	}
+	auth_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_radius), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
-		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_xauth),
+		cmocka_unit_test(t_radius), cmocka_unit_test(t_slow), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys),
+		cmocka_unit_test(t_names), cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_guess),
+		cmocka_unit_test(t_guess_radius), cmocka_unit_test(t_xauth),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);

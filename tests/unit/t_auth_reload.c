@@ -37,12 +37,17 @@ static int load(struct auth *a, unsigned i, const char *text)
 	return err;
 }
 
-static bool knows(const struct auth *a, unsigned i, const char *name)
+static enum user_gone gone(const struct auth *a, unsigned i, const char *name)
 {
 	struct msg_user_check m = { .auth = i };
 
 	str_escape(m.user, sizeof(m.user), name, strlen(name));
-	return auth_knows(a, &m);
+	return auth_user_gone(a, &m);
+}
+
+static bool knows(const struct auth *a, unsigned i, const char *name)
+{
+	return gone(a, i, name) == USER_STAYS;
 }
 
 /* Authentications LOCAL and OTHER, a RADIUS one and one that nothing is known of. */
@@ -159,6 +164,73 @@ static void t_stay(void **st)
 	auth_free(a);
 }
 
+/* Who may not log in any more, why, and that the manager is told so; a mistake in a row is none's end. */
+static void t_gone(void **st)
+{
+	static const char all[] = USER("joe") USER("ann") "eve:password=x:expires=2030-01-01Z:\n";
+	enum { T2030 = 1893542400 };	/* the end of that day */
+	struct conf c = conf_of();
+	struct auth *a = start(&c);
+
+	assert_int_equal(auth_tick(a, 1, T2030 - 10), 0);
+	assert_int_equal(load(a, 0, all), 0);
+	/* LONG and the others of before are gone. */
+	assert_int_equal(auth_tick(a, 2, T2030 - 9), 1);
+	assert_int_equal(auth_tick(a, 3, T2030 - 8), 0);
+	assert_int_equal(load(a, 0, all), 0);
+	assert_int_equal(auth_tick(a, 4, T2030 - 8), 0);
+	/* A user more, another password: nobody goes. */
+	assert_int_equal(load(a, 0, USER("joe") "ann:password=y:\n" USER("new") "eve:password=x:expires=2030-01-01Z:\n"), 0);
+	assert_int_equal(auth_tick(a, 5, T2030 - 7), 0);
+	assert_int_equal(gone(a, 0, "eve"), USER_STAYS);
+	/* eve expires, and the clock alone says so. */
+	assert_int_equal(auth_tick(a, 6, T2030 - 1), 0);
+	assert_int_equal(auth_tick(a, 7, T2030), 1);
+	assert_int_equal(gone(a, 0, "eve"), USER_HAS_EXPIRED);
+	assert_int_equal(auth_tick(a, 8, T2030 + 1), 0);
+	/* One is disabled, one has a mistake in his row, one is removed. */
+	assert_int_equal(load(a, 0, "joe:disabled:password=x:\nann:password=y^:\n"), 0);
+	assert_int_equal(auth_tick(a, 9, T2030 + 2), 1);
+	assert_int_equal(gone(a, 0, "joe"), USER_IS_DISABLED);
+	assert_int_equal(gone(a, 0, "ann"), USER_STAYS);
+	assert_int_equal(gone(a, 0, "new"), USER_REMOVED);
+	auth_free(a);
+}
+
+/* What culvertctl status says of a users file. */
+static void t_alarm(void **st)
+{
+	struct conf c = conf_of();
+	struct auth *a = start(&c);
+
+	assert_string_equal(auth_alarm(a, 0), "users file /users: 1 rows have a mistake and are left out; culvertd -n says which");
+	assert_string_equal(auth_alarm(a, 1), "");
+	assert_int_equal(load(a, 0, USER("joe") USER("jim")), 0);
+	assert_int_equal(auth_tick(a, 1, 1), 1);
+	assert_string_equal(auth_alarm(a, 0), "");
+	assert_int_equal(load(a, 0, ""), -ENODATA);
+	assert_string_equal(auth_alarm(a, 0), "users file /users is empty now: the 2 users that were known stay in force");
+	assert_true(knows(a, 0, "joe"));
+	assert_int_equal(load(a, 0, "\177ELF:::junk\n:\n"), -ENODATA);
+	assert_string_equal(auth_alarm(a, 0), "users file /users has no user without a mistake now: the 2 users that were known "
+		"stay in force");
+	auth_miss_users(a, 0, "/users cannot be opened: No such file or directory");
+	assert_string_equal(auth_alarm(a, 0), "users file /users cannot be had (/users cannot be opened: No such file or directory): "
+		"the 2 users that were known stay in force");
+	assert_int_equal(auth_load_users(a, 0, -1), -EBADF);
+	assert_string_equal(auth_alarm(a, 0), "users file /users cannot be read (Bad file descriptor): the 2 users that were known "
+		"stay in force");
+	assert_true(knows(a, 0, "jim"));
+	assert_false(knows(a, 0, "ann"));
+	assert_int_equal(auth_tick(a, 1, 1), 0);
+	/* From the beginning: nobody is let in. */
+	auth_miss_users(a, 3, "not there");
+	assert_string_equal(auth_alarm(a, 3), "users file /never cannot be had (not there): nobody can log in by NEVER");
+	assert_int_equal(load(a, 0, USER("joe")), 0);
+	assert_string_equal(auth_alarm(a, 0), "");
+	auth_free(a);
+}
+
 static int setup(void **st)
 {
 	log_max = -1;		/* what it says of empty files is meant for somebody else */
@@ -169,6 +241,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_knows), cmocka_unit_test(t_apply), cmocka_unit_test(t_stay),
+		cmocka_unit_test(t_gone), cmocka_unit_test(t_alarm),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -69,6 +69,17 @@ static void t_args_good(void **st)
 		{ "status", CTL_STATUS, { 0 } },
 		{ "reload", CTL_RELOAD, { 0 } },
 		{ "r", CTL_RELOAD, { 0 } },
+		{ "user|list", CTL_USER_LIST, { 0 } },
+		{ "u|l", CTL_USER_LIST, { 0 } },
+		{ "user|add|joe", CTL_USER_ADD, { 0 } },
+		{ "user|add|joe|stdin|store|crypt|expires|2030-12-31|max-session|0|framed-ip-address|10.0.0.1", CTL_USER_ADD, { 0 } },
+		{ "user|add|joe|framed-ip-n|255.255.255.0|calling-number|5|expires|2030-12-31T18:30Z|generate", CTL_USER_ADD, { 0 } },
+		{ "user|passwd|joe", CTL_USER_PASSWD, { 0 } },
+		{ "user|passwd|stdin|stdin", CTL_USER_PASSWD, { 0 } },
+		{ "u|del|list", CTL_USER_DEL, { 0 } },
+		{ "u|e|joe", CTL_USER_ENABLE, { 0 } },
+		{ "u|di|joe", CTL_USER_DISABLE, { 0 } },
+		{ "u|s|joe", CTL_USER_SHOW, { 0 } },
 		{ "clear|all", CTL_CLEAR, { 0 } },
 		{ "c|al", CTL_CLEAR, { 0 } },
 		{ "cl|user|joe", CTL_CLEAR, { .username = "joe" } },
@@ -107,7 +118,10 @@ static void t_args_good(void **st)
 }
 
 #define VALID "valid commands/args:\n"
-#define COMMANDS VALID "  session\n  clear\n  status\n  reload\n"
+#define COMMANDS VALID "  session\n  clear\n  status\n  reload\n  user\n"
+#define USERS VALID "  add\n  del\n  passwd\n  enable\n  disable\n  list\n  show\n"
+#define PASSWORDS "  generate\n  stdin\n  store\n"
+#define FIELDS "  expires\n  max-session\n  framed-ip-address\n  framed-ip-network\n  calling-number\n"
 #define SESSIONS VALID "  brief\n  packets\n  all\n"
 #define FILTERS "  ppp-id\n  address\n  interface\n  protocol\n  realm\n  username\n"
 
@@ -147,6 +161,23 @@ static void t_args_bad(void **st)
 		{ "clear|username", "missing argument:\n" VALID "  <username>\n" },
 		{ "status|all", "superfluous argument: all\n" },
 		{ "reload|now", "superfluous argument: now\n" },
+		{ "user", "missing argument:\n" USERS },
+		{ "user|d|joe", "ambiguous argument: d\n" USERS },
+		{ "user|joe", "unknown argument: joe\n" USERS },
+		{ "user|add", "missing argument:\n" VALID "  <name>\n" },
+		{ "user|add|EMPTY", "unknown argument: \n" VALID "  <name>\n" },
+		{ "user|add|a:b", "unknown argument: a:b\n" VALID "  <name>\n" },
+		{ "user|del|#joe", "unknown argument: #joe\n" VALID "  <name>\n" },
+		{ "user|add|joe|geheim", "unknown argument: geheim\n" VALID "  <cr>\n" PASSWORDS FIELDS },
+		{ "user|passwd|joe|geheim", "unknown argument: geheim\n" VALID "  <cr>\n" PASSWORDS },
+		{ "user|passwd|joe|expires|2030-12-31", "unknown argument: expires\n" VALID "  <cr>\n" PASSWORDS },
+		{ "user|add|joe|store|clear", "unknown argument: clear\n" VALID "  [ password | nt-hash | crypt ]\n" },
+		{ "user|add|joe|max-session|many", "unknown argument: many\n" VALID "  <number>\n" },
+		{ "user|add|joe|expires", "missing argument:\n" VALID "  <YYYY-MM-DD> or <YYYY-MM-DDTHH:MM>, with Z for UTC\n" },
+		{ "user|add|joe|expires|soon", "unknown argument: soon\n" VALID "  <YYYY-MM-DD> or <YYYY-MM-DDTHH:MM>, with Z for UTC\n" },
+		{ "user|add|joe|framed-ip-address|::1", "unknown argument: ::1\n" VALID "  <address>\n" },
+		{ "user|list|joe", "superfluous argument: joe\n" },
+		{ "user|show|joe|x", "superfluous argument: x\n" },
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {

@@ -280,6 +280,7 @@ static void t_read(void **st)
 			snprintf(why, sizeof(why), "RADIUS reply: %s", rows[i].why);
 		if (strcmp(said.why, why) || said.verdict != (rows[i].why ? VERDICT_DENY : VERDICT_OK))
 			fail_msg("row %zu: verdict %u: %s", i, said.verdict, said.why);
+		assert_int_equal(said.answered, !rows[i].why);
 		if (!rows[i].why)
 			continue;
 		/* Nothing of a reply that is refused gets out. */
@@ -316,10 +317,12 @@ static void t_values(void **st)
 	assert_string_equal(s.why, "the RADIUS server refuses");
 	assert_string_equal(s.message, "no");
 	assert_int_equal(s.mschap_error, 649);
+	assert_true(s.answered);
 	assert_int_equal(s.framed_ip, 0);
 	s = read_reply(RAD_ACCESS_CHALLENGE, "\x12\x06PIN?\x18\x03x", 9, AUTH_PAP);
 	assert_int_equal(s.verdict, VERDICT_DENY);
 	assert_non_null(strstr(s.why, "wants another answer"));
+	assert_false(s.answered);
 }
 
 static void t_keys(void **st)
