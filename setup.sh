@@ -27,14 +27,14 @@ state=/var/lib/culvert
 pidfile=/run/culvert/culvertd.pid
 
 BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-dev xz-utils
-	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libcrypt-dev
+	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libradcli-dev libcrypt-dev
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
 INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian mandoc libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind ike-scan
-	softether-vpnserver softether-vpncmd l2tpns"
+	softether-vpnserver softether-vpncmd l2tpns freeradius freeradius-utils"
 # Whom it is compared with, and what measures; none of their services is left enabled.
 BENCH_PACKAGES="iproute2 nftables iputils-ping ethtool kmod busybox-static python3 openssl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins
@@ -142,7 +142,7 @@ need()
 	for p; do installed "$p" || missing+=("$p"); done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	say "installing: ${missing[*]}"
-	for unit in xl2tpd strongswan-starter softether-vpnserver l2tpns; do
+	for unit in xl2tpd strongswan-starter softether-vpnserver l2tpns freeradius; do
 		case " ${missing[*]} " in *" $unit "*) units+=("$unit") ;; esac
 	done
 	if [ ! -e $policy ]; then

@@ -35,6 +35,7 @@ enum {
 	CONF_INTERFACES = 8,
 	CONF_AUTHS = 8,
 	CONF_RADIUS_SERVERS = 4,	/* per list */
+	CONF_RADIUS_SECRET_MAX = 95,	/* bytes; what radcli takes */
 	CONF_BINDS = 16,
 	CONF_ENGINES_MAX = 32,
 };
@@ -164,17 +165,19 @@ enum conf_auth_type { CONF_TYPE_LOCAL, CONF_TYPE_RADIUS };
 struct conf_radius {
 	struct {
 		struct addr addr;		/* port 1812 or 1813 when none is written */
-		char secret[CONF_SECRET_MAX];	/* wiped by conf_scrub() */
+		char secret[CONF_SECRET_MAX];	/* wiped in every copy but radius's; at most CONF_RADIUS_SECRET_MAX bytes */
+		bool message_authenticator;	/* yes: a reply without is dropped */
 	} server[CONF_RADIUS_SERVERS];
 	uint8_t n_server;
 	uint8_t max_tries;			/* 3 */
 	uint8_t max_failovers;			/* 1 */
 	uint16_t timeout_s;			/* 9 */
+	uint32_t dead_time_s;			/* 60 */
 };
 
 struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char name[CONF_NAME_MAX];
-	enum conf_auth_type type;	/* CONF_TYPE_RADIUS: every login fails until it is built */
+	enum conf_auth_type type;
 	char users_file[CONF_PATH_MAX];
 	char username_suffix[CONF_NAME_MAX];
 	bool strip_nt_domain;		/* yes */
@@ -185,8 +188,11 @@ struct conf_auth {			/* authentication NAME type local|radius { … } */
 	struct conf_radius radius_auth, radius_acct;
 };
 
-struct conf_bind {			/* bind tunnel from T authenticated by A to I */
+/* bind tunnel from T authenticated by A B … to I: one of these for each authentication, in that order */
+struct conf_bind {
 	uint8_t tunnel, auth, interface;	/* indices */
+	uint8_t statement;			/* of one statement have the same */
+	uint8_t after;				/* which of it this is, from 0 */
 	bool gone;				/* a hole */
 };
 
@@ -217,6 +223,7 @@ struct conf {
 	uint16_t engines;		/* 2 for now */
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];
+	char radius_nas_id[CONF_NAME_MAX];	/* "" = gethostname() */
 
 	struct conf_ike ike[CONF_IKES];
 	uint8_t n_ike;
@@ -305,6 +312,15 @@ static inline bool conf_has_auth(const struct conf *c, unsigned i)
 static inline bool conf_has_bind(const struct conf *c, unsigned i)
 {
 	return i < c->n_bind && i < CONF_BINDS && !c->bind[i].gone;
+}
+
+/* The bind of the same statement whose authentication is asked after that of b; NULL: none. */
+static inline const struct conf_bind *conf_bind_next(const struct conf *c, const struct conf_bind *b)
+{
+	for (unsigned i = 0; i < c->n_bind && i < CONF_BINDS; i++)
+		if (!c->bind[i].gone && c->bind[i].statement == b->statement && c->bind[i].after == b->after + 1)
+			return &c->bind[i];
+	return NULL;
 }
 
 static inline bool conf_has_xauth(const struct conf *c)

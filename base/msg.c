@@ -11,8 +11,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/rd.h"
+
 #define R(r) (1u << ROLE_##r)
-#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED))
+#define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
 
@@ -147,13 +149,70 @@ static bool check_judge(const union msg_body *b)
 	return b->judge.engine < SPI_ENGINES && auth_req_ok(&b->judge.req);
 }
 
+/* Class attributes, each of 1 to 253 octets behind its length (RFC 2865 5.25). */
+static bool classes_ok(const uint8_t *p, size_t len)
+{
+	struct rd at = rd_of(p, MIN(len, (size_t)RADIUS_CLASS_MAX));
+
+	while (at.n) {
+		uint8_t n = rd_u8(&at);
+
+		if (!n || n > 253)
+			return false;
+		rd_skip(&at, n);
+	}
+	return len <= RADIUS_CLASS_MAX && !at.bad;
+}
+
+static bool says_ok(const struct radius_says *s)
+{
+	return classes_ok(s->classes, s->class_len);
+}
+
 static bool check_judged(const union msg_body *b)
 {
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
 	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
-	       m->has_max_session <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) && ENDS(m->why);
+	       m->has_max_session <= 1 && m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) &&
+	       ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+}
+
+static bool check_radius_ask(const union msg_body *b)
+{
+	const struct msg_radius_ask *m = &b->radius_ask;
+
+	return m->auth < CONF_AUTHS && m->name_len <= sizeof(m->name) && m->judge.engine < SPI_ENGINES &&
+	       auth_req_ok(&m->judge.req);
+}
+
+static bool check_radius_said(const union msg_body *b)
+{
+	const struct msg_radius_said *m = &b->radius_said;
+
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->answered <= 1 && m->mppe_keys <= 1 &&
+	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+}
+
+bool acct_rec_ok(const struct acct_rec *r)
+{
+	return r->kind >= ACCT_SESSION && r->kind <= ACCT_OFF && r->due <= 7 && r->number_len <= sizeof(r->number) &&
+	       classes_ok(r->classes, r->class_len) && r->cause <= ACCT_NAS_REBOOT && addr_ok(&r->peer) && ENDS(r->id) &&
+	       ENDS(r->realm) && ENDS(r->user);
+}
+
+static bool check_acct(const union msg_body *b)
+{
+	const struct msg_acct *m = &b->acct;
+
+	return m->auth < CONF_AUTHS && (m->what == ACCT_DUE_START || m->what == ACCT_DUE_INTERIM || m->what == ACCT_DUE_STOP) &&
+	       acct_rec_ok(&m->rec);
+}
+
+static bool check_acct_done(const union msg_body *b)
+{
+	return b->acct_done.auth < CONF_AUTHS && b->acct_done.ok <= 1;
 }
 
 static bool check_spi_used(const union msg_body *b)
@@ -166,7 +225,8 @@ static bool check_verdict(const union msg_body *b)
 	const struct msg_verdict *m = &b->verdict;
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
-	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm);
+	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
+	       ENDS(m->message);
 }
 
 static bool check_session(const union msg_body *b)
@@ -358,8 +418,8 @@ static const struct msg_rule {
 	[MSG_TUN_KEEP] = { "TUN_KEEP", R(MANAGER), R(NETD), BODY(tun_del), NO_FD, check_tun_del },
 	[MSG_TUN_SYNC] = { "TUN_SYNC", R(MANAGER), R(NETD), 0, NO_FD, NULL },
 
-	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), 0, NO_FD, NULL },
-	[MSG_STATS] = { "STATS", R(ENGINE) | R(AUTH) | R(IKED) | R(NETD), R(MANAGER), BODY(stats), NO_FD, check_stats },
+	[MSG_STATS_REQ] = { "STATS_REQ", R(MANAGER), R(ENGINE) | R(AUTH) | R(IKED) | R(NETD) | R(RADIUS), 0, NO_FD, NULL },
+	[MSG_STATS] = { "STATS", R(ENGINE) | R(AUTH) | R(IKED) | R(NETD) | R(RADIUS), R(MANAGER), BODY(stats), NO_FD, check_stats },
 
 	[MSG_CTL_LIST] = { "CTL_LIST", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
 	[MSG_CTL_CLEAR] = { "CTL_CLEAR", R(CTL), R(MANAGER), BODY(ctl_req), NO_FD, check_ctl_req },
@@ -388,6 +448,11 @@ static const struct msg_rule {
 	[MSG_APPLY_NOTE] = { "APPLY_NOTE", R(MANAGER) | R(AUTH), R(PARENT), BODY(note), NO_FD, check_note },
 	[MSG_USER_CHECK] = { "USER_CHECK", R(MANAGER), R(AUTH), BODY(user_check), NO_FD, check_user_check },
 	[MSG_USER_CHECKED] = { "USER_CHECKED", R(AUTH), R(MANAGER), BODY(user_checked), NO_FD, check_user_checked },
+	[MSG_RADIUS_ASK] = { "RADIUS_ASK", R(AUTH), R(RADIUS), BODY(radius_ask), NO_FD, check_radius_ask },
+	[MSG_RADIUS_SAID] = { "RADIUS_SAID", R(RADIUS), R(AUTH), BODY(radius_said), NO_FD, check_radius_said },
+	[MSG_SPOOL] = { "SPOOL", R(PARENT), R(MANAGER), 0, WITH_FD, NULL },
+	[MSG_ACCT] = { "ACCT", R(MANAGER), R(RADIUS), BODY(acct), NO_FD, check_acct },
+	[MSG_ACCT_DONE] = { "ACCT_DONE", R(RADIUS), R(MANAGER), BODY(acct_done), NO_FD, check_acct_done },
 
 	[MSG_XAUTH_REQ] = { "XAUTH_REQ", R(IKED), R(ENGINE), BODY(xauth_req), NO_FD, check_xauth_req },
 	[MSG_XAUTH_DONE] = { "XAUTH_DONE", R(ENGINE), R(IKED), BODY(xauth_done), NO_FD, check_xauth_done },
@@ -405,7 +470,7 @@ static const struct msg_rule {
 
 static const char *const role_names[ROLES] = {
 	[ROLE_NONE] = "none", [ROLE_PARENT] = "parent", [ROLE_NETD] = "netd", [ROLE_ENGINE] = "engine",
-	[ROLE_MANAGER] = "manager", [ROLE_AUTH] = "auth", [ROLE_IKED] = "iked", [ROLE_CTL] = "ctl",
+	[ROLE_MANAGER] = "manager", [ROLE_AUTH] = "auth", [ROLE_IKED] = "iked", [ROLE_RADIUS] = "radius", [ROLE_CTL] = "ctl",
 };
 
 /* What goes over the socket before the body. */

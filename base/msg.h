@@ -66,6 +66,10 @@ union msg_body {
 	struct msg_note note;
 	struct msg_user_check user_check;
 	struct msg_user_checked user_checked;
+	struct msg_radius_ask radius_ask;
+	struct msg_radius_said radius_said;
+	struct msg_acct acct;
+	struct msg_acct_done acct_done;
 	struct msg_xauth_req xauth_req;
 	struct msg_xauth_done xauth_done;
 	struct msg_mark mark;

@@ -24,6 +24,7 @@ enum role {
 	ROLE_MANAGER,
 	ROLE_AUTH,
 	ROLE_IKED,
+	ROLE_RADIUS,
 	ROLE_CTL,		/* culvertctl: whoever may open the control socket */
 	ROLES,
 };
@@ -127,6 +128,14 @@ enum msg_type {
 	MSG_USER_CHECK,		/* manager → auth: may this user still log in? */
 	MSG_USER_CHECKED,	/* the answer, in the order of the questions */
 
+	/* auth → radius, and the answer; again on a new channel, when it was not answered */
+	MSG_RADIUS_ASK,
+	MSG_RADIUS_SAID,
+
+	MSG_SPOOL,		/* parent → manager; +fd: the file of the accounting spool */
+	MSG_ACCT,		/* manager → radius: tell a server; not repeated by radius on its own */
+	MSG_ACCT_DONE,		/* the answer */
+
 	/* XAuth: a client without L2TP and PPP, whose name and password came by IKE */
 	MSG_XAUTH_REQ,		/* iked → engine; from there on as any login, by MSG_AUTH_REQ */
 	MSG_XAUTH_DONE,		/* engine → iked, the answer: the verdict, and the lease with it */
@@ -219,6 +228,8 @@ enum sock_kind {
 struct msg_conf {
 	uint32_t self;			/* the engine's index; 0 for others */
 	uint8_t ip_forward;		/* net.ipv4.ip_forward as it was before us: netd restores it */
+	uint8_t first_life;		/* the receiver was not started again */
+	uint32_t boot;			/* of this start of the server, at random */
 	struct conf conf;
 };
 
@@ -412,6 +423,20 @@ struct msg_auth_req {
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
+enum { RADIUS_CLASS_MAX = 256 };
+
+/*
+ * What a RADIUS server says of whom it lets in, beside what a users file says,
+ * too.  Numbers are 0 and texts "" where it says nothing.
+ */
+struct radius_says {
+	uint32_t idle_timeout_s;	/* RFC 2865 5.28; in place of the tunnel's */
+	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
+	uint32_t interim_s;		/* RFC 2869 5.16 */
+	uint16_t class_len;
+	uint8_t classes[RADIUS_CLASS_MAX];	/* Class attributes (RFC 2865 5.25), each: length, octets */
+};
+
 enum verdict {
 	VERDICT_OK = 1,
 	VERDICT_DENY,			/* wrong name or password */
@@ -435,6 +460,9 @@ struct msg_verdict {
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
+	uint32_t idle_timeout_s;	/* in place of the tunnel's; 0 = that one */
+	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
+	char message[128];		/* for the peer, where the method has a place; escaped */
 };
 
 /* The lineage's IKE_SA has one login, and no SA before it was good. */
@@ -460,9 +488,17 @@ struct msg_addr {			/* MSG_ADDR_WANT, MSG_ADDR */
 	uint32_t ip;			/* host order */
 };
 
+/* What a session moved. */
+struct acct_count {
+	uint32_t time_s;		/* since it was up */
+	uint64_t in_bytes, in_packets;	/* from the peer */
+	uint64_t out_bytes, out_packets;
+};
+
 struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MSG_SESSION_ROUTE */
 	struct sid sid;
 	char reason[64];		/* DOWN, KILL */
+	struct acct_count count;	/* DOWN: its last */
 };
 
 struct msg_session_tun {
@@ -472,6 +508,7 @@ struct msg_session_tun {
 
 struct msg_judge {
 	uint32_t engine;
+	uint32_t ppp_id;		/* that the session will have */
 	struct msg_auth_req req;
 };
 
@@ -492,6 +529,92 @@ struct msg_judged {
 	uint8_t has_max_session;	/* the user has a limit of his own: */
 	uint32_t max_session;		/* in place of both user-max-session; 0 = none */
 	char why[64];			/* DENY: for the log */
+	uint32_t mschap_error;		/* as in struct msg_verdict */
+	char message[128];
+	uint8_t by_radius;		/* framed_ip is a must, and says is there */
+	struct radius_says says;
+};
+
+struct msg_radius_ask {
+	uint32_t tag;			/* comes back */
+	uint32_t auth;			/* index in conf.auth, of type radius */
+	uint16_t name_len;
+	uint8_t name[256];		/* stripped of domain and realm as configured */
+	struct msg_judge judge;
+};
+
+struct msg_radius_said {
+	uint32_t tag;
+	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint8_t answered;		/* it is a server's word on the password, no fault and no silence */
+	uint8_t mschap_auth[20];	/* as in struct msg_judged, all of them */
+	uint8_t mppe_keys;
+	uint8_t mppe_send[16], mppe_recv[16];
+	uint32_t framed_ip, framed_mask;
+	uint32_t session_timeout_s;
+	uint32_t mschap_error;
+	char message[128];
+	char why[64];
+	struct radius_says says;
+};
+
+/* ---- accounting ---- */
+
+/* RFC 2866 5.10 */
+enum acct_cause {
+	ACCT_USER_REQUEST = 1, ACCT_LOST_CARRIER, ACCT_LOST_SERVICE, ACCT_IDLE_TIMEOUT, ACCT_SESSION_TIMEOUT,
+	ACCT_ADMIN_RESET, ACCT_ADMIN_REBOOT, ACCT_PORT_ERROR, ACCT_NAS_ERROR, ACCT_NAS_REQUEST, ACCT_NAS_REBOOT,
+};
+
+enum acct_kind { ACCT_SESSION = 1, ACCT_ON, ACCT_OFF };
+
+/* Bits: what a server has still to be told; ON and OFF are a START of their kind. */
+enum { ACCT_DUE_START = 1, ACCT_DUE_INTERIM = 2, ACCT_DUE_STOP = 4 };
+
+/* A record: of a session, or of the server.  It stands in the spool's file as it is here. */
+struct acct_rec {
+	uint64_t seq;			/* the order of their beginnings */
+	uint32_t boot;			/* of the server's start that it is of */
+	uint8_t kind;			/* enum acct_kind */
+	uint8_t due, asked;		/* ACCT_DUE_*: what is; the one that is under way */
+	uint8_t renewed;		/* an Interim came due while one was under way */
+	uint8_t owned;			/* a session of this manager has it */
+	uint8_t up;			/* its session was up: there is something to tell */
+	uint8_t cause;			/* enum acct_cause; 0 = it is up */
+	uint8_t number_len;
+	uint32_t time_s;		/* Acct-Session-Time, when the counters were read */
+	int64_t start_s, last_s;	/* time(2): of Start; of the counters */
+	int64_t row_start_s;		/* of its row in the session table */
+	uint64_t in_bytes, in_packets, out_bytes, out_packets;
+	uint32_t engine;
+	struct sid sid;
+	uint32_t ppp_id, ip;
+	uint32_t interim_s;		/* 0 = none */
+	struct addr peer;
+	uint16_t tunnel_id, session_id;
+	uint16_t class_len;
+	char id[20];			/* Acct-Session-Id */
+	char realm[CONF_NAME_MAX];	/* the authentication's name */
+	char user[128];			/* escaped */
+	uint8_t number[64];		/* of the caller */
+	uint8_t classes[RADIUS_CLASS_MAX];
+};
+
+/* Is it one that a receiver can use?  For what comes from a disk, too. */
+bool acct_rec_ok(const struct acct_rec *);
+
+struct msg_acct {
+	uint32_t tag;			/* comes back */
+	uint32_t auth;			/* index in conf.auth: whose servers */
+	uint32_t what;			/* one of ACCT_DUE_* */
+	uint32_t delay_s;		/* Acct-Delay-Time */
+	struct acct_rec rec;
+};
+
+struct msg_acct_done {
+	uint32_t tag, auth;
+	uint64_t seq;			/* of the record */
+	uint8_t ok;			/* a server has it */
 };
 
 /* ---- netd ---- */

@@ -34,7 +34,7 @@ cpu()
 	local p role
 	for p in $server_pid $(pgrep -P "$server_pid"); do
 		role=$(tr '\0' ' ' <"/proc/$p/cmdline" | sed -nE 's/.*-P ([a-z]+).*/\1/p')
-		case $(tr '\0' ' ' <"/proc/$p/cmdline") in *culvert-iked*) role=iked ;; esac
+		case $(tr '\0' ' ' <"/proc/$p/cmdline") in *culvert-iked*) role=iked ;; *culvert-radius*) role=radius ;; esac
 		# Every thread's, in ns; the kernel's own sum is in ticks of 10 ms.
 		cat /proc/$p/task/*/schedstat 2>/dev/null |
 			awk -v r="${role:-parent}" '{ n += $1 } END { printf "%s %.3f\n", r, n / 1e6 }'

@@ -304,7 +304,7 @@ roles()
 	local p role
 	for p in $(cand_server_pids); do
 		role=$(tr '\0' ' ' <"/proc/$p/cmdline" | sed -nE 's/.*-P ([a-z]+).*/\1/p')
-		case $(tr '\0' ' ' <"/proc/$p/cmdline") in *culvert-iked*) role=iked ;; esac
+		case $(tr '\0' ' ' <"/proc/$p/cmdline") in *culvert-iked*) role=iked ;; *culvert-radius*) role=radius ;; esac
 		echo "${role:-parent} $(awk '/^Pss:/ { print $2 }' "/proc/$p/smaps_rollup")"
 	done | awk '{ n[$1] += $2 } END { for (r in n) print r, n[r] }' | sort
 }

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/rd.h"
+#include "l2tpd/auth_radius.h"
 #include "l2tpd/backoff.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf.h"
@@ -417,19 +418,67 @@ static bool held_back(struct auth *a, const struct backoff_who *w, struct msg_ju
 	return false;
 }
 
-bool auth_is_slow(const struct auth *a, const struct msg_judge *j)
+/* The name as authentication ca knows it. */
+static struct rd strip(const struct conf_auth *ca, struct rd name)
 {
+	const uint8_t *at;
+
+	if (ca->strip_nt_domain)
+		name = mschap_user(name);
+	if (ca->strip_atmark_realm && name.n && (at = memrchr(name.p, '@', name.n)))
+		name.n = (size_t)(at - name.p);
+	return name;
+}
+
+/* Of the same statement: the bind to try when that one's file does not know the name; its index, or -1. */
+static int bind_behind(const struct conf *c, unsigned bind, const uint8_t *user, size_t len)
+{
+	const struct conf_bind *b = &c->bind[bind];
+
+	while ((b = conf_bind_next(c, b)))
+		if (has_suffix(user, len, c->auth[b->auth].username_suffix))
+			return (int)(b - c->bind);
+	return -1;
+}
+
+/* Whose login it is: by which bind it comes, and its name there, which points into req. False: nobody's. */
+static bool whose(const struct auth *a, const struct msg_auth_req *req, unsigned *ret_bind, struct rd *ret_name)
+{
+	const struct conf *c = &a->conf;
 	unsigned bind;
 
-	return choose_bind(&a->conf, j->req.tunnel, j->req.user, j->req.user_len, &bind) &&
+	if (!choose_bind(c, req->tunnel, req->user, req->user_len, &bind))
+		return false;
+	for (;;) {
+		unsigned auth = c->bind[bind].auth;
+		const struct users *u = local_users(a->realm[auth].users);
+		int behind;
+
+		*ret_bind = bind;
+		*ret_name = strip(&c->auth[auth], rd_of(req->user, req->user_len));
+		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_find(u, ret_name->p, ret_name->n)))
+			return true;
+		behind = bind_behind(c, bind, req->user, req->user_len);
+		if (behind < 0)
+			return true;
+		bind = (unsigned)behind;
+	}
+}
+
+bool auth_is_slow(const struct auth *a, const struct msg_judge *j)
+{
+	struct rd name;
+	unsigned bind;
+
+	return whose(a, &j->req, &bind, &name) &&
+	       a->conf.auth[a->conf.bind[bind].auth].type == CONF_TYPE_LOCAL &&
 	       local_is_slow(a->realm[a->conf.bind[bind].auth].users, j->req.method);
 }
 
-void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
+bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *ret)
 {
 	const struct msg_auth_req *req = &j->req;
-	const uint8_t *name = req->user, *at;
-	size_t len = req->user_len;
+	struct rd name = rd_of(req->user, req->user_len);
 	const struct conf_auth *ca;
 	struct backoff_who who;
 	const struct local *users;
@@ -441,47 +490,66 @@ void auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->sid = req->sid;
 	ret->serial = req->serial;
 	ret->verdict = VERDICT_DENY;
-	str_escape(ret->user, sizeof(ret->user), name, len);
-	if (!choose_bind(&a->conf, req->tunnel, name, len, &bind)) {
+	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
+	if (!whose(a, req, &bind, &name)) {
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
-		return;
+		return true;
 	}
 	ret->bind = bind;
 	ret->auth = a->conf.bind[bind].auth;
 	ca = &a->conf.auth[ret->auth];
-	if (ca->type != CONF_TYPE_LOCAL) {
-		str_copy(ret->why, sizeof(ret->why), "RADIUS is not built yet");
-		return;
-	}
-	if (ca->strip_nt_domain) {
-		struct rd part = mschap_user(rd_of(name, len));
-
-		name = part.p;
-		len = part.n;
-	}
-	if (ca->strip_atmark_realm && (at = memrchr(name, '@', len)))
-		len = (size_t)(at - name);
-	str_escape(ret->user, sizeof(ret->user), name, len);
+	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 
 	if (!conf_has_tunnel(&a->conf, req->tunnel) || !may_use(&a->conf, &a->conf.tunnel[req->tunnel], req->method)) {
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
-		return;
+		return true;
 	}
 	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
 		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
-		return;
+		return true;
 	}
-	who = (struct backoff_who){ .auth = ret->auth, .user = rd_of(name, len), .source = req->peer };
+	who = (struct backoff_who){ .auth = ret->auth, .user = name, .source = req->peer };
 	if (held_back(a, &who, ret))
-		return;
+		return true;
+	if (ca->type == CONF_TYPE_RADIUS)
+		return false;
 	users = a->realm[ret->auth].users ? a->realm[ret->auth].users : a->nobody;
-	why = local_judge(users, rd_of(name, len), req, a->conf.tunnel[req->tunnel].callnum_check, a->wall_s, ret);
+	why = local_judge(users, name, req, a->conf.tunnel[req->tunnel].callnum_check, a->wall_s, ret);
 	backoff_tell(a->backoff, &who, !why, a->mono_ms);
 	if (why) {
 		str_copy(ret->why, sizeof(ret->why), why);
-		return;
+		return true;
 	}
 	ret->verdict = VERDICT_OK;
+	return true;
+}
+
+void auth_question(const struct auth *a, const struct msg_judge *j, unsigned auth, struct msg_radius_ask *ret)
+{
+	struct rd name = strip(&a->conf.auth[auth], rd_of(j->req.user, j->req.user_len));
+
+	*ret = (struct msg_radius_ask){ .auth = auth, .name_len = (uint16_t)name.n, .judge = *j };
+	memcpy(ret->name, name.p, name.n);
+}
+
+void auth_heard(struct auth *a, const struct msg_radius_ask *ask, const struct msg_radius_said *said, struct msg_judged *j)
+{
+	const struct backoff_who who = {
+		.auth = ask->auth, .user = rd_of(ask->name, ask->name_len), .source = ask->judge.req.peer,
+	};
+	struct msg_judged held = {
+		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
+	};
+
+	if (!said->answered)
+		return;
+	if (!held_back(a, &who, &held)) {
+		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+		return;
+	}
+	memcpy(held.user, j->user, sizeof(held.user));
+	explicit_bzero(j, sizeof(*j));
+	*j = held;
 }
 
 static void auth_stats(const struct auth *a, struct msg_stats *st)
@@ -529,7 +597,7 @@ enum {
 
 struct auth_proc {
 	struct event_base *base;
-	struct peer parent, manager;
+	struct peer parent, manager, radius;
 	struct msg to_manager;		/* MSG_PEER, until the users are there */
 	bool has_to_manager, started;
 	struct auth *auth;
@@ -537,6 +605,7 @@ struct auth_proc {
 	struct list waiting;		/* slow logins, the oldest first */
 	unsigned n_waiting;
 	char alarm[CONF_AUTHS][sizeof(((struct msg_alarm *)0)->text)];	/* as the manager knows them */
+	struct auth_radius asked;	/* logins that a RADIUS server judges */
 	uint64_t judged, denied;
 };
 
@@ -570,15 +639,53 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 	news(arg);
 }
 
+static void judged(struct auth_proc *a, struct msg_judged *j)
+{
+	a->judged++;
+	a->denied += j->verdict != VERDICT_OK;
+	peer_send(&a->manager, MSG_JUDGED, j, sizeof(*j), -1);
+	explicit_bzero(j, sizeof(*j));
+}
+
+static void ask_radius(void *arg, const struct msg_radius_ask *ask)
+{
+	struct auth_proc *a = arg;
+
+	peer_send(&a->radius, MSG_RADIUS_ASK, ask, sizeof(*ask), -1);
+}
+
 static void judge(struct auth_proc *a, const struct msg_judge *m)
 {
 	struct msg_judged j;
+	struct msg_radius_ask ask;
 
-	auth_judge(a->auth, m, &j);
-	a->judged++;
-	a->denied += j.verdict != VERDICT_OK;
-	peer_send(&a->manager, MSG_JUDGED, &j, sizeof(j), -1);
-	explicit_bzero(&j, sizeof(j));
+	if (auth_judge(a->auth, m, &j)) {
+		judged(a, &j);
+		return;
+	}
+	auth_question(a->auth, m, j.auth, &ask);
+	if (auth_radius_add(&a->asked, &ask, &j)) {
+		/* To a radius that is not there yet it is sent when it comes. */
+		ask_radius(a, &ask);
+	} else {
+		str_copy(j.why, sizeof(j.why), "out of memory");
+		judged(a, &j);
+	}
+	explicit_bzero(&ask, sizeof(ask));
+}
+
+static void radius_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct auth_proc *a = arg;
+	struct msg_radius_ask ask;
+	struct msg_judged j;
+
+	if (m->type != MSG_RADIUS_SAID || !auth_radius_said(&a->asked, &m->b.radius_said, &ask, &j))
+		return;
+	news(a);
+	auth_heard(a->auth, &ask, &m->b.radius_said, &j);
+	judged(a, &j);
+	explicit_bzero(&ask, sizeof(ask));
 }
 
 static void waiting_free(struct auth_proc *a, struct waiting *w)
@@ -628,7 +735,7 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 {
 	struct auth_proc *a = arg;
 	struct msg_user_checked checked;
-	struct msg_stats st = { .n = 2 };
+	struct msg_stats st = { .n = 3 };
 
 	switch (m->type) {
 	case MSG_USER_CHECK:
@@ -649,6 +756,8 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 		st.c[0].value = a->judged;
 		str_copy(st.c[1].name, sizeof(st.c[1].name), "denied");
 		st.c[1].value = a->denied;
+		str_copy(st.c[2].name, sizeof(st.c[2].name), "radius_asked");
+		st.c[2].value = a->asked.n;
 		auth_stats(a->auth, &st);
 		sandbox_stats(&st);
 		peer_send(&a->manager, MSG_STATS, &st, sizeof(st), -1);
@@ -661,6 +770,7 @@ static void meet_manager(struct auth_proc *a, struct msg *m)
 {
 	LIST_EACH(&a->waiting, e)
 		waiting_free(a, CONTAINER_OF(e, struct waiting, link));
+	auth_radius_forget(&a->asked);
 	memset(a->alarm, 0, sizeof(a->alarm));
 	child_take_peer(&a->manager, a->base, ROLE_AUTH, ROLE_MANAGER, m, manager_msg, a);
 	news(a);
@@ -710,6 +820,11 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		peer_send(&a->parent, MSG_APPLIED, &done, sizeof(done), -1);
 		break;
 	case MSG_PEER:
+		if (m->b.peer.role == ROLE_RADIUS) {
+			child_take_peer(&a->radius, a->base, ROLE_AUTH, ROLE_RADIUS, m, radius_msg, a);
+			auth_radius_again(&a->asked, ask_radius, a);
+			break;
+		}
 		if (a->started) {
 			meet_manager(a, m);
 			break;
@@ -748,6 +863,7 @@ void auth_main(void)
 	static struct auth_proc a;
 
 	child_confine("_culvert-auth");
+	auth_radius_init(&a.asked);
 	list_init(&a.waiting);
 	a.base = event_base_new();
 	if (!a.base)

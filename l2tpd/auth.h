@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * auth: judges logins: whose they are (by the binds), whether he may be judged now
- * (backoff.h), and by his authentication's back-end (local.h) whether he is who he says.
- * Answers verdicts, never secrets or hashes.  A process of its own, so that what reads a
- * stranger's packets and what knows the passwords are two.
+ * (backoff.h), and by his authentication's back-end whether he is who he says: local.h
+ * here, and for RADIUS culvert-radius asks the servers.  Answers verdicts, never secrets or
+ * hashes.  A process of its own, so that what reads a stranger's packets and what knows the
+ * passwords are two.
  */
 #ifndef CULVERT_AUTH_H
 #define CULVERT_AUTH_H
@@ -48,10 +49,25 @@ const char *auth_alarm(const struct auth *, unsigned index);
  */
 uint32_t auth_tick(struct auth *, uint64_t mono_ms, int64_t wall_s);
 
-/* Judge a request. Takes the same way for an unknown user, a wrong password and a disabled user. */
-void auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
+/*
+ * Judge a request. Takes the same way for an unknown user, a wrong password and a disabled user.
+ * True: *ret is the verdict.  False: a RADIUS server is to judge it, and *ret has what
+ * is known of the login.
+ */
+bool auth_judge(struct auth *, const struct msg_judge *, struct msg_judged *ret);
 
-/* Does that take so long that other logins should not wait for it? */
+/* What to ask the servers of conf.auth[auth], which auth_judge() said; *ret is complete but for its tag. */
+void auth_question(const struct auth *, const struct msg_judge *, unsigned auth, struct msg_radius_ask *ret);
+
+/*
+ * What was said to that question, and *judged made of it.  A server's word on the password
+ * counts for the back-off as a verdict of auth_judge() does, a fault or a silence does not.
+ * Of questions asked at the same time, those behind too many wrong passwords learn nothing:
+ * *judged becomes a refusal.
+ */
+void auth_heard(struct auth *, const struct msg_radius_ask *, const struct msg_radius_said *, struct msg_judged *judged);
+
+/* Does auth_judge() take so long that other logins should not wait for it? */
 bool auth_is_slow(const struct auth *, const struct msg_judge *);
 
 /*

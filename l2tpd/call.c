@@ -149,6 +149,7 @@ void call_free(struct sess *s, const char *reason)
 {
 	static struct log_rate rate;
 	struct engine *e = s->flow->e;
+	struct acct_count count;
 
 	data_tun_close(s);
 	if (s->up)
@@ -160,11 +161,16 @@ void call_free(struct sess *s, const char *reason)
 	else if (log_rate_ok(&rate, now_ms()))
 		log_info("%s tun=%u call=%u session ended reason=\"%s\"", s->flow->tag, s->tunnel_id,
 			s->session_id, reason);
+	count.time_s = s->up ? (uint32_t)((now_ms() - s->row->start_mono_ms) / 1000) : 0;
+	count.in_bytes = s->row->in_bytes;
+	count.in_packets = s->row->in_packets;
+	count.out_bytes = s->row->out_bytes;
+	count.out_packets = s->row->out_packets;
 	row_write_begin(s->row);
 	memset((uint8_t *)s->row + sizeof(s->row->seq), 0, sizeof(*s->row) - sizeof(s->row->seq));
 	row_write_end(s->row);
 	if (s->known || s->asking) {
-		struct msg_session m = { .sid = s->sid };
+		struct msg_session m = { .sid = s->sid, .count = count };
 
 		str_copy(m.reason, sizeof(m.reason), reason);
 		peer_send(&e->manager, MSG_SESSION_DOWN, &m, sizeof(m), -1);
@@ -527,7 +533,8 @@ void call_up(struct sess *s)
 		lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
 	if (s->session_timeout_s)
 		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
-	idle_start(&s->idle, f->e->conf.tunnel[f->tunnel].idle_timeout_s * 1000ull, packets(s), now_ms());
+	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
+		packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
@@ -669,6 +676,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	memcpy(v.dns, m->dns, sizeof(v.dns));
 	memcpy(v.nbns, m->nbns, sizeof(v.nbns));
 	str_copy(v.reason, sizeof(v.reason), m->reason);
+	v.mschap_error = m->mschap_error;
+	str_copy(v.message, sizeof(v.message), m->message);
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
 		const struct path *path = flow_path(s->flow);
@@ -676,6 +685,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
 		s->session_timeout_s = m->session_timeout_s;
+		s->idle_timeout_s = m->idle_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
 		row_write_begin(s->row);
 		s->row->ppp_id = m->ppp_id;

@@ -53,7 +53,7 @@ const struct conf_tunnel conf_tunnel_default = {
 
 const struct conf_ipcp conf_ipcp_default;
 
-#define RADIUS_DEFAULT { .timeout_s = 9, .max_tries = 3, .max_failovers = 1 }
+#define RADIUS_DEFAULT { .timeout_s = 9, .max_tries = 3, .max_failovers = 1, .dead_time_s = 60 }
 
 const struct conf_radius conf_radius_default = RADIUS_DEFAULT;
 
@@ -493,7 +493,7 @@ void conf_scrub_but(struct conf *c, enum conf_secrets keep)
 		explicit_bzero(c->tunnel[i].l2tp_secret, sizeof(c->tunnel[i].l2tp_secret));
 		c->tunnel[i].l2tp_secret_len = 0;
 	}
-	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+	for (unsigned i = 0; i < CONF_AUTHS && keep != CONF_SECRETS_RADIUS; i++) {
 		for (unsigned k = 0; k < CONF_RADIUS_SERVERS; k++) {
 			explicit_bzero(c->auth[i].radius_auth.server[k].secret, CONF_SECRET_MAX);
 			explicit_bzero(c->auth[i].radius_acct.server[k].secret, CONF_SECRET_MAX);

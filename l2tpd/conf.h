@@ -82,7 +82,7 @@ void conf_print(FILE *, const struct conf *);
  * parent for a process that has no business with them. */
 void conf_scrub(struct conf *);
 
-enum conf_secrets { CONF_SECRETS_NONE, CONF_SECRETS_IKE, CONF_SECRETS_L2TP };
+enum conf_secrets { CONF_SECRETS_NONE, CONF_SECRETS_IKE, CONF_SECRETS_L2TP, CONF_SECRETS_RADIUS };
 
 /* The same but for one kind of them. */
 void conf_scrub_but(struct conf *, enum conf_secrets keep);

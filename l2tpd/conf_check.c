@@ -125,7 +125,10 @@ static void resolve(struct conf_parse *p)
 		f = FIND(p, p->at_bind_name[i][2], "interface", p->bind_name[i][2], c->interface, c->n_interface);
 		if (left_out || t < 0 || a < 0 || f < 0)
 			continue;
-		c->bind[n] = (struct conf_bind){ .tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)f };
+		c->bind[n] = (struct conf_bind){
+			.tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)f,
+			.statement = c->bind[i].after && n ? c->bind[n - 1].statement : (uint8_t)n, .after = c->bind[i].after,
+		};
 		p->at_bind[n++] = p->at_bind[i];
 	}
 	memset(&c->bind[n], 0, (CONF_BINDS - n) * sizeof(c->bind[0]));
@@ -161,8 +164,18 @@ static void check_binds(struct conf_parse *p)
 		for (unsigned k = 0; k < i; k++) {
 			const struct conf_auth *a = &c->auth[c->bind[i].auth], *b = &c->auth[c->bind[k].auth];
 
+			if (c->bind[i].tunnel != c->bind[k].tunnel)
+				continue;
+			if (c->bind[i].statement == c->bind[k].statement) {
+				if (c->bind[i].auth == c->bind[k].auth)
+					conf_error(p, p->at_bind[i], "authentication %s stands in this bind twice", a->name);
+				else if (b->type == CONF_TYPE_RADIUS && !strcmp(a->username_suffix, b->username_suffix))
+					conf_error(p, p->at_bind[i], "authentication %s behind %s is never asked: its server "
+						"answers for every name; put it before %s", a->name, b->name, b->name);
+				continue;
+			}
 			/* The user's name alone decides between the binds of a tunnel. */
-			if (c->bind[i].tunnel == c->bind[k].tunnel && !strcmp(a->username_suffix, b->username_suffix))
+			if (!strcmp(a->username_suffix, b->username_suffix))
 				conf_error(p, p->at_bind[i], "this tunnel is bound already, %s, to an authentication with the "
 					"same username-suffix: nothing would choose between them; give one of the two "
 					"another username-suffix", place(p->at_bind[k], at));
@@ -199,6 +212,9 @@ static void check_unused(struct conf_parse *p)
 				c->interface[i].name);
 	}
 	for (unsigned i = 0; i < c->n_auth; i++) {
+		if (c->auth[i].type == CONF_TYPE_RADIUS && !c->auth[i].radius_auth.n_server)
+			conf_warn(p, p->at_auth[i], "authentication %s has no authentication-server: no login by it can succeed",
+				c->auth[i].name);
 		if (p->at_auth[i].line && !bound(p, 1, c->auth[i].name))
 			conf_warn(p, p->at_auth[i], "authentication %s has no effect: no bind statement names it",
 				c->auth[i].name);

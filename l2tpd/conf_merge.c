@@ -164,6 +164,7 @@ static bool arrange(const struct conf *live, const struct conf *file, struct con
 		}
 	}
 	for (unsigned i = 0; i < file->n_bind; i++) {
+		want[i] = file->bind[i];
 		want[i].tunnel = t.to[file->bind[i].tunnel];
 		want[i].auth = a.to[file->bind[i].auth];
 		want[i].interface = f.to[file->bind[i].interface];

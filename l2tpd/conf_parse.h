@@ -124,6 +124,9 @@ struct conf_parse {
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
 	char bind_name[CONF_BINDS][3][CONF_NAME_MAX];	/* tunnel, authentication, interface */
 	unsigned n_bind_name;		/* with those of tunnels that are left out */
+	char by[CONF_AUTHS][CONF_NAME_MAX];	/* of the bind that is being read: "authenticated by" */
+	struct conf_pos at_by[CONF_AUTHS];
+	unsigned n_by;
 	bool bound;			/* a bind stands in the file */
 
 	/* the host's own networks; NULL = not looked at yet */

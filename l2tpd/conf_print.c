@@ -243,10 +243,10 @@ static void put_radius(FILE *f, const char *what, const struct conf_radius *r)
 		put_addr(f, &r->server[i].addr);
 		fprintf(f, " port %u secret ", r->server[i].addr.port);
 		put_text(f, r->server[i].secret);
-		putc('\n', f);
+		fputs(r->server[i].message_authenticator ? "\n" : " message-authenticator no\n", f);
 	}
-	fprintf(f, "\t\ttimeout %u\n\t\tmax-tries %u\n\t\tmax-failovers %u\n\t}\n", r->timeout_s, r->max_tries,
-		r->max_failovers);
+	fprintf(f, "\t\ttimeout %u\n\t\tmax-tries %u\n\t\tmax-failovers %u\n\t\tdead-time %u\n\t}\n", r->timeout_s,
+		r->max_tries, r->max_failovers, r->dead_time_s);
 }
 
 static void put_auth(FILE *f, const struct conf_auth *a)
@@ -296,6 +296,7 @@ void conf_print(FILE *f, const struct conf *c)
 		c->user_max_policy == CONF_UM_REPLACE ? "replace" : "refuse");
 	fprintf(f, "set esp %s\n", esp[c->esp]);
 	fprintf(f, "set proposals %s\n", c->proposals == CONF_PROP_LEGACY ? "legacy" : "default");
+	put_options(f, IN_RADIUS, c, "radius ");
 	for (unsigned i = 0; i < c->n_ike; i++)
 		put_ike(f, &c->ike[i]);
 	for (unsigned i = 0; i < c->n_tunnel; i++)
@@ -327,12 +328,15 @@ void conf_print(FILE *f, const struct conf *c)
 		if (conf_has_auth(c, i))
 			put_auth(f, &c->auth[i]);
 	for (unsigned i = 0; i < c->n_bind; i++) {
-		if (!conf_has_bind(c, i))
+		if (!conf_has_bind(c, i) || c->bind[i].after)
 			continue;
 		fputs("bind tunnel from ", f);
 		put_name(f, c->tunnel[c->bind[i].tunnel].name);
-		fputs(" authenticated by ", f);
-		put_name(f, c->auth[c->bind[i].auth].name);
+		fputs(" authenticated by", f);
+		for (const struct conf_bind *b = &c->bind[i]; b; b = conf_bind_next(c, b)) {
+			putc(' ', f);
+			put_name(f, c->auth[b->auth].name);
+		}
 		fprintf(f, " to %s\n", c->interface[c->bind[i].interface].name);
 	}
 	put_firewall(f, &c->firewall);
@@ -379,6 +383,8 @@ static void put_default(FILE *f, const struct keyword *kw)
 		fprintf(f, "%u", conf_radius_default.max_tries);
 	else if (kw->token == MAX_FAILOVERS)
 		fprintf(f, "%u", conf_radius_default.max_failovers);
+	else if (kw->token == DEAD_TIME)
+		fprintf(f, "%u", conf_radius_default.dead_time_s);
 	else
 		putc('-', f);
 }

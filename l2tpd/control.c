@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "l2tpd/acct.h"
 #include "l2tpd/manager.h"
 #include "l2tpd/sandbox.h"
 
@@ -176,6 +177,7 @@ static void stats_begin(struct control *ctl)
 	static const struct timeval wait = { .tv_usec = STATS_WAIT_MS * 1000 };
 	struct manager *m = ctl->m;
 	uint64_t leases = 0;
+	struct msg_stats acct = { .n = 0 };
 	bool any = false;
 
 	LIST_EACH(&ctl->clients, e) {
@@ -200,6 +202,9 @@ static void stats_begin(struct control *ctl)
 	stats_send(ctl, "manager", "sessions_ended", m->count.sessions_ended);
 	stats_send(ctl, "manager", "sessions_lost", m->count.sessions_lost);
 	stats_send(ctl, "manager", "sessions_adopted", m->count.sessions_adopted);
+	acct_counters(m->acct, &acct);
+	for (uint32_t i = 0; i < acct.n; i++)
+		stats_send(ctl, "manager", acct.c[i].name, acct.c[i].value);
 	stats_send(ctl, "manager", "lost_in_bytes", m->count.lost_in_bytes);
 	stats_send(ctl, "manager", "lost_out_bytes", m->count.lost_out_bytes);
 	stats_send(ctl, "manager", "sandbox_seccomp", sandbox_seccomp());
@@ -209,6 +214,7 @@ static void stats_begin(struct control *ctl)
 	ctl->stats_pending += peer_send(&m->auth, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->iked, MSG_STATS_REQ, NULL, 0, -1);
 	ctl->stats_pending += peer_send(&m->netd, MSG_STATS_REQ, NULL, 0, -1);
+	ctl->stats_pending += peer_send(&m->radius, MSG_STATS_REQ, NULL, 0, -1);
 	if (ctl->stats_pending)
 		event_add(ctl->stats_timer, &wait);
 	else

@@ -19,8 +19,6 @@
 #include "l2tpd/parent.h"
 #include "l2tpd/users.h"
 
-#define RUN_DIR "/run/culvert"
-
 static int usage(void)
 {
 	fprintf(stderr, "usage: culvertd [-dnv] [-f file] [-r run-directory]\n");
@@ -79,7 +77,7 @@ int main(int argc, char **argv)
 {
 	static struct conf conf;
 	struct conf_msgs msgs = { 0 };
-	struct parent_opts o = { .conf_path = CONF_DEFAULT_PATH, .run_dir = RUN_DIR };
+	struct parent_opts o = { .conf_path = CONF_DEFAULT_PATH, .run_dir = PARENT_RUN_DIR };
 	const char *role = NULL;
 	bool check = false, to_syslog = false;
 	uint64_t index = 0;

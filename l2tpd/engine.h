@@ -182,6 +182,7 @@ struct sess {
 	uint64_t timer_at;
 	struct idle idle;
 	uint32_t session_timeout_s;	/* of the verdict; 0 = none */
+	uint32_t idle_timeout_s;	/* likewise; 0 = the tunnel's */
 	uint64_t ends_ms;		/* when that is over; PPP_NEVER */
 	int tun;			/* -1 until netd made it; with a shared TUN always */
 	struct event *tun_ev;

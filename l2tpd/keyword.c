@@ -65,7 +65,7 @@ const struct keyword keywords[] = {
 	STR("server-name", IN_SET, conf, server_name),
 
 	/* radius, the statement */
-	LATER("nas-id", NAS_ID, IN_RADIUS),
+	STR("nas-id", IN_RADIUS, conf, radius_nas_id),
 	LATER("dae", DAE, IN_RADIUS),
 	WORD("client", CLIENT, IN_RADIUS),
 
@@ -207,7 +207,7 @@ const struct keyword keywords[] = {
 	/* authentication */
 	WORD("type", TYPE, IN_AUTH),
 	WORD("local", LOCAL, IN_AUTH),
-	{ .name = "radius", .token = RADIUS, .in = IN_AUTH, .state = KW_SOFT },
+	WORD("radius", RADIUS, IN_AUTH),
 	OPTION("users-file", USERS_FILE, IN_AUTH),
 	STR("username-suffix", IN_AUTH, conf_auth, username_suffix),
 	CANNOT("username-prefix", IN_AUTH, "npppd(8) has no such option any more: tell names apart by their end, with username-suffix"),
@@ -220,9 +220,11 @@ const struct keyword keywords[] = {
 	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
 	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
+	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH),
 	RANGE("timeout", TIMEOUT, IN_AUTH, 1, 300),
 	RANGE("max-tries", MAX_TRIES, IN_AUTH, 1, UINT8_MAX),
 	RANGE("max-failovers", MAX_FAILOVERS, IN_AUTH, 0, UINT8_MAX),
+	RANGE("dead-time", DEAD_TIME, IN_AUTH, 0, 86400),
 
 	/* bind */
 	WORD("authenticated", AUTHENTICATED, IN_BIND),

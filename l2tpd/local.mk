@@ -25,18 +25,28 @@ noinst_LIBRARIES += libdump.a
 libdump_a_SOURCES = l2tpd/dump.h l2tpd/dump.c
 # Who is who: the auth process, and the channels that all processes have
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/local.h l2tpd/local.c l2tpd/backoff.h l2tpd/backoff.c \
-	l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
+libauth_a_SOURCES = l2tpd/auth.h l2tpd/auth.c l2tpd/auth_radius.h l2tpd/auth_radius.c l2tpd/local.h l2tpd/local.c \
+	l2tpd/backoff.h l2tpd/backoff.c l2tpd/child.h l2tpd/child.c l2tpd/peer.h l2tpd/peer.c
 libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPT_CFLAGS) $(CRYPTO_CFLAGS)
+
+# RADIUS: packets are pure; what asks servers is a program of its own, the only one with libradcli
+noinst_LIBRARIES += libradpkt.a
+libradpkt_a_SOURCES = l2tpd/radpkt.h l2tpd/radpkt.c l2tpd/radserver.h
+libradpkt_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+pkglibexec_PROGRAMS += culvert-radius
+culvert_radius_SOURCES = l2tpd/radius.c l2tpd/radcli.h l2tpd/radcli.c
+culvert_radius_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(RADCLI_CFLAGS)
+culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
+	$(RADCLI_LIBS) $(CRYPTO_LIBS)
 
 sbin_PROGRAMS += culvertd
 culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/parent_users.c l2tpd/reload.h l2tpd/reload.c \
 	l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
-	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c
+	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/control.c l2tpd/acct.h l2tpd/acct.c
 culvertd_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS)
 culvertd_LDADD = libengine.a libauth.a libdump.a libsandbox.a libnetd.a libseg.a libl2tp.a libppp.a libesp.a libconf.a \
-	libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
+	libspool.a libpool.a libbase.a $(EVENT_LIBS) $(MNL_LIBS) $(SECCOMP_LIBS) $(CRYPT_LIBS) $(CRYPTO_LIBS)
 
 # What an engine does, without what makes it a process
 noinst_LIBRARIES += libengine.a
@@ -48,6 +58,8 @@ noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = l2tpd/sandbox.h l2tpd/sandbox.c
 libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
+noinst_LIBRARIES += libspool.a
+libspool_a_SOURCES = l2tpd/spool.h l2tpd/spool.c
 noinst_LIBRARIES += libpool.a
 libpool_a_SOURCES = l2tpd/pool.h l2tpd/pool.c
 # Super-packets cut and put together: pure

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "l2tpd/acct.h"
 #include "l2tpd/child.h"
 #include "l2tpd/conf_merge.h"
 #include "l2tpd/sandbox.h"
 
-enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff };
+enum { UNITS_MAX = 65536, PPP_ID_MAX = 0x7fffffff, OFF_MS = 2000 };
 
 /* ---- units: the N of pppxN, lowest free first, as the admin counts them ---- */
 static bool unit_take(struct manager *m, uint32_t from, uint32_t *ret)
@@ -80,6 +81,13 @@ static void sess_own(struct manager *m, struct msess *s, unsigned auth, const ch
 	s->auth = auth;
 	str_copy(s->user, sizeof(s->user), user);
 	list_push(user_bucket(m, auth, s->user), &s->by_user);
+}
+
+bool manager_row(struct manager *m, const struct msess *s, struct sess_row *ret)
+{
+	const struct engine_ref *e = &m->engine[s->engine];
+
+	return s->sid.slot < e->n_rows && row_read(&e->rows[s->sid.slot], ret) && ret->sid.gen == s->sid.gen;
 }
 
 void manager_kill(struct manager *m, struct msess *s, const char *reason)
@@ -174,6 +182,7 @@ static struct msess *sess_new(struct manager *m, unsigned engine, const struct s
 	s->sid = *sid;
 	s->ppp_id = ppp_id;
 	s->pool = CONF_IPCPS;
+	s->acct = SPOOL_SLOTS;
 	list_init(&s->by_user);
 	list_push(&m->sessions, &s->link);
 	list_push(&m->by_id[ppp_id % MANAGER_BUCKETS], &s->by_id);
@@ -307,13 +316,15 @@ static void addr_want(struct manager *m, unsigned engine, const struct msg_addr 
 static void sess_up(struct manager *m, struct msess *s)
 {
 	const char *why;
+	struct sess_row row;
 
-	if (!s->choosing)
-		return;
-	s->choosing = false;
-	why = s->ending ? NULL : device_ask(m, s);
-	if (why)
-		manager_kill(m, s, why);
+	if (s->choosing) {
+		s->choosing = false;
+		why = s->ending ? NULL : device_ask(m, s);
+		if (why)
+			manager_kill(m, s, why);
+	}
+	acct_up(m->acct, s, manager_row(m, s, &row) ? &row : NULL);
 }
 
 /*
@@ -376,12 +387,9 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		sess_strip(m, old);
 		manager_kill(m, old, "replaced by a newer login");
 	}
-	while (manager_find(m, m->next_ppp_id))
-		m->next_ppp_id++;
-	s = sess_new(m, req->engine, &req->req.sid, m->next_ppp_id);
+	s = sess_new(m, req->engine, &req->req.sid, req->ppp_id);
 	if (!s)
 		return "out of memory";
-	m->next_ppp_id++;
 	sess_own(m, s, j->auth, j->user);
 	s->tunnel = req->req.tunnel;
 	s->interface = interface;
@@ -391,6 +399,11 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	if (!s->ip) {
 		sess_free(m, s);
 		return "no free address in the pool";
+	}
+	/* Others go by the address that the server gave: another one is as bad as none. */
+	if (j->by_radius && j->framed_ip && s->ip != j->framed_ip) {
+		sess_free(m, s);
+		return "its Framed-IP-Address is busy or in no pool";
 	}
 	if (j->framed_ip && s->ip != j->framed_ip) {
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
@@ -409,6 +422,8 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	why = s->choosing ? NULL : device_ask(m, s);
 	if (why)
 		sess_free(m, s);
+	else
+		acct_login(m->acct, s, req, &j->says);
 	return why;
 }
 
@@ -418,6 +433,13 @@ static const char *login_again(const struct msess *s, const struct msg_judged *j
 	if (s->ending)
 		return "the session is being ended";
 	return s->auth == j->auth && !strcmp(s->user, j->user) ? NULL : "another user on the same link";
+}
+
+/* Name servers that a RADIUS server names: a second one alone is the first. */
+static void servers(uint32_t ret[static 2], const uint32_t says[static 2])
+{
+	ret[0] = says[0] ? says[0] : says[1];
+	ret[1] = says[0] ? says[1] : 0;
 }
 
 static void answer(struct manager *m, const struct msg_judge *req, const struct msg_judged *j)
@@ -440,6 +462,8 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		m->count.login_denied++;
 		/* The peer must not learn that the password was right and the number was not. */
 		str_copy(v.reason, sizeof(v.reason), "wrong name or password");
+		v.mschap_error = j->mschap_error;
+		memcpy(v.message, j->message, sizeof(v.message));
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {
@@ -460,11 +484,17 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.interface = s->interface;
 			v.may_choose = s->choosing;
 			v.session_timeout_s = j->session_timeout_s;
+			v.idle_timeout_s = j->says.idle_timeout_s;
+			memcpy(v.message, j->message, sizeof(v.message));
 			v.mppe_keys = j->mppe_keys;
 			memcpy(v.mppe_send, j->mppe_send, sizeof(v.mppe_send));
 			memcpy(v.mppe_recv, j->mppe_recv, sizeof(v.mppe_recv));
 			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
 			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
+			if (!v.dns[0])
+				servers(v.dns, j->says.dns);
+			if (!v.nbns[0])
+				servers(v.nbns, j->says.nbns);
 		}
 	}
 	peer_send(&e->peer, MSG_VERDICT, &v, sizeof(v), -1);
@@ -496,6 +526,16 @@ static void judge(struct manager *m, struct pending *p)
 	p->sent = peer_send(&m->auth, MSG_JUDGE, &p->judge, sizeof(p->judge), -1);
 }
 
+/* A session has its id from its first login on: RADIUS servers are told. */
+static uint32_t ppp_id_for(struct manager *m, const struct msess *s)
+{
+	if (s)
+		return s->ppp_id;
+	while (manager_find(m, m->next_ppp_id))
+		m->next_ppp_id++;
+	return m->next_ppp_id++;
+}
+
 static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_req *req)
 {
 	struct engine_ref *e = &m->engine[engine];
@@ -516,6 +556,7 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 		list_push(&m->pending, &p->link);
 		e->asking[req->sid.slot] = p;
 		m->n_pending++;
+		p->judge.ppp_id = ppp_id_for(m, e->by_slot[req->sid.slot]);
 	}
 	p->judge.engine = engine;
 	p->judge.req = *req;
@@ -694,6 +735,7 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 		return;
 	}
 	s->interface = row->interface;
+	acct_adopt(m->acct, s, row);
 	m->count.sessions_adopted++;
 	if (is_shared(m, s->interface))
 		return;			/* netd_sync() tells its route */
@@ -762,6 +804,7 @@ static void engine_sync(struct manager *m, unsigned engine)
 	if (m->count.sessions_adopted)
 		log_notice("%llu sessions were adopted", (unsigned long long)m->count.sessions_adopted);
 	netd_sync(m);
+	acct_running(m->acct);
 	judge_all(m);
 	if (m->apply_due)
 		manager_apply(m);
@@ -779,6 +822,7 @@ static void engine_lost(struct manager *m, unsigned engine)
 	for (uint32_t i = 0; i < e->n_rows; i++) {
 		struct msess *s = e->by_slot[i];
 		const struct sess_row *row = &e->rows[i];
+		struct acct_count count;
 
 		if (e->asking[i])
 			pending_free(m, e->asking[i]);
@@ -792,6 +836,12 @@ static void engine_lost(struct manager *m, unsigned engine)
 			"out_packets=%llu reason=\"its engine ended\"", s->user, s->ppp_id,
 			(unsigned long long)row->in_bytes, (unsigned long long)row->in_packets,
 			(unsigned long long)row->out_bytes, (unsigned long long)row->out_packets);
+		count = (struct acct_count){
+			.time_s = row->start_mono_ms ? (uint32_t)((now_ms() - row->start_mono_ms) / 1000) : 0,
+			.in_bytes = row->in_bytes, .in_packets = row->in_packets,
+			.out_bytes = row->out_bytes, .out_packets = row->out_packets,
+		};
+		acct_down(m->acct, s, &count, "its engine ended");
 		sess_free(m, s);
 		n++;
 	}
@@ -824,7 +874,7 @@ static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 	case MSG_AUTH_REQ:
 		auth_req(m, engine, &msg->b.auth_req);
 		break;
-	case MSG_SESSION_UP:		/* accounting's Start will be here */
+	case MSG_SESSION_UP:
 		s = sess_of(m, engine, &msg->b.session.sid);
 		if (s)
 			sess_up(m, s);
@@ -839,6 +889,7 @@ static void engine_msg(struct peer *p, struct msg *msg, void *arg)
 			pending_free(m, pend);
 		if (s) {
 			m->count.sessions_ended++;
+			acct_down(m->acct, s, &msg->b.session.count, msg->b.session.reason);
 			sess_free(m, s);
 		}
 		break;
@@ -952,6 +1003,16 @@ static void iked_msg(struct peer *p, struct msg *msg, void *arg)
 		control_stats(m->control, "iked", &msg->b.stats);
 }
 
+static void radius_msg(struct peer *p, struct msg *msg, void *arg)
+{
+	struct manager *m = arg;
+
+	if (msg->type == MSG_STATS && m->control)
+		control_stats(m->control, "radius", &msg->b.stats);
+	if (msg->type == MSG_ACCT_DONE)
+		acct_done(m->acct, &msg->b.acct_done);
+}
+
 /* ---- start ---- */
 static void take_peer(struct manager *m, struct msg *msg)
 {
@@ -973,6 +1034,10 @@ static void take_peer(struct manager *m, struct msg *msg)
 		child_take_peer(&m->netd, m->base, ROLE_MANAGER, role, msg, netd_msg, m);
 		if (m->running)
 			netd_sync(m);
+		break;
+	case ROLE_RADIUS:
+		acct_again(m->acct);
+		child_take_peer(&m->radius, m->base, ROLE_MANAGER, role, msg, radius_msg, m);
 		break;
 	case ROLE_AUTH:
 		child_take_peer(&m->auth, m->base, ROLE_MANAGER, role, msg, auth_msg, m);
@@ -1022,13 +1087,37 @@ static void take_conf(struct manager *m, const struct conf *c)
 		m->pool[i] = pool_of_conf(c, i);
 }
 
+static void acct_timer(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = { .tv_usec = 50000 };
+	struct manager *m = arg;
+
+	acct_tick(m->acct);
+	if (!m->stop_ms)
+		return;
+	if (now_ms() >= m->stop_ms || !acct_is_busy(m->acct)) {
+		acct_sync(m->acct);
+		peer_drain(&m->netd, 1000);
+		_exit(0);
+	}
+	event_add(m->acct_timer, &soon);
+}
+
 static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	struct manager *m = arg;
 
 	switch (msg->type) {
 	case MSG_CONF:
+		if (!m->have_conf) {
+			m->first_life = msg->b.conf.first_life;
+			acct_boot(m->acct, msg->b.conf.boot);
+		}
 		take_conf(m, &msg->b.conf.conf);
+		break;
+	case MSG_SPOOL:
+		acct_open(m->acct, msg->fd);
+		msg->fd = -1;
 		break;
 	case MSG_APPLY:
 		/* Not before the sessions are known that it is about. */
@@ -1063,8 +1152,11 @@ static void parent_msg(struct peer *p, struct msg *msg, void *arg)
 		peer_send(&m->parent, MSG_READY, NULL, 0, -1);
 		break;
 	case MSG_SHUTDOWN:
-		peer_drain(&m->netd, 1000);
-		_exit(0);
+		/* Its sessions have ended; servers that are there are told. */
+		acct_off(m->acct);
+		m->stop_ms = now_ms() + OFF_MS;
+		acct_timer(-1, 0, m);
+		break;
 	}
 }
 
@@ -1083,6 +1175,10 @@ void manager_main(void)
 	m.unit_used = calloc(1, UNITS_MAX / 8);
 	m.base = event_base_new();
 	if (!m.base || !m.unit_used)
+		fatal("out of memory");
+	m.acct = acct_new(&m);
+	m.acct_timer = evtimer_new(m.base, acct_timer, &m);
+	if (!m.acct_timer)
 		fatal("out of memory");
 	child_start(&m.parent, m.base, ROLE_MANAGER, parent_msg, &m);
 }

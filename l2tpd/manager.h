@@ -36,6 +36,8 @@ struct msess {
 	uint32_t unit;			/* of its pppx device */
 	uint16_t mtu;
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
+	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
+	uint64_t interim_ms;		/* when its next Interim is due; 0 = never */
 	bool ending;
 };
 
@@ -65,7 +67,7 @@ struct manager {
 	struct conf *next;		/* of a MSG_CONF, until MSG_APPLY; NULL = none */
 	bool have_conf;
 	bool running;			/* every engine was synced once: leases are known */
-	struct peer parent, netd, auth, iked;
+	struct peer parent, netd, auth, iked, radius;
 	struct engine_ref engine[CONF_ENGINES_MAX];
 	struct pool *pool[CONF_IPCPS];
 	struct list sessions;
@@ -82,6 +84,10 @@ struct manager {
 	char alarm[CONF_AUTHS][sizeof(((struct msg_alarm *)0)->text)];	/* of users files; "" = none */
 	bool apply_due;			/* MSG_APPLY came before it was running */
 	struct control *control;
+	struct acct *acct;
+	struct event *acct_timer;
+	uint64_t stop_ms;		/* the server ends: until then accounting is told; 0 = it does not */
+	bool first_life;		/* no manager of this server was before it */
 	struct {
 		uint64_t login_ok, login_denied, login_refused, sessions_ended, sessions_lost, sessions_adopted;
 		uint64_t lost_in_bytes, lost_out_bytes;	/* of sessions that died with their engine */
@@ -97,6 +103,8 @@ bool manager_users_look(struct manager *);
 /* Ask the session's engine to end it. */
 void manager_kill(struct manager *, struct msess *, const char *reason);
 struct msess *manager_find(struct manager *, uint32_t ppp_id);
+/* The session's row as its engine has it; false: it is gone. */
+bool manager_row(struct manager *, const struct msess *, struct sess_row *ret);
 
 /* The process. Never returns but by exiting. */
 void manager_main(void) __attribute__((noreturn));

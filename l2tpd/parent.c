@@ -366,6 +366,27 @@ static bool forwards(void)
 	return c == '1';
 }
 
+/*
+ * The accounting spool: what RADIUS servers have not been told yet, in a file that
+ * outlives us.  Without it records are in memory only, and the log says so.
+ */
+static void open_spool(struct parent *p)
+{
+	const char *dir = strcmp(p->opts->run_dir, PARENT_RUN_DIR) ? p->opts->run_dir : PARENT_STATE_DIR;
+	char path[PATH_MAX];
+	bool wanted = false;
+
+	for (unsigned i = 0; i < p->conf->n_auth; i++)
+		wanted |= p->conf->auth[i].radius_acct.n_server > 0;
+	p->spool_fd = -1;
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST && wanted)
+		log_err("%s: %s", dir, strerror(errno));
+	snprintf(path, sizeof(path), "%s/accounting", dir);
+	p->spool_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (p->spool_fd < 0 && wanted)
+		log_err("accounting spool %s: %s: records are kept in memory only", path, strerror(errno));
+}
+
 /* ---- children ---- */
 static void stop(struct parent *p, int status);
 static void again(evutil_socket_t fd, short what, void *child);
@@ -444,7 +465,13 @@ static bool spawn(struct parent *p, struct child_proc *c)
 	int fd[2], err;
 	pid_t pid;
 
-	if (c->role == ROLE_IKED) {
+	if (c->role == ROLE_RADIUS) {
+		if (paths_helper("culvert-radius", exe) < 0) {
+			log_err("culvert-radius is not installed, nor built beside culvertd");
+			return false;
+		}
+		argv[n++] = "culvert-radius";
+	} else if (c->role == ROLE_IKED) {
 		uint32_t u, g;
 		bool fallback;
 
@@ -558,6 +585,11 @@ static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, 
 	return ok;
 }
 
+static bool send_spool(struct parent *p, struct child_proc *manager)
+{
+	return p->spool_fd < 0 || peer_send(&manager->peer, MSG_SPOOL, NULL, 0, p->spool_fd);
+}
+
 static void users_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct parent *p = arg;
@@ -585,9 +617,12 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
 
 	m.self = c->role == ROLE_ENGINE ? c->index : 0;
 	m.ip_forward = p->ip_forward;
+	m.first_life = !c->restarts;
+	m.boot = p->boot;
 	m.conf = *conf;
 	conf_scrub_but(&m.conf, c->role == ROLE_IKED   ? CONF_SECRETS_IKE :
-				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP : CONF_SECRETS_NONE);
+				c->role == ROLE_ENGINE ? CONF_SECRETS_L2TP :
+				c->role == ROLE_RADIUS ? CONF_SECRETS_RADIUS : CONF_SECRETS_NONE);
 	ok = peer_send(&c->peer, MSG_CONF, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
 	return ok;
@@ -601,11 +636,13 @@ static bool talks_to(const struct parent *p, enum role a, enum role b)
 {
 	switch (a) {
 	case ROLE_MANAGER:
-		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED;
+		return b == ROLE_NETD || b == ROLE_AUTH || b == ROLE_ENGINE || b == ROLE_IKED || b == ROLE_RADIUS;
 	case ROLE_IKED:
 		return b == ROLE_ENGINE || b == ROLE_MANAGER;
 	case ROLE_AUTH:
-		return b == ROLE_MANAGER;
+		return b == ROLE_MANAGER || b == ROLE_RADIUS;
+	case ROLE_RADIUS:
+		return b == ROLE_MANAGER || b == ROLE_AUTH;
 	/* With ESP in the kernel, for sockets with marks. */
 	case ROLE_NETD:
 		return b == ROLE_MANAGER || (b == ROLE_ENGINE && p->conf->esp_kernel);
@@ -653,7 +690,7 @@ static bool equip(struct parent *p, struct child_proc *c)
 
 static bool start_children(struct parent *p)
 {
-	static const enum role order[] = { ROLE_NETD, ROLE_AUTH, ROLE_MANAGER, ROLE_ENGINE, ROLE_IKED };
+	static const enum role order[] = { ROLE_NETD, ROLE_RADIUS, ROLE_AUTH, ROLE_MANAGER, ROLE_ENGINE, ROLE_IKED };
 
 	for (unsigned r = 0; r < N_ELEMENTS(order); r++) {
 		for (unsigned i = 0; i < (order[r] == ROLE_ENGINE ? p->conf->engines : 1); i++) {
@@ -667,7 +704,7 @@ static bool start_children(struct parent *p)
 				snprintf(c->name, sizeof(c->name), "engine%u", i);
 			else
 				str_copy(c->name, sizeof(c->name), role_name(order[r]));
-			if (!spawn(p, c) || !parent_send_conf(p, c, p->conf))
+			if (!spawn(p, c) || !parent_send_conf(p, c, p->conf) || (c->role == ROLE_MANAGER && !send_spool(p, c)))
 				return false;
 		}
 	}
@@ -702,6 +739,8 @@ static bool start_again(struct parent *p, struct child_proc *c)
 		return false;
 	if (c->role == ROLE_MANAGER) {
 		/* Before the engines can tell it that their rows are in force. */
+		if (!send_spool(p, c))
+			return false;
 		for (unsigned i = 0; i < p->conf->engines; i++)
 			if (!send_table(p, c, i, false))
 				return false;
@@ -773,7 +812,7 @@ static void ping(evutil_socket_t fd, short what, void *arg)
  * (DELETE); then the manager, whose last words are netd's; then netd, which
  * undoes its work.  A child that does not end in time is killed.
  */
-static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_AUTH, ROLE_NETD };
+static const enum role stop_order[] = { ROLE_ENGINE, ROLE_IKED, ROLE_MANAGER, ROLE_AUTH, ROLE_RADIUS, ROLE_NETD };
 
 static unsigned running(const struct parent *p, enum role role)
 {
@@ -896,7 +935,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	bool fallback;
 	uint32_t uid, gid;
 
-	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .status = 1 };
+	p = (struct parent){ .conf = conf, .opts = opts, .lock_fd = -1, .listen_fd = -1, .spool_fd = -1, .status = 1 };
 	p.base = event_base_new();
 	if (!p.base || reload_new(&p, &p.reload) < 0)
 		fatal("out of memory");
@@ -907,8 +946,10 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
 	p.ip_forward = forwards();
+	random_bytes(&p.boot, sizeof(p.boot));
 	if (!take_lock(&p) || !choose_esp(conf) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
+	open_spool(&p);
 	if (conf->esp_kernel)
 		sweep_xfrm();
 	if (child_identity(CHILD_USER, &uid, &gid, &fallback) == 0 && fallback)

@@ -18,7 +18,11 @@
 #include "l2tpd/peer.h"
 #include "l2tpd/steer.h"
 
-enum { PARENT_STEERS = CONF_TUNNELS * CONF_LISTENS, PARENT_CHILDREN = CONF_ENGINES_MAX + 4 };
+/* Where what runs is, and what outlives it. */
+#define PARENT_RUN_DIR "/run/culvert"
+#define PARENT_STATE_DIR "/var/lib/culvert"
+
+enum { PARENT_STEERS = CONF_TUNNELS * CONF_LISTENS, PARENT_CHILDREN = CONF_ENGINES_MAX + 5 };
 
 struct parent_opts {
 	const char *conf_path;
@@ -80,6 +84,8 @@ struct parent {
 	struct reload *reload;
 	const struct parent_opts *opts;
 	int lock_fd, listen_fd;
+	int spool_fd;			/* of accounting; -1 = there is none */
+	uint32_t boot;			/* this start of the server */
 	char ctl_path[PATH_MAX];
 	char ctl_link[PATH_MAX];	/* where culvertctl looks, when the socket is elsewhere; or "" */
 	struct steer steer[PARENT_STEERS];

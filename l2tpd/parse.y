@@ -79,8 +79,10 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
-	const char *port, struct conf_pos secret_pos, const char *secret);
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3]);
+	const char *port, struct conf_pos secret_pos, const char *secret, bool authenticator);
+static void bind_by(struct conf_parse *p, struct conf_pos pos, const char *name);
+static void bind_names(struct conf_parse *p, struct conf_pos pos, struct conf_pos tunnel_pos, const char *tunnel,
+	struct conf_pos interface_pos, const char *interface);
 static void ike_begin(struct conf_parse *p, struct conf_pos pos);
 static void ike_end(struct conf_parse *p);
 static void ike_host(struct conf_parse *p, struct conf_pos pos, const char *s);
@@ -104,11 +106,11 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token NEWLINE "end of line"
 %token <kw> OPT_YESNO OPT_NUM OPT_STR L2TP_SECRET
 %token <kw> USER_MAX_SESSION ESP PROPOSALS LOCAL PEER SRCID DSTID XAUTH AUTHENTICATION_METHOD MPPE MPPE_KEY_LENGTH
-%token <kw> MPPE_KEY_STATE DNS_SERVERS NBNS_SERVERS USERS_FILE TIMEOUT MAX_TRIES MAX_FAILOVERS SOCKET GROUP
+%token <kw> MPPE_KEY_STATE DNS_SERVERS NBNS_SERVERS USERS_FILE TIMEOUT MAX_TRIES MAX_FAILOVERS DEAD_TIME SOCKET GROUP
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
 %token YES NO
 %token REFUSE REPLACE USER KERNEL AUTO DEFAULT LEGACY
-%token NAS_ID DAE CLIENT
+%token DAE CLIENT
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
 %token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
@@ -116,13 +118,13 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
 %token ADDRESS TYPE
-%token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET
+%token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET MESSAGE_AUTHENTICATOR
 %token AUTHENTICATED BY
 %token NAT OFF PASS BLOCK FILTER
 %token SIGN CERT KEY
 
 %type <s> text macro_value opt_port
-%type <n> yesno esp proposals proto auth_type auth_methods auth_method policy pool_for
+%type <n> yesno opt_authenticator esp proposals proto auth_type auth_methods auth_method policy pool_for
 %type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
 %destructor { text_free($$); } <s>
@@ -217,7 +219,7 @@ policy:	  %empty	{ $$ = CONF_UM_REFUSE; }
 	| REPLACE	{ $$ = CONF_UM_REPLACE; }
 	;
 
-radius:	  RADIUS NAS_ID text			{ text_free($3); }
+radius:	  RADIUS plain
 	| RADIUS DAE LISTEN ON text opt_port	{ text_free($5); text_free($6); }
 	| RADIUS DAE CLIENT text SECRET text	{ text_free($4); text_free($6); }
 	;
@@ -545,8 +547,8 @@ server_opts: %empty
 	| server_opts error NEWLINE	{ yyerrok; }
 	;
 
-server_opt: ADDRESS text opt_port SECRET text {
-		radius_server(p, @2, $2, @3, $3, @5, $5);
+server_opt: ADDRESS text opt_port SECRET text opt_authenticator {
+		radius_server(p, @2, $2, @3, $3, @5, $5, $6);
 		text_free($2);
 		text_free($3);
 		text_free($5);
@@ -566,14 +568,26 @@ server_opt: ADDRESS text opt_port SECRET text {
 		p->radius->max_failovers = (uint8_t)number(p, @2, $1->name, $2, $1->min, $1->max);
 		text_free($2);
 	}
+	| DEAD_TIME text {
+		seen(p, @1, $1);
+		p->radius->dead_time_s = number(p, @2, $1->name, $2, $1->min, $1->max);
+		text_free($2);
+	}
 	;
 
-bind:	  BIND TUNNEL FROM text AUTHENTICATED BY text TO text {
-		bind_names(p, @1, (const struct conf_pos[]){ @4, @7, @9 }, (const char *[]){ $4, $7, $9 });
+opt_authenticator: %empty		{ $$ = 1; }
+	| MESSAGE_AUTHENTICATOR yesno	{ $$ = $2; }
+	;
+
+bind:	  BIND TUNNEL FROM text AUTHENTICATED BY { p->n_by = 0; } bind_by TO text {
+		bind_names(p, @1, @4, $4, @10, $10);
 		text_free($4);
-		text_free($7);
-		text_free($9);
+		text_free($10);
 	}
+	;
+
+bind_by:  text		{ bind_by(p, @1, $1); text_free($1); }
+	| bind_by text	{ bind_by(p, @2, $2); text_free($2); }
 	;
 
 firewall: FIREWALL { p->c->firewall.present = true; } firewall_block
@@ -940,6 +954,17 @@ static const char *word_odd(const char *s, size_t n)
 	return NULL;
 }
 
+/* On a line with a secret: may this keyword stand here? */
+static bool follows_secret(const struct conf_parse *p, int token)
+{
+	if (p->last == PSK || p->last == L2TP_SECRET)
+		return token == SECRET_FILE;
+	if (p->last == MESSAGE_AUTHENTICATOR)
+		return token == YES || token == NO;
+	return (p->last == STRING && token == TAG) ||
+	       ((p->last == STRING || p->last == NUMBER) && token == MESSAGE_AUTHENTICATOR);
+}
+
 static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 {
 	const char *s = p->in->buf + p->in->at;
@@ -974,7 +999,7 @@ static int lex_word(struct conf_parse *p, YYSTYPE *val, struct conf_pos pos)
 		word[n] = '\0';
 		kw = kw_find(word, p->where);
 		/* A secret is never a keyword, whatever it spells; what follows it may be one. */
-		if (p->hush && kw && kw->token != (p->last == PSK || p->last == L2TP_SECRET ? SECRET_FILE : p->last == STRING ? TAG : -1))
+		if (p->hush && kw && !follows_secret(p, kw->token))
 			kw = NULL;
 		explicit_bzero(word, n);
 	}
@@ -1030,7 +1055,8 @@ static bool lex_unclosed(struct conf_parse *p, struct conf_pos pos)
 	if (kw && kw->opens) {
 		p->closing = 2 * p->depth;
 	} else if (p->where == IN_AUTH && p->depth == 2 && (kw = kw_find(word, IN_AUTH)) && kw_is_option(kw) &&
-		   kw->token != ADDRESS && kw->token != TIMEOUT && kw->token != MAX_TRIES && kw->token != MAX_FAILOVERS) {
+		   kw->token != ADDRESS && kw->token != TIMEOUT && kw->token != MAX_TRIES && kw->token != MAX_FAILOVERS &&
+		   kw->token != DEAD_TIME) {
 		at = &p->opened_inner;
 		p->closing = 2;
 	} else {
@@ -1397,6 +1423,7 @@ static char *opt_field(struct conf_parse *p, const struct keyword *kw)
 		     : kw->in == IN_TUNNEL   ? (void *)p->tunnel
 		     : kw->in == IN_IPCP     ? (void *)p->ipcp
 		     : kw->in == IN_AUTH     ? (void *)p->auth
+		     : kw->in == IN_RADIUS   ? (void *)p->c
 		     : kw->in == IN_FIREWALL ? (void *)&p->c->firewall
 					     : NULL;
 
@@ -1797,10 +1824,8 @@ static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *na
 	p->auth->type = type;
 	p->at_auth[i] = p->at_users[i] = pos;
 	put_str(p, pos, "the authentication's name", p->auth->name, CONF_NAME_MAX, name);
-	if (type == CONF_TYPE_RADIUS) {
+	if (type == CONF_TYPE_RADIUS)
 		memset(p->auth->users_file, 0, sizeof(p->auth->users_file));
-		conf_warn(p, pos, "type radius is not built yet: every login by it will fail");
-	}
 }
 
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
@@ -1811,7 +1836,8 @@ static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
 	struct conf_radius *r = acct ? &p->auth->radius_acct : &p->auth->radius_auth;
 
 	for (size_t i = 0; i < n_keywords && r != p->radius; i++) {
-		if (keywords[i].token == TIMEOUT || keywords[i].token == MAX_TRIES || keywords[i].token == MAX_FAILOVERS)
+		if (keywords[i].token == TIMEOUT || keywords[i].token == MAX_TRIES ||
+		    keywords[i].token == MAX_FAILOVERS || keywords[i].token == DEAD_TIME)
 			p->seen[i].line = 0;
 	}
 	p->radius = r;
@@ -1819,7 +1845,7 @@ static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
 }
 
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
-	const char *port, struct conf_pos secret_pos, const char *secret)
+	const char *port, struct conf_pos secret_pos, const char *secret, bool authenticator)
 {
 	struct addr a = address(p, pos, addr);
 
@@ -1829,22 +1855,43 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 	unsigned i = NEXT(p, pos, "servers", p->radius->server, p->radius->n_server);
 
 	p->radius->server[i].addr = a;
-	put_str(p, secret_pos, "secret", p->radius->server[i].secret, CONF_SECRET_MAX, secret);
+	p->radius->server[i].message_authenticator = authenticator;
+	if (a.family && addr_is_any(&a))
+		conf_error(p, pos, "%s is no address of a server", addr);
+	put_str(p, secret_pos, "secret", p->radius->server[i].secret, CONF_RADIUS_SECRET_MAX + 1, secret);
 	if (*secret)
 		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
 	mark_secret(p, pos);
 }
 
-/* Of its tunnel, authentication and interface. */
-static void bind_names(struct conf_parse *p, struct conf_pos pos, const struct conf_pos at[3], const char *const name[3])
+/* One more authentication of the bind statement that is being read. */
+static void bind_by(struct conf_parse *p, struct conf_pos pos, const char *name)
 {
-	unsigned i = NEXT(p, pos, "binds", p->c->bind, p->c->n_bind);
+	if (p->n_by == CONF_AUTHS) {
+		conf_error(p, pos, "too many authentications in a bind; at most %d fit", CONF_AUTHS);
+		return;
+	}
+	p->at_by[p->n_by] = pos;
+	put_str(p, pos, "a name in bind", p->by[p->n_by++], CONF_NAME_MAX, name);
+}
 
+/* The statement's other names: a bind for each authentication. */
+static void bind_names(struct conf_parse *p, struct conf_pos pos, struct conf_pos tunnel_pos, const char *tunnel,
+	struct conf_pos interface_pos, const char *interface)
+{
 	p->bound = true;
-	p->at_bind[i] = pos;
-	for (unsigned k = 0; k < 3; k++) {
-		p->at_bind_name[i][k] = at[k];
-		put_str(p, at[k], "a name in bind", p->bind_name[i][k], CONF_NAME_MAX, name[k]);
+	for (unsigned k = 0; k < p->n_by; k++) {
+		unsigned i = NEXT(p, pos, "binds", p->c->bind, p->c->n_bind);
+
+		p->at_bind[i] = pos;
+		p->at_bind_name[i][0] = tunnel_pos;
+		p->at_bind_name[i][1] = p->at_by[k];
+		p->at_bind_name[i][2] = interface_pos;
+		p->c->bind[i].statement = (uint8_t)(i - k);
+		p->c->bind[i].after = (uint8_t)k;
+		put_str(p, tunnel_pos, "a name in bind", p->bind_name[i][0], CONF_NAME_MAX, tunnel);
+		put_str(p, p->at_by[k], "a name in bind", p->bind_name[i][1], CONF_NAME_MAX, p->by[k]);
+		put_str(p, interface_pos, "a name in bind", p->bind_name[i][2], CONF_NAME_MAX, interface);
 	}
 }
 

@@ -51,8 +51,8 @@ static const struct {
 	enum role role;
 	enum apply_phase phase;
 } steps[] = {
-	{ ROLE_NETD, APPLY_CONF }, { ROLE_IKED, APPLY_CONF }, { ROLE_AUTH, APPLY_CONF },
-	{ ROLE_ENGINE, APPLY_CONF }, { ROLE_MANAGER, APPLY_CONF }, { ROLE_NETD, APPLY_DONE },
+	{ ROLE_NETD, APPLY_CONF }, { ROLE_IKED, APPLY_CONF }, { ROLE_RADIUS, APPLY_CONF },
+	{ ROLE_AUTH, APPLY_CONF }, { ROLE_ENGINE, APPLY_CONF }, { ROLE_MANAGER, APPLY_CONF }, { ROLE_NETD, APPLY_DONE },
 };
 
 static const struct timeval step_wait = { .tv_sec = RELOAD_S };

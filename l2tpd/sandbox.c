@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,13 +18,19 @@
 #include "base/log.h"
 
 /* Roles as bits. */
-enum { E = 1 << ROLE_ENGINE, M = 1 << ROLE_MANAGER, A = 1 << ROLE_AUTH, ALL = E | M | A };
+enum {
+	E = 1 << ROLE_ENGINE, M = 1 << ROLE_MANAGER, A = 1 << ROLE_AUTH, R = 1 << ROLE_RADIUS,
+	W = 1 << ROLES,		/* radius's workers: libradcli */
+	EVENTS = E | M | A | R,	/* who has an event loop */
+	ALL = EVENTS | W,
+};
 
 /* How an argument is looked at. Pointers cannot be: a filter sees numbers only. */
 enum arg_test {
 	ANY,
 	IS,			/* argument n is value */
 	LACKS,			/* argument n has none of value's bits */
+	HAS,			/* argument n has all of value's bits */
 	OWN_PID,		/* argument n is our process id */
 };
 
@@ -42,22 +49,22 @@ struct allowed {
  * What each role calls after its start, and nothing else.  Of one name several
  * rows may stand here: any of them allows the call.
  *
- * Not here, for all: open and its kin, socket and connect, execve, fork and
- * clone, ptrace, ioctl, chmod, unlink, kill, bpf, io_uring, unshare, prctl.
+ * Not here, for all but radius and its workers: open and its kin, socket and connect, clone.
+ * Not for them either: execve, fork, ptrace, ioctl, chmod, unlink, kill, bpf, io_uring, unshare, prctl.
  */
 static const struct allowed allowed[] = {
 	/* The event loop. aarch64 has only the second of each pair. */
-	CALL(ALL, "epoll_wait"),
-	CALL(ALL, "epoll_pwait"),
-	CALL(ALL, "epoll_pwait2"),			/* newer libevents' */
-	CALL(ALL, "epoll_ctl"),
-	CALL(ALL, "poll"),				/* peer_drain() at the end */
+	CALL(EVENTS, "epoll_wait"),
+	CALL(EVENTS, "epoll_pwait"),
+	CALL(EVENTS, "epoll_pwait2"),			/* newer libevents' */
+	CALL(EVENTS, "epoll_ctl"),
+	CALL(ALL, "poll"),				/* peer_drain() at the end; libradcli waits for a reply */
 	CALL(ALL, "ppoll"),
 	CALL(ALL, "restart_syscall"),			/* a wait goes on after SIGCONT */
 
 	/* Messages between the processes, and descriptors that come with them. */
-	CALL(ALL, "recvmsg"),
-	CALL(ALL, "sendmsg"),
+	CALL(EVENTS, "recvmsg"),
+	CALL(EVENTS, "sendmsg"),
 	CALL(ALL, "close"),
 	WHEN(ALL, "fcntl", IS, 1, F_GETFL),		/* fd_setup() of a descriptor that came */
 	WHEN(ALL, "fcntl", IS, 1, F_SETFL),
@@ -65,11 +72,34 @@ static const struct allowed allowed[] = {
 	WHEN(ALL, "fcntl", IS, 1, F_DUPFD_CLOEXEC),	/* a message with a descriptor has to wait */
 	CALL(M, "accept4"),				/* the control socket */
 	CALL(A, "pread64"),				/* a users file, opened by the parent */
+	CALL(M, "pwrite64"),				/* the accounting spool, likewise */
+	CALL(M, "fdatasync"),
 
 	/* Packets. */
 	CALL(E, "recvmmsg"),				/* the UDP sockets */
 	CALL(E, "sendmmsg"),
 	CALL(E, "read"),					/* the TUNs */
+
+	/* RADIUS: sockets to its servers, which a reload may change, and to the workers. */
+	CALL(R | W, "recvfrom"),
+	WHEN(R | W, "socket", IS, 0, AF_INET),
+	WHEN(R, "socket", IS, 0, AF_INET6),
+	CALL(W, "bind"),
+	CALL(R | W, "connect"),
+	CALL(R | W, "getsockname"),
+	CALL(R, "wait4"),				/* why its workers ended */
+	/* What libradcli and getaddrinfo(3) in it do for each request: a thread, /etc/services. */
+	WHEN(W, "clone", HAS, 0, CLONE_VM | CLONE_THREAD),
+	CALL(W, "set_robust_list"),
+	CALL(W, "rseq"),
+	CALL(W, "sched_yield"),
+	CALL(W, "sched_getaffinity"),			/* malloc(3): how many arenas */
+	WHEN(W, "open", LACKS, 1, O_ACCMODE | O_CREAT),
+	WHEN(W, "openat", LACKS, 2, O_ACCMODE | O_CREAT),
+	CALL(W, "read"),
+	CALL(W, "lseek"),
+	CALL(W, "fstat"),
+	CALL(W, "newfstatat"),
 
 	/* Log lines: to stderr, or over the socket of syslog(3). */
 	CALL(ALL, "write"),				/* an engine's TUNs, too */
@@ -137,11 +167,15 @@ static unsigned have_seccomp, have_landlock;
 #ifndef __NR_landlock_create_ruleset
 #define __NR_landlock_create_ruleset 444
 #endif
+#ifndef __NR_landlock_add_rule
+#define __NR_landlock_add_rule 445
+#endif
 #ifndef __NR_landlock_restrict_self
 #define __NR_landlock_restrict_self 446
 #endif
 
 enum { RULESET_VERSION = 1 };			/* a flag: tell the ABI */
+enum { RULE_PATH_BENEATH = 1 };
 
 struct ruleset {
 	uint64_t fs, net, scoped;
@@ -161,7 +195,20 @@ static const struct {
 	{ 6, { .scoped = 0x3 }, 24 },		/* abstract sockets and signals, beyond ourselves */
 };
 
-static void landlock_enter(enum role role)
+/* The workers' one rule: files in /etc can be read. */
+static void landlock_read_etc(int ruleset)
+{
+	struct {
+		uint64_t access;
+		int32_t fd;
+	} __attribute__((packed)) beneath = { 1 << 2 | 1 << 3, open("/etc", O_PATH | O_CLOEXEC) };
+
+	if (beneath.fd < 0 || syscall(__NR_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) < 0)
+		fatal("Landlock refuses a rule: %s", strerror(errno));
+	close(beneath.fd);
+}
+
+static void landlock_enter(unsigned role)
 {
 	struct ruleset r = { 0 };
 	size_t size = 0;
@@ -184,8 +231,10 @@ static void landlock_enter(enum role role)
 	}
 	if (SANDBOX_SANITIZER)
 		r.fs &= ~(uint64_t)(1 << 2 | 1 << 3);	/* reading */
-	/* No rule is added: what is handled is denied. Descriptors that are open stay as they are. */
+	/* What is handled and has no rule is denied. Descriptors that are open stay as they are. */
 	fd = (int)syscall(__NR_landlock_create_ruleset, &r, size, 0);
+	if (fd >= 0 && role == ROLES)
+		landlock_read_etc(fd);
 	if (fd < 0 || syscall(__NR_landlock_restrict_self, fd, 0) < 0)
 		fatal("Landlock refuses: %s", strerror(errno));
 	close(fd);
@@ -211,6 +260,10 @@ static int allow(scmp_filter_ctx ctx, const struct allowed *a)
 	case LACKS:
 		cmp.op = SCMP_CMP_MASKED_EQ;	/* datum_a is the mask, datum_b 0 */
 		break;
+	case HAS:
+		cmp.op = SCMP_CMP_MASKED_EQ;
+		cmp.datum_b = a->value;
+		break;
 	case OWN_PID:
 		cmp.datum_a = (scmp_datum_t)getpid();
 		break;
@@ -218,7 +271,7 @@ static int allow(scmp_filter_ctx ctx, const struct allowed *a)
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, &cmp);
 }
 
-static int allow_all(scmp_filter_ctx ctx, enum role role)
+static int allow_all(scmp_filter_ctx ctx, unsigned role)
 {
 	for (size_t i = 0; i < N_ELEMENTS(allowed); i++) {
 		int err = allowed[i].roles & 1u << role ? allow(ctx, &allowed[i]) : 0;
@@ -248,7 +301,17 @@ static int allow_syslog(scmp_filter_ctx ctx)
 	return err;
 }
 
-static int seccomp_enter(enum role role)
+/* What the C library tries and does without: nscd, and a newer way to make a thread. */
+static int refuse_workers(scmp_filter_ctx ctx)
+{
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+
+	if (!err && seccomp_syscall_resolve_name("clone3") >= 0)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("clone3"), 0);
+	return err;
+}
+
+static int seccomp_enter(unsigned role)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err;
@@ -259,8 +322,10 @@ static int seccomp_enter(enum role role)
 	err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
 		err = allow_all(ctx, role);
-	if (!err && log_to_syslog())
+	if (!err && log_to_syslog() && role != ROLES)
 		err = allow_syslog(ctx);
+	if (!err && role == ROLES)
+		err = refuse_workers(ctx);
 #if SANDBOX_SANITIZER
 	for (unsigned i = 0; !err && i < N_ELEMENTS(refused); i++)
 		if (seccomp_syscall_resolve_name(refused[i]) >= 0)
@@ -275,7 +340,7 @@ static int seccomp_enter(enum role role)
 	return err;
 }
 
-void sandbox_enter(enum role role)
+static void enter(unsigned role)
 {
 	int err;
 
@@ -294,6 +359,16 @@ void sandbox_enter(enum role role)
 		fatal("no seccomp filter can be set (%s), and this process does not run without: "
 			"the kernel needs CONFIG_SECCOMP_FILTER, and a container must allow seccomp(2)", strerror(-err));
 	have_seccomp = 1;
+}
+
+void sandbox_enter(enum role role)
+{
+	enter(role);
+}
+
+void sandbox_enter_radcli(void)
+{
+	enter(ROLES);
 }
 
 unsigned sandbox_seccomp(void)

@@ -29,11 +29,14 @@
 enum { SANDBOX_COUNTERS = 2 };
 
 /*
- * Enter it, for good: ROLE_ENGINE, ROLE_MANAGER or ROLE_AUTH.  Last before
+ * Enter it, for good: ROLE_ENGINE, ROLE_MANAGER, ROLE_AUTH or ROLE_RADIUS.  Last before
  * MSG_READY: whatever is opened or loaded at first use must have been used.
  * Exits when there is no seccomp; a kernel without Landlock is only logged.
  */
 void sandbox_enter(enum role);
+
+/* The same for radius's workers (radcli.c): sockets, threads, reading /etc. */
+void sandbox_enter_radcli(void);
 
 /* What is in force: 1 for seccomp, and Landlock's ABI; each 0 for none. */
 unsigned sandbox_seccomp(void);

@@ -143,6 +143,8 @@ void auth_verdict(struct turn *t, const struct ppp_verdict *v)
 	p->auth.good = v->ok || v->refused;
 	p->auth.fate = v->refused ? AUTH_FATE_REFUSED : v->ok ? AUTH_FATE_OK : AUTH_FATE_DENIED;
 	str_copy(p->auth.why, sizeof(p->auth.why), v->reason);
+	p->auth.error = v->mschap_error;
+	str_copy(p->auth.message, sizeof(p->auth.message), v->message);
 	memcpy(p->auth.proof, v->mschap_auth, sizeof(p->auth.proof));
 	if (p->auth.fate == AUTH_FATE_OK) {
 		p->mppe_keys = v->mppe_keys;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CHAP: the packets of RFC 1994 4, and of RFC 2759 3 to 6, which has the same. */
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ppp/auth.h"
@@ -48,6 +49,7 @@ void chap_message(struct turn *t, struct wr *w)
 {
 	struct ppp *p = t->p;
 	uint8_t c[MSCHAP_CHALLENGE];
+	char head[32];
 
 	/* RFC 2759 5: S= is the proof; nobody needs the M= after it. */
 	if (p->auth.good) {
@@ -55,10 +57,11 @@ void chap_message(struct turn *t, struct wr *w)
 		wr_hex(w, p->auth.proof, sizeof(p->auth.proof));
 		return;
 	}
-	/* RFC 2759 6: 691 authentication failure, no retry.  Without "M=": an old
+	/* RFC 2759 6: 691 authentication failure, or what a RADIUS server says it is; no retry.  Without "M=": an old
 	 * pppd of macOS hangs on it.  C= would be for a retry, but belongs to the form. */
 	rng_bytes(&p->rng, c, sizeof(c));
-	wr_text(w, "E=691 R=0 C=");
+	snprintf(head, sizeof(head), "E=%u R=0 C=", p->auth.error ? p->auth.error : 691);
+	wr_text(w, head);
 	wr_hex(w, c, sizeof(c));
 	wr_text(w, " V=3");
 }
@@ -70,6 +73,8 @@ void chap_answer(struct turn *t)
 
 	if (p->auth.method == PPP_AUTH_MSCHAPV2)
 		chap_message(t, w);
+	else
+		wr_text(w, p->auth.message);
 	turn_send(t);
 }
 

@@ -12,7 +12,8 @@ void pap_answer(struct turn *t)
 	struct wr *w = turn_packet(t, PPP_PAP, p->auth.good ? AUTHENTICATE_ACK : AUTHENTICATE_NAK,
 		p->req.ident);
 
-	wr_u8(w, 0);	/* Msg-Length */
+	wr_u8(w, (uint8_t)strlen(p->auth.message));
+	wr_bytes(w, p->auth.message, strlen(p->auth.message));
 	turn_send(t);
 }
 

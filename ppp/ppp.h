@@ -62,6 +62,7 @@ enum {
 	PPP_FRAME_MAX = 1600,	/* control frames longer than this are dropped */
 	PPP_NAME_MAX = 256,
 	PPP_REASON_MAX = 64,
+	PPP_MESSAGE_MAX = 128,
 	PPP_ECHO_DATA = 64,
 };
 
@@ -128,6 +129,8 @@ struct ppp_verdict {
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4, the authenticator's */
 	uint8_t mschap_auth[20];	/* with ok or refused and MS-CHAPv2: RFC 2759 8.7, raw */
 	char reason[PPP_REASON_MAX];	/* not ok: for ppp.reason; refused: for the peer, too */
+	uint32_t mschap_error;		/* not ok: E= of RFC 2759 6; 0 = 691 */
+	char message[PPP_MESSAGE_MAX];	/* for the peer, by the methods whose answers have a text; "" = none */
 	bool refused;			/* known, but not let in: Success, then LCP Terminate-Request with reason */
 	uint32_t ip, ip_local;		/* host order; what IPCP gives to the peer, and our own */
 	uint32_t dns[2], nbns[2];	/* 0 = none */
@@ -194,6 +197,8 @@ struct ppp_auth {
 	uint8_t eap_tried;		/* methods asked by so far */
 	uint8_t eap_ms_id;		/* MSCHAPv2 has an identifier of its own */
 	uint8_t eap_op;			/* peer: its OpCode that we answered last */
+	uint32_t error;			/* of the verdict: mschap_error */
+	char message[PPP_MESSAGE_MAX];	/* likewise */
 	uint8_t proof[20];		/* MS-CHAPv2 AuthenticatorResponse: to send, or expected */
 	uint64_t timer_ms;		/* resend, or end after a failure; PPP_NEVER = off */
 };

@@ -44,6 +44,30 @@ tests_unit_t_lineage_SOURCES = tests/unit/t_lineage.c
 tests_unit_t_lineage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_lineage_LDADD = libl2tp.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+unit_tests += tests/unit/t_radpkt
+tests_unit_t_radpkt_SOURCES = tests/unit/t_radpkt.c
+tests_unit_t_radpkt_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_radpkt_LDADD = libradpkt.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_radpkt
+tests_fuzz_fuzz_radpkt_SOURCES = tests/fuzz/fuzz_radpkt.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_radpkt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_radpkt_LDADD = libradpkt.a libbase.a $(CRYPTO_LIBS)
+EXTRA_DIST += tests/radius.sh tests/radius
+
+unit_tests += tests/unit/t_acct
+tests_unit_t_acct_SOURCES = tests/unit/t_acct.c
+tests_unit_t_acct_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_acct_LDADD = libspool.a libradpkt.a libbase.a $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_spool
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz_spool.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_spool_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_spool_LDADD = libspool.a libradpkt.a libbase.a $(CRYPTO_LIBS)
+unit_tests += tests/unit/t_acct_flow
+tests_unit_t_acct_flow_SOURCES = tests/unit/t_acct_flow.c l2tpd/acct.c
+tests_unit_t_acct_flow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_acct_flow_LDADD = libspool.a libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
+	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
 unit_tests += tests/unit/t_backoff
 tests_unit_t_backoff_SOURCES = tests/unit/t_backoff.c
 tests_unit_t_backoff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

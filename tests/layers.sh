@@ -34,7 +34,8 @@ out=$(
 	# The cores are pure: no clock, no socket, no event loop, no log.
 	for f in ppp/*.[ch] esp/*.[ch] l2tpd/avp.[ch] l2tpd/msg.[ch] l2tpd/secret.[ch] l2tpd/xport.[ch] l2tpd/tunnel.[ch] \
 	    l2tpd/session.[ch] l2tpd/flow.[ch] l2tpd/lineage.[ch] l2tpd/l2tp.h l2tpd/seg.[ch] l2tpd/coal.[ch] l2tpd/vnet.h l2tpd/csum.h \
-	    l2tpd/bucket.h l2tpd/turns.h l2tpd/dump.[ch] l2tpd/idle.h l2tpd/pool.[ch] l2tpd/backoff.[ch] l2tpd/users_row.[ch] l2tpd/users_edit.[ch] firewall/ruleset.[ch] \
+	    l2tpd/bucket.h l2tpd/turns.h l2tpd/dump.[ch] l2tpd/idle.h l2tpd/pool.[ch] l2tpd/radpkt.[ch] l2tpd/radserver.h \
+	    l2tpd/backoff.[ch] l2tpd/users_row.[ch] l2tpd/users_edit.[ch] firewall/ruleset.[ch] \
 	    ctl/dial_ike.[ch] ctl/dial_crypto.[ch] ctl/dial_ip.[ch] ctl/dial_stat.[ch]; do
 		[ -f "$f" ] || continue
 		grep -nE '\b(now_ms|random_bytes|socket|recv|sendto|gettimeofday|clock_gettime|time)\(|<event2|base/log\.h|<sys/socket\.h>' "$f" |

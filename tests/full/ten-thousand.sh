@@ -26,6 +26,7 @@ role()
 {
 	case $(tr '\0' ' ' <"/proc/$1/cmdline") in
 	*culvert-iked*) echo iked ;;
+	*culvert-radius*) echo radius ;;
 	*) tr '\0' ' ' <"/proc/$1/cmdline" | sed -nE 's/.*-P ([a-z]+).*/\1/p; t; s/.*/parent/p' ;;
 	esac
 }

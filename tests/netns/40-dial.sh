@@ -45,16 +45,18 @@ check "and there were some" test "$(got one pings)" -ge 5
 in_force()
 {
 	local pid
-	for pid in $(pgrep -P "$server_pid" -f "culvertd -P $1"); do
+	for pid in $(pgrep -P "$server_pid" -f "$1"); do
 		sed -nE "s/^$2:[[:space:]]*//p" "/proc/$pid/status"
 	done | sort -u
 }
 
-for role in engine manager auth; do
-	check_eq "$role: a seccomp filter, no new privileges, no capability" "2 1 0000000000000000" \
-		"$(in_force $role Seccomp) $(in_force $role NoNewPrivs) $(in_force $role CapEff)"
+for role in "culvertd -P engine" "culvertd -P manager" "culvertd -P auth" culvert-radius; do
+	check_eq "${role##* }: a seccomp filter, no new privileges, no capability" "2 1 0000000000000000" \
+		"$(in_force "$role" Seccomp) $(in_force "$role" NoNewPrivs) $(in_force "$role" CapEff)"
 done
-check_eq "status says so, for two engines, manager and auth" 4 "$(counter sandbox_seccomp)"
+workers=$(pgrep -P "$(pgrep -P "$server_pid" -f culvert-radius)")
+check_eq "so have its workers" "2 1" "$(sed -nE 's/^(Seccomp|NoNewPrivs):[[:space:]]*//p' "/proc/$workers/status" | sort -r | xargs)"
+check_eq "status says so, for two engines, manager, auth and radius" 5 "$(counter sandbox_seccomp)"
 note "Landlock: ABI $(ctl status | awk '$2 == "sandbox_landlock" { print $3 }' | sort -u | xargs)"
 
 # --- one session with a TUN ---

@@ -35,7 +35,7 @@ hang_up()
 child()
 {
 	case $1 in
-	iked) pgrep -P "$server_pid" -f culvert-iked ;;
+	iked | radius) pgrep -P "$server_pid" -f culvert-$1 ;;
 	engine) pgrep -P "$server_pid" -f "culvertd -P engine -I $2" ;;
 	*) pgrep -P "$server_pid" -f "culvertd -P $1 " ;;
 	esac
@@ -130,12 +130,12 @@ fault()
 	check_eq "the parent leaks no descriptor" "$parent_fds" "$(fds "$server_pid")"
 }
 
-for role in auth manager netd iked "engine 0" "engine 1"; do
+for role in auth radius manager netd iked "engine 0" "engine 1"; do
 	fault KILL $role
 done
 fault STOP engine 0
 if [ "${FULL:-0}" = 1 ]; then
-	for role in auth manager netd iked "engine 1"; do
+	for role in auth radius manager netd iked "engine 1"; do
 		fault STOP $role
 	done
 fi

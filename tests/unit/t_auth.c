@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "l2tpd/auth.h"
+#include "l2tpd/auth_radius.h"
 #include "l2tpd/conf.h"
 #include "ppp/mschap.h"
 
@@ -160,7 +161,6 @@ static void t_names(void **st)
 		{ T, "DOM\\joe@sub@example", "fourth", SUB, 2, "DOM\\x5cjoe@sub@example", NULL },
 		{ T, "DOM\\joe@sub@example", "third", SUB, 2, "DOM\\x5cjoe@sub@example", "wrong name or password" },
 		{ T, "joe@example2", "other", ALL, 0, "joe@example2", "wrong name or password" },
-		{ T, "joe@radius", "secret", RAD, 3, "joe@radius", "RADIUS is not built yet" },
 		/* The other tunnel knows one suffix and one method. */
 		{ SAFE, "joe@example", "other", EX, 4, "joe", NULL },
 		{ SAFE, "joe", "secret", 0, 0, "joe", "no authentication for this name" },
@@ -305,6 +305,147 @@ static void t_number(void **st)
 	}
 }
 
+/* Two users files, and RADIUS for who is in neither. */
+static struct auth *radius_new(void)
+{
+	static const char two[] =
+		"ike passive esp transport from any to any psk \"tail-gunner-osprey-lilac\"\n"
+		"tunnel T protocol l2tp {\n\tauthentication-method pap mschapv2\n}\n"
+		"ipcp I {\n\tpool-address 10.0.0.0/24\n}\ninterface pppx0 address 10.1.0.1 ipcp I\n"
+		"authentication L type local {\n\tusers-file l\n}\n"
+		"authentication LX type local {\n\tusers-file lx\n\tusername-suffix x\n}\n"
+		"authentication R type radius {\n\tstrip-atmark-realm yes\n\tauthentication-server {\n"
+		"\t\taddress 192.0.2.9 secret \"jinx-bottle-radius\"\n\t}\n}\n"
+		"bind tunnel from T authenticated by LX L R to pppx0\n";
+	static const char crypted[] = "slow:crypt=$5$salt1$hiwRZDsUs5wiSMbuDFr5GbCtRQbMvPBo5dnQgQnzb26:\n";
+	struct conf_msgs m = { 0 };
+	struct conf c;
+	struct auth *b;
+	FILE *f;
+
+	assert_int_equal(conf_parse("t", two, strlen(two), CONF_NO_FILES, &c, &m), 0);
+	conf_msgs_free(&m);
+	assert_int_equal(auth_new(&c, &b), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		f = tmpfile();
+		assert_non_null(f);
+		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? "" : crypted);
+		fflush(f);
+		assert_int_equal(auth_load_users(b, i, fileno(f)), 0);
+		fclose(f);
+	}
+	return b;
+}
+
+/* By RADIUS: no verdict here, but the question, with the name as the server is to know it. */
+static void t_radius(void **st)
+{
+	/* asked: the name that RADIUS is asked about; NULL: it is not. */
+	static const struct { const char *name, *password, *asked; unsigned auth; bool ok; } rows_[] = {
+		{ "joe", "secret", NULL, 0, true }, { "joe", "wrong", NULL, 0, false },
+		{ "jim", "secret", "jim", 2, false }, { "jim@office", "secret", "jim", 2, false },
+		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
+		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
+		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
+	};
+	struct auth *b = radius_new();
+	struct msg_radius_ask ask;
+	struct msg_judged r;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows_); i++) {
+		struct msg_judge j = request(0, AUTH_MSCHAPV2, rows_[i].name, rows_[i].password);
+		bool judged_ = auth_judge(b, &j, &r);
+
+		if (judged_ != !rows_[i].asked || r.auth != rows_[i].auth)
+			fail_msg("%s: judged %d by %u: %s", rows_[i].name, judged_, r.auth, r.why);
+		assert_int_equal(r.verdict, rows_[i].ok ? VERDICT_OK : VERDICT_DENY);
+		if (judged_)
+			continue;
+		auth_question(b, &j, r.auth, &ask);
+		assert_int_equal(ask.auth, 2);
+		assert_int_equal(ask.name_len, strlen(rows_[i].asked));
+		assert_memory_equal(ask.name, rows_[i].asked, ask.name_len);
+		assert_string_equal(r.user, rows_[i].asked);
+		assert_memory_equal(&ask.judge, &j, sizeof(j));
+	}
+	/* What the tunnel does not offer is not asked for. */
+	struct msg_judge j = request(0, AUTH_CHAP_MD5, "jim", "secret");
+
+	assert_true(auth_judge(b, &j, &r));
+	assert_string_equal(r.why, "authentication method not offered");
+	auth_free(b);
+}
+
+/* One crypt hash makes its file slow: for who is in it, and not for who is looked for elsewhere. */
+static void t_slow(void **st)
+{
+	static const struct { const char *name; uint32_t method; bool slow; } rows[] = {
+		{ "joe", AUTH_PAP, true }, { "slow", AUTH_PAP, true }, { "joex", AUTH_PAP, true }, { "joe", AUTH_MSCHAPV2, false },
+		{ "max", AUTH_PAP, false }, { "jim", AUTH_PAP, false }, { "nox", AUTH_PAP, false },
+	};
+	struct auth *b = radius_new();
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_judge j = request(0, rows[i].method, rows[i].name, "secret");
+
+		if (auth_is_slow(b, &j) != rows[i].slow)
+			fail_msg("%s by %u", rows[i].name, rows[i].method);
+	}
+	auth_free(b);
+}
+
+/* Questions that are under way, and a radius that dies. */
+static unsigned again_n;
+static uint32_t again_tags;
+
+static void again_ask(void *arg, const struct msg_radius_ask *ask)
+{
+	assert_ptr_equal(arg, &again_n);
+	again_n++;
+	again_tags += ask->tag;
+}
+
+static void t_asked(void **st)
+{
+	static struct auth_radius r;
+	static struct msg_radius_ask ask[3000];
+	struct msg_judged j = { .engine = 1, .bind = 2, .auth = 3, .serial = 4 }, got;
+	struct msg_radius_ask was;
+	struct msg_radius_said said = {
+		.verdict = VERDICT_OK, .framed_ip = 5, .framed_mask = 0xffffff00, .session_timeout_s = 6, .mppe_keys = 1,
+		.mppe_send = { 7 }, .mppe_recv = { 8 }, .mschap_auth = { 9 }, .mschap_error = 10, .message = "m", .why = "w",
+		.says = { .idle_timeout_s = 11, .dns = { 12 } },
+	};
+
+	auth_radius_init(&r);
+	for (unsigned i = 0; i < N_ELEMENTS(ask); i++) {
+		j.sid.slot = i;
+		assert_true(auth_radius_add(&r, &ask[i], &j));
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(ask); i += 2) {
+		said.tag = ask[i].tag;
+		assert_true(auth_radius_said(&r, &said, &was, &got));
+		assert_memory_equal(&was, &ask[i], sizeof(was));
+		assert_int_equal(got.sid.slot, i);
+		assert_int_equal(got.engine + got.bind + got.auth + got.serial, 10);
+		assert_int_equal(got.verdict, VERDICT_OK);
+		assert_true(got.by_radius && got.framed_ip == 5 && got.framed_mask == 0xffffff00 && got.session_timeout_s == 6 &&
+			got.mppe_keys && got.mppe_send[0] == 7 && got.mppe_recv[0] == 8 && got.mschap_auth[0] == 9 &&
+			got.mschap_error == 10 && got.says.idle_timeout_s == 11 && got.says.dns[0] == 12);
+		assert_string_equal(got.message, "m");
+		assert_string_equal(got.why, "w");
+		/* Twice: nobody waits any more. */
+		assert_false(auth_radius_said(&r, &said, &was, &got));
+	}
+	auth_radius_again(&r, again_ask, &again_n);
+	assert_int_equal(again_n, N_ELEMENTS(ask) / 2);
+	assert_int_equal(r.n, N_ELEMENTS(ask) / 2);
+	auth_radius_forget(&r);
+	assert_int_equal(r.n, 0);
+	said.tag = ask[1].tag;
+	assert_false(auth_radius_said(&r, &said, &was, &got));
+}
+
 /* XAuth brings the password itself, and is for who has it in the configuration, whatever the tunnel's methods. */
 static void t_xauth(void **st)
 {
@@ -389,11 +530,110 @@ static void t_guess(void **st)
 	}
 }
 
+enum answer { RIGHT, WRONG, NONE };
+
+/* A server's answer to the question, NONE: that there was none; as the verdict. */
+static struct msg_judged answer(struct auth *b, const struct msg_radius_ask *ask, enum answer what)
+{
+	struct msg_radius_said said = {
+		.verdict = what == RIGHT ? VERDICT_OK : VERDICT_DENY, .answered = what != NONE, .mppe_keys = what == RIGHT,
+		.mppe_send = { 7 }, .message = "said", .why = "refused",
+	};
+	struct msg_judged j = { .auth = ask->auth, .sid.slot = 9, .user = "him" }, r;
+	static struct auth_radius asked;
+	static bool ready;
+	struct msg_radius_ask q = *ask, was;
+
+	if (!ready)
+		auth_radius_init(&asked);
+	ready = true;
+	assert_true(auth_radius_add(&asked, &q, &j));
+	said.tag = q.tag;
+	assert_true(auth_radius_said(&asked, &said, &was, &r));
+	auth_heard(b, &was, &said, &r);
+	assert_int_equal(r.sid.slot, 9);
+	assert_int_equal(r.auth, ask->auth);
+	assert_string_equal(r.user, "him");
+	return r;
+}
+
+/* A login from 198.18.0.from; NULL, and the question for RADIUS, or why it is not asked. */
+static const char *try_(struct auth *b, const char *name, unsigned from, struct msg_radius_ask *ret)
+{
+	static struct msg_judged r;
+	struct msg_judge j = request(0, AUTH_PAP, name, "guess");
+
+	j.req.peer = addr_v4(0xc6120000 + from, 4500);
+	if (auth_judge(b, &j, &r))
+		return r.why;
+	auth_question(b, &j, r.auth, ret);
+	return NULL;
+}
+
+/* Guessing a password that a RADIUS server knows: its refusals count, its silence does not. */
+static void t_guess_radius(void **st)
+{
+	static const char *const spellings[] = { "jim", "jim@office", "OFFICE\\jim@home" };
+	static const char held[] = "wrong passwords of this user: 2 s to wait";
+	struct msg_radius_ask ask, many[13];
+	struct auth *b = radius_new();
+	struct msg_judged r;
+	const char *why;
+	uint64_t t = UINT64_C(1) << 40;
+
+	(void)auth_tick(b, t, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		assert_null(try_(b, "jim", 1, &ask));
+		r = answer(b, &ask, NONE);
+		assert_string_equal(r.why, "refused");
+	}
+	/* He who was let in before is heard all the while. */
+	assert_null(try_(b, "jim", 2, &ask));
+	assert_int_equal(answer(b, &ask, RIGHT).verdict, VERDICT_OK);
+	for (unsigned i = 0; i < 12; i++) {
+		why = try_(b, spellings[i % N_ELEMENTS(spellings)], 10 + i, &ask);
+		if (i == 11)
+			assert_string_equal(why, held);
+		else
+			assert_null(why);
+		if (!why)
+			assert_string_equal(answer(b, &ask, WRONG).why, "refused");
+	}
+	assert_null(try_(b, "jim", 2, &ask));
+	assert_int_equal(answer(b, &ask, RIGHT).verdict, VERDICT_OK);
+	(void)auth_tick(b, t += 2000, 0);
+	assert_null(try_(b, "jim", 50, &ask));
+	/* Guesses at the same time: those behind the eleventh wrong one learn nothing, not even that they are right. */
+	for (unsigned i = 0; i < N_ELEMENTS(many); i++)
+		assert_null(try_(b, "ann", 100 + i, &many[i]));
+	for (unsigned i = 0; i < N_ELEMENTS(many); i++) {
+		r = answer(b, &many[i], i < 11 ? WRONG : i == 11 ? RIGHT : NONE);
+		assert_int_equal(r.verdict, VERDICT_DENY);
+		assert_string_equal(r.why, i == 11 ? held : "refused");
+		if (i == 11)
+			assert_true(!r.mppe_keys && !r.mppe_send[0] && !r.message[0]);
+	}
+	/* An address that tries many names, those of a file among them. */
+	for (unsigned i = 0; i < 22; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "u%u", i);
+		why = try_(b, i % 2 ? name : i % 4 ? "joe" : "max", 200, &ask);
+		if (!why)
+			(void)answer(b, &ask, WRONG);
+		else
+			assert_string_equal(why, i < 21 ? "wrong name or password" : "wrong passwords from this address: 2 s to wait");
+		assert_int_equal(why == NULL, i % 2 && i < 21);
+	}
+	auth_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_keys), cmocka_unit_test(t_names),
-		cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_guess), cmocka_unit_test(t_xauth),
+		cmocka_unit_test(t_radius), cmocka_unit_test(t_slow), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys),
+		cmocka_unit_test(t_names), cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_guess),
+		cmocka_unit_test(t_guess_radius), cmocka_unit_test(t_xauth),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);

@@ -140,7 +140,7 @@ static void t_chan(void **st)
 	chan_close(&b);
 }
 
-/* The messages of a reload, and of users files: who may say them to whom, and with what in them. */
+/* The messages of a reload, of users files, and RADIUS's: who may say them to whom, and with what in them. */
 static void t_reload_msgs(void **st)
 {
 	static const struct {
@@ -176,6 +176,17 @@ static void t_reload_msgs(void **st)
 		{ ROLE_MANAGER, ROLE_AUTH, MSG_USER_CHECK, { .user_check = { 1, 8, "joe" } }, sizeof(struct msg_user_check), false },
 		{ ROLE_ENGINE, ROLE_AUTH, MSG_USER_CHECK, { .user_check = { 1, 1, "joe" } }, sizeof(struct msg_user_check), false },
 		{ ROLE_AUTH, ROLE_MANAGER, MSG_USER_CHECKED, { .user_checked = { 1, 1 } }, sizeof(struct msg_user_checked), true },
+		{ ROLE_AUTH, ROLE_RADIUS, MSG_RADIUS_ASK, { .radius_ask = { .judge.req = { .method = 1, .mtu = 1400 } } }, sizeof(struct msg_radius_ask), true },
+		{ ROLE_MANAGER, ROLE_RADIUS, MSG_RADIUS_ASK, { .radius_ask = { .judge.req = { .method = 1, .mtu = 1400 } } }, sizeof(struct msg_radius_ask), false },
+		{ ROLE_AUTH, ROLE_RADIUS, MSG_RADIUS_ASK, { .radius_ask = { .name_len = 257, .judge.req = { .method = 1, .mtu = 1400 } } }, sizeof(struct msg_radius_ask), false },
+		{ ROLE_AUTH, ROLE_RADIUS, MSG_RADIUS_ASK, { .radius_ask = { .auth = CONF_AUTHS, .judge.req = { .method = 1, .mtu = 1400 } } }, sizeof(struct msg_radius_ask), false },
+		{ ROLE_AUTH, ROLE_RADIUS, MSG_RADIUS_ASK, { .radius_ask = { .judge.req = { .method = 9, .mtu = 1400 } } }, sizeof(struct msg_radius_ask), false },
+		{ ROLE_RADIUS, ROLE_AUTH, MSG_RADIUS_SAID, { .radius_said = { .verdict = 1 } }, sizeof(struct msg_radius_said), true },
+		{ ROLE_RADIUS, ROLE_AUTH, MSG_RADIUS_SAID, { .radius_said = { .verdict = 3 } }, sizeof(struct msg_radius_said), false },
+		{ ROLE_RADIUS, ROLE_AUTH, MSG_RADIUS_SAID, { .radius_said = { .verdict = 1, .answered = 2 } }, sizeof(struct msg_radius_said), false },
+		{ ROLE_RADIUS, ROLE_AUTH, MSG_RADIUS_SAID, { .radius_said = { .verdict = 1, .mppe_keys = 2 } }, sizeof(struct msg_radius_said), false },
+		{ ROLE_RADIUS, ROLE_AUTH, MSG_RADIUS_SAID, { .radius_said = { .verdict = 1, .framed_mask = 5 } }, sizeof(struct msg_radius_said), false },
+		{ ROLE_RADIUS, ROLE_MANAGER, MSG_RADIUS_SAID, { .radius_said = { .verdict = 1 } }, sizeof(struct msg_radius_said), false },
 		{ ROLE_AUTH, ROLE_MANAGER, MSG_USER_CHECKED, { .user_checked = { 1, 3 } }, sizeof(struct msg_user_checked), true },
 		{ ROLE_AUTH, ROLE_MANAGER, MSG_USER_CHECKED, { .user_checked = { 1, 4 } }, sizeof(struct msg_user_checked), false },
 		{ ROLE_PARENT, ROLE_AUTH, MSG_USERS_MISSING, { .users_missing = { 7, "no" } }, sizeof(struct msg_users_missing), true },

@@ -200,6 +200,10 @@ static const struct word_case {
 	{ "timeout", IN_AUTH, RADIUS_("accounting-server {\ntimeout 3\n}"), RADIUS_("") },
 	{ "max-tries", IN_AUTH, RADIUS_("accounting-server {\nmax-tries 4\n}"), RADIUS_("") },
 	{ "max-failovers", IN_AUTH, RADIUS_("accounting-server {\nmax-failovers 3\n}"), RADIUS_("") },
+	{ "dead-time", IN_AUTH, RADIUS_("accounting-server {\ndead-time 3\n}"), RADIUS_("") },
+	{ "message-authenticator", IN_AUTH,
+	  RADIUS_("accounting-server {\naddress 192.0.2.1 secret \"j8yKq4vX0mB2rT6w\" message-authenticator no\n}"),
+	  RADIUS_("accounting-server {\n" SERVER_ "}") },
 
 	{ "tunnel", IN_BIND, BIND_, NULL },
 	{ "from", IN_BIND, BIND_, NULL },
@@ -261,6 +265,11 @@ static void option_text(char *buf, size_t cap, unsigned in, const char *name, co
 			snprintf(buf, cap, IKE_ "%s%s %s%s", wrap[i].before, value ? name : "", value ? value : "", wrap[i].after);
 			return;
 		}
+	}
+	if (in == IN_RADIUS) {
+		if (value)
+			snprintf(buf, cap, IKE_ "radius %s %s\n", name, value);
+		return;
 	}
 	assert_int_equal(in, IN_SET);
 	if (value)
@@ -825,7 +834,8 @@ static void make_radius(const char *name, struct conf_radius *r, uint16_t port)
 	for (unsigned k = 0; k < r->n_server; k++) {
 		r->server[k].addr = random_addr(k);
 		r->server[k].addr.port = port;
-		random_text(r->server[k].secret, CONF_SECRET_MAX - 1);
+		r->server[k].message_authenticator = true;
+		random_text(r->server[k].secret, CONF_RADIUS_SECRET_MAX);
 		word("address");
 		addr_text(&r->server[k].addr);
 		if (chance(2)) {
@@ -836,6 +846,10 @@ static void make_radius(const char *name, struct conf_radius *r, uint16_t port)
 		}
 		word("secret");
 		text(r->server[k].secret);
+		if (chance(3)) {
+			r->server[k].message_authenticator = chance(2);
+			fprintf(out, " message-authenticator %s", r->server[k].message_authenticator ? "yes" : "no");
+		}
 		line_end();
 	}
 	if (chance(2)) {
@@ -849,6 +863,10 @@ static void make_radius(const char *name, struct conf_radius *r, uint16_t port)
 	if (chance(2)) {
 		r->max_failovers = (uint8_t)below(256);
 		fprintf(out, "max-failovers %u\n", r->max_failovers);
+	}
+	if (chance(2)) {
+		r->dead_time_s = below(86401);
+		fprintf(out, "dead-time %u\n", r->dead_time_s);
 	}
 	fputs("}", out);
 	line_end();
@@ -895,15 +913,18 @@ static void make_auth(unsigned i)
 
 static void make_bind(unsigned i)
 {
-	struct conf_bind *b = &want.bind[i];
+	const struct conf_bind *b = &want.bind[i];
 
+	if (b->after)
+		return;			/* it stands in the statement of the one before it */
 	word("bind");
 	word("tunnel");
 	word("from");
 	text(want.tunnel[b->tunnel].name);
 	word("authenticated");
 	word("by");
-	text(want.auth[b->auth].name);
+	for (const struct conf_bind *k = b; k; k = conf_bind_next(&want, k))
+		text(want.auth[k->auth].name);
 	word("to");
 	text(want.interface[b->interface].name);
 	line_end();
@@ -912,6 +933,7 @@ static void make_bind(unsigned i)
 static void make_set(unsigned i)
 {
 	options(IN_SET, &want, "set ");
+	options(IN_RADIUS, &want, "radius ");
 	if (chance(2)) {
 		want.user_max_session = random32();
 		want.user_max_policy = chance(2) ? CONF_UM_REPLACE : CONF_UM_REFUSE;
@@ -1004,10 +1026,20 @@ static char *make(void)
 		unsigned must = below(want.n_auth);
 
 		for (unsigned a = 0; a < want.n_auth; a++) {
-			if (a == must || chance(2))
-				want.bind[want.n_bind++] = (struct conf_bind){
-					.tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)below(want.n_interface),
-				};
+			const struct conf_bind *last = want.n_bind ? &want.bind[want.n_bind - 1] : NULL;
+			struct conf_bind b = {
+				.tunnel = (uint8_t)t, .auth = (uint8_t)a, .interface = (uint8_t)below(want.n_interface),
+				.statement = want.n_bind,
+			};
+
+			if (a != must && chance(2))
+				continue;
+			if (last && last->tunnel == t && chance(2)) {
+				b.interface = last->interface;
+				b.statement = last->statement;
+				b.after = (uint8_t)(last->after + 1);
+			}
+			want.bind[want.n_bind++] = b;
 		}
 	}
 	kind[6].n = want.n_bind;

@@ -656,6 +656,32 @@ static void t_verdicts(void **st)
 	assert_string_equal(o.p.reason, "no authentication in time");
 }
 
+/* What a RADIUS server has to say to the peer: an error number, words; the same to a repeated request. */
+static void t_verdict_words(void **st)
+{
+	static struct one o;
+	struct ppp_conf c = lns_conf;
+	struct ppp_verdict no = { .mschap_error = 930, .message = "not today" }, ok = yes;
+
+	lns_at(&o, &lns_conf, JUDGED);
+	want("ff03c223 04 41 0034 453d39333020523d3020433d"
+	     "................................................................" "20563d33",
+		verdict(&o, &no));
+	c.auth = PPP_AUTH_MSCHAPV2 | PPP_AUTH_CHAP_MD5 | PPP_AUTH_PAP;
+	lns_at(&o, &c, MET);
+	feed(&o, "c021 03 01 0008 0304 c023");
+	assert_string_equal(echo_back(&o, CONFIGURE_ACK), "");
+	assert_string_equal(feed(&o, "c023 01 09 000a 03 6a6f65 01 78"), "AUTH");
+	want("ff03c023 03 09 000e 09 'not today'", verdict(&o, &no));
+	want("ff03c023 03 0a 000e 09 'not today'", feed(&o, "c023 01 0a 000a 03 6a6f65 01 78"));
+	str_copy(ok.message, sizeof(ok.message), "welcome");
+	lns_at(&o, &c, MET);
+	feed(&o, "c021 03 01 0009 0305 c22305");
+	assert_string_not_equal(echo_back(&o, CONFIGURE_ACK), "");
+	assert_string_equal(feed(&o, "c223 02 41 0018 10 " Z8 Z8 " 6a6f65"), "AUTH");
+	want("ff03c223 03 41 000b 'welcome' |" IPCP_REQ, verdict(&o, &ok));
+}
+
 /* The authenticator's methods: the strongest first, the next after a Nak. */
 static void t_methods(void **st)
 {
@@ -2265,7 +2291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_frame), cmocka_unit_test(t_rows), cmocka_unit_test(t_mangled),
 		cmocka_unit_test(t_lengths), cmocka_unit_test(t_flood), cmocka_unit_test(t_mtu),
-		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
+		cmocka_unit_test(t_verdicts), cmocka_unit_test(t_verdict_words), cmocka_unit_test(t_methods), cmocka_unit_test(t_silence),
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
 		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),

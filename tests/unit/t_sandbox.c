@@ -12,7 +12,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@
 #include "l2tpd/sandbox.h"
 
 enum {
-	E = 1 << ROLE_ENGINE, M = 1 << ROLE_MANAGER, A = 1 << ROLE_AUTH, ALL = E | M | A,
+	E = 1 << ROLE_ENGINE, M = 1 << ROLE_MANAGER, A = 1 << ROLE_AUTH, R = 1 << ROLE_RADIUS, ALL = E | M | A | R,
 	SAN = SANDBOX_SANITIZER ? ALL : 0,	/* allowed where a sanitizer needs it */
 };
 
@@ -262,6 +264,44 @@ static bool c_limit(void)
 	return setrlimit(RLIMIT_CORE, &l) == 0;
 }
 
+static bool c_socket_refused(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 && errno == EACCES;
+}
+
+static void *thread(void *arg)
+{
+	/* It allocates, while the others have memory, too: it gets an arena of its own. */
+	void *volatile p = malloc(100);
+
+	poll(NULL, 0, 50);
+	free(p);
+	return arg;
+}
+
+static bool c_thread(void)
+{
+	enum { N = 40 };		/* more than malloc(3) gives arenas to without a look at the processors */
+	pthread_t t[N];
+	bool ok = true;
+
+	for (unsigned i = 0; i < N; i++)
+		ok = ok && pthread_create(&t[i], NULL, thread, &f) == 0;
+	for (unsigned i = 0; ok && i < N; i++)
+		ok = pthread_join(t[i], NULL) == 0;
+	return ok;
+}
+
+static bool c_service(void)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *res;
+
+	if (getaddrinfo("127.0.0.1", "radius", &hints, &res))
+		return false;
+	freeaddrinfo(res);
+	return true;
+}
+
 /* ---- the table ---- */
 static const struct {
 	const char *name;
@@ -285,12 +325,12 @@ static const struct {
 	{ "open", c_open, .allowed = SAN },
 	{ "open for writing", c_open_write, .allowed = 0 },
 	{ "make a file", c_creat, .allowed = 0 },
-	{ "socket: Internet", c_socket_inet, .allowed = 0 },
+	{ "socket: Internet", c_socket_inet, .allowed = R },
 	{ "socket: UNIX", c_socket_unix, .allowed = 0 },
 	{ "socket: netlink", c_socket_netlink, .allowed = 0 },
-	{ "connect", c_connect, .allowed = 0 },
+	{ "connect", c_connect, .allowed = R },
 	{ "syslog: log", c_log, .allowed = ALL, .syslog = true },
-	{ "syslog: socket: Internet", c_socket_inet, .allowed = 0, .syslog = true },
+	{ "syslog: socket: Internet", c_socket_inet, .allowed = R, .syslog = true },
 	{ "syslog: socket: UNIX", c_socket_unix, .allowed = ALL, .syslog = true },
 	{ "syslog: socket: UNIX stream, refused", c_socket_stream, .allowed = ALL, .syslog = true },
 	{ "syslog: connect", c_connect, .allowed = ALL, .syslog = true },
@@ -306,8 +346,41 @@ static const struct {
 	{ "setrlimit", c_limit, .allowed = 0 },
 };
 
-/* How a process ends that enters the sandbox of role and makes the call. */
-static int run(enum role role, unsigned i)
+/* What radius's workers may: threads, sockets of UDP, files of /etc; no messages. */
+static const struct {
+	const char *name;
+	bool (*call)(void);
+	bool allowed;
+} worker_cases[] = {
+	{ "poll", c_poll, true },
+	{ "allocate", c_memory, true },
+	{ "log", c_log, true },
+	{ "random numbers, time", c_random, true },
+	{ "read", c_read, true },
+	{ "open", c_open, true },
+	{ "socket: Internet", c_socket_inet, true },
+	{ "socket: UNIX, refused", c_socket_refused, true },
+	{ "threads", c_thread, true },
+	{ "a service's port", c_service, true },
+	{ "a message with a descriptor", c_message, false },
+	{ "epoll", c_epoll, false },
+	{ "accept", c_accept, false },
+	{ "open for writing", c_open_write, false },
+	{ "make a file", c_creat, false },
+	{ "socket: netlink", c_socket_netlink, false },
+	{ "execve", c_execve, false },
+	{ "fork", c_fork, false },
+	{ "map executable memory", c_map_exec, false },
+	{ "make memory executable", c_protect_exec, false },
+	{ "kill", c_kill_parent, false },
+	{ "tgkill of another", c_tgkill_parent, false },
+	{ "ptrace", c_ptrace, false },
+	{ "prctl PR_SET_DUMPABLE", c_dumpable, false },
+	{ "setrlimit", c_limit, false },
+};
+
+/* How a process ends that enters the sandbox of role (ROLES: a worker's) and makes the call. */
+static int run(unsigned role, bool (*call)(void), bool with_syslog)
 {
 	int status;
 	pid_t pid = fork();
@@ -320,11 +393,17 @@ static int run(enum role role, unsigned i)
 		/* cmocka's handlers would take these for a failure of its own. */
 		signal(SIGABRT, SIG_DFL);
 		signal(SIGSYS, SIG_DFL);
-		log_init("t_sandbox", cases[i].syslog);
-		sandbox_enter(role);
+		log_init("t_sandbox", with_syslog);
+		/* As radcli.c does it: what is loaded at the first use is loaded. */
+		if (role == ROLES && !c_service())
+			_exit(4);
+		if (role == ROLES)
+			sandbox_enter_radcli();
+		else
+			sandbox_enter((enum role)role);
 		if (!sandbox_seccomp())
 			_exit(3);
-		_exit(cases[i].call() ? 0 : 2);
+		_exit(call() ? 0 : 2);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
@@ -332,11 +411,11 @@ static int run(enum role role, unsigned i)
 
 static void test_calls(void **state)
 {
-	static const enum role roles[] = { ROLE_ENGINE, ROLE_MANAGER, ROLE_AUTH };
+	static const enum role roles[] = { ROLE_ENGINE, ROLE_MANAGER, ROLE_AUTH, ROLE_RADIUS };
 
 	for (unsigned i = 0; i < N_ELEMENTS(cases); i++) {
 		for (unsigned r = 0; r < N_ELEMENTS(roles); r++) {
-			int status = run(roles[r], i), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+			int status = run(roles[r], cases[i].call, cases[i].syslog), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 			bool may = cases[i].allowed & 1u << roles[r], good;
 
 			if (may)
@@ -347,6 +426,18 @@ static void test_calls(void **state)
 				fail_msg("%s: %s: signal %d, status %d", role_name(roles[r]), cases[i].name, sig,
 					sig ? 0 : WEXITSTATUS(status));
 		}
+	}
+}
+
+static void test_workers(void **state)
+{
+	for (unsigned i = 0; i < N_ELEMENTS(worker_cases); i++) {
+		int status = run(ROLES, worker_cases[i].call, false), sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+		bool good = worker_cases[i].allowed ? !sig && WEXITSTATUS(status) == 0 :
+			    sig == SIGSYS || (SANDBOX_SANITIZER && !sig && WEXITSTATUS(status) == 2);
+
+		if (!good)
+			fail_msg("worker: %s: signal %d, status %d", worker_cases[i].name, sig, sig ? 0 : WEXITSTATUS(status));
 	}
 }
 
@@ -387,6 +478,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_stats),
 	};
 

@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * culvert-radius: asks RADIUS servers whether somebody may log in, and tells them who
+ * was there.  A program of its own, so that libradcli and what that needs are in no other process.
+ *
+ *   auth ─ RADIUS_ASK ─→ job ─→ a worker (radcli.c) ─ request, cookie ─→ relay ─→ server
+ *        ←─ RADIUS_SAID ─ job ←─ its end ─ worker ←───────── reply ───── relay ←─
+ *
+ * The relay is between libradcli and the servers because the one that Debian has
+ * neither puts a Message-Authenticator into requests nor looks at one, nor at the
+ * Response Authenticator, and leaves out attributes that it finds malformed.  A request
+ * is known by a cookie of random bytes: other programs reach the loopback interface, too.
+ *
+ * Whoever is asked first, and how long others are not: radserver.h.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "l2tpd/child.h"
+#include "l2tpd/radcli.h"
+#include "l2tpd/radpkt.h"
+#include "l2tpd/radserver.h"
+#include "l2tpd/sandbox.h"
+
+enum {
+	WAITING_MAX = 16384,		/* logins that no worker has yet */
+	BURST = 64,			/* datagrams handled before other descriptors get their turn */
+	ERROR_AUTH_SERVER_TIMEOUT = 930,	/* of MS-CHAP: Windows keeps the password that it has */
+};
+
+/* A socket to a server: 256 requests at a time (RFC 2865 3, Identifier). */
+struct up {
+	struct list link;
+	struct radius *r;
+	struct addr to, from;
+	int fd;
+	struct event *ev;
+	struct job *by_id[256];
+};
+
+/* A login that is asked for, or a record of accounting. */
+struct job {
+	struct list link;		/* in waiting, until a worker has it */
+	bool is_acct;
+	unsigned auth;			/* index in conf.auth: whose servers */
+	union {
+		struct msg_radius_ask ask;
+		struct msg_acct acct;
+	};
+	bool orphan;			/* who asked was replaced, and asks again */
+	unsigned tried, left;		/* servers: bits of those asked, how many more may be */
+
+	/* with a worker */
+	unsigned server;		/* of its list */
+	struct addr to;
+	char secret[CONF_SECRET_MAX];
+	bool must_sign;
+	uint8_t cookie[RAD_COOKIE];
+	uint64_t asked_ms;
+	struct sockaddr_in worker;	/* where libradcli waits */
+	struct up *up;			/* NULL: its request was not sent yet */
+	uint8_t id;
+	uint8_t *req;			/* as it was sent; owned */
+	uint8_t authenticator[RAD_AUTHENTICATOR];	/* of the request as libradcli made it */
+	size_t req_len;
+	bool answered;
+	struct msg_radius_said said;
+};
+
+struct radius {
+	struct event_base *base;
+	struct peer parent, auth, manager;
+	struct conf conf, next;
+	bool have_conf, have_next;
+	char host[CONF_NAME_MAX];
+	struct rad_servers servers[2][CONF_AUTHS];	/* for logins, for accounting */
+	struct list ups, waiting;
+	unsigned n_waiting, n_busy;
+	struct job *busy[RADCLI_THREADS];	/* by slot */
+	int relay_fd, pool_fd;
+	uint16_t relay_port;
+	struct event *relay_ev, *pool_ev, *pool_room_ev;
+	struct {
+		uint64_t requests, accepts, rejects, timeouts, failovers;
+		uint64_t forged, unsigned_, malformed, late, strange;
+		uint64_t acct_ok, acct_failed;
+	} count;
+};
+
+static const char *server_str(const struct addr *a)
+{
+	static char text[ADDR_STRLEN];
+
+	return addr_str(a, text);
+}
+
+/* ---- sockets to servers ---- */
+
+static void up_readable(evutil_socket_t fd, short what, void *arg);
+
+/* 0 and one more socket to a server, or -errno. */
+static int up_open(struct radius *r, const struct addr *to, struct up **ret)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sa(to, &ss);
+	struct up *u = calloc(1, sizeof(*u));
+	int err = -ENOMEM;
+
+	if (!u)
+		return -ENOMEM;
+	u->r = r;
+	u->to = *to;
+	u->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* Connected: the kernel drops what comes from elsewhere, and says which address of ours is used. */
+	if (u->fd < 0 || connect(u->fd, (struct sockaddr *)&ss, len) < 0) {
+		err = -errno;
+	} else {
+		len = sizeof(ss);
+		if (getsockname(u->fd, (struct sockaddr *)&ss, &len) < 0)
+			err = -errno;
+		else if ((u->ev = event_new(r->base, u->fd, EV_READ | EV_PERSIST, up_readable, u)) &&
+			 event_add(u->ev, NULL) == 0)
+			err = 0;
+	}
+	if (err) {
+		if (u->ev)
+			event_free(u->ev);
+		if (u->fd >= 0)
+			close(u->fd);
+		free(u);
+		return err;
+	}
+	u->from = addr_from_sa((struct sockaddr *)&ss);
+	list_push(&r->ups, &u->link);
+	*ret = u;
+	return 0;
+}
+
+/* A socket to that server on which the identifier (0…255; -1: any) is free. 0 or -errno. */
+static int up_get(struct radius *r, const struct addr *to, int id, struct up **ret)
+{
+	LIST_EACH(&r->ups, e) {
+		struct up *u = CONTAINER_OF(e, struct up, link);
+
+		if (addr_eq(&u->to, to) && (id < 0 || !u->by_id[id])) {
+			*ret = u;
+			return 0;
+		}
+	}
+	return up_open(r, to, ret);
+}
+
+/* After a reload, or when the host has other addresses: new ones are opened when they are needed. */
+static void ups_close_idle(struct radius *r)
+{
+	LIST_EACH(&r->ups, e) {
+		struct up *u = CONTAINER_OF(e, struct up, link);
+		bool used = false;
+
+		for (unsigned i = 0; i < N_ELEMENTS(u->by_id); i++)
+			used = used || u->by_id[i];
+		if (used)
+			continue;
+		list_del(&u->link);
+		event_free(u->ev);
+		close(u->fd);
+		free(u);
+	}
+}
+
+/* ---- jobs ---- */
+
+static void hand_out(struct radius *r);
+
+static const struct conf_radius *list_of(const struct radius *r, const struct job *j)
+{
+	const struct conf_auth *a = &r->conf.auth[j->auth];
+
+	return j->is_acct ? &a->radius_acct : &a->radius_auth;
+}
+
+static struct rad_servers *servers_of(struct radius *r, const struct job *j)
+{
+	return &r->servers[j->is_acct][j->auth];
+}
+
+/* Is what it asked still in the list?  A reload may have changed it. */
+static bool server_is_same(const struct radius *r, const struct job *j)
+{
+	const struct conf_radius *c = list_of(r, j);
+
+	return j->server < c->n_server && addr_eq(&c->server[j->server].addr, &j->to);
+}
+
+static void job_free(struct job *j)
+{
+	free(j->req);
+	explicit_bzero(j, sizeof(*j));
+	free(j);
+}
+
+/* The manager's record: a server has it, or none took it. */
+static void job_told(struct radius *r, struct job *j, bool ok)
+{
+	struct msg_acct_done d = { .tag = j->acct.tag, .auth = j->auth, .seq = j->acct.rec.seq, .ok = ok };
+
+	r->count.acct_ok += ok;
+	r->count.acct_failed += !ok;
+	if (!j->orphan)
+		peer_send(&r->manager, MSG_ACCT_DONE, &d, sizeof(d), -1);
+	job_free(j);
+}
+
+/* What auth waits for; the job ends. */
+static void job_say(struct radius *r, struct job *j)
+{
+	if (j->is_acct) {
+		job_told(r, j, true);
+		return;
+	}
+	j->said.tag = j->ask.tag;
+	r->count.accepts += j->said.verdict == VERDICT_OK;
+	r->count.rejects += j->said.verdict != VERDICT_OK;
+	if (!j->orphan)
+		peer_send(&r->auth, MSG_RADIUS_SAID, &j->said, sizeof(j->said), -1);
+	job_free(j);
+}
+
+static void job_deny(struct radius *r, struct job *j, const char *why, uint32_t mschap_error)
+{
+	if (j->is_acct) {
+		job_told(r, j, false);
+		return;
+	}
+	j->said = (struct msg_radius_said){ .verdict = VERDICT_DENY, .mschap_error = mschap_error };
+	str_copy(j->said.why, sizeof(j->said.why), why);
+	job_say(r, j);
+}
+
+/* Its worker is done with it. */
+static void job_back(struct radius *r, struct job *j, unsigned slot)
+{
+	if (j->up)
+		j->up->by_id[j->id] = NULL;
+	j->up = NULL;
+	free(j->req);
+	j->req = NULL;
+	r->busy[slot] = NULL;
+	r->n_busy--;
+}
+
+/* The server did not answer; true: another one is asked. */
+static bool job_failover(struct radius *r, struct job *j)
+{
+	const struct conf_radius *c = list_of(r, j);
+	struct rad_servers *s = servers_of(r, j);
+
+	if (server_is_same(r, j) && rad_server_silent(s, j->server, j->asked_ms, c->dead_time_s, now_ms()))
+		log_warn("radius server=%s does not answer: others are asked first for %u s", server_str(&j->to),
+			c->dead_time_s);
+	if (!j->left || rad_server_next(s, c->n_server, j->tried, now_ms()) < 0)
+		return false;
+	j->left--;
+	r->count.failovers++;
+	return true;
+}
+
+static void job_wait(struct radius *r, struct job *j)
+{
+	list_push(&r->waiting, &j->link);
+	r->n_waiting++;
+}
+
+/* Of every server that may be asked none could be, or none answered. */
+static void job_silence(struct radius *r, struct job *j)
+{
+	r->count.timeouts++;
+	job_deny(r, j, "RADIUS timeout", ERROR_AUTH_SERVER_TIMEOUT);
+}
+
+/* Give it to a worker: the slot is free. False: none takes it now. */
+static bool job_hand(struct radius *r, struct job *j, unsigned slot)
+{
+	const struct conf_radius *c = list_of(r, j);
+	static struct radcli_work w;
+	struct rad_nas nas = { .id = "" };
+	struct wr attrs = wr_of(w.attrs, sizeof(w.attrs));
+	const char *why = "the request is too long for RADIUS";
+	struct up *u;
+	int i, err;
+	bool sent;
+
+	if (!conf_has_auth(&r->conf, j->auth) || !c->n_server) {
+		job_deny(r, j, "no authentication-server", 0);
+		return true;
+	}
+	i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
+	if (i < 0) {
+		job_silence(r, j);
+		return true;
+	}
+	j->server = (unsigned)i;
+	j->tried |= 1u << i;
+	j->to = c->server[i].addr;
+	j->must_sign = !j->is_acct && c->server[i].message_authenticator;
+	j->asked_ms = now_ms();
+	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
+	err = up_get(r, &j->to, -1, &u);
+	if (err < 0) {
+		log_err("radius server=%s cannot be asked: %s", server_str(&j->to), strerror(-err));
+		if (job_failover(r, j))
+			job_wait(r, j);
+		else
+			job_silence(r, j);
+		return true;
+	}
+	nas.addr = u->from;
+	str_copy(nas.id, sizeof(nas.id), r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host);
+	if (j->is_acct)
+		rad_acct_attrs(&j->acct, &nas, &attrs);
+	if ((!j->is_acct && !rad_login_attrs(&j->ask, &nas, &attrs, &why)) || attrs.bad) {
+		job_deny(r, j, why ? why : "the request is too long for RADIUS", 0);
+		return true;
+	}
+	random_bytes(j->cookie, sizeof(j->cookie));
+	memcpy(j->cookie, &(uint32_t){ slot }, sizeof(uint32_t));
+	w.slot = slot;
+	w.port = r->relay_port;
+	w.timeout_s = c->timeout_s;
+	w.tries = c->max_tries;
+	w.code = j->is_acct ? RAD_ACCOUNTING_REQUEST : RAD_ACCESS_REQUEST;
+	w.len = (uint16_t)attrs.len;
+	memcpy(w.cookie, j->cookie, sizeof(w.cookie));
+	memcpy(w.secret, j->secret, sizeof(w.secret));
+	r->busy[slot] = j;
+	r->n_busy++;
+	j->answered = false;
+	sent = send(r->pool_fd, &w, sizeof(w), MSG_NOSIGNAL) == sizeof(w);
+	explicit_bzero(&w, sizeof(w));
+	if (sent) {
+		r->count.requests++;
+		return true;
+	}
+	/* Workers start one after the other: it is the next one again when there is room. */
+	job_back(r, j, slot);
+	j->tried &= ~(1u << i);
+	list_push(r->waiting.next, &j->link);
+	r->n_waiting++;
+	event_add(r->pool_room_ev, NULL);
+	return false;
+}
+
+/* As many as there are workers for. */
+static void hand_out(struct radius *r)
+{
+	for (unsigned slot = 0; slot < RADCLI_THREADS && !list_empty(&r->waiting); slot++) {
+		while (!r->busy[slot] && !list_empty(&r->waiting)) {
+			struct job *j = CONTAINER_OF(r->waiting.next, struct job, link);
+
+			list_del(&j->link);
+			r->n_waiting--;
+			if (!job_hand(r, j, slot))
+				return;
+		}
+	}
+}
+
+static void pool_has_room(evutil_socket_t fd, short what, void *arg)
+{
+	hand_out(arg);
+}
+
+/* ---- the relay ---- */
+
+/* Of one class: what a server, or who poses as one, can cause. */
+static void bad_reply(struct radius *r, const struct up *u, uint64_t *count, const char *what)
+{
+	static struct log_rate rate;
+
+	(*count)++;
+	if (log_rate_ok(&rate, now_ms()))
+		log_warn("radius server=%s: a reply %s, ignoring", server_str(&u->to), what);
+}
+
+static void reply(struct radius *r, struct up *u, uint8_t *buf, size_t n)
+{
+	const struct rd pkt = rd_of(buf, n);
+	struct job *j = pkt.n >= RAD_HEADER ? u->by_id[pkt.p[1]] : NULL;
+
+	if (!j || j->answered) {
+		/* Too late, or twice: the first one counted. */
+		r->count.late++;
+		return;
+	}
+	switch (rad_check_reply(pkt, rd_of(j->req, j->req_len), j->secret, j->must_sign)) {
+	case RAD_MALFORMED:
+		bad_reply(r, u, &r->count.malformed, "is malformed");
+		return;
+	case RAD_FORGED:
+		bad_reply(r, u, &r->count.forged, "has a wrong authenticator: is the secret the same there?");
+		return;
+	case RAD_UNSIGNED:
+		bad_reply(r, u, &r->count.unsigned_, "has no Message-Authenticator: have the server send it, or, where "
+			"it cannot, write message-authenticator no");
+		return;
+	case RAD_GOOD:
+		break;
+	}
+	if (j->is_acct)
+		rad_resign(buf, pkt.n, j->authenticator, j->secret);
+	else
+		rad_read_reply(pkt, rd_of(j->req, j->req_len), j->secret, &j->ask, &j->said);
+	j->answered = true;
+	if (server_is_same(r, j)) {
+		struct rad_servers *s = servers_of(r, j);
+
+		if (s->dead_until_ms[j->server])
+			log_notice("radius server=%s answers again", server_str(&j->to));
+		rad_server_heard(s, j->server, now_ms());
+	}
+	/* What is lost here libradcli asks for again, and gets no second answer: it gives up, and it counts (ended()). */
+	(void)!sendto(r->relay_fd, pkt.p, pkt.n, 0, (struct sockaddr *)&j->worker, sizeof(j->worker));
+}
+
+static void up_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct up *u = arg;
+	uint8_t buf[RAD_MAX + 1];
+
+	for (unsigned i = 0; i < BURST; i++) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n >= 0)
+			reply(u->r, u, buf, (size_t)n);
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		/* ECONNREFUSED and its like: anybody can send us an ICMP; the time says who is silent. */
+	}
+}
+
+/* A request of libradcli's, or of whoever else reaches the loopback interface. */
+static void request(struct radius *r, struct rd pkt, const struct sockaddr_in *from)
+{
+	uint8_t cookie[RAD_COOKIE], out[RAD_MAX];
+	uint32_t slot = RADCLI_THREADS;
+	struct job *j = NULL;
+	struct up *u;
+	size_t n;
+
+	if (rad_cookie(pkt, cookie)) {
+		memcpy(&slot, cookie, sizeof(slot));
+		j = slot < RADCLI_THREADS ? r->busy[slot] : NULL;
+	}
+	if (!j || CRYPTO_memcmp(cookie, j->cookie, sizeof(cookie)) != 0 || !(n = rad_forward(pkt, j->secret, out))) {
+		r->count.strange++;
+		return;
+	}
+	if (j->answered)
+		return;
+	if (!j->up) {
+		j->req = malloc(n);
+		if (!j->req || up_get(r, &j->to, out[1], &u) < 0)
+			return;		/* it comes again */
+		memcpy(j->req, out, n);
+		memcpy(j->authenticator, pkt.p + 4, sizeof(j->authenticator));
+		j->req_len = n;
+		j->worker = *from;
+		j->id = out[1];
+		j->up = u;
+		u->by_id[j->id] = j;
+	} else if (n != j->req_len || memcmp(out, j->req, n) != 0) {
+		r->count.strange++;	/* RFC 5080 2.2.1: what is repeated is the same */
+		return;
+	}
+	(void)!send(j->up->fd, j->req, j->req_len, 0);
+}
+
+static void relay_readable(evutil_socket_t fd, short what, void *arg)
+{
+	uint8_t buf[RAD_MAX + 1];
+	struct sockaddr_in from;
+
+	for (unsigned i = 0; i < BURST; i++) {
+		socklen_t len = sizeof(from);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n >= 0)
+			request(arg, rd_of(buf, (size_t)n), &from);
+	}
+}
+
+/* A worker is done with a request. */
+static void ended(struct radius *r, const struct radcli_done *d)
+{
+	struct job *j = d->slot < RADCLI_THREADS ? r->busy[d->slot] : NULL;
+	bool answered;
+
+	if (!j) {
+		log_err("radius: a worker answers for nobody");
+		_exit(1);
+	}
+	answered = j->answered;
+	job_back(r, j, d->slot);
+	if (d->end == RADCLI_FAILED && answered)
+		job_deny(r, j, "RADIUS reply: libradcli cannot read it", 0);
+	else if (answered)
+		job_say(r, j);
+	else if (d->end == RADCLI_FAILED) {
+		log_err("radius server=%s: the request could not be sent (is the loopback interface up, and "
+			"netbase installed, for /etc/services?)", server_str(&j->to));
+		job_deny(r, j, "the RADIUS request could not be sent", ERROR_AUTH_SERVER_TIMEOUT);
+	} else if (d->end == RADCLI_ANSWERED) {
+		log_err("radius server=%s: libradcli has a reply that is not the server's", server_str(&j->to));
+		job_deny(r, j, "RADIUS reply: from nobody that was asked", 0);
+	} else if (job_failover(r, j)) {
+		job_wait(r, j);
+	} else {
+		job_silence(r, j);
+	}
+}
+
+/* The parent starts us again, and with us new ones. */
+static void workers_gone(void)
+{
+	int status = 0;
+
+	if (waitpid(-1, &status, 0) > 0 && WIFSIGNALED(status))
+		log_err("radius's workers: killed by signal %d", WTERMSIG(status));
+	else
+		log_err("radius's workers ended with status %d", WEXITSTATUS(status));
+	_exit(1);
+}
+
+static void pool_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct radius *r = arg;
+	struct radcli_done d;
+
+	for (unsigned i = 0; i < BURST; i++) {
+		ssize_t n = recv(fd, &d, sizeof(d), 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			break;
+		if (n != sizeof(d)) {
+			workers_gone();
+		}
+		ended(r, &d);
+	}
+	hand_out(r);
+}
+
+/* ---- the process ---- */
+
+static void job_begin(struct radius *r, struct job *j)
+{
+	j->left = list_of(r, j)->max_failovers;
+	if (r->n_waiting >= WAITING_MAX) {
+		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
+		return;
+	}
+	job_wait(r, j);
+	hand_out(r);
+}
+
+static void auth_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct radius *r = arg;
+	struct job *j;
+
+	if (m->type != MSG_RADIUS_ASK)
+		return;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return;
+	j->ask = m->b.radius_ask;
+	j->auth = j->ask.auth;
+	job_begin(r, j);
+}
+
+static void stats(struct radius *r)
+{
+	const struct counter c[] = {
+		{ "radius_requests", r->count.requests }, { "radius_accepts", r->count.accepts },
+		{ "radius_rejects", r->count.rejects }, { "radius_timeouts", r->count.timeouts },
+		{ "radius_failovers", r->count.failovers }, { "radius_forged", r->count.forged },
+		{ "radius_unsigned", r->count.unsigned_ }, { "radius_malformed", r->count.malformed },
+		{ "radius_late", r->count.late }, { "radius_strange", r->count.strange },
+		{ "radius_acct_ok", r->count.acct_ok }, { "radius_acct_failed", r->count.acct_failed },
+		{ "radius_waiting", r->n_waiting }, { "radius_busy", r->n_busy },
+	};
+	struct msg_stats st = { .n = N_ELEMENTS(c) };
+
+	memcpy(st.c, c, sizeof(c));
+	sandbox_stats(&st);
+	peer_send(&r->manager, MSG_STATS, &st, sizeof(st), -1);
+}
+
+static void manager_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct radius *r = arg;
+	struct job *j;
+
+	if (m->type == MSG_STATS_REQ)
+		stats(r);
+	if (m->type != MSG_ACCT || !(j = calloc(1, sizeof(*j))))
+		return;
+	j->is_acct = true;
+	j->acct = m->b.acct;
+	j->auth = j->acct.auth;
+	job_begin(r, j);
+}
+
+/* Those of an auth, or of a manager, that is gone: its successor asks again. */
+static void orphans(struct radius *r, bool acct)
+{
+	LIST_EACH(&r->waiting, e) {
+		struct job *j = CONTAINER_OF(e, struct job, link);
+
+		if (j->is_acct != acct)
+			continue;
+		list_del(&j->link);
+		job_free(j);
+		r->n_waiting--;
+	}
+	for (unsigned i = 0; i < RADCLI_THREADS; i++)
+		if (r->busy[i] && r->busy[i]->is_acct == acct)
+			r->busy[i]->orphan = true;
+}
+
+/* Nobody is dead until he was asked by this configuration. */
+static void apply(struct radius *r)
+{
+	if (!r->have_next)
+		return;
+	memcpy(&r->conf, &r->next, sizeof(r->conf));
+	explicit_bzero(&r->next, sizeof(r->next));
+	r->have_next = false;
+	memset(r->servers, 0, sizeof(r->servers));
+	ups_close_idle(r);
+}
+
+/* What every login needs: the relay's socket, and the way to the workers. */
+static void open_all(struct radius *r)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+
+	r->relay_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (r->relay_fd < 0 || bind(r->relay_fd, (struct sockaddr *)&at, len) < 0 ||
+	    getsockname(r->relay_fd, (struct sockaddr *)&at, &len) < 0)
+		fatal("no UDP socket on 127.0.0.1: %s", strerror(errno));
+	r->relay_port = ntohs(at.sin_port);
+	r->relay_ev = event_new(r->base, r->relay_fd, EV_READ | EV_PERSIST, relay_readable, r);
+	r->pool_ev = event_new(r->base, r->pool_fd, EV_READ | EV_PERSIST, pool_readable, r);
+	r->pool_room_ev = event_new(r->base, r->pool_fd, EV_WRITE, pool_has_room, r);
+	if (!r->relay_ev || !r->pool_ev || !r->pool_room_ev || event_add(r->relay_ev, NULL) < 0 || event_add(r->pool_ev, NULL) < 0)
+		fatal("out of memory");
+	if (gethostname(r->host, sizeof(r->host) - 1) < 0)
+		str_copy(r->host, sizeof(r->host), "culvert");
+	/* OpenSSL fetches an algorithm at its first use. */
+	uint8_t out[RAD_MAX], pkt[RAD_HEADER] = { RAD_ACCESS_REQUEST, 0, 0, RAD_HEADER };
+
+	if (!rad_forward(rd_of(pkt, sizeof(pkt)), "x", out))
+		fatal("OpenSSL has no MD5: RADIUS cannot work");
+	pkt[0] = RAD_ACCOUNTING_REQUEST;
+	(void)rad_forward(rd_of(pkt, sizeof(pkt)), "x", out);
+}
+
+static void parent_msg(struct peer *p, struct msg *m, void *arg)
+{
+	struct radius *r = arg;
+	struct msg_applied done = { .phase = APPLY_CONF };
+
+	switch (m->type) {
+	case MSG_CONF:
+		memcpy(r->have_conf ? &r->next : &r->conf, &m->b.conf.conf, sizeof(r->conf));
+		r->have_next = r->have_conf;
+		r->have_conf = true;
+		break;
+	case MSG_APPLY:
+		apply(r);
+		peer_send(&r->parent, MSG_APPLIED, &done, sizeof(done), -1);
+		break;
+	case MSG_PEER:
+		orphans(r, m->b.peer.role == ROLE_MANAGER);
+		if (m->b.peer.role == ROLE_MANAGER) {
+			child_take_peer(&r->manager, r->base, ROLE_RADIUS, ROLE_MANAGER, m, manager_msg, r);
+		} else {
+			child_take_peer(&r->auth, r->base, ROLE_RADIUS, ROLE_AUTH, m, auth_msg, r);
+		}
+		break;
+	case MSG_START:
+		if (!r->have_conf)
+			fatal("started before everything was given");
+		open_all(r);
+		sandbox_enter(ROLE_RADIUS);
+		peer_send(&r->parent, MSG_READY, NULL, 0, -1);
+		break;
+	case MSG_SHUTDOWN:
+		_exit(0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct radius r;
+	bool to_syslog = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "sv")) != -1) {
+		if (c == 's')
+			to_syslog = true;
+		else if (c == 'v')
+			log_max = LOG_DEBUG;
+		else
+			return 2;
+	}
+	log_init("radius", to_syslog);
+	if (argc != optind || !parent_lives(CHILD_FD)) {
+		fprintf(stderr, "culvert-radius: culvertd starts it\n");
+		return 2;
+	}
+	child_confine("_culvert-auth");
+	/* Before there is anything that they need not know. */
+	c = radcli_start(&r.pool_fd);
+	if (c < 0)
+		fatal("cannot start the RADIUS workers: %s", strerror(-c));
+	list_init(&r.ups);
+	list_init(&r.waiting);
+	r.base = event_base_new();
+	if (!r.base)
+		fatal("out of memory");
+	child_start(&r.parent, r.base, ROLE_RADIUS, parent_msg, &r);
+}

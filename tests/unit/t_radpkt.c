@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * RADIUS packets: what the relay makes of a request, which replies it takes, what a
+ * reply says, and which server is asked next.  Replies are made here, by another
+ * hand than the reader's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "l2tpd/radpkt.h"
+#include "l2tpd/radserver.h"
+
+#define SECRET "kiwi # jinx"
+
+/* A request of libradcli's: header, a name, the cookie, a password. */
+static uint8_t asked[128];
+static size_t n_asked;
+/* What went to the server. */
+static uint8_t req[RAD_MAX];
+static size_t n_req;
+
+static void hash(const uint8_t *a, size_t n, const char *secret, uint8_t ret[static 16])
+{
+	uint8_t all[RAD_MAX + 64];
+
+	memcpy(all, a, n);
+	memcpy(all + n, secret, strlen(secret));
+	assert_int_equal(EVP_Digest(all, n + strlen(secret), ret, NULL, EVP_md5(), NULL), 1);
+}
+
+static void request_make(uint8_t code)
+{
+	struct wr w = wr_of(asked, sizeof(asked));
+	size_t at;
+
+	wr_u8(&w, code);
+	wr_u8(&w, 77);
+	at = wr_open16(&w);
+	for (uint8_t i = 0; i < 16; i++)
+		wr_u8(&w, (uint8_t)(i * 3));
+	wr_bytes(&w, "\x01\x05joe", 5);
+	wr_bytes(&w, "\x21\x12" "0123456789abcdef", 18);
+	wr_bytes(&w, "\x02\x12" "passwordpassword", 18);
+	wr_close16(&w, at, 0, 0);
+	assert_false(w.bad);
+	n_asked = w.len;
+	n_req = rad_forward(rd_of(asked, n_asked), SECRET, req);
+}
+
+static int setup(void **st)
+{
+	request_make(RAD_ACCESS_REQUEST);
+	return n_req ? 0 : -1;
+}
+
+enum sign { NONE, FIRST, LAST };
+
+/* Right in all, but for what the caller puts in. */
+static size_t reply_make(uint8_t code, const void *attrs, size_t n, enum sign sign, uint8_t ret[static RAD_MAX])
+{
+	static const uint8_t ma[18] = { 80, 18 };
+	struct wr w = wr_of(ret, RAD_MAX);
+	size_t at, where = 0;
+	unsigned len = 16;
+
+	wr_u8(&w, code);
+	wr_u8(&w, req[1]);
+	at = wr_open16(&w);
+	wr_bytes(&w, req + 4, 16);
+	if (sign == FIRST) {
+		where = w.len + 2;
+		wr_bytes(&w, ma, sizeof(ma));
+	}
+	wr_bytes(&w, attrs, n);
+	if (sign == LAST) {
+		where = w.len + 2;
+		wr_bytes(&w, ma, sizeof(ma));
+	}
+	wr_close16(&w, at, 0, 0);
+	assert_false(w.bad);
+	if (where)
+		HMAC(EVP_md5(), SECRET, sizeof(SECRET) - 1, ret, w.len, ret + where, &len);
+	hash(ret, w.len, SECRET, ret + 4);
+	return w.len;
+}
+
+static enum rad_check judge(const uint8_t *p, size_t n, bool must)
+{
+	return rad_check_reply(rd_of(p, n), rd_of(req, n_req), SECRET, must);
+}
+
+static void t_forward(void **st)
+{
+	uint8_t cookie[RAD_COOKIE], sum[16], copy[RAD_MAX], out[RAD_MAX];
+	unsigned len = 16;
+
+	assert_true(rad_cookie(rd_of(asked, n_asked), cookie));
+	assert_memory_equal(cookie, "0123456789abcdef", 16);
+	/* Signature first, cookie gone, the rest as it was. */
+	assert_int_equal(n_req, n_asked);
+	assert_memory_equal(req, asked, 20);
+	assert_memory_equal(req + 20, "\x50\x12", 2);
+	assert_memory_equal(req + 38, "\x01\x05joe\x02\x12passwordpassword", 23);
+	memcpy(copy, req, n_req);
+	memset(copy + 22, 0, 16);
+	HMAC(EVP_md5(), SECRET, sizeof(SECRET) - 1, copy, n_req, sum, &len);
+	assert_memory_equal(sum, req + 22, 16);
+	/* The same again for a repetition, and none of whose lengths are wrong. */
+	assert_int_equal(rad_forward(rd_of(asked, n_asked), SECRET, out), n_req);
+	assert_memory_equal(out, req, n_req);
+	for (size_t n = 0; n < n_asked; n++)
+		assert_int_equal(rad_forward(rd_of(asked, n), SECRET, out), 0);
+	asked[26] = 17;			/* a cookie of 15 */
+	assert_false(rad_cookie(rd_of(asked, n_asked), cookie));
+	asked[26] = 18;
+	asked[20] = 33;			/* and one of three */
+	assert_false(rad_cookie(rd_of(asked, n_asked), cookie));
+	request_make(RAD_ACCESS_ACCEPT);
+	assert_int_equal(n_req, 0);
+	/* RFC 2866 3 */
+	request_make(RAD_ACCOUNTING_REQUEST);
+	assert_int_equal(n_req, n_asked - 18);
+	memcpy(copy, req, n_req);
+	memset(copy + 4, 0, 16);
+	hash(copy, n_req, SECRET, sum);
+	assert_memory_equal(sum, req + 4, 16);
+}
+
+static void t_check(void **st)
+{
+	uint8_t p[RAD_MAX], q[RAD_MAX];
+	size_t n;
+
+	for (enum sign s = FIRST; s <= LAST; s++) {
+		n = reply_make(RAD_ACCESS_ACCEPT, "\x12\x05" "abc", 5, s, p);
+		assert_int_equal(judge(p, n, true), RAD_GOOD);
+		p[n] = 0xff;		/* padding */
+		assert_int_equal(judge(p, n + 1, true), RAD_GOOD);
+		/* Every bit of it counts. */
+		for (size_t i = 0; i < n * 8; i++) {
+			memcpy(q, p, n);
+			q[i / 8] ^= (uint8_t)(1 << i % 8);
+			assert_int_not_equal(judge(q, n, true), RAD_GOOD);
+			assert_int_not_equal(judge(q, n, false), RAD_GOOD);
+		}
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(judge(p, i, true), RAD_MALFORMED);
+	}
+	n = reply_make(RAD_ACCESS_ACCEPT, "\x12\x05" "abc", 5, NONE, p);
+	assert_int_equal(judge(p, n, true), RAD_UNSIGNED);
+	assert_int_equal(judge(p, n, false), RAD_GOOD);
+	/* One that is there must be right, even where none is wanted, and alone. */
+	n = reply_make(RAD_ACCESS_ACCEPT, "\x50\x12" "0123456789abcdef", 18, NONE, p);
+	assert_int_equal(judge(p, n, false), RAD_FORGED);
+	n = reply_make(RAD_ACCESS_ACCEPT, "\x50\x12" "0123456789abcdef", 18, FIRST, p);
+	assert_int_equal(judge(p, n, false), RAD_FORGED);
+	n = reply_make(RAD_ACCESS_ACCEPT, "\x50\x02", 2, NONE, p);
+	assert_int_equal(judge(p, n, false), RAD_FORGED);
+	for (unsigned code = 0; code < 256; code++) {
+		n = reply_make((uint8_t)code, "", 0, FIRST, p);
+		assert_int_equal(judge(p, n, true), code == 2 || code == 3 || code == 11 ? RAD_GOOD : RAD_FORGED);
+	}
+	/* One for another request: the attacker saw it, and its identifier is the same now. */
+	n = reply_make(RAD_ACCESS_ACCEPT, "", 0, FIRST, p);
+	asked[4] ^= 1;
+	n_req = rad_forward(rd_of(asked, n_asked), SECRET, req);
+	assert_int_equal(judge(p, n, true), RAD_FORGED);
+}
+
+/* RFC 2548 2.4.2, as the server does it. */
+static size_t hide_key(uint8_t type, uint16_t salt, const void *plain, size_t n, uint8_t *ret)
+{
+	uint8_t in[64], b[16], *c = ret + 10;
+
+	memcpy(ret, (const uint8_t[]){ 26, (uint8_t)(10 + n), 0, 0, 1, 0x37, type, (uint8_t)(4 + n) }, 8);
+	ret[8] = (uint8_t)(salt >> 8);
+	ret[9] = (uint8_t)salt;
+	memcpy(in, SECRET, sizeof(SECRET) - 1);
+	memcpy(in + sizeof(SECRET) - 1, req + 4, 16);
+	memcpy(in + sizeof(SECRET) - 1 + 16, ret + 8, 2);
+	assert_int_equal(EVP_Digest(in, sizeof(SECRET) - 1 + 18, b, NULL, EVP_md5(), NULL), 1);
+	for (size_t at = 0; at < n; at += 16) {
+		for (size_t i = 0; i < 16 && at + i < n; i++)
+			c[at + i] = ((const uint8_t *)plain)[at + i] ^ b[i];
+		memcpy(in + sizeof(SECRET) - 1, c + at, 16);
+		assert_int_equal(EVP_Digest(in, sizeof(SECRET) - 1 + 16, b, NULL, EVP_md5(), NULL), 1);
+	}
+	return 10 + n;
+}
+
+#define MS(n) "\x1a" n "\x00\x00\x01\x37"
+#define SUCCESS MS("\x33") "\x1a\x2d\x09S=0123456789abcdefABCDEF0123456789ABCDEF01"
+
+/* What a reply says: attributes, and why they let nobody in. */
+static const struct {
+	const char *attrs;
+	size_t n;
+	uint32_t method;
+	const char *why;		/* NULL: let in */
+} rows[] = {
+#define ROW(a, m, why) { a, sizeof(a) - 1, m, why }
+	ROW("", AUTH_PAP, NULL),
+	ROW("\x06\x06\0\0\0\x02\x07\x06\0\0\0\x01", AUTH_CHAP_MD5, NULL),
+	/* Unknown ones, of others and of Microsoft. */
+	ROW("\xf0\x07hello\x1a\x0c\x00\x00\x39\x7f\x01\x06" "abcd" MS("\x0a") "\xc8\x04xx", AUTH_PAP, NULL),
+	ROW("\x06\x06\0\0\0\x06", AUTH_PAP, "Service-Type is not Framed"),
+	ROW("\x06\x05\0\0\x02", AUTH_PAP, "Service-Type is not Framed"),
+	ROW("\x06\x07\0\0\0\x02\0", AUTH_PAP, "Service-Type is not Framed"),
+	ROW("\x07\x06\0\0\0\x02", AUTH_PAP, "Framed-Protocol is not PPP"),
+	ROW("\x07\x07\0\0\0\x01\0", AUTH_PAP, "Framed-Protocol is not PPP"),
+	ROW("\x08\x06\x0a\x00\x00\x05", AUTH_PAP, NULL),
+	ROW("\x08\x06\x0a\x00\x00\x05\x08\x06\x0a\x00\x00\x05", AUTH_PAP, NULL),
+	ROW("\x08\x06\x0a\x00\x00\x05\x08\x06\x0a\x00\x00\x06", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x05\x0a\x00\x00", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x07\x0a\x00\x00\x05\x00", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x06\0\0\0\0", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x06\x7f\0\0\x01", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x06\xe0\0\0\x01", AUTH_PAP, "Framed-IP-Address"),
+	ROW("\x08\x06\xff\xff\xff\xff", AUTH_PAP, NULL),
+	ROW("\x08\x06\xff\xff\xff\xfe\x09\x06\xff\xff\xff\0", AUTH_PAP, NULL),
+	ROW("\x08\x06\x0a\x00\x00\x05\x09\x06\xff\xff\xff\xf8", AUTH_PAP, NULL),
+	ROW("\x08\x06\x0a\x00\x00\x05\x09\x06\xff\x00\xff\x00", AUTH_PAP, "Framed-IP-Netmask"),
+	ROW("\x09\x06\xff\xff\xff\xf8\x09\x06\xff\xff\xff\xf0", AUTH_PAP, "Framed-IP-Netmask"),
+	ROW("\x1b\x05\0\0\x01", AUTH_PAP, "Session-Timeout"),
+	ROW("\x1b\x06\0\0\0\x09\x1b\x06\0\0\0\x08", AUTH_PAP, "Session-Timeout"),
+	ROW("\x1c\x05\0\0\x01", AUTH_PAP, "Idle-Timeout"),
+	ROW("\x0b\x07staff", AUTH_PAP, "Filter-Id, which is not built yet"),
+	ROW("\x1a\x05\x00\x01\x37", AUTH_PAP, "Vendor-Specific"),
+	ROW(MS("\x06"), AUTH_PAP, "Vendor-Specific"),
+	ROW(MS("\x07") "\xc8", AUTH_PAP, "Vendor-Specific"),
+	ROW(MS("\x08") "\xc8\x01", AUTH_PAP, "Vendor-Specific"),
+	ROW(MS("\x08") "\xc8\x03", AUTH_PAP, "Vendor-Specific"),
+	ROW(MS("\x0b") "\x1c\x05\1\2\3", AUTH_PAP, "MS-Primary-DNS-Server"),
+	ROW(MS("\x0b") "\x1d\x05\1\2\3", AUTH_PAP, "MS-Secondary-DNS-Server"),
+	ROW(MS("\x0b") "\x1e\x05\1\2\3", AUTH_PAP, "MS-Primary-NBNS-Server"),
+	ROW(MS("\x0b") "\x1f\x05\1\2\3", AUTH_PAP, "MS-Secondary-NBNS-Server"),
+	ROW(SUCCESS, AUTH_MSCHAPV2, NULL),
+	ROW(SUCCESS, AUTH_EAP_MSCHAPV2, NULL),
+	ROW("", AUTH_MSCHAPV2, "no MS-CHAP2-Success"),
+	ROW("", AUTH_EAP_MSCHAPV2, "no MS-CHAP2-Success"),
+	ROW(SUCCESS SUCCESS, AUTH_MSCHAPV2, "MS-CHAP2-Success"),
+	ROW(MS("\x33") "\x1a\x2d\x08S=0123456789abcdefABCDEF0123456789ABCDEF01", AUTH_MSCHAPV2, "MS-CHAP2-Success"),
+	ROW(MS("\x33") "\x1a\x2d\x09s=0123456789abcdefABCDEF0123456789ABCDEF01", AUTH_MSCHAPV2, "MS-CHAP2-Success"),
+	ROW(MS("\x33") "\x1a\x2d\x09S=0123456789abcdefABCDEF0123456789ABCDEG01", AUTH_MSCHAPV2, "MS-CHAP2-Success"),
+	ROW(MS("\x32") "\x1a\x2c\x09S=0123456789abcdefABCDEF0123456789ABCDEF0", AUTH_MSCHAPV2, "MS-CHAP2-Success"),
+	ROW(MS("\x36") "\x1a\x30\x09S=0123456789abcdefABCDEF0123456789ABCDEF01 M=", AUTH_MSCHAPV2, NULL),
+	ROW(MS("\x08") "\x02\x02", AUTH_PAP, "MS-CHAP-Error"),
+	ROW(MS("\x0b") "\x02\x05\x09R=", AUTH_PAP, "MS-CHAP-Error"),
+};
+
+static struct msg_radius_said read_reply(uint8_t code, const void *attrs, size_t n, uint32_t method)
+{
+	struct msg_radius_ask ask = { .judge.req = { .method = method, .ident = 9 } };
+	struct msg_radius_said said;
+	uint8_t p[RAD_MAX];
+
+	n = reply_make(code, attrs, n, FIRST, p);
+	assert_int_equal(judge(p, n, true), RAD_GOOD);
+	rad_read_reply(rd_of(p, n), rd_of(req, n_req), SECRET, &ask, &said);
+	return said;
+}
+
+static void t_read(void **st)
+{
+	static const struct msg_radius_said nothing = { .verdict = VERDICT_DENY };
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct msg_radius_said said = read_reply(RAD_ACCESS_ACCEPT, rows[i].attrs, rows[i].n, rows[i].method), bare;
+		char why[64] = "";
+
+		if (rows[i].why)
+			snprintf(why, sizeof(why), "RADIUS reply: %s", rows[i].why);
+		if (strcmp(said.why, why) || said.verdict != (rows[i].why ? VERDICT_DENY : VERDICT_OK))
+			fail_msg("row %zu: verdict %u: %s", i, said.verdict, said.why);
+		assert_int_equal(said.answered, !rows[i].why);
+		if (!rows[i].why)
+			continue;
+		/* Nothing of a reply that is refused gets out. */
+		bare = nothing;
+		memcpy(bare.why, said.why, sizeof(bare.why));
+		bare.mschap_error = said.mschap_error;
+		assert_memory_equal(&said, &bare, sizeof(said));
+	}
+}
+
+static void t_values(void **st)
+{
+	static const char all[] = "\x08\x06\x0a\x00\x00\x05\x09\x06\xff\xff\xff\xf8\x1b\x06\0\0\x0e\x10\x1c\x06\0\0\0\x3c"
+		"\x12\x05" "a\"b" "\x12\x04\x1b\n" MS("\x18") "\x1c\x06\x09\x09\x09\x09\x1d\x06\x08\x08\x08\x08\x1e\x06\x01\x02\x03\x04"
+		SUCCESS;
+	struct msg_radius_said s = read_reply(RAD_ACCESS_ACCEPT, all, sizeof(all) - 1, AUTH_MSCHAPV2);
+
+	assert_int_equal(s.verdict, VERDICT_OK);
+	assert_int_equal(s.framed_ip, 0x0a000005);
+	assert_int_equal(s.framed_mask, 0xfffffff8);
+	assert_int_equal(s.session_timeout_s, 3600);
+	assert_int_equal(s.says.idle_timeout_s, 60);
+	assert_int_equal(s.says.dns[0], 0x09090909);
+	assert_int_equal(s.says.dns[1], 0x08080808);
+	assert_int_equal(s.says.nbns[0], 0x01020304);
+	assert_string_equal(s.message, "a\\x22b\\x1b\\x0a");
+	assert_memory_equal(s.mschap_auth, "\x01\x23\x45\x67\x89\xab\xcd\xef\xab\xcd\xef\x01\x23\x45\x67\x89\xab\xcd\xef\x01", 20);
+	assert_false(s.mppe_keys);
+	/* A refusal: words and the error for the peer, and nothing else. */
+	static const char no[] = "\x12\x04no\x08\x06\x0a\0\0\5" MS("\x1a") "\x02\x14\x09" "E=649 R=0 C=0 V=3";
+
+	s = read_reply(RAD_ACCESS_REJECT, no, sizeof(no) - 1, AUTH_MSCHAPV2);
+	assert_int_equal(s.verdict, VERDICT_DENY);
+	assert_string_equal(s.why, "the RADIUS server refuses");
+	assert_string_equal(s.message, "no");
+	assert_int_equal(s.mschap_error, 649);
+	assert_true(s.answered);
+	assert_int_equal(s.framed_ip, 0);
+	s = read_reply(RAD_ACCESS_CHALLENGE, "\x12\x06PIN?\x18\x03x", 9, AUTH_PAP);
+	assert_int_equal(s.verdict, VERDICT_DENY);
+	assert_non_null(strstr(s.why, "wants another answer"));
+	assert_false(s.answered);
+}
+
+static void t_keys(void **st)
+{
+	uint8_t plain[48] = { 16 }, a[256];
+	struct msg_radius_said s;
+	size_t n, m;
+
+	for (uint8_t i = 1; i < 48; i++)
+		plain[i] = i <= 16 ? (uint8_t)(i * 7) : 0;
+	memcpy(a, SUCCESS, sizeof(SUCCESS) - 1);
+	n = sizeof(SUCCESS) - 1;
+	m = hide_key(16, 0x8001, plain, 32, a + n);
+	plain[1] ^= 0xff;
+	m += hide_key(17, 0xffff, plain, 48, a + n + m);
+	s = read_reply(RAD_ACCESS_ACCEPT, a, n + m, AUTH_MSCHAPV2);
+	assert_int_equal(s.verdict, VERDICT_OK);
+	assert_true(s.mppe_keys);
+	assert_memory_equal(s.mppe_recv, plain + 1, 16);
+	plain[1] ^= 0xff;
+	assert_memory_equal(s.mppe_send, plain + 1, 16);
+	/* One of two, twice the same, a salt without its bit, lengths. */
+	static const struct { uint8_t type[2]; uint16_t salt; uint8_t len; size_t n; } bad[] = {
+		{ { 16, 0 }, 0x8001, 16, 32 }, { { 17, 0 }, 0x8001, 16, 32 }, { { 16, 16 }, 0x8001, 16, 32 },
+		{ { 16, 17 }, 0x0001, 16, 32 }, { { 16, 17 }, 0x8001, 15, 32 }, { { 16, 17 }, 0x8001, 17, 32 },
+		{ { 16, 17 }, 0x8001, 16, 16 }, { { 16, 17 }, 0x8001, 16, 0 }, { { 16, 17 }, 0x8001, 16, 31 },
+		{ { 16, 17 }, 0x8001, 16, 33 },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		plain[0] = bad[i].len;
+		m = 0;
+		for (unsigned k = 0; k < 2 && bad[i].type[k]; k++)
+			m += hide_key(bad[i].type[k], bad[i].salt, plain, bad[i].n, a + n + m);
+		s = read_reply(RAD_ACCESS_ACCEPT, a, n + m, AUTH_MSCHAPV2);
+		if (s.verdict != VERDICT_DENY || !strstr(s.why, "MPPE"))
+			fail_msg("row %zu: %u %s", i, s.verdict, s.why);
+	}
+}
+
+/* The list for libradcli: each method's attributes, and who cannot be asked for. */
+static void t_request(void **st)
+{
+	static const struct rad_nas nas = { .addr = { .family = 4, .ip = { 192, 0, 2, 1 } }, .id = "vpn" };
+	static struct msg_radius_ask ask;
+	static const struct { uint32_t method; uint16_t name, response; uint8_t challenge; const char *why; } cases[] = {
+		{ AUTH_PAP, 3, 8, 0, NULL }, { AUTH_PAP, 3, 112, 0, NULL }, { AUTH_XAUTH, 3, 8, 0, NULL },
+		{ AUTH_XAUTH, 3, 113, 0, "a password that is too long for RADIUS" },
+		{ AUTH_PAP, 3, 113, 0, "a password that is too long for RADIUS" }, { AUTH_PAP, 3, 0, 0, "no password" },
+		{ AUTH_PAP, 0, 8, 0, "no name" }, { AUTH_PAP, 253, 8, 0, NULL },
+		{ AUTH_PAP, 254, 8, 0, "a name that is too long for RADIUS" },
+		{ AUTH_CHAP_MD5, 3, 16, 16, NULL }, { AUTH_EAP_MD5, 3, 16, 64, NULL },
+		{ AUTH_CHAP_MD5, 3, 15, 16, "a response that is none of CHAP" },
+		{ AUTH_CHAP_MD5, 3, 16, 0, "a response that is none of CHAP" },
+		{ AUTH_MSCHAPV2, 3, 49, 16, NULL }, { AUTH_EAP_MSCHAPV2, 3, 49, 16, NULL },
+		{ AUTH_MSCHAPV2, 3, 48, 16, "a response that is none of MS-CHAPv2" },
+		{ AUTH_MSCHAPV2, 3, 49, 8, "a response that is none of MS-CHAPv2" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		uint8_t list[3000];
+		struct wr w = wr_of(list, sizeof(list));
+		const char *why;
+		struct rad_attr at;
+		struct rd r;
+		unsigned seen = 0, port = 0;
+
+		memset(&ask, 'x', sizeof(ask));
+		ask.name_len = cases[i].name;
+		ask.judge.ppp_id = 7;
+		ask.judge.req.method = cases[i].method;
+		ask.judge.req.response_len = cases[i].response;
+		ask.judge.req.challenge_len = cases[i].challenge;
+		ask.judge.req.ident = 9;
+		ask.judge.req.number_len = 0;
+		ask.judge.req.peer = addr_v4(0xc6120007, 4500);
+		assert_int_equal(rad_login_attrs(&ask, &nas, &w, &why), !cases[i].why);
+		assert_string_equal(why ? why : "", cases[i].why ? cases[i].why : "");
+		if (cases[i].why)
+			continue;
+		assert_false(w.bad);
+		r = rd_of(list, w.len);
+		while (rad_attr_next(&r, &at)) {
+			if (!at.vendor && at.type == RAD_USER_NAME)
+				assert_int_equal(at.val.n, cases[i].name);
+			if (!at.vendor && at.type == RAD_NAS_PORT)
+				port = rd_u32(&at.val);
+			if (!at.vendor && at.type == RAD_CHAP_PASSWORD)
+				assert_true(at.val.n == 17 && at.val.p[0] == 9);
+			if (!at.vendor && at.type == RAD_CALLING_STATION_ID)
+				assert_true(at.val.n == 10 && !memcmp(at.val.p, "198.18.0.7", 10));
+			if (at.vendor == RAD_VENDOR_MICROSOFT && at.type == RAD_MS_CHAP2_RESPONSE)
+				assert_true(at.val.n == 50 && at.val.p[0] == 9 && !at.val.p[1] && at.val.p[49] == 'x');
+			seen |= at.vendor ? 1u << 31 | 1u << at.type % 31 : at.type < 31 ? 1u << at.type : 0;
+		}
+		assert_false(r.bad);
+		assert_int_equal(port, 7);
+		assert_int_equal(!!(seen & 1u << 31), cases[i].method == AUTH_MSCHAPV2 || cases[i].method == AUTH_EAP_MSCHAPV2);
+	}
+}
+
+static void t_servers(void **st)
+{
+	struct rad_servers s = { .dead_until_ms = { 0 } };
+
+	assert_int_equal(rad_server_next(&s, 0, 0, 1), -1);
+	assert_int_equal(rad_server_next(&s, 3, 0, 1), 0);
+	assert_int_equal(rad_server_next(&s, 3, 1, 1), 1);
+	assert_int_equal(rad_server_next(&s, 3, 7, 1), -1);
+	/* The first is silent: the others, until its time is over. */
+	assert_true(rad_server_silent(&s, 0, 1000, 60, 4000));
+	assert_false(rad_server_silent(&s, 0, 1500, 60, 4000));
+	assert_int_equal(rad_server_next(&s, 3, 0, 4000), 1);
+	assert_int_equal(rad_server_next(&s, 3, 0, 63999), 1);
+	assert_int_equal(rad_server_next(&s, 3, 0, 64000), 0);
+	/* All are: the one that comes back first; and a list of one is always asked. */
+	assert_true(rad_server_silent(&s, 1, 4000, 60, 5000));
+	assert_true(rad_server_silent(&s, 2, 4000, 60, 4500));
+	assert_int_equal(rad_server_next(&s, 3, 0, 6000), 0);
+	assert_int_equal(rad_server_next(&s, 3, 1, 6000), 2);
+	assert_int_equal(rad_server_next(&s, 1, 0, 6000), 0);
+	/* One that answers somebody is not dead for one lost packet. */
+	rad_server_heard(&s, 0, 7000);
+	assert_int_equal(rad_server_next(&s, 3, 0, 7000), 0);
+	assert_false(rad_server_silent(&s, 0, 6500, 60, 7500));
+	assert_int_equal(rad_server_next(&s, 3, 0, 7500), 0);
+	/* dead-time 0: never. */
+	assert_false(rad_server_silent(&s, 0, 8000, 0, 9000));
+	assert_int_equal(rad_server_next(&s, 3, 0, 9000), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(t_forward, setup), cmocka_unit_test_setup(t_check, setup),
+		cmocka_unit_test_setup(t_read, setup), cmocka_unit_test_setup(t_values, setup),
+		cmocka_unit_test_setup(t_keys, setup), cmocka_unit_test_setup(t_request, setup),
+		cmocka_unit_test(t_servers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
