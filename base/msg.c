@@ -198,8 +198,8 @@ static bool check_radius_said(const union msg_body *b)
 bool acct_rec_ok(const struct acct_rec *r)
 {
 	return r->kind >= ACCT_SESSION && r->kind <= ACCT_OFF && r->due <= 7 && r->number_len <= sizeof(r->number) &&
-	       classes_ok(r->classes, r->class_len) && r->cause <= ACCT_NAS_REBOOT && addr_ok(&r->peer) && ENDS(r->id) &&
-	       ENDS(r->realm) && ENDS(r->user);
+	       classes_ok(r->classes, r->class_len) && r->cause <= ACCT_NAS_REBOOT && r->xauth <= 1 &&
+	       addr_ok(&r->peer) && ENDS(r->id) && ENDS(r->realm) && ENDS(r->user);
 }
 
 static bool check_acct(const union msg_body *b)

@@ -593,6 +593,7 @@ struct acct_rec {
 	struct addr peer;
 	uint16_t tunnel_id, session_id;
 	uint16_t class_len;
+	uint8_t xauth;			/* without L2TP */
 	char id[20];			/* Acct-Session-Id */
 	char realm[CONF_NAME_MAX];	/* the authentication's name */
 	char user[128];			/* escaped */

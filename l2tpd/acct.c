@@ -226,6 +226,7 @@ void acct_login(struct acct *a, struct msess *s, const struct msg_judge *j, cons
 	r->sid = s->sid;
 	r->ppp_id = s->ppp_id;
 	r->peer = j->req.peer;
+	r->xauth = j->req.method == AUTH_XAUTH;
 	r->number_len = j->req.number_len;
 	memcpy(r->number, j->req.number, MIN(sizeof(r->number), j->req.number_len));
 	r->interim_s = says->interim_s ? MAX(says->interim_s, (uint32_t)INTERIM_MIN_S) : 0;

@@ -384,7 +384,7 @@ static void put_session(struct wr *w, const struct msg_acct *m)
 		put(w, 0, RAD_CLASS, val.p, val.n);
 	}
 	put_u32(w, RAD_ACCT_AUTHENTIC, 1);	/* RADIUS */
-	put_u32(w, RAD_TUNNEL_TYPE, 3);		/* L2TP */
+	put_u32(w, RAD_TUNNEL_TYPE, r->xauth ? 9 : 3);	/* ESP, L2TP */
 	put_endpoint(w, r);
 	if (r->tunnel_id) {
 		snprintf(text, sizeof(text), "L2TP-CALL-%u", r->session_id);

@@ -53,6 +53,7 @@ max-tries 2
 dead-time 4" $INSIDE $SECOND >"$rig_dir/auth"
 must dial_server 0.99 20 "s/mschapv2/pap chap mschapv2 eap eap-md5\n\tmppe yes/
 	/dns-servers/d; /pool-address/a pool-address $POOL.200/29 for static
+	s/esp transport from any to any/esp tunnel from any to any xauth/
 	s/to pppx0/to tun0/; s/pppx0 address/tun0 address/; s/by LOCAL/by LOCAL RADIUS/
 	1a radius nas-id \"vpn number 1\"
 	\$r $rig_dir/auth"
@@ -85,6 +86,10 @@ for a in 'NAS-Identifier = "vpn number 1"' "NAS-IP-Address = $INNER" 'NAS-Port-T
 done
 check_eq "and no Proxy-State" 0 "$(grep -c Proxy-State "$rig_dir/one.log")"
 
+before=$(asked roy)
+check "XAuth" login xauth roy --xauth --hold 1
+check "  and the server is asked" [ "$(asked roy)" -gt "$before" ]
+check "XAuth, wrong password: refused" not login wrong-xauth roy --xauth --wrong-password
 check "OFFICE\\roy is roy" login domain 'OFFICE\roy' --hold 1
 check "Framed-IP-Address" login fix fix --ping 100 --hold 1
 check "  is what he gets" up_with fix $POOL.201
@@ -99,6 +104,11 @@ login brief brief --ping 100 --hold 60
 check "Session-Timeout ends a session" grep -qE 'session down user="brief" .*Session timeout' "$rig_dir/culvertd.log"
 login idle idle --hold 60
 check "Idle-Timeout ends an idle one" grep -qE 'session down user="idle" .*Idle timeout' "$rig_dir/culvertd.log"
+
+dial_start guess -u guy -p "@$rig_dir/words" --wrong-password --from $PREFIX -n 20 -r 20
+check "20 guesses at once, from everywhere" wait_for grep -q '^result ' "$rig_dir/guess.log"
+check_eq "  let nobody in" 0 "$(got guess up)"
+check "  and those behind the eleventh are held back ($(counter held_user))" [ "$(counter held_user)" -ge 1 ]
 
 password_of alice >"$rig_dir/password"
 check "alice, of the file" dial alice --from 198.18.0.8 --hold 1

@@ -230,6 +230,7 @@ static void t_attrs(void **st)
 
 	m.rec.peer = addr_v4(0xc6120007, 0);
 	assert_int_equal(s.v[RAD_ACCT_STATUS_TYPE], 1);
+	assert_int_equal(s.v[RAD_TUNNEL_TYPE], 3);
 	assert_int_equal(s.v[RAD_ACCT_DELAY_TIME], 90);
 	assert_int_equal(s.v[RAD_EVENT_TIMESTAMP], 1000);
 	assert_int_equal(s.v[RAD_FRAMED_IP_ADDRESS], 0x0a000005);
@@ -255,6 +256,10 @@ static void t_attrs(void **st)
 	s = attrs_of(&m);
 	assert_int_equal(s.v[RAD_ACCT_STATUS_TYPE], 2);
 	assert_int_equal(s.v[RAD_ACCT_TERMINATE_CAUSE], 4);
+	/* XAuth: ESP in tunnel mode, and no call in it. */
+	m.rec.tunnel_id = m.rec.session_id = 0;
+	m.rec.xauth = 1;
+	assert_int_equal(attrs_of(&m).v[RAD_TUNNEL_TYPE], 9);
 	m.rec.kind = ACCT_ON;
 	m.what = ACCT_DUE_START;
 	s = attrs_of(&m);
