@@ -156,8 +156,10 @@ static const struct allowed allowed[] = {
 };
 
 #if SANDBOX_SANITIZER
-/* LeakSanitizer's tracer, an external symbolizer: they do without. */
+/* LeakSanitizer's tracer, an external symbolizer: they do without.  RADIUS workers have
+ * threads, so for them it begins behind the first two. */
 static const char *const refused[] = { "clone", "clone3", "fork", "vfork", "execve", "ptrace", "pipe", "pipe2" };
+enum { REFUSED_WORKERS = 2 };
 #endif
 
 static unsigned have_seccomp, have_landlock;
@@ -328,7 +330,7 @@ static int seccomp_enter(unsigned role)
 	if (!err && role == ROLES)
 		err = refuse_workers(ctx);
 #if SANDBOX_SANITIZER
-	for (unsigned i = 0; !err && i < N_ELEMENTS(refused); i++)
+	for (unsigned i = role == ROLES ? REFUSED_WORKERS : 0; !err && i < N_ELEMENTS(refused); i++)
 		if (seccomp_syscall_resolve_name(refused[i]) >= 0)
 			err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(refused[i]), 0);
 #endif
