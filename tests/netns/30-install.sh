@@ -157,7 +157,7 @@ check "culvertd finds the configuration good" m culvertd -n
 check "the service answers" m culvertctl status
 check "it listens on both ports" test "$(ns srv ss -Huln 'sport = :500 or sport = :4500' | grep -c .)" -ge 2
 pid=$(m cat /run/culvert/culvertd.pid)
-check_eq "its processes are the package's" "/usr/libexec/culvert/culvert-iked /usr/sbin/culvertd" \
+check_eq "its processes are the package's" "/usr/libexec/culvert/culvert-iked /usr/libexec/culvert/culvert-radius /usr/sbin/culvertd" \
 	"$(m sh -c 'for p in /proc/[0-9]*; do readlink $p/exe; done' | grep culvert | sort -u | xargs)"
 check_eq "and have its accounts" "_culvert _culvert-auth _culvert-ike root" \
 	"$(m sh -c 'ps -eo user:32,comm | grep culvert' | awk '{ print $1 }' | sort -u | xargs)"
