@@ -27,7 +27,7 @@ state=/var/lib/culvert
 pidfile=/run/culvert/culvertd.pid
 
 BUILD_PACKAGES="build-essential autoconf automake libtool pkg-config bison dpkg-dev xz-utils
-	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libradcli-dev libcrypt-dev
+	libssl-dev libevent-dev libnftables-dev libmnl-dev libseccomp-dev libradcli-dev libgnutls28-dev nettle-dev libcrypt-dev
 	strongswan-libcharon libstrongswan libstrongswan-standard-plugins"
 INSTALL_PACKAGES="iproute2 adduser"
 PACKAGE_PACKAGES="debhelper fakeroot"
