@@ -166,7 +166,12 @@ static bool classes_ok(const uint8_t *p, size_t len)
 
 static bool says_ok(const struct radius_says *s)
 {
-	return classes_ok(s->classes, s->class_len);
+	if (s->n_routes > RADIUS_ROUTES_MAX)
+		return false;
+	for (unsigned i = 0; i < s->n_routes; i++)
+		if (!conf_is_mask(s->route[i].mask) || s->route[i].net & ~s->route[i].mask)
+			return false;
+	return classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
 }
 
 static bool check_judged(const union msg_body *b)

@@ -423,7 +423,12 @@ struct msg_auth_req {
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
 };
 
-enum { RADIUS_CLASS_MAX = 256 };
+enum { RADIUS_CLASS_MAX = 256, RADIUS_ROUTES_MAX = 8 };
+
+/* A network behind a session's address (RFC 2865 5.22). */
+struct radius_route {
+	uint32_t net, mask;		/* host order; no host bits */
+};
 
 /*
  * What a RADIUS server says of whom it lets in, beside what a users file says,
@@ -433,6 +438,13 @@ struct radius_says {
 	uint32_t idle_timeout_s;	/* RFC 2865 5.28; in place of the tunnel's */
 	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
 	uint32_t interim_s;		/* RFC 2869 5.16 */
+	uint64_t rate_in_bps, rate_out_bps;	/* bits of IP per second, from the peer and to it; 0 = no limit */
+	uint32_t mtu;			/* RFC 2865 5.12: the longest packet to the peer */
+	uint32_t port_limit;		/* RFC 2865 5.42: sessions of the user at once */
+	char filter[CONF_NAME_MAX];	/* RFC 2865 5.11: a filter of the firewall block */
+	char pool[CONF_NAME_MAX];	/* RFC 2869 5.18 */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];
 	uint16_t class_len;
 	uint8_t classes[RADIUS_CLASS_MAX];	/* Class attributes (RFC 2865 5.25), each: length, octets */
 };
