@@ -20,6 +20,9 @@
 #include "l2tpd/sandbox.h"
 #include "ppp/mschap.h"
 
+/* Certificates of 60 kB in fragments of 1000 octets; most methods end after ten. */
+enum { EAP_ROUNDS_MAX = 100 };
+
 /* The users of one authentication of type local. */
 struct realm {
 	struct local *users;		/* NULL: none are known yet */
@@ -388,6 +391,7 @@ static bool may_use(const struct conf *c, const struct conf_tunnel *t, uint32_t 
 	static const uint8_t bits[] = {
 		[AUTH_PAP] = CONF_AUTH_PAP, [AUTH_CHAP_MD5] = CONF_AUTH_CHAP, [AUTH_MSCHAPV2] = CONF_AUTH_MSCHAPV2,
 		[AUTH_EAP_MD5] = CONF_AUTH_EAP_MD5, [AUTH_EAP_MSCHAPV2] = CONF_AUTH_EAP_MSCHAPV2,
+		[AUTH_EAP] = CONF_AUTH_EAP_MSCHAPV2,
 	};
 
 	if (method == AUTH_XAUTH)
@@ -492,6 +496,9 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->verdict = VERDICT_DENY;
 	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 	if (!whose(a, req, &bind, &name)) {
+		/* Not told before there is an answer to a challenge, as to everybody else. */
+		if (req->method == AUTH_EAP)
+			ret->verdict = VERDICT_OWN_EAP;
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
 		return true;
 	}
@@ -504,12 +511,25 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return true;
 	}
+	if (req->method == AUTH_EAP && !conf_auth_passes_eap(ca)) {
+		/* A reload in the middle of a conversation: it began by a server. */
+		if (req->eap.round)
+			str_copy(ret->why, sizeof(ret->why), "this authentication is no RADIUS server's any more");
+		else
+			ret->verdict = VERDICT_OWN_EAP;
+		return true;
+	}
+	if (req->method == AUTH_EAP && req->eap.round >= EAP_ROUNDS_MAX) {
+		snprintf(ret->why, sizeof(ret->why), "EAP without an end: %u round trips", req->eap.round);
+		return true;
+	}
 	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
 		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
 		return true;
 	}
 	who = (struct backoff_who){ .auth = ret->auth, .user = name, .source = req->peer };
-	if (held_back(a, &who, ret))
+	/* Of EAP at its beginning, and by auth_heard(). */
+	if (!(req->method == AUTH_EAP && req->eap.round) && held_back(a, &who, ret))
 		return true;
 	if (ca->type == CONF_TYPE_RADIUS)
 		return false;
@@ -641,8 +661,8 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 static void judged(struct auth_proc *a, struct msg_judged *j)
 {
-	a->judged++;
-	a->denied += j->verdict != VERDICT_OK;
+	a->judged += j->verdict == VERDICT_OK || j->verdict == VERDICT_DENY;
+	a->denied += j->verdict == VERDICT_DENY;
 	peer_send(&a->manager, MSG_JUDGED, j, sizeof(*j), -1);
 	explicit_bzero(j, sizeof(*j));
 }
