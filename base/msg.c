@@ -210,7 +210,7 @@ static bool check_radius_said(const union msg_body *b)
 
 	return (m->verdict == VERDICT_OK || m->verdict == VERDICT_DENY || m->verdict == VERDICT_EAP) &&
 	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->answered <= 1 && m->mppe_keys <= 1 &&
-	       ENDS(m->user) && conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+	       m->user_len <= sizeof(m->user) && conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
 bool acct_rec_ok(const struct acct_rec *r)

@@ -591,7 +591,8 @@ struct msg_radius_said {
 	uint32_t mschap_error;
 	char message[128];
 	char why[64];
-	char user[128];			/* AUTH_EAP, OK: the name that the server gives him, escaped; "" = none */
+	uint8_t user_len;		/* AUTH_EAP, OK: the name that the server gives him; 0 = none */
+	uint8_t user[253];
 	struct radius_says says;
 	struct eap_relay eap;		/* VERDICT_EAP */
 };

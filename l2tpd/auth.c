@@ -560,11 +560,16 @@ void auth_heard(struct auth *a, const struct msg_radius_ask *ask, const struct m
 	struct msg_judged held = {
 		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
 	};
+	struct rd name;
 
 	if (!said->answered)
 		return;
 	if (!held_back(a, &who, &held)) {
 		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+		/* RFC 2865 5.1: his name from now on; the Identity may have been nobody's. */
+		name = strip(&a->conf.auth[ask->auth], rd_of(said->user, said->user_len));
+		if (name.n)
+			str_escape(j->user, sizeof(j->user), name.p, name.n);
 		return;
 	}
 	memcpy(held.user, j->user, sizeof(held.user));

@@ -64,9 +64,6 @@ bool auth_radius_said(struct auth_radius *r, const struct msg_radius_said *said,
 		memcpy(ret->why, said->why, sizeof(ret->why));
 		ret->says = said->says;
 		ret->eap = said->eap;
-		/* RFC 2865 5.1: the name from now on; the Identity may have been nobody's. */
-		if (said->user[0])
-			memcpy(ret->user, said->user, sizeof(ret->user));
 		return true;
 	}
 	return false;

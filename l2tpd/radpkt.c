@@ -657,9 +657,10 @@ static void eap_attribute(struct reading *r, uint8_t type, struct rd val)
 		number(r, &r->seen_acct, RAD_ERROR_CAUSE - 64, val, &r->error_cause, "Error-Cause");
 		break;
 	case RAD_USER_NAME:
-		if (!val.n || r->said->user[0])
+		if (!val.n || r->said->user_len)
 			fault(r, "User-Name");
-		str_escape(r->said->user, sizeof(r->said->user), val.p, val.n);
+		else
+			memcpy(r->said->user, val.p, r->said->user_len = (uint8_t)val.n);
 		break;
 	}
 }

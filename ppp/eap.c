@@ -213,6 +213,7 @@ static void pass_on(struct turn *t, uint8_t type, struct rd body, struct rd whol
 void eap_go_on(struct turn *t, const struct ppp_verdict *v)
 {
 	struct ppp *p = t->p;
+	const uint32_t restart_ms = p->conf->limits[PPP_FSM_LCP].restart_ms;
 	struct rd pkt = v->eap_packet;
 	uint8_t code, id, type;
 	uint16_t len;
@@ -242,10 +243,11 @@ void eap_go_on(struct turn *t, const struct ppp_verdict *v)
 	p->auth.eap_type = type;
 	p->auth.eap_wait_ms = v->eap_wait_ms;
 	p->auth.state = AUTH_WAIT;
-	/* Somebody may have to type something. */
-	p->phase_ms = MAX(p->phase_ms, t->now_ms + v->eap_wait_ms);
+	/* Somebody may have to type something; and once more, should it have been lost. */
+	if (v->eap_wait_ms)
+		p->phase_ms = MAX(p->phase_ms, t->now_ms + v->eap_wait_ms + restart_ms);
 	if (again)
-		p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
+		p->auth.timer_ms = t->now_ms + restart_ms;
 	else
 		eap_request(t);
 }
