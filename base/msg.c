@@ -120,7 +120,7 @@ static bool check_stray(const union msg_body *b)
 /* needed: a whole packet of this code; else there need be none. */
 static bool eap_ok(const struct eap_relay *e, bool needed, uint8_t code)
 {
-	if (e->state_len > sizeof(e->state) || e->len > sizeof(e->packet) || !addr_ok(&e->server))
+	if (e->counted > 1 || e->state_len > sizeof(e->state) || e->len > sizeof(e->packet) || !addr_ok(&e->server))
 		return false;
 	/* RFC 3748 4.1: Code, Identifier, Length, Type */
 	return !needed || (e->len > 4 && e->packet[0] == code && (e->packet[2] << 8 | e->packet[3]) == e->len);

@@ -415,6 +415,7 @@ struct eap_relay {
 	uint32_t ppp_id;		/* that the session will have; 0: it begins */
 	uint32_t wait_s;		/* of a Request: how long the peer may take (RFC 2869 5.13); 0 = as ever */
 	uint8_t round;			/* of a Response: how many came before it */
+	uint8_t counted;		/* auth has counted it as a wrong password until it ends */
 	uint8_t state_len;
 	uint8_t state[RADIUS_STATE_MAX];	/* RFC 2865 5.24, of the server's last answer */
 	uint16_t len;			/* 0 = no packet */

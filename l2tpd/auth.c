@@ -552,29 +552,69 @@ void auth_question(const struct auth *a, const struct msg_judge *j, unsigned aut
 	memcpy(ret->name, name.p, name.n);
 }
 
+/* RFC 3748 5.3: a Response that answers nothing but wants another method. */
+static bool is_nak(const struct eap_relay *e)
+{
+	enum { NAK = 3 };
+
+	return e->len > 4 && e->packet[4] == NAK;
+}
+
+/* Too many wrong passwords meanwhile: the verdict is that, and nothing of what it was. False: it stands. */
+static bool held_now(struct auth *a, const struct backoff_who *w, struct msg_judged *j)
+{
+	struct msg_judged held = {
+		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
+	};
+
+	if (!held_back(a, w, &held))
+		return false;
+	memcpy(held.user, j->user, sizeof(held.user));
+	explicit_bzero(j, sizeof(*j));
+	*j = held;
+	return true;
+}
+
+/*
+ * A server's next Request may tell whether the last Response was right, and nobody has to
+ * come to the end then.  So a conversation counts as a wrong password from its first Response to the
+ * server's method on, until it ends well, or by no fault of his.
+ */
+static void eap_goes_on(struct auth *a, const struct backoff_who *w, const struct eap_relay *was, struct msg_judged *j)
+{
+	j->eap.counted = was->counted;
+	if (was->counted || !was->round || is_nak(was) || held_now(a, w, j))
+		return;
+	backoff_tell(a->backoff, w, false, a->mono_ms);
+	j->eap.counted = 1;
+}
+
 void auth_heard(struct auth *a, const struct msg_radius_ask *ask, const struct msg_radius_said *said, struct msg_judged *j)
 {
 	const struct backoff_who who = {
 		.auth = ask->auth, .user = rd_of(ask->name, ask->name_len), .source = ask->judge.req.peer,
 	};
-	struct msg_judged held = {
-		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
-	};
+	const struct eap_relay *eap = &ask->judge.req.eap;
+	const bool counted = ask->judge.req.method == AUTH_EAP && eap->counted;
 	struct rd name;
 
-	if (!said->answered)
-		return;
-	if (!held_back(a, &who, &held)) {
-		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
-		/* RFC 2865 5.1: his name from now on; the Identity may have been nobody's. */
-		name = strip(&a->conf.auth[ask->auth], rd_of(said->user, said->user_len));
-		if (name.n)
-			str_escape(j->user, sizeof(j->user), name.p, name.n);
+	if (j->verdict == VERDICT_EAP) {
+		eap_goes_on(a, &who, eap, j);
 		return;
 	}
-	memcpy(held.user, j->user, sizeof(held.user));
-	explicit_bzero(j, sizeof(*j));
-	*j = held;
+	if (counted && (!said->answered || j->verdict == VERDICT_OK))
+		backoff_take_back(a->backoff, &who, a->mono_ms);
+	if (!said->answered)
+		return;
+	/* One that is counted was held back, or not, when it was. */
+	if (!counted && held_now(a, &who, j))
+		return;
+	if (!counted || j->verdict == VERDICT_OK)
+		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+	/* RFC 2865 5.1: his name from now on; the Identity may have been nobody's. */
+	name = strip(&a->conf.auth[ask->auth], rd_of(said->user, said->user_len));
+	if (name.n)
+		str_escape(j->user, sizeof(j->user), name.p, name.n);
 }
 
 static void auth_stats(const struct auth *a, struct msg_stats *st)

@@ -118,6 +118,11 @@ check_eq "  no server was asked for her" 0 "$(grep -c 'User-Name = "alice"' "$ri
 check "where EAP is not for: refused" not login chaps roy@chap --auth eap
 check "  and the log says so" failed_for roy@chap CHAPS "this authentication is not eap-capable"
 
+dial_start guess -u guy -p "@$rig_dir/words" --auth eap --wrong-password --from $PREFIX -n 20 -r 20
+check "20 guesses at once, from everywhere" wait_for grep -q '^result ' "$rig_dir/guess.log"
+check_eq "  let nobody in" 0 "$(got guess up)"
+check "  and those behind the eleventh are held back ($(counter held_user))" [ "$(counter held_user)" -ge 1 ]
+
 # What a server should not say.
 bads="hush unsigned none gap len code id long states bare failure other reject endless"
 declare -A pids
