@@ -665,6 +665,23 @@ static void eap_attribute(struct reading *r, uint8_t type, struct rd val)
 	}
 }
 
+/*
+ * RFC 2865 5.11: a name, as the firewall block has it.  There may be several; a session here has one
+ * filter, and one without a part of what it was meant to have would be a hole.
+ */
+static void filter_id(struct reading *r, struct rd val)
+{
+	char *filter = r->said->says.filter;
+	const size_t n = strlen(filter);
+
+	if (!conf_filter_name_ok((const char *)val.p, val.n))
+		fault(r, "Filter-Id cannot be a filter's name");
+	else if (n && (n != val.n || memcmp(filter, val.p, n)))
+		fault(r, "several Filter-Ids");
+	else
+		memcpy(filter, val.p, val.n);
+}
+
 static void attribute(struct reading *r, uint8_t type, struct rd val, bool accept)
 {
 	struct msg_radius_said *said = r->said;
@@ -708,8 +725,7 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 		class_(r, val);
 		break;
 	case RAD_FILTER_ID:
-		/* A session without the filter that it was meant to have would be a hole. */
-		fault(r, "Filter-Id, which is not built yet");
+		filter_id(r, val);
 		break;
 	}
 }
