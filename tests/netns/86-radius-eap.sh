@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # EAP that a RADIUS server speaks with the client (RFC 3579): FreeRADIUS at one end; at the other culvert-dial by
-# MSCHAPv2, MD5 and what it answers to methods that it does not have, and Debian's pppd by MD5 and by TLS,
-# with MPPE from the keys that either made.  Then a server that breaks off, and says what it should not.
+# MSCHAPv2 and MD5, and Debian's pppd by TLS, with MPPE from the keys that they make.  Then a server that breaks
+# off, and says what it should not.  FULL: pppd by MD5 and MSCHAPv2, too.
 # shellcheck disable=SC1091,SC2016,SC2086,SC2154
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../server.sh"
@@ -125,11 +125,12 @@ for b in $bads good stateless named; do
 	from=$((from + 1))
 	dial_start "bad-$b" -u "eap-$b@bad" -p "@$rig_dir/words" --auth eap-md5 --from 198.18.3.$from --hold 1 --timeout 40
 	pids[$b]=$started
-	# Not all at once: the log would leave some out.
 	case $b in
 	hush | unsigned) ;;
 	*) wait $started ;;
 	esac
+	# The log has ten lines of a kind a second, and leaves out the others.
+	[ $((from % 5)) != 0 ] || sleep 1.2
 done
 wait ${pids[hush]} ${pids[unsigned]}
 let_in() { [ "$(got "bad-$1" ok)" = 1 ]; }
@@ -204,18 +205,20 @@ session()
 	check "pppd, $1: ends" vpn_down plain
 }
 words=$(printf 'password "%s"' "${WORDS//\"/\\\"}")
-must options "name mona
+if [ -n "${FULL:-}" ]; then
+	must options "name mona
 $words
 noccp"
-session MD5
-check "  it was MD5" grep -q 'rcvd \[EAP Request .*MD5-Challenge' "$rig_dir/plain/share/log/pppd"
-check "  and nothing else" not grep -q 'rcvd \[EAP Request .*MSCHAPv2' "$rig_dir/plain/share/log/pppd"
-must options "name peter
+	session MD5
+	check "  it was MD5" grep -q 'rcvd \[EAP Request .*MD5-Challenge' "$rig_dir/plain/share/log/pppd"
+	check "  and nothing else" not grep -q 'rcvd \[EAP Request .*MSCHAPv2' "$rig_dir/plain/share/log/pppd"
+	must options "name peter
 require-mppe-128
 $words"
-session MSCHAPv2
-check "  it was MSCHAPv2" grep -q 'rcvd \[EAP Request .*MSCHAPv2' "$rig_dir/plain/share/log/pppd"
-check "  with MPPE" grep -q 'MPPE 128-bit stateless compression enabled' "$rig_dir/plain/share/log/pppd"
+	session MSCHAPv2
+	check "  it was MSCHAPv2" grep -q 'rcvd \[EAP Request .*MSCHAPv2' "$rig_dir/plain/share/log/pppd"
+	check "  with MPPE" grep -q 'MPPE 128-bit stateless compression enabled' "$rig_dir/plain/share/log/pppd"
+fi
 must options 'name tessa
 require-mppe-128
 ca /mnt/ca.pem
