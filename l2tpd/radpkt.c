@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* EAP's header, and that of EAP-TLS (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for the size of what is behind them. */
+enum { TLS_HEADERS = 10 };
 enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
 enum { INVALID_EAP = 202 };	/* Error-Cause: RFC 3579 2.2, RFC 5176 3.5 */
 enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, PIECE = 253, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
@@ -307,7 +309,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	case AUTH_EAP:
 		put_eap(w, &req->eap);
 		/* RFC 3579 2.4: what a server's Request has to fit into. */
-		put_u32(w, RAD_FRAMED_MTU, req->mtu);
+		put_u32(w, RAD_FRAMED_MTU, req->mtu - TLS_HEADERS);
 		break;
 	default:
 		put_mschap2(w, req);
@@ -779,7 +781,7 @@ static void judge_eap(struct reading *r)
 	else if (r->code == RAD_ACCESS_CHALLENGE && id == sent && r->error_cause != INVALID_EAP)
 		fault(r, "EAP Request, Identifier of the last");
 	else if (len > req->mtu)
-		fault(r, "EAP longer than Framed-MTU");
+		fault(r, "EAP longer than the link takes");
 }
 
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *ask,
