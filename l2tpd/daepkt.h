@@ -13,9 +13,6 @@ enum {
 	RAD_DISCONNECT_REQUEST = 40, RAD_DISCONNECT_ACK, RAD_DISCONNECT_NAK, RAD_COA_REQUEST, RAD_COA_ACK, RAD_COA_NAK,
 };
 
-/* RFC 2865 5, RFC 5176 3.5 */
-enum { RAD_STATE = 24, RAD_ERROR_CAUSE = 101 };
-
 /* RFC 5176 6.3: how old, or how far ahead, the Event-Timestamp of a request may be. */
 enum { DAE_WINDOW_S = 300 };
 
