@@ -75,6 +75,29 @@ static bool next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
 	return !attrs->bad;
 }
 
+bool rad_open(struct rd pkt, struct rad_hdr *ret)
+{
+	struct rd authenticator;
+
+	ret->p = pkt.p;
+	return packet_attrs(pkt, &ret->code, &ret->id, &authenticator, &ret->attrs, &ret->len);
+}
+
+bool rad_next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
+{
+	return next(attrs, ret_type, ret_val);
+}
+
+bool rad_md5(const struct rd *part, unsigned n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return md5(part, n, ret);
+}
+
+bool rad_hmac_md5(const char *secret, const uint8_t *p, size_t n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return hmac_md5(secret, p, n, ret);
+}
+
 bool rad_cookie(struct rd pkt, uint8_t ret[static RAD_COOKIE])
 {
 	struct rd authenticator, attrs, val;
