@@ -11,7 +11,7 @@
 # its /etc, share/log what tests want to see when they fail.
 
 declare -A guest_pid guest_fd
-guest_cpus=$(taskset -cp $$ | sed 's/.*: //') guest_n=$RANDOM
+guest_cpus=$(taskset -cp $$ | sed 's/.*: //') guest_turn=$RANDOM
 GUEST_MEM=${GUEST_MEM:-384M}
 guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 guest_modules=/usr/lib/uml/modules
@@ -47,7 +47,7 @@ guest_cpu()
 	for part in ${guest_cpus//,/ }; do
 		mapfile -t -O ${#list[@]} list < <(seq "${part%-*}" "${part#*-}")
 	done
-	echo "${list[guest_n % ${#list[@]}]}"
+	echo "${list[guest_turn % ${#list[@]}]}"
 }
 
 # guest_etc DIR: an /etc with only what the programs need, and nothing of the host's own.
@@ -89,7 +89,7 @@ guest_start()
 	[ -e "$rig_dir/xstate.so" ] ||
 		"${CC:-cc}" -O2 -shared -fPIC -o "$rig_dir/xstate.so" "$guest_here/xstate.c" || return 1
 	# The guest's kernel and its processes take turns: on one CPU that costs a third less.
-	guest_n=$((guest_n + 1))
+	guest_turn=$((guest_turn + 1))
 	fifo=$dir/cmd
 	mkfifo "$fifo" && exec {fd}<>"$fifo" || return 1
 	guest_fd[$name]=$fd
