@@ -19,10 +19,10 @@ must test -x "$build/culvertd"
 must test -x "$build/culvertctl"
 must network_up
 must web_start
-# However slow a guest is, it is not dead; until one is.
+# A slow guest is not a dead one.
 server_run=$rig_dir/run
 must mkdir -p "$server_run"
-(umask 077 && server_conf | sed 's/hello-timeout 12/hello-timeout 120/' >"$server_run/conf")
+(umask 077 && server_conf | sed 's/hello-timeout 12/hello-timeout 24/' >"$server_run/conf")
 must server_start
 must capture_start srv out0 outer
 outer_pid=$started
@@ -155,7 +155,7 @@ check "nat2 hangs up" vpn_down nat2
 check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
 check "bob is not disturbed" guest_run nat1 "ping -c 2 -i 0.2 -W 5 $INSIDE"
 sed -i '1i set proposals legacy' "$server_run/conf"
-check "3DES is let in" ctl reload >/dev/null
+check "3DES is let in" ctl reload
 suites="aes256gcm16 aes128-sha384 aes256-sha512 3des-sha1"
 [ "${FULL:-0}" = 1 ] && suites+=" aes128gcm16 aes128-sha256"
 for suite in $suites; do
@@ -182,8 +182,6 @@ for suite in $suites; do
 done
 check "plain hangs up" vpn_down plain
 guest_kill nat1
-sed -i 's/hello-timeout 120/hello-timeout 4/' "$server_run/conf"
-check "whoever does not answer a HELLO for four seconds is dead now" ctl reload >/dev/null
 check "nat1 vanished: HELLO finds out, and all is as at first" wait_for held_is "$before" ||
 	note "now: $(held), at first: $before"
 

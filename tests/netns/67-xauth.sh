@@ -26,7 +26,7 @@ must web_start
 server_run=$rig_dir/run
 must mkdir -p "$server_run"
 (umask 077 && server_conf | sed 's/ike passive esp transport from any to any/ike passive esp tunnel from any to any xauth/
-	1i set dpd 2\nset user-max-session 1 replace' >"$server_run/conf")
+	1i set dpd 5\nset user-max-session 1 replace' >"$server_run/conf")
 { server_users; for u in $(seq 0 39); do printf 'u%d:\\\n\t:password=%s:\n' "$u" "$(password_of alice)"; done; } >"$server_run/users"
 chmod 600 "$server_run/users"
 must server_start
