@@ -19,6 +19,13 @@ enum {
 	FWREQ_PLAINS = CONF_TUNNELS * CONF_LISTENS,
 };
 
+/* What a session may send from, beside what its engine looks at. */
+enum fwreq_source {
+	FWREQ_SOURCE_ANY,
+	FWREQ_SOURCE_POOL,	/* addresses of the pools that are routed to its interface */
+	FWREQ_SOURCE_ROUTE,	/* whatever is routed there */
+};
+
 /* What of that which comes in on UDP 1701 of the host is dropped, where no plain L2TP is wanted. */
 enum fwreq_l2tp {
 	FWREQ_L2TP_DROP,	/* all: ESP is opened in user space, so it cannot have been inside */
@@ -34,7 +41,7 @@ struct fwreq {
 	uint8_t remove;			/* take the table away; the rest is ignored */
 	uint8_t nat;
 	uint8_t client_to_client;
-	uint8_t source_check;		/* a session may send from its own address only */
+	uint8_t source_check;		/* enum fwreq_source */
 	uint8_t mss_clamp;
 	uint8_t l2tp;			/* enum fwreq_l2tp */
 	uint16_t ike_port[2];

@@ -165,7 +165,7 @@ static bool classes_ok(const uint8_t *p, size_t len)
 }
 
 /* Networks of a client: nobody's is wider than 8 bits, which an address in it has. */
-static bool routes_ok(const struct radius_route *r, unsigned n)
+bool radius_routes_ok(const struct radius_route *r, unsigned n)
 {
 	if (n > RADIUS_ROUTES_MAX)
 		return false;
@@ -177,7 +177,7 @@ static bool routes_ok(const struct radius_route *r, unsigned n)
 
 static bool says_ok(const struct radius_says *s)
 {
-	return routes_ok(s->route, s->n_routes) && s->mtu <= 65535 && classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
+	return radius_routes_ok(s->route, s->n_routes) && s->mtu <= 65535 && classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
 }
 
 static bool check_judged(const union msg_body *b)
@@ -237,7 +237,7 @@ static bool check_verdict(const union msg_body *b)
 
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
-	       ENDS(m->message) && routes_ok(m->route, m->n_routes);
+	       ENDS(m->message) && radius_routes_ok(m->route, m->n_routes);
 }
 
 static bool check_session(const union msg_body *b)
@@ -253,7 +253,7 @@ static bool check_session_tun(const union msg_body *b)
 static bool check_tun_add(const union msg_body *b)
 {
 	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias) &&
-	       routes_ok(b->tun_add.route, b->tun_add.n_routes);
+	       radius_routes_ok(b->tun_add.route, b->tun_add.n_routes);
 }
 
 static bool check_tun_done(const union msg_body *b)
@@ -280,7 +280,7 @@ static bool check_shared_done(const union msg_body *b)
 static bool check_route(const union msg_body *b)
 {
 	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
-	       b->route.mtu >= 68 && conf_is_mask(b->route.mask) && routes_ok(b->route.route, b->route.n_routes);
+	       b->route.mtu >= 68 && conf_is_mask(b->route.mask) && radius_routes_ok(b->route.route, b->route.n_routes);
 }
 
 static bool check_tun_del(const union msg_body *b)
@@ -308,7 +308,7 @@ static bool check_ctl_row(const union msg_body *b)
 	const struct sess_row *r = &b->ctl_row.row;
 
 	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) &&
-	       addr_ok(&r->peer);
+	       addr_ok(&r->peer) && radius_routes_ok(r->route, r->n_routes);
 }
 
 static bool check_ctl_counter(const union msg_body *b)

@@ -430,6 +430,9 @@ struct radius_route {
 	uint32_t net, mask;		/* host order; no host bits */
 };
 
+/* Are they networks that a client can have? */
+bool radius_routes_ok(const struct radius_route *, unsigned n);
+
 /*
  * What a RADIUS server says of whom it lets in, beside what a users file says,
  * too.  Numbers are 0 and texts "" where it says nothing.
