@@ -456,7 +456,8 @@ static bool whose(const struct auth *a, const struct msg_auth_req *req, unsigned
 
 		*ret_bind = bind;
 		*ret_name = strip(&c->auth[auth], rd_of(req->user, req->user_len));
-		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_find(u, ret_name->p, ret_name->n)))
+		/* Whoever is disabled here must not come in elsewhere because somebody mistyped his row. */
+		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_has(u, ret_name->p, ret_name->n)))
 			return true;
 		behind = bind_behind(c, bind, req->user, req->user_len);
 		if (behind < 0)

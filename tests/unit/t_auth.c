@@ -317,6 +317,7 @@ static struct auth *radius_new(void)
 		"authentication R type radius {\n\tstrip-atmark-realm yes\n\tauthentication-server {\n"
 		"\t\taddress 192.0.2.9 secret \"jinx-bottle-radius\"\n\t}\n}\n"
 		"bind tunnel from T authenticated by LX L R to pppx0\n";
+	static const char bad[] = "mix:password=typed:framed-ip-address=10.0.0:\n";
 	static const char crypted[] = "slow:crypt=$5$salt1$hiwRZDsUs5wiSMbuDFr5GbCtRQbMvPBo5dnQgQnzb26:\n";
 	struct conf_msgs m = { 0 };
 	struct conf c;
@@ -329,7 +330,7 @@ static struct auth *radius_new(void)
 	for (unsigned i = 0; i < 2; i++) {
 		f = tmpfile();
 		assert_non_null(f);
-		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? "" : crypted);
+		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? bad : crypted);
 		fflush(f);
 		assert_int_equal(auth_load_users(b, i, fileno(f)), 0);
 		fclose(f);
@@ -347,6 +348,8 @@ static void t_radius(void **st)
 		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
 		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
 		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
+		/* His row has a mistake in it; it is his all the same, and not RADIUS's to judge. */
+		{ "mix", "typed", NULL, 1, false },
 	};
 	struct auth *b = radius_new();
 	struct msg_radius_ask ask;
