@@ -409,13 +409,19 @@ static unsigned ipcp_for(const struct conf *c, const struct msg_judged *j)
 	return CONF_IPCPS;
 }
 
-/* NULL, or why a new session cannot have these networks; old: that one makes room for it. */
-static const char *routes_refused(struct manager *m, const struct radius_says *says, const struct msess *old)
+/* NULL, or why a new session of a client at peer cannot have these networks; old: that one makes room for it. */
+static const char *routes_refused(struct manager *m, const struct radius_says *says, const struct addr *peer,
+	const struct msess *old)
 {
 	const char *why = manager_routes_fault(&m->conf, says->route, says->n_routes);
+	uint32_t outside = addr_v4_of(peer);
 
 	if (why || !says->n_routes)
 		return why;
+	/* What carries the session would go into it. */
+	for (unsigned i = 0; i < says->n_routes && outside; i++)
+		if (says->route[i].net == (outside & says->route[i].mask))
+			return "its Framed-Route holds its address outside";
 	LIST_EACH(&m->sessions, e) {
 		const struct msess *s = CONTAINER_OF(e, struct msess, link);
 
@@ -438,7 +444,7 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 		return "no ipcp has the name of its Framed-Pool";
 	why = limits(m, j, ipcp, &old);
 	if (!why && !xauth)
-		why = routes_refused(m, &j->says, old);
+		why = routes_refused(m, &j->says, &req->req.peer, old);
 	if (why)
 		return why;
 	if (is_shared(m, interface) && m->engine[req->engine].shared[interface] == SHARED_FAILED) {

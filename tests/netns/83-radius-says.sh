@@ -50,6 +50,8 @@ users()
 		  Framed-MTU = 1490
 		tiny$at Cleartext-Password := '$WORDS'
 		  Framed-MTU = 40
+		inside-out$at Cleartext-Password := '$WORDS'
+		  Framed-Route = "$CLIENT/32 0.0.0.0 1"
 		two$at Cleartext-Password := '$WORDS'
 		  Port-Limit = 2
 		END
@@ -66,7 +68,8 @@ must mkdir -p "$rig_dir/run"
 	printf 'ipcp GUESTS {\npool-address "%s.10-%s.19"\ndns-servers 192.0.2.54\n}\n' $GUESTS $GUESTS
 	printf 'interface tun0 address %s.2 ipcp HOME\n' $POOL
 } >"$rig_dir/blocks"
-must dial_server 0.99 20 "/^interface pppx0/r $rig_dir/blocks
+must dial_server 0.99 20 "s/esp transport from any to any/esp tunnel from any to any xauth/
+	/^interface pppx0/r $rig_dir/blocks
 	/authentication LOCAL/,/}/d
 	s/bind tunnel from L2TP authenticated by LOCAL to pppx0/bind tunnel from L2TP authenticated by RADIUS to pppx0\nbind tunnel from L2TP authenticated by TUN to tun0/"
 printf '%s' "$WORDS" >"$rig_dir/words"
@@ -168,6 +171,9 @@ for at in '' @tun; do
 	check "one over a pool: refused" not login pool pool$at
 	check "  and the log says so" refused "pool$at" "its Framed-Route and a pool overlap"
 
+	check "one with its address outside: refused" not login inside-out inside-out$at
+	check "  and the log says so" refused "inside-out$at" "its Framed-Route holds its address outside"
+
 	# The MTU.
 	check "small$at comes in" come small small$at
 	check_eq "  its MTU is lowered" 600 "$(shown MRU)"
@@ -191,6 +197,21 @@ for at in '' @tun; do
 	check "  and the log says so" refused "two$at" "its Port-Limit is reached"
 	check "  they hang up" dial_end
 done
+
+# Without L2TP and PPP.
+check "XAuth: slow comes in" come xslow slow --xauth
+check_eq "  the listing has the limits" "1000000 2000000" "$(shown 'Input Limit') $(shown 'Output Limit')"
+read -r bytes ms <<<"$(moved Output $file)"
+check "  $bytes bytes to it in $ms ms, at 2000000 bit/s" within "$bytes" "$ms" 2000000
+read -r bytes ms <<<"$(moved Input -T "$rig_dir/up" $up)"
+check "  $bytes bytes from it in $ms ms, at 1000000 bit/s" within "$bytes" "$ms" 1000000
+check "  and it hangs up" dial_end
+check "XAuth: small comes in" come xsmall small --xauth
+check_eq "  its MTU is lowered" 600 "$(shown MRU)"
+check_eq "  a file comes whole" "$web_sum" "$(ns cli curl -sf -m 40 $file | sha256sum | cut -d' ' -f1)"
+check "  and it hangs up" dial_end
+check "XAuth: site is let in without its networks" login xsite site --xauth --hold 1
+check "  and the log says so" logged 'user="site" Framed-Route is ignored'
 
 # The same with what is there replaced.
 must sed -i '1i set user-max-session 0 replace' "$server_run/conf"
