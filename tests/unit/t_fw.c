@@ -85,6 +85,14 @@ static void set_raw_esp(struct conf *c)
 	c->raw_esp = true;
 }
 
+/* A server may name networks that are in no pool. */
+static void set_radius(struct conf *c)
+{
+	c->n_auth = 1;
+	memcpy(c->auth[0].name, "R", 2);
+	c->auth[0].type = CONF_TYPE_RADIUS;
+}
+
 static void set_kernel(struct conf *c)
 {
 	c->esp_kernel = true;
@@ -133,6 +141,7 @@ static const struct {
 	{ "open", set_open },
 	{ "plain-l2tp", set_plain_l2tp },
 	{ "kernel", set_kernel },
+	{ "radius", set_radius },
 	{ "raw-esp", set_raw_esp },
 	{ "pools", set_pools },
 	{ "no-pool", set_no_pool },
