@@ -664,17 +664,27 @@ static unsigned shared_named(const struct netd *n, const char *name)
 	return SHARED_MAX;
 }
 
+/* Could it be of a session, by what a users file or a server may say? */
+static bool is_session_net(const struct netd *n, const struct tundev_route *k)
+{
+	const struct radius_route behind = { k->ip, k->mask };
+
+	/* Its first address is in no pool, often: which one it is of is not to be seen by that. */
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_net_fits(&n->conf, i, k->ip, k->mask))
+			return true;
+	return k->is_static && k->direct && nets_ok(&n->conf, &behind, 1);
+}
+
 /* Of networks those that a session can have: another one was made by somebody else. */
 static void adopt_route(void *ctx, const struct tundev_route *k)
 {
 	struct netd *n = ctx;
-	const struct radius_route behind = { k->ip, k->mask };
 	struct route *r;
 
 	for (unsigned i = 0; i < SHARED_MAX; i++) {
 		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != k->index || routes_find(&n->routes, k->ip) ||
-		    (k->mask != UINT32_MAX && !conf_net_fits(&n->conf, conf_ipcp_with(&n->conf, k->ip), k->ip, k->mask) &&
-		     !(k->is_static && k->direct && nets_ok(&n->conf, &behind, 1))))
+		    (k->mask != UINT32_MAX && !is_session_net(n, k)))
 			continue;
 		r = routes_add(&n->routes, k->ip, i);
 		if (r)
