@@ -40,7 +40,8 @@ enum {
 	TUN_GROUP = 1701,		/* link group of live devices: how a new netd finds them */
 	TUN_TXQLEN = 500,		/* packets or super-packets */
 	SHARED_TXQLEN = 1000,		/* the engine empties it whenever it looks */
-	TUN_MTU_MIN = 68, TUN_MTU_MAX = 1500,	/* what IPv4 knows (RFC 791 3.2), and PPP may agree on */
+	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
+	FRAMED_MTU_MIN = 68,			/* what a RADIUS server may say (RFC 791 3.2) */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
@@ -247,6 +248,13 @@ static bool net_ok(const struct conf *c, uint32_t ip, uint32_t mask)
 	return !mask || conf_net_fits(c, conf_ipcp_with(c, ip), ip, mask);
 }
 
+static bool mtu_ok(const struct netd *n, uint16_t mtu)
+{
+	bool radius = conf_has_radius(&n->conf) || (n->have_last && conf_has_radius(&n->last));
+
+	return mtu >= (radius ? FRAMED_MTU_MIN : TUN_MTU_MIN) && mtu <= TUN_MTU_MAX;
+}
+
 /* Can sessions have these networks beside? */
 static bool nets_ok(const struct conf *c, const struct radius_route *r, unsigned n)
 {
@@ -324,7 +332,7 @@ static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
 	uint32_t mask = m->mask ? m->mask : UINT32_MAX;
 
-	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
+	if (m->unit >= UNITS || !mtu_ok(n, m->mtu) || !text_ok(m->alias) ||
 	    (!addresses_ok(&n->conf, m) && !(n->have_last && addresses_ok(&n->last, m))))
 		return -EINVAL;
 	if (n->tun[m->unit].state == TUN_LIVE)
@@ -580,8 +588,7 @@ static int route_add(struct netd *n, const struct msg_route *m)
 	unsigned no = shared_no(m->interface, m->engine);
 	int err;
 
-	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || m->mtu < TUN_MTU_MIN ||
-	    m->mtu > TUN_MTU_MAX)
+	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || !mtu_ok(n, m->mtu))
 		return -EINVAL;
 	if (!in_service(&n->shared[no]))
 		return -ENODEV;
