@@ -17,6 +17,7 @@
 #define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
+enum { EAP_REQUEST = 1, EAP_RESPONSE };	/* RFC 3748 4 */
 
 static bool ends(const char *s, size_t n)
 {
@@ -116,9 +117,19 @@ static bool check_stray(const union msg_body *b)
 	       addr_ok(&b->stray.peer);
 }
 
+/* needed: a whole packet of this code; else there need be none. */
+static bool eap_ok(const struct eap_relay *e, bool needed, uint8_t code)
+{
+	if (e->counted > 1 || e->state_len > sizeof(e->state) || e->len > sizeof(e->packet) || !addr_ok(&e->server))
+		return false;
+	/* RFC 3748 4.1: Code, Identifier, Length, Type */
+	return !needed || (e->len > 4 && e->packet[0] == code && (e->packet[2] << 8 | e->packet[3]) == e->len);
+}
+
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_XAUTH &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP &&
+	       eap_ok(&m->eap, m->method == AUTH_EAP, EAP_RESPONSE) &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
@@ -185,7 +196,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->verdict != VERDICT_REFUSE &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->mppe_keys <= 1 &&
 	       m->has_max_session <= 1 && m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) &&
 	       ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
@@ -202,8 +214,9 @@ static bool check_radius_said(const union msg_body *b)
 {
 	const struct msg_radius_said *m = &b->radius_said;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->answered <= 1 && m->mppe_keys <= 1 &&
-	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+	return (m->verdict == VERDICT_OK || m->verdict == VERDICT_DENY || m->verdict == VERDICT_EAP) &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->answered <= 1 && m->mppe_keys <= 1 &&
+	       m->user_len <= sizeof(m->user) && conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
 bool acct_rec_ok(const struct acct_rec *r)
@@ -235,9 +248,10 @@ static bool check_verdict(const union msg_body *b)
 {
 	const struct msg_verdict *m = &b->verdict;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->interface < CONF_INTERFACES &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
-	       ENDS(m->message) && radius_routes_ok(m->route, m->n_routes);
+	       ENDS(m->message) && ENDS(m->filter) && radius_routes_ok(m->route, m->n_routes);
 }
 
 static bool check_session(const union msg_body *b)
@@ -298,6 +312,19 @@ static bool check_stats(const union msg_body *b)
 	return true;
 }
 
+static bool check_filter(const union msg_body *b)
+{
+	const struct msg_filter *m = &b->filter;
+
+	return m->mask && conf_is_mask(m->mask) && !(m->net & ~m->mask) && ENDS(m->filter) && m->err <= 0 && m->err >= -4095 &&
+	       (!m->filter[0] || conf_filter_name_ok(m->filter, strlen(m->filter)));
+}
+
+static bool check_session_filter(const union msg_body *b)
+{
+	return ENDS(b->session_filter.filter);
+}
+
 static bool check_ctl_req(const union msg_body *b)
 {
 	return b->ctl_req.version == CTL_VERSION;
@@ -307,7 +334,7 @@ static bool check_ctl_row(const union msg_body *b)
 {
 	const struct sess_row *r = &b->ctl_row.row;
 
-	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) &&
+	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) && ENDS(r->filter) &&
 	       addr_ok(&r->peer) && radius_routes_ok(r->route, r->n_routes);
 }
 
@@ -478,6 +505,9 @@ static const struct msg_rule {
 	[MSG_MARK_FD] = { "MARK_FD", R(NETD), R(ENGINE), BODY(mark), MAY_FD, check_mark },
 	[MSG_MARK_DEL] = { "MARK_DEL", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
 	[MSG_MARK_GONE] = { "MARK_GONE", R(NETD), R(ENGINE), BODY(mark), NO_FD, check_mark },
+	[MSG_FILTER_SET] = { "FILTER_SET", R(MANAGER), R(NETD), BODY(filter), NO_FD, check_filter },
+	[MSG_FILTER_DONE] = { "FILTER_DONE", R(NETD), R(MANAGER), BODY(filter), NO_FD, check_filter },
+	[MSG_SESSION_FILTER] = { "SESSION_FILTER", R(MANAGER), R(ENGINE), BODY(session_filter), NO_FD, check_session_filter },
 };
 
 static const char *const role_names[ROLES] = {
@@ -739,6 +769,7 @@ bool row_read(const struct sess_row *row, struct sess_row *ret)
 			ret->realm[sizeof(ret->realm) - 1] = '\0';
 			ret->ifname[sizeof(ret->ifname) - 1] = '\0';
 			ret->host_name[sizeof(ret->host_name) - 1] = '\0';
+			ret->filter[sizeof(ret->filter) - 1] = '\0';
 			return ret->state != ROW_FREE;
 		}
 	}

@@ -73,6 +73,8 @@ union msg_body {
 	struct msg_xauth_req xauth_req;
 	struct msg_xauth_done xauth_done;
 	struct msg_mark mark;
+	struct msg_filter filter;
+	struct msg_session_filter session_filter;
 };
 
 struct msg {

@@ -205,6 +205,7 @@ struct sess {
 	bool xauth;			/* by XAuth: nothing of L2TP and PPP counts */
 	uint16_t mtu;			/* how long its packets may be now */
 	uint16_t mtu_max;		/* of the verdict, and no more than what LCP agrees on */
+	struct eap_relay *eap;		/* owned; while a RADIUS server speaks EAP with the peer: its last answer */
 	struct msg_xauth_req *login;	/* owned; of XAuth, the last one; its password until it is judged */
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
@@ -532,6 +533,7 @@ void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_route(struct engine *, const struct msg_session *);
 void call_addr(struct engine *, const struct msg_addr *);
+void call_filter(struct engine *, const struct msg_session_filter *);
 void call_kill(struct engine *, const struct msg_session *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);

@@ -41,6 +41,8 @@ static const char dictionary[] =
 	"ATTRIBUTE Framed-Protocol 7 string\n"
 	"ATTRIBUTE Framed-IP-Address 8 string\n"
 	"ATTRIBUTE Framed-MTU 12 string\n"
+	"ATTRIBUTE State 24 string\n"
+	"ATTRIBUTE EAP-Message 79 string\n"
 	"ATTRIBUTE Calling-Station-Id 31 string\n"
 	"ATTRIBUTE NAS-Identifier 32 string\n"
 	"ATTRIBUTE Proxy-State 33 string\n"

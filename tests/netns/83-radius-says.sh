@@ -50,6 +50,8 @@ users()
 		  Framed-MTU = 1490
 		tiny$at Cleartext-Password := '$WORDS'
 		  Framed-MTU = 40
+		walled$at Cleartext-Password := '$WORDS'
+		  Framed-Route = "$NET 0.0.0.0 1", Filter-Id = "wall"
 		inside-out$at Cleartext-Password := '$WORDS'
 		  Framed-Route = "$CLIENT/32 0.0.0.0 1"
 		two$at Cleartext-Password := '$WORDS'
@@ -69,6 +71,7 @@ must mkdir -p "$rig_dir/run"
 	printf 'interface tun0 address %s.2 ipcp HOME\n' $POOL
 } >"$rig_dir/blocks"
 must dial_server 0.99 20 "s/esp transport from any to any/esp tunnel from any to any xauth/
+	/nat on/a filter wall {\npass proto tcp to $INSIDE port 8080\n}
 	/^interface pppx0/r $rig_dir/blocks
 	/authentication LOCAL/,/}/d
 	s/bind tunnel from L2TP authenticated by LOCAL to pppx0/bind tunnel from L2TP authenticated by RADIUS to pppx0\nbind tunnel from L2TP authenticated by TUN to tun0/"
@@ -166,6 +169,14 @@ for at in '' @tun; do
 	done
 	check "  it hangs up" dial_end
 	check "  and nothing is routed" wait_for not eval 'routed $NET || routed $SECOND'
+	check "walled$at comes in, with a filter" come walled walled$at
+	check "  and its network" wait_for eval 'routed $NET'
+	must ip -n "$(nsname cli)" addr add $BEHIND/32 dev vpn0
+	check "  the filter passes what it says, from behind as well" \
+		wait_for eval 'ns cli curl -sf -m 5 --interface $BEHIND http://$INSIDE:8080/sum >/dev/null'
+	check "  and nothing else" not send $BEHIND 1
+	check "  it hangs up" dial_end
+	check "  and nothing is left in the filter" wait_for eval '[ "$(counter filtered)" = 0 ]'
 	check "a network where the server is: ended" not login local local$at --hold 5
 	check "  and the log says so" wait_for logged "user=\"local$at\" its Framed-Route is a network of this host"
 	check "one over a pool: refused" not login pool pool$at
