@@ -342,6 +342,12 @@ static inline bool conf_has_auth(const struct conf *c, unsigned i)
 	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];
 }
 
+/* Are EAP's methods those of its servers (RFC 3579)? */
+static inline bool conf_auth_passes_eap(const struct conf_auth *a)
+{
+	return a->type == CONF_TYPE_RADIUS && a->eap_capable;
+}
+
 static inline bool conf_has_bind(const struct conf *c, unsigned i)
 {
 	return i < c->n_bind && i < CONF_BINDS && !c->bind[i].gone;

@@ -17,6 +17,7 @@
 #define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
+enum { EAP_REQUEST = 1, EAP_RESPONSE };	/* RFC 3748 4 */
 
 static bool ends(const char *s, size_t n)
 {
@@ -116,9 +117,19 @@ static bool check_stray(const union msg_body *b)
 	       addr_ok(&b->stray.peer);
 }
 
+/* needed: a whole packet of this code; else there need be none. */
+static bool eap_ok(const struct eap_relay *e, bool needed, uint8_t code)
+{
+	if (e->counted > 1 || e->state_len > sizeof(e->state) || e->len > sizeof(e->packet) || !addr_ok(&e->server))
+		return false;
+	/* RFC 3748 4.1: Code, Identifier, Length, Type */
+	return !needed || (e->len > 4 && e->packet[0] == code && (e->packet[2] << 8 | e->packet[3]) == e->len);
+}
+
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_XAUTH &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP &&
+	       eap_ok(&m->eap, m->method == AUTH_EAP, EAP_RESPONSE) &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
@@ -179,7 +190,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->verdict != VERDICT_REFUSE &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->mppe_keys <= 1 &&
 	       m->has_max_session <= 1 && m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) &&
 	       ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
@@ -196,8 +208,9 @@ static bool check_radius_said(const union msg_body *b)
 {
 	const struct msg_radius_said *m = &b->radius_said;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->answered <= 1 && m->mppe_keys <= 1 &&
-	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+	return (m->verdict == VERDICT_OK || m->verdict == VERDICT_DENY || m->verdict == VERDICT_EAP) &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->answered <= 1 && m->mppe_keys <= 1 &&
+	       m->user_len <= sizeof(m->user) && conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
 bool acct_rec_ok(const struct acct_rec *r)
@@ -229,7 +242,8 @@ static bool check_verdict(const union msg_body *b)
 {
 	const struct msg_verdict *m = &b->verdict;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->interface < CONF_INTERFACES &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
 	       ENDS(m->message) && ENDS(m->filter);
 }

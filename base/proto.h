@@ -400,12 +400,31 @@ struct msg_stray {
 enum auth_method {
 	AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2,
 	AUTH_XAUTH,			/* the password itself, by IKE */
+	AUTH_EAP,			/* eap holds a Response: for a RADIUS server, whatever EAP's method (RFC 3579) */
 };
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
 	uint32_t slot;			/* its row in the engine's session table */
 	uint32_t gen;
+};
+
+enum { EAP_MAX = 1500, RADIUS_STATE_MAX = 253 };
+
+/*
+ * EAP that a RADIUS server speaks with a peer: a packet, and where the conversation stands.  The
+ * engine has it between two requests and gives it back, so that each process may be replaced meanwhile.
+ */
+struct eap_relay {
+	struct addr server;		/* that it is with; no family: it begins */
+	uint32_t ppp_id;		/* that the session will have; 0: it begins */
+	uint32_t wait_s;		/* of a Request: how long the peer may take (RFC 2869 5.13); 0 = as ever */
+	uint8_t round;			/* of a Response: how many came before it */
+	uint8_t counted;		/* auth has counted it as a wrong password until it ends */
+	uint8_t state_len;
+	uint8_t state[RADIUS_STATE_MAX];	/* RFC 2865 5.24, of the server's last answer */
+	uint16_t len;			/* 0 = no packet */
+	uint8_t packet[EAP_MAX];	/* whole, from its Code on */
 };
 
 struct msg_auth_req {
@@ -426,6 +445,7 @@ struct msg_auth_req {
 	char ike_id[64];
 	uint8_t number_len;
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
+	struct eap_relay eap;		/* AUTH_EAP */
 };
 
 enum { RADIUS_CLASS_MAX = 256, RADIUS_ROUTES_MAX = 8 };
@@ -458,6 +478,9 @@ enum verdict {
 	VERDICT_OK = 1,
 	VERDICT_DENY,			/* wrong name or password */
 	VERDICT_REFUSE,			/* known, but no session to be had (limit, pool); reason says */
+	/* Of AUTH_EAP, and none yet: */
+	VERDICT_EAP,			/* eap has the next Request */
+	VERDICT_OWN_EAP,		/* no server's: ask by methods of ours */
 };
 
 struct msg_verdict {
@@ -480,6 +503,7 @@ struct msg_verdict {
 	uint32_t idle_timeout_s;	/* in place of the tunnel's; 0 = that one */
 	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
 	char message[128];		/* for the peer, where the method has a place; escaped */
+	struct eap_relay eap;		/* VERDICT_EAP */
 	char filter[CONF_NAME_MAX];	/* for the row; "" = none */
 };
 
@@ -539,7 +563,7 @@ struct msg_judged {
 	uint32_t engine;
 	struct sid sid;
 	uint32_t serial;
-	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint32_t verdict;		/* any but VERDICT_REFUSE */
 	uint32_t auth;			/* index in conf.auth that judged */
 	uint32_t bind;			/* index in conf.bind that the login came by */
 	char user[128];			/* stripped of domain and realm as configured, escaped */
@@ -556,6 +580,7 @@ struct msg_judged {
 	char message[128];
 	uint8_t by_radius;		/* framed_ip is a must, and says is there */
 	struct radius_says says;
+	struct eap_relay eap;		/* VERDICT_EAP */
 };
 
 struct msg_radius_ask {
@@ -568,7 +593,7 @@ struct msg_radius_ask {
 
 struct msg_radius_said {
 	uint32_t tag;
-	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint32_t verdict;		/* VERDICT_OK, VERDICT_DENY or VERDICT_EAP */
 	uint8_t answered;		/* it is a server's word on the password, no fault and no silence */
 	uint8_t mschap_auth[20];	/* as in struct msg_judged, all of them */
 	uint8_t mppe_keys;
@@ -578,7 +603,10 @@ struct msg_radius_said {
 	uint32_t mschap_error;
 	char message[128];
 	char why[64];
+	uint8_t user_len;		/* AUTH_EAP, OK: the name that the server gives him; 0 = none */
+	uint8_t user[253];
 	struct radius_says says;
+	struct eap_relay eap;		/* VERDICT_EAP */
 };
 
 /* ---- accounting ---- */

@@ -18,6 +18,8 @@
 #include "l2tpd/msg.h"
 #include "ppp/proxy.h"
 
+enum { EAP_WAIT_MAX_S = 120 };		/* what a RADIUS server may want a peer waited for */
+
 static void ppp_effects(struct sess *, struct ppp_out *, uint64_t now);
 
 /* ---- sessions ---- */
@@ -145,6 +147,14 @@ static void send_only(struct flow *f, const struct l2tp_out *out)
 			send_control(f, &out->eff[i]);
 }
 
+static void eap_drop(struct sess *s)
+{
+	if (s->eap)
+		explicit_bzero(s->eap, sizeof(*s->eap));
+	free(s->eap);
+	s->eap = NULL;
+}
+
 void call_free(struct sess *s, const char *reason)
 {
 	static struct log_rate rate;
@@ -188,6 +198,7 @@ void call_free(struct sess *s, const char *reason)
 	if (s->login)
 		explicit_bzero(s->login, sizeof(*s->login));
 	free(s->login);
+	eap_drop(s);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
 }
@@ -504,6 +515,16 @@ static void ask(struct sess *s)
 	case PPP_AUTH_EAP_MSCHAPV2:
 		m.method = AUTH_EAP_MSCHAPV2;
 		break;
+	case PPP_AUTH_EAP_PASS:
+		m.method = AUTH_EAP;
+		/* The first one of a conversation: what was before it is over. */
+		if (s->eap && s->ppp.auth.eap_round > 1)
+			m.eap = *s->eap;
+		m.eap.round = s->ppp.auth.eap_round - 1;
+		m.eap.len = s->ppp.eap_len;
+		_Static_assert(sizeof(m.eap.packet) == sizeof(s->ppp.eap), "all of a packet");
+		memcpy(m.eap.packet, s->ppp.eap, s->ppp.eap_len);
+		break;
 	default:
 		m.method = AUTH_MSCHAPV2;
 	}
@@ -669,6 +690,15 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	if (m->serial != s->serial)
 		return;
 	s->asking = false;
+	if (m->verdict == VERDICT_EAP && (s->eap || (s->eap = malloc(sizeof(*s->eap))))) {
+		*s->eap = m->eap;
+		v.eap = PPP_EAP_NEXT;
+		v.eap_packet = rd_of(m->eap.packet, m->eap.len);
+		v.eap_wait_ms = MIN(m->eap.wait_s, (uint32_t)EAP_WAIT_MAX_S) * 1000u;
+	} else {
+		eap_drop(s);
+		v.eap = m->verdict == VERDICT_OWN_EAP ? PPP_EAP_OWN : PPP_EAP_JUDGED;
+	}
 	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
 	v.mppe_keys = m->mppe_keys;
 	memcpy(v.mppe_send, m->mppe_send, sizeof(v.mppe_send));
@@ -802,7 +832,7 @@ void call_ask_again(struct engine *e)
 			/* Not one whose peer began LCP anew: it has no answer to be judged yet. */
 			if (s->xauth && s->asking)
 				call_judge(s);
-			else if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && s->ppp.req.response_len)
+			else if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && (s->ppp.req.response_len || s->ppp.eap_len))
 				ask(s);
 		}
 	}

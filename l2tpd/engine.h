@@ -199,6 +199,7 @@ struct sess {
 	struct sess_row *row;
 	bool xauth;			/* by XAuth: nothing of L2TP and PPP counts */
 	uint16_t mtu;			/* of XAuth */
+	struct eap_relay *eap;		/* owned; while a RADIUS server speaks EAP with the peer: its last answer */
 	struct msg_xauth_req *login;	/* owned; of XAuth, the last one; its password until it is judged */
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */

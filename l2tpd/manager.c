@@ -520,7 +520,11 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 	str_copy(v.reason, sizeof(v.reason), j->why);
 	memcpy(v.mschap_auth, j->mschap_auth, sizeof(v.mschap_auth));
 	addr_str(&req->req.peer, peer);
-	if (j->verdict != VERDICT_OK) {
+	if (j->verdict == VERDICT_EAP || j->verdict == VERDICT_OWN_EAP) {
+		/* None yet. */
+		v.eap = j->eap;
+		v.eap.ppp_id = req->ppp_id;
+	} else if (j->verdict != VERDICT_OK) {
 		/* One line that a ban list can match: etc/fail2ban/culvert.conf. */
 		static struct log_rate rate;
 
@@ -624,6 +628,9 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 		m->n_pending++;
 		p->judge.ppp_id = ppp_id_for(m, e->by_slot[req->sid.slot]);
 	}
+	/* A server knows an EAP conversation by its port, too; the first one's id is still nobody else's. */
+	if (req->method == AUTH_EAP && req->eap.ppp_id && req->eap.ppp_id < m->next_ppp_id && !manager_find(m, req->eap.ppp_id))
+		p->judge.ppp_id = req->eap.ppp_id;
 	p->judge.engine = engine;
 	p->judge.req = *req;
 	judge(m, p);

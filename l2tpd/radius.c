@@ -51,6 +51,7 @@ struct up {
 struct job {
 	struct list link;		/* in waiting, until a worker has it */
 	bool is_acct;
+	bool in_eap;			/* of a conversation that a server has begun */
 	unsigned auth;			/* index in conf.auth: whose servers */
 	union {
 		struct msg_radius_ask ask;
@@ -90,7 +91,7 @@ struct radius {
 	uint16_t relay_port;
 	struct event *relay_ev, *pool_ev, *pool_room_ev;
 	struct {
-		uint64_t requests, accepts, rejects, timeouts, failovers;
+		uint64_t requests, accepts, rejects, challenges, timeouts, failovers;
 		uint64_t forged, unsigned_, malformed, late, strange;
 		uint64_t acct_ok, acct_failed;
 	} count;
@@ -228,8 +229,12 @@ static void job_say(struct radius *r, struct job *j)
 		return;
 	}
 	j->said.tag = j->ask.tag;
+	/* The next Response is that server's. */
+	if (j->said.verdict == VERDICT_EAP)
+		j->said.eap.server = j->to;
 	r->count.accepts += j->said.verdict == VERDICT_OK;
-	r->count.rejects += j->said.verdict != VERDICT_OK;
+	r->count.rejects += j->said.verdict == VERDICT_DENY;
+	r->count.challenges += j->said.verdict == VERDICT_EAP;
 	if (!j->orphan)
 		peer_send(&r->auth, MSG_RADIUS_SAID, &j->said, sizeof(j->said), -1);
 	job_free(j);
@@ -287,6 +292,18 @@ static void job_silence(struct radius *r, struct job *j)
 	job_deny(r, j, "RADIUS timeout", ERROR_AUTH_SERVER_TIMEOUT);
 }
 
+/* Which one of the list the conversation is with; false: none. */
+static bool eap_server(const struct conf_radius *c, const struct job *j, int *ret)
+{
+	for (unsigned i = 0; i < c->n_server; i++) {
+		if (addr_eq(&c->server[i].addr, &j->ask.judge.req.eap.server)) {
+			*ret = (int)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Give it to a worker: the slot is free. False: none takes it now. */
 static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 {
@@ -303,7 +320,12 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 		job_deny(r, j, "no authentication-server", 0);
 		return true;
 	}
-	i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
+	if (j->in_eap && !eap_server(c, j, &i)) {
+		job_deny(r, j, "the RADIUS server of this EAP is not configured any more", 0);
+		return true;
+	}
+	if (!j->in_eap)
+		i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
 	if (i < 0) {
 		job_silence(r, j);
 		return true;
@@ -311,7 +333,8 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	j->server = (unsigned)i;
 	j->tried |= 1u << i;
 	j->to = c->server[i].addr;
-	j->must_sign = !j->is_acct && c->server[i].message_authenticator;
+	/* RFC 3579 3.2: with EAP-Message always. */
+	j->must_sign = !j->is_acct && (c->server[i].message_authenticator || j->ask.judge.req.method == AUTH_EAP);
 	j->asked_ms = now_ms();
 	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
 	err = up_get(r, &j->to, -1, &u);
@@ -564,7 +587,8 @@ static void pool_readable(evutil_socket_t fd, short what, void *arg)
 
 static void job_begin(struct radius *r, struct job *j)
 {
-	j->left = list_of(r, j)->max_failovers;
+	/* No other server knows the State. */
+	j->left = j->in_eap ? 0 : list_of(r, j)->max_failovers;
 	if (r->n_waiting >= WAITING_MAX) {
 		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
 		return;
@@ -585,6 +609,7 @@ static void auth_msg(struct peer *p, struct msg *m, void *arg)
 		return;
 	j->ask = m->b.radius_ask;
 	j->auth = j->ask.auth;
+	j->in_eap = j->ask.judge.req.method == AUTH_EAP && j->ask.judge.req.eap.server.family;
 	job_begin(r, j);
 }
 
@@ -592,7 +617,8 @@ static void stats(struct radius *r)
 {
 	const struct counter c[] = {
 		{ "radius_requests", r->count.requests }, { "radius_accepts", r->count.accepts },
-		{ "radius_rejects", r->count.rejects }, { "radius_timeouts", r->count.timeouts },
+		{ "radius_rejects", r->count.rejects }, { "radius_challenges", r->count.challenges },
+		 { "radius_timeouts", r->count.timeouts },
 		{ "radius_failovers", r->count.failovers }, { "radius_forged", r->count.forged },
 		{ "radius_unsigned", r->count.unsigned_ }, { "radius_malformed", r->count.malformed },
 		{ "radius_late", r->count.late }, { "radius_strange", r->count.strange },

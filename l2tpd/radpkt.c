@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
+enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
+enum { INVALID_EAP = 202 };	/* Error-Cause: RFC 3579 2.2, RFC 5176 3.5 */
+enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, PIECE = 253, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
 
 /* ---- hashes ---- */
 
@@ -245,6 +247,15 @@ static void put_nas(struct wr *w, const struct rad_nas *nas)
 		put_text(w, RAD_NAS_IDENTIFIER, nas->id);
 }
 
+/* RFC 3579 3.1: in order, nothing between the pieces. */
+static void put_eap(struct wr *w, const struct eap_relay *e)
+{
+	for (size_t at = 0; at < e->len; at += PIECE)
+		put(w, 0, RAD_EAP_MESSAGE, e->packet + at, MIN(e->len - at, (size_t)PIECE));
+	if (e->state_len)
+		put(w, 0, RAD_STATE, e->state, e->state_len);
+}
+
 /* RFC 2548 2.3.2: Ident, Flags, Peer-Challenge, 8 reserved octets, Response. RFC 2759 4 has Flags last. */
 static void put_mschap2(struct wr *w, const struct msg_auth_req *req)
 {
@@ -258,15 +269,18 @@ static void put_mschap2(struct wr *w, const struct msg_auth_req *req)
 bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas, struct wr *w, const char **ret_why)
 {
 	const struct msg_auth_req *req = &ask->judge.req;
+	const bool eap = req->method == AUTH_EAP;
+	/* RFC 3579 2.1: the Identity as it came, or a server would find two names. */
+	const struct rd name = eap ? rd_of(req->user, req->user_len) : rd_of(ask->name, ask->name_len);
 	uint8_t chap[1 + CHAP_VALUE] = { req->ident };
 	char peer[ADDR_STRLEN];
 	struct addr from = req->peer;
 
 	/* RFC 2865 5.1: three octets at least, so none that is empty. */
 	*ret_why = NULL;
-	if (!ask->name_len)
+	if (!name.n)
 		*ret_why = "no name";
-	else if (ask->name_len > 253)
+	else if (name.n > 253)
 		*ret_why = "a name that is too long for RADIUS";
 	else if ((req->method == AUTH_PAP || req->method == AUTH_XAUTH) && (!req->response_len || req->response_len > RAD_PASSWORD_MAX))
 		*ret_why = req->response_len ? "a password that is too long for RADIUS" : "no password";
@@ -278,7 +292,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 		*ret_why = "a response that is none of CHAP";
 	if (*ret_why)
 		return false;
-	put(w, 0, RAD_USER_NAME, ask->name, ask->name_len);
+	put(w, 0, RAD_USER_NAME, name.p, name.n);
 	switch (req->method) {
 	case AUTH_PAP:
 	case AUTH_XAUTH:		/* the password itself, too */
@@ -289,6 +303,11 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 		memcpy(chap + 1, req->response, CHAP_VALUE);
 		put(w, 0, RAD_CHAP_PASSWORD, chap, sizeof(chap));
 		put(w, 0, RAD_CHAP_CHALLENGE, req->challenge, req->challenge_len);
+		break;
+	case AUTH_EAP:
+		put_eap(w, &req->eap);
+		/* RFC 3579 2.4: what a server's Request has to fit into. */
+		put_u32(w, RAD_FRAMED_MTU, req->mtu);
 		break;
 	default:
 		put_mschap2(w, req);
@@ -423,6 +442,9 @@ struct reading {
 	const char *fault;		/* the first */
 	uint64_t seen, seen_ms, seen_acct;	/* bits by type, of those that may stand once */
 	bool success, send_key, recv_key;
+	bool eap;			/* it was asked for by AUTH_EAP */
+	uint8_t code, before;		/* of the reply; of the attribute before this one */
+	uint32_t wait_s, error_cause;
 };
 
 static void fault(struct reading *r, const char *what)
@@ -465,8 +487,8 @@ static bool mppe_key(const struct reading *r, struct rd val, uint8_t ret[static 
 			plain[at + i] = val.p[at + i] ^ stream[i];
 		block[1] = rd_of(val.p + at, MD5);
 	}
-	/* Keys of MS-CHAPv2 have 16 octets (RFC 3079 3). */
-	ok = ok && plain[0] == KEY && n > KEY;
+	/* Keys of MS-CHAPv2 have 16 octets (RFC 3079 3); of TLS 32, of which the first 16 count (RFC 3079 4, RFC 5216 2.3). */
+	ok = ok && (plain[0] == KEY || (r->eap && plain[0] > KEY)) && n > plain[0];
 	if (ok)
 		memcpy(ret, plain + 1, KEY);
 	explicit_bzero(plain, sizeof(plain));
@@ -521,10 +543,13 @@ static void microsoft(struct reading *r, uint8_t type, struct rd val)
 
 	switch (type) {
 	case RAD_MS_CHAP_ERROR:
-		mschap_error(r, val);
+		if (!r->eap)
+			mschap_error(r, val);
 		break;
 	case RAD_MS_CHAP2_SUCCESS:
-		mschap2_success(r, val);
+		/* What EAP says of it is in EAP. */
+		if (!r->eap)
+			mschap2_success(r, val);
 		break;
 	case RAD_MS_MPPE_SEND_KEY:
 		if (r->send_key || !mppe_key(r, val, r->said->mppe_send))
@@ -594,6 +619,52 @@ static void class_(struct reading *r, struct rd val)
 	s->class_len = (uint16_t)(s->class_len + 1 + val.n);
 }
 
+/* RFC 3579 3.1: the pieces of one packet, which stand together. */
+static void eap_message(struct reading *r, struct rd val)
+{
+	struct eap_relay *e = &r->said->eap;
+
+	if ((e->len && r->before != RAD_EAP_MESSAGE) || val.n > sizeof(e->packet) - e->len) {
+		fault(r, "EAP-Message");
+		return;
+	}
+	if (val.n)
+		memcpy(e->packet + e->len, val.p, val.n);
+	e->len = (uint16_t)(e->len + val.n);
+}
+
+/* What only a server that speaks EAP says. */
+static void eap_attribute(struct reading *r, uint8_t type, struct rd val)
+{
+	struct eap_relay *e = &r->said->eap;
+
+	switch (type) {
+	case RAD_EAP_MESSAGE:
+		eap_message(r, val);
+		break;
+	case RAD_STATE:
+		/* RFC 2865 5.24: opaque, and at most one. */
+		if (e->state_len || !val.n)
+			fault(r, "State");
+		else
+			memcpy(e->state, val.p, e->state_len = (uint8_t)val.n);
+		break;
+	case RAD_SESSION_TIMEOUT:
+		if (r->code == RAD_ACCESS_CHALLENGE)
+			number(r, &r->seen, type, val, &r->wait_s, "Session-Timeout");
+		break;
+	case RAD_ERROR_CAUSE:
+		number(r, &r->seen_acct, RAD_ERROR_CAUSE - 64, val, &r->error_cause, "Error-Cause");
+		break;
+	case RAD_USER_NAME:
+		if (!val.n || r->said->user_len)
+			fault(r, "User-Name");
+		else
+			memcpy(r->said->user, val.p, r->said->user_len = (uint8_t)val.n);
+		break;
+	}
+}
+
 /*
  * RFC 2865 5.11: a name, as the firewall block has it.  There may be several; a session here has one
  * filter, and one without a part of what it was meant to have would be a hole.
@@ -620,6 +691,8 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 		reply_message(said, val);
 	else if (type == RAD_VENDOR_SPECIFIC)
 		vendor(r, val);
+	if (r->eap)
+		eap_attribute(r, type, val);
 	if (!accept)
 		return;
 	switch (type) {
@@ -681,10 +754,38 @@ static void judge(struct reading *r)
 	said->mppe_keys = r->send_key && r->recv_key;
 }
 
+/* A refusal needs no EAP: whom we refuse gets a Failure whatever the server says. */
+static void judge_eap(struct reading *r)
+{
+	const struct msg_auth_req *req = &r->ask->judge.req;
+	const uint8_t sent = req->eap.packet[1];	/* the Response's Identifier */
+	struct eap_relay *e = &r->said->eap;
+	struct rd pkt = rd_of(e->packet, e->len);
+	const uint8_t code = rd_u8(&pkt), id = rd_u8(&pkt);
+	const uint16_t len = rd_u16(&pkt);
+
+	if (r->code == RAD_ACCESS_REJECT)
+		return;
+	if (!e->len)
+		fault(r, "no EAP-Message");
+	else if (pkt.bad || len != e->len)
+		fault(r, "an EAP-Message of another length");
+	else if (r->code == RAD_ACCESS_ACCEPT && (code != EAP_SUCCESS || len != EAP_HEADER))
+		fault(r, "an Accept without EAP Success");
+	else if (r->code == RAD_ACCESS_ACCEPT && id != sent)
+		fault(r, "EAP Success of another Identifier");
+	else if (r->code == RAD_ACCESS_CHALLENGE && (code != EAP_REQUEST || len <= EAP_HEADER))
+		fault(r, "a Challenge without EAP Request");
+	else if (r->code == RAD_ACCESS_CHALLENGE && id == sent && r->error_cause != INVALID_EAP)
+		fault(r, "EAP Request, Identifier of the last");
+	else if (len > req->mtu)
+		fault(r, "EAP longer than Framed-MTU");
+}
+
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *ask,
 	struct msg_radius_said *ret)
 {
-	struct reading r = { .ask = ask, .secret = secret, .said = ret };
+	struct reading r = { .ask = ask, .secret = secret, .said = ret, .eap = ask->judge.req.method == AUTH_EAP };
 	struct rd authenticator, attrs, val, req_authenticator, req_attrs;
 	uint8_t code, id, req_code, type;
 	size_t len;
@@ -698,14 +799,27 @@ void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const stru
 		return;
 	}
 	r.req_authenticator = req_authenticator.p;
+	r.code = code;
 	accept = code == RAD_ACCESS_ACCEPT;
-	while (next(&attrs, &type, &val))
+	while (next(&attrs, &type, &val)) {
 		attribute(&r, type, val, accept);
+		r.before = type;
+	}
 	if (accept)
 		judge(&r);
+	if (r.eap)
+		judge_eap(&r);
 	if (accept && !r.fault) {
+		memset(&ret->eap, 0, sizeof(ret->eap));
 		ret->verdict = VERDICT_OK;
 		ret->answered = 1;
+		return;
+	}
+	if (r.eap && code == RAD_ACCESS_CHALLENGE && !r.fault) {
+		struct eap_relay eap = ret->eap;
+
+		eap.wait_s = r.wait_s;
+		*ret = (struct msg_radius_said){ .verdict = VERDICT_EAP, .eap = eap };
 		return;
 	}
 	/* Nothing of it counts but what the peer may be told. */

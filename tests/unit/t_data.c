@@ -799,6 +799,29 @@ static const uint8_t *echo_data(struct rig_client *c, int fd)
 	return k.payload + RIG_HEAD + 8;
 }
 
+/* IKE was there first: who looks sees where the client is now. */
+static void t_moved_by_ike(void **st)
+{
+	struct sa *s = sa_find(&rig.e, 1 << 8);
+	struct msg_sa_move m = { .lineage = s->ike->lin.id, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
+	struct addr was = m.peer;
+	uint64_t moved = rig.e.count.endpoint_moved;
+
+	m.peer.port ^= 1;
+	sa_move(&rig.e, &m);
+	assert_true(addr_eq(&s->path.peer, &m.peer) && addr_eq(&rig.client[0].row.peer, &m.peer));
+	assert_true(addr_eq(&s->flow->lin.peer, &m.peer));
+	/* Said again it is no move, and another lineage has no say. */
+	sa_move(&rig.e, &m);
+	m.peer = was;
+	m.lineage.counter++;
+	sa_move(&rig.e, &m);
+	assert_int_equal(rig.e.count.endpoint_moved, moved + 1);
+	m.lineage.counter--;
+	sa_move(&rig.e, &m);
+	assert_true(addr_eq(&rig.client[0].row.peer, &was));
+}
+
 /* Client 1 has done phase 1 again and goes on with its tunnel over the new SA. */
 static void t_join(void **st)
 {
@@ -1069,6 +1092,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_expires, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
+		cmocka_unit_test_setup_teardown(t_moved_by_ike, make, unmake),
 		cmocka_unit_test_setup_teardown(t_join, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_join, make, unmake, &shared),
 	};

@@ -372,6 +372,218 @@ static void t_keys(void **st)
 	}
 }
 
+/* EAP: what answers our Response 0x41, and why that ends the login. */
+static const struct {
+	uint8_t code;
+	const char *attrs;
+	size_t n;
+	uint32_t verdict;
+	const char *why;
+} eap_rows[] = {
+#define EAP(c, a, v, why) { c, a, sizeof(a) - 1, v, why }
+#define TLS_START "\x01\x42\x00\x06\x0d\x20"
+	EAP(11, "\x4f\x08" TLS_START "\x18\x03s", VERDICT_EAP, ""),
+	/* Without a State; the State first; in two pieces, one of them empty; an unknown attribute beside it. */
+	EAP(11, "\x4f\x08" TLS_START, VERDICT_EAP, ""),
+	EAP(11, "\x18\x03s\x4f\x08" TLS_START, VERDICT_EAP, ""),
+	EAP(11, "\x4f\x05\x01\x42\x00\x4f\x02\x4f\x05\x06\x0d\x20", VERDICT_EAP, ""),
+	EAP(11, "\xf0\x03x\x4f\x08" TLS_START "\xf1\x03x", VERDICT_EAP, ""),
+	EAP(11, "\x4f\x08" TLS_START "\x1b\x06\0\0\0\x3c", VERDICT_EAP, ""),
+	/* What would be wrong in an Accept is nothing here; nor is what MS-CHAP says outside of EAP. */
+	EAP(11, "\x4f\x08" TLS_START "\x06\x06\0\0\0\x06" MS("\x08") "\x02\x02", VERDICT_EAP, ""),
+	EAP(11, "", VERDICT_DENY, "no EAP-Message"),
+	EAP(11, "\x4f\x02", VERDICT_DENY, "no EAP-Message"),
+	EAP(11, "\x4f\x05\x01\x42\x00\x18\x03s\x4f\x05\x06\x0d\x20", VERDICT_DENY, "EAP-Message"),
+	EAP(11, "\x4f\x08" TLS_START "\x18\x03s\x18\x03s", VERDICT_DENY, "State"),
+	EAP(11, "\x4f\x08" TLS_START "\x18\x02", VERDICT_DENY, "State"),
+	EAP(11, "\x4f\x08" TLS_START "\x1b\x05\0\0\x3c", VERDICT_DENY, "Session-Timeout"),
+	EAP(11, "\x4f\x07\x01\x42\x00\x06\x0d", VERDICT_DENY, "an EAP-Message of another length"),
+	EAP(11, "\x4f\x09" TLS_START "x", VERDICT_DENY, "an EAP-Message of another length"),
+	EAP(11, "\x4f\x05\x01\x42\x00", VERDICT_DENY, "an EAP-Message of another length"),
+	EAP(11, "\x4f\x06\x01\x42\x00\x04", VERDICT_DENY, "a Challenge without EAP Request"),
+	EAP(11, "\x4f\x08\x02\x42\x00\x06\x0d\x20", VERDICT_DENY, "a Challenge without EAP Request"),
+	EAP(11, "\x4f\x06\x03\x41\x00\x04", VERDICT_DENY, "a Challenge without EAP Request"),
+	EAP(11, "\x4f\x08\x01\x41\x00\x06\x0d\x20", VERDICT_DENY, "EAP Request, Identifier of the last"),
+	/* RFC 3579 2.2: our Response was none, its Request stands. */
+	EAP(11, "\x4f\x08\x01\x41\x00\x06\x0d\x20\x65\x06\0\0\0\xca", VERDICT_EAP, ""),
+	EAP(11, "\x4f\x08\x01\x41\x00\x06\x0d\x20\x65\x06\0\0\0\xc9", VERDICT_DENY, "EAP Request, Identifier of the last"),
+	EAP(2, "\x4f\x06\x03\x41\x00\x04", VERDICT_OK, ""),
+	EAP(2, "\x01\x06" "anna\x4f\x06\x03\x41\x00\x04\x1b\x06\0\0\0\x3c", VERDICT_OK, ""),
+	EAP(2, "", VERDICT_DENY, "no EAP-Message"),
+	EAP(2, "\x4f\x06\x04\x41\x00\x04", VERDICT_DENY, "an Accept without EAP Success"),
+	EAP(2, "\x4f\x08" TLS_START, VERDICT_DENY, "an Accept without EAP Success"),
+	EAP(2, "\x4f\x07\x03\x41\x00\x05\x00", VERDICT_DENY, "an Accept without EAP Success"),
+	EAP(2, "\x4f\x06\x03\x42\x00\x04", VERDICT_DENY, "EAP Success of another Identifier"),
+	EAP(2, "\x01\x02\x4f\x06\x03\x41\x00\x04", VERDICT_DENY, "User-Name"),
+	EAP(2, "\x01\x03" "a\x01\x03" "b\x4f\x06\x03\x41\x00\x04", VERDICT_DENY, "User-Name"),
+	EAP(2, "\x4f\x06\x03\x41\x00\x04\x06\x06\0\0\0\x06", VERDICT_DENY, "Service-Type is not Framed"),
+	EAP(3, "\x4f\x06\x04\x41\x00\x04", VERDICT_DENY, NULL),
+	EAP(3, "", VERDICT_DENY, NULL),
+	EAP(3, "\x4f\x06\x03\x41\x00\x04", VERDICT_DENY, NULL),
+};
+
+static struct msg_radius_said read_eap(uint8_t code, const void *attrs, size_t n)
+{
+	struct msg_radius_ask ask = { .judge.req = { .method = AUTH_EAP, .mtu = 1356 } };
+	struct eap_relay *e = &ask.judge.req.eap;
+	struct msg_radius_said said;
+	uint8_t p[RAD_MAX];
+
+	memcpy(e->packet, "\x02\x41\x00\x08\x01joe", e->len = 8);
+	n = reply_make(code, attrs, n, FIRST, p);
+	assert_int_equal(judge(p, n, true), RAD_GOOD);
+	rad_read_reply(rd_of(p, n), rd_of(req, n_req), SECRET, &ask, &said);
+	return said;
+}
+
+static void t_eap(void **st)
+{
+	static const struct msg_radius_said nothing = { .verdict = VERDICT_DENY };
+	static const struct { size_t n; bool ok; } sizes[] = {
+		{ 253, true }, { 254, true }, { 507, true }, { 1356, true }, { 1357, false }, { 1500, false }, { 1501, false },
+	};
+	uint8_t plain[48] = { 32 }, a[RAD_MAX], packet[1600];
+	struct msg_radius_said s;
+	size_t n;
+
+	for (size_t i = 0; i < N_ELEMENTS(eap_rows); i++) {
+		struct msg_radius_said bare = nothing;
+		char why[64] = "";
+
+		s = read_eap(eap_rows[i].code, eap_rows[i].attrs, eap_rows[i].n);
+		if (!eap_rows[i].why)
+			snprintf(why, sizeof(why), "the RADIUS server refuses");
+		else if (eap_rows[i].why[0])
+			snprintf(why, sizeof(why), "RADIUS reply: %s", eap_rows[i].why);
+		if (strcmp(s.why, why) || s.verdict != eap_rows[i].verdict)
+			fail_msg("row %zu: verdict %u: %s", i, s.verdict, s.why);
+		/* Only what is final is a word on the password. */
+		assert_int_equal(s.answered, s.verdict == VERDICT_OK || !eap_rows[i].why);
+		if (s.verdict == VERDICT_EAP)
+			assert_memory_equal(s.eap.packet + 4, "\x0d\x20", 2);
+		else
+			assert_int_equal(s.eap.len + s.eap.state_len, 0);
+		if (s.verdict == VERDICT_DENY) {
+			memcpy(bare.why, s.why, sizeof(bare.why));
+			bare.answered = s.answered;
+			assert_memory_equal(&s, &bare, sizeof(s));
+		}
+	}
+	s = read_eap(11, "\x4f\x08" TLS_START "\x18\x07state\x1b\x06\0\0\0\x3c", 21);
+	assert_int_equal(s.eap.len, 6);
+	assert_memory_equal(s.eap.packet, TLS_START, 6);
+	assert_int_equal(s.eap.state_len, 5);
+	assert_memory_equal(s.eap.state, "state", 5);
+	assert_int_equal(s.eap.wait_s, 60);
+	assert_int_equal(s.session_timeout_s, 0);
+	s = read_eap(2, "\x01\x06" "anna\x4f\x06\x03\x41\x00\x04\x1b\x06\0\0\0\x3c", 18);
+	assert_int_equal(s.user_len, 4);
+	assert_memory_equal(s.user, "anna", 4);
+	assert_int_equal(s.session_timeout_s, 60);
+	/* A challenge is nothing to whoever did not come by EAP, and its Accept has no name for him. */
+	s = read_reply(RAD_ACCESS_CHALLENGE, "\x4f\x08" TLS_START, 8, AUTH_EAP_MD5);
+	assert_int_equal(s.verdict, VERDICT_DENY);
+	s = read_reply(RAD_ACCESS_ACCEPT, "\x01\x06" "anna", 6, AUTH_PAP);
+	assert_true(s.verdict == VERDICT_OK && !s.user_len);
+
+	/* As long as it may be, in pieces. */
+	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+		struct wr w = wr_of(a, sizeof(a));
+
+		memset(packet, 'x', sizeof(packet));
+		memcpy(packet, TLS_START, 6);
+		packet[2] = (uint8_t)(sizes[i].n >> 8);
+		packet[3] = (uint8_t)sizes[i].n;
+		for (size_t at = 0; at < sizes[i].n; at += 253) {
+			size_t piece = MIN(sizes[i].n - at, (size_t)253);
+
+			wr_u8(&w, 79);
+			wr_u8(&w, (uint8_t)(piece + 2));
+			wr_bytes(&w, packet + at, piece);
+		}
+		s = read_eap(11, a, w.len);
+		assert_int_equal(s.verdict, sizes[i].ok ? VERDICT_EAP : VERDICT_DENY);
+		if (sizes[i].ok)
+			assert_memory_equal(s.eap.packet, packet, sizes[i].n);
+	}
+
+	/* Keys of TLS: the first 16 octets of 32; and none that are shorter, or that their length is not true of. */
+	for (uint8_t len = 15; len < 50; len++) {
+		for (uint8_t i = 1; i < 48; i++)
+			plain[i] = (uint8_t)(i * 7);
+		plain[0] = len;
+		n = hide_key(16, 0x8001, plain, 48, a);
+		plain[1] ^= 0xff;
+		n += hide_key(17, 0x8002, plain, 48, a + n);
+		memcpy(a + n, "\x4f\x06\x03\x41\x00\x04", 6);
+		s = read_eap(2, a, n + 6);
+		assert_int_equal(s.verdict, len >= 16 && len < 48 ? VERDICT_OK : VERDICT_DENY);
+		if (s.verdict != VERDICT_OK)
+			continue;
+		assert_true(s.mppe_keys);
+		assert_memory_equal(s.mppe_recv, plain + 1, 16);
+		plain[1] ^= 0xff;
+		assert_memory_equal(s.mppe_send, plain + 1, 16);
+	}
+}
+
+/* RFC 3579 3.1: in pieces that are together, with the State as it was. */
+static void t_eap_request(void **st)
+{
+	static const struct rad_nas nas = { .addr = { .family = 4, .ip = { 192, 0, 2, 1 } }, .id = "vpn" };
+	static const uint16_t sizes[] = { 8, 253, 254, 506, 507, 1500 };
+	static struct msg_radius_ask ask;
+
+	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+		struct eap_relay *e = &ask.judge.req.eap;
+		uint8_t list[3000], got[1600];
+		struct wr w = wr_of(list, sizeof(list));
+		unsigned mtu = 0, last = 0;
+		struct rad_attr at;
+		const char *why;
+		size_t n = 0;
+		struct rd r;
+
+		memset(&ask, 0, sizeof(ask));
+		ask.judge.req.method = AUTH_EAP;
+		ask.judge.req.mtu = 1356;
+		/* The name is the Identity, whatever is taken off it here. */
+		memcpy(ask.name, "joe", ask.name_len = 3);
+		memset(ask.judge.req.user, 'u', ask.judge.req.user_len = 253);
+		for (size_t k = 0; k < sizes[i]; k++)
+			e->packet[k] = (uint8_t)(k * 11);
+		e->len = sizes[i];
+		memset(e->state, 's', e->state_len = i ? 253 : 0);
+		memset(ask.judge.req.number, '5', ask.judge.req.number_len = 64);
+		assert_true(rad_login_attrs(&ask, &nas, &w, &why));
+		assert_false(w.bad);
+		r = rd_of(list, w.len);
+		while (rad_attr_next(&r, &at)) {
+			assert_int_equal(at.vendor, 0);
+			assert_true(at.type != RAD_USER_PASSWORD && at.type != RAD_CHAP_PASSWORD && at.type != RAD_CHAP_CHALLENGE);
+			if (at.type == RAD_EAP_MESSAGE) {
+				assert_true(!n || last == RAD_EAP_MESSAGE);
+				assert_true(at.val.n == 253 || n + at.val.n == sizes[i]);
+				memcpy(got + n, at.val.p, at.val.n);
+				n += at.val.n;
+			}
+			if (at.type == RAD_STATE)
+				assert_true(i && at.val.n == 253 && at.val.p[252] == 's');
+			if (at.type == RAD_USER_NAME)
+				assert_true(at.val.n == 253 && at.val.p[0] == 'u');
+			if (at.type == RAD_FRAMED_MTU)
+				mtu = rd_u32(&at.val);
+			last = at.type;
+		}
+		assert_int_equal(n, sizes[i]);
+		assert_memory_equal(got, e->packet, n);
+		assert_int_equal(mtu, 1356);
+		ask.judge.req.user_len = i & 1 ? 254 : 0;
+		assert_false(rad_login_attrs(&ask, &nas, &w, &why));
+		assert_non_null(why);
+	}
+}
+
 /* The list for libradcli: each method's attributes, and who cannot be asked for. */
 static void t_request(void **st)
 {
@@ -468,7 +680,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(t_forward, setup), cmocka_unit_test_setup(t_check, setup),
 		cmocka_unit_test_setup(t_read, setup), cmocka_unit_test_setup(t_values, setup),
-		cmocka_unit_test_setup(t_keys, setup), cmocka_unit_test_setup(t_request, setup),
+		cmocka_unit_test_setup(t_keys, setup), cmocka_unit_test_setup(t_eap, setup),
+		cmocka_unit_test(t_eap_request), cmocka_unit_test_setup(t_request, setup),
 		cmocka_unit_test(t_servers),
 	};
 
