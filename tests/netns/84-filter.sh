@@ -131,10 +131,10 @@ elements()
 {
 	ns srv nft list table inet culvert 2>/dev/null | awk -v kind=$1 '
 		$1 == "set" { name = index($2, kind "_") == 1 ? substr($2, length(kind) + 2) : "" }
-		name != "" && /elements = \{/ { on = 1 }
+		name != "" && /elements = / { on = 1 }
+		{ last = /}/ }
 		name != "" && on { gsub(/[{},]|elements =/, " "); for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]/) print name ":" $i }
-		/\}/ { on = 0 }
-		/^\t\}/ { name = "" }' | sort | xargs
+		last { on = 0 }' | sort | xargs
 }
 in_filter() { elements host; }
 nets_in_filter() { elements net; }

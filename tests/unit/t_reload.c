@@ -303,9 +303,9 @@ static const struct {
 	  "changed: tunnel A: listen on 192.0.2.1 -> (none)\n", "needs a restart: tunnel A: listen (none) -> on 192.0.2.9\n" },
 	/* The order of rules is what they mean. */
 	{ ONE "firewall {\nblock to 10.0.0.0/8\npass to 10.0.0.1 port 53\n}\n",
-	  ONE "firewall {\npass to 10.0.0.1 port 53\nblock to 10.0.0.1 port 1-60\n}\n",
+	  ONE "firewall {\npass to 10.0.0.1 port 53-70\nblock to 10.0.0.1 port 1-60\n}\n",
 	  "changed: firewall: rules block to 10.0.0.0/8, pass to 10.0.0.1 port 53 -> "
-	  "pass to 10.0.0.1 port 53, block to 10.0.0.1 port 1-60\n", "" },
+	  "pass to 10.0.0.1 port 53-70, block to 10.0.0.1 port 1-60\n", "" },
 	{ ONE "firewall {\nblock to 10.0.0.0/8 port 1-9\nblock to any port 5\npass to 10.0.0.1\n}\n",
 	  ONE "firewall {\nblock to any port 5\npass to 10.0.0.1\nblock to 10.0.0.0/8 port 1-9\n}\n",
 	  "changed: firewall: rules block to 10.0.0.0/8 port 1-9, block to any port 5, pass to 10.0.0.1 -> "
