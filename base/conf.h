@@ -38,6 +38,8 @@ enum {
 	CONF_RADIUS_SERVERS = 4,	/* per list */
 	CONF_RADIUS_SECRET_MAX = 95,	/* bytes; what radcli takes */
 	CONF_BINDS = 16,
+	CONF_DAE_LISTENS = 8,
+	CONF_DAE_CLIENTS = 16,
 	CONF_ENGINES_MAX = 32,
 	CONF_FILTERS = 16,
 	CONF_RULES = 128,	/* of the firewall block and of all its filters */
@@ -180,6 +182,19 @@ struct conf_radius {
 	uint32_t dead_time_s;			/* 60 */
 };
 
+/* radius dae …: who may end and change sessions (RFC 5176); nobody without either of them */
+struct conf_dae {
+	struct addr listen[CONF_DAE_LISTENS];	/* with their ports: 3799 when none is written */
+	uint8_t n_listen;
+	struct conf_dae_client {
+		struct addr addr;		/* port 0 */
+		char secret[CONF_SECRET_MAX];	/* wiped in every copy but radius's */
+		bool message_authenticator;	/* yes: a request without is dropped */
+		bool event_timestamp;		/* yes: likewise */
+	} client[CONF_DAE_CLIENTS];
+	uint8_t n_client;
+};
+
 struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char name[CONF_NAME_MAX];
 	enum conf_auth_type type;
@@ -257,6 +272,7 @@ struct conf {
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];
 	char radius_nas_id[CONF_NAME_MAX];	/* "" = gethostname() */
+	struct conf_dae dae;
 
 	struct conf_ike ike[CONF_IKES];
 	uint8_t n_ike;

@@ -38,7 +38,7 @@ enum msg_type {
 	 * MSG_PEER (and MSG_TABLE) come again when the process at the other end was
 	 * replaced: the old channel is closed and what was learnt over it is void */
 	MSG_CONF,		/* → all; secrets only → iked */
-	MSG_SOCK,		/* → engine, iked; +fd: a bound socket */
+	MSG_SOCK,		/* → engine, iked, radius; +fd: a bound socket */
 	MSG_PEER,		/* → all; +fd: a channel to another child */
 	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
 	MSG_USERS,		/* → auth; +fd: a users file, again whenever it changed */
@@ -159,6 +159,10 @@ enum msg_type {
 	MSG_FILTER_SET,		/* manager → netd; before MSG_TUN_SYNC it says what is in use, too */
 	MSG_FILTER_DONE,	/* netd → manager, the answer */
 	MSG_SESSION_FILTER,	/* manager → engine: its row shall say so */
+	/* RFC 5176: a RADIUS server ends sessions, or changes them while they are up */
+	MSG_DAE,		/* radius → manager; not repeated by radius on its own */
+	MSG_DAE_DONE,		/* the answer, when it is done */
+	MSG_SESSION_SET,	/* manager → engine */
 
 	MSG_TYPES,
 };
@@ -228,6 +232,7 @@ enum sock_kind {
 	SOCK_L2TP,			/* plain L2TP */
 	SOCK_ESP_RAW,
 	SOCK_L2TP_ESP,			/* what the kernel opened, with marks */
+	SOCK_DAE,			/* → radius, with each MSG_CONF all that this one names: RFC 5176 */
 };
 
 struct msg_conf {
@@ -474,6 +479,14 @@ struct radius_says {
 	uint8_t classes[RADIUS_CLASS_MAX];	/* Class attributes (RFC 2865 5.25), each: length, octets */
 };
 
+/* Bits: which of these a request to change a session has; the others stay. */
+enum {
+	SAYS_SESSION_TIMEOUT = 1, SAYS_IDLE_TIMEOUT = 2, SAYS_INTERIM = 4, SAYS_CLASS = 8, SAYS_RATE_IN = 16, SAYS_RATE_OUT = 32,
+	SAYS_FILTER = 64,
+	SAYS_ALL = 127,
+	SAYS_ENGINE = SAYS_SESSION_TIMEOUT | SAYS_IDLE_TIMEOUT | SAYS_RATE_IN | SAYS_RATE_OUT,	/* what an engine does */
+};
+
 enum verdict {
 	VERDICT_OK = 1,
 	VERDICT_DENY,			/* wrong name or password */
@@ -669,6 +682,48 @@ struct msg_acct_done {
 	uint8_t ok;			/* a server has it */
 };
 
+/* ---- RFC 5176 ---- */
+
+/* RFC 5176 3.5 */
+enum dae_cause {
+	DAE_OK = 0,			/* no error: ACK */
+	DAE_UNSUPPORTED_ATTRIBUTE = 401, DAE_MISSING_ATTRIBUTE, DAE_NAS_MISMATCH, DAE_INVALID_REQUEST,
+	DAE_UNSUPPORTED_SERVICE, DAE_INVALID_VALUE = 407,
+	DAE_PROHIBITED = 501, DAE_NO_SESSION = 503, DAE_NO_RESOURCES = 506,
+};
+
+enum dae_kind { DAE_DISCONNECT = 1, DAE_COA };
+
+/* Bits: by what a session is known; all that are there must be right. */
+enum { DAE_BY_USER = 1, DAE_BY_PORT = 2, DAE_BY_IP = 4, DAE_BY_CALLING = 8, DAE_BY_ACCT = 16, DAE_BY_ALL = 31 };
+
+struct msg_dae {
+	uint32_t tag;			/* comes back */
+	uint32_t kind;			/* enum dae_kind */
+	struct addr client;		/* who asks */
+	uint32_t by;			/* DAE_BY_*, one at least */
+	uint32_t port;			/* NAS-Port: the session's ppp_id */
+	uint32_t ip;			/* Framed-IP-Address, host order */
+	uint8_t user_len, calling_len, acct_len;
+	uint8_t user[253], calling[253], acct[253];	/* User-Name, Calling-Station-Id, Acct-Session-Id: octets */
+	uint32_t gives;			/* SAYS_*; DISCONNECT: CLASS, or nothing */
+	uint32_t session_timeout_s;	/* since the session is up; 0 = none */
+	struct radius_says says;
+};
+
+struct msg_dae_done {
+	uint32_t tag;
+	uint32_t cause;			/* enum dae_cause */
+};
+
+struct msg_session_set {
+	struct sid sid;
+	uint32_t gives;			/* of SAYS_ENGINE */
+	uint32_t session_timeout_s;	/* as in struct msg_verdict, both */
+	uint32_t idle_timeout_s;
+	uint64_t rate_in_bps, rate_out_bps;	/* as in struct radius_says */
+};
+
 /* ---- netd ---- */
 struct msg_mark {			/* MSG_MARK_SOCK, MSG_MARK_FD, MSG_MARK_DEL, MSG_MARK_GONE */
 	uint32_t mark;
@@ -763,6 +818,8 @@ struct sess_row {
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;
+	uint8_t number_len;
+	uint8_t number[64];		/* of the caller, as in struct msg_auth_req */
 	int64_t start_wall_s;		/* time(2) */
 	uint64_t start_mono_ms;
 	uint64_t in_bytes, in_packets, in_errors;

@@ -541,6 +541,19 @@ static void ask(struct sess *s)
 	judge(s, &m);
 }
 
+/* When the session's time is over, which counts since it is up. RFC 2865 5.27 */
+static uint64_t session_end(const struct sess *s)
+{
+	return s->session_timeout_s ? s->row->start_mono_ms + s->session_timeout_s * 1000ull : PPP_NEVER;
+}
+
+static uint64_t idle_ms(const struct sess *s)
+{
+	const struct flow *f = s->flow;
+
+	return (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull;
+}
+
 void call_up(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -552,15 +565,13 @@ void call_up(struct sess *s)
 	s->up = true;
 	if (!s->xauth)
 		lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
-	if (s->session_timeout_s)
-		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
-	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
-		packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
 	s->row->start_mono_ms = now_ms();
 	row_write_end(s->row);
+	s->ends_ms = session_end(s);
+	idle_start(&s->idle, idle_ms(s), packets(s), now_ms());
 	log_notice("session up user=\"%s\" ppp_id=%u %s ip=%s mtu=%u host=\"%s\" connect_ms=%llu", s->user,
 		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), sess_mtu(s), s->row->host_name,
 		(unsigned long long)(now_ms() - s->start_ms));
@@ -711,6 +722,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
 		const struct path *path = flow_path(s->flow);
+		const struct l2tp_session *call = s->xauth ? NULL :
+			l2tp_flow_session(&s->flow->l2tp, s->tunnel_id, s->session_id);
 
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
@@ -728,6 +741,10 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
+		if (call) {
+			s->row->number_len = call->number_len;
+			memcpy(s->row->number, call->number, sizeof(s->row->number));
+		}
 		if (path)
 			call_row_peer(s, &path->peer);
 		if (shared->ifname[0])
@@ -819,6 +836,31 @@ void call_kill(struct engine *e, const struct msg_session *m)
 	ppp_close(&s->ppp, m->reason, now, &out);
 	ppp_effects(s, &out, now);
 	data_flush(e);
+}
+
+/* In place of what the verdict said, as if that had said it. */
+void call_set(struct engine *e, const struct msg_session_set *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+
+	if (!s || !s->known)
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->session_timeout_s = m->session_timeout_s;
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		s->idle_timeout_s = m->idle_timeout_s;
+	if (m->gives & (SAYS_RATE_IN | SAYS_RATE_OUT)) {
+		data_limit(s, m->gives & SAYS_RATE_IN ? m->rate_in_bps : s->in_limit.rate * 8,
+			m->gives & SAYS_RATE_OUT ? m->rate_out_bps : s->out_limit.rate * 8, now);
+	}
+	if (!s->up)			/* what counts from there on counts then */
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->ends_ms = session_end(s);
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		idle_change(&s->idle, idle_ms(s), packets(s), now);
+	call_arm(s, now);
 }
 
 void call_ask_again(struct engine *e)

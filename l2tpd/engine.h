@@ -524,6 +524,7 @@ void call_route(struct engine *, const struct msg_session *);
 void call_addr(struct engine *, const struct msg_addr *);
 void call_filter(struct engine *, const struct msg_session_filter *);
 void call_kill(struct engine *, const struct msg_session *);
+void call_set(struct engine *, const struct msg_session_set *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);
 /* The session of the flow with these ids of ours, or NULL: another flow's is never found. */

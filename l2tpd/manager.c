@@ -313,6 +313,7 @@ static void sess_strip(struct manager *m, struct msess *s)
 static void sess_free(struct manager *m, struct msess *s)
 {
 	sess_strip(m, s);
+	manager_dae_gone(m, s);
 	list_del(&s->link);
 	list_del(&s->by_id);
 	list_del(&s->by_user);
@@ -454,6 +455,9 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	s->interface = interface;
 	s->mtu = req->req.mtu;
 	str_copy(s->filter, sizeof(s->filter), j->says.filter);
+	s->peer = req->req.peer;
+	s->number_len = req->req.number_len;
+	memcpy(s->number, req->req.number, sizeof(s->number));
 	s->pool = m->conf.interface[interface].ipcp;
 	s->ip = pool_lease(m->pool[s->pool], j->framed_ip);
 	if (!s->ip) {
@@ -793,6 +797,9 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 		return;
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
 	s->mtu = row->mru;
+	s->peer = row->peer;
+	s->number_len = MIN(row->number_len, (uint8_t)sizeof(s->number));
+	memcpy(s->number, row->number, sizeof(s->number));
 	s->tunnel = row->tunnel;
 	s->ip = row->ip;
 	s->mask = conf_is_mask(row->mask) ? row->mask : 0;
@@ -1123,6 +1130,8 @@ static void radius_msg(struct peer *p, struct msg *msg, void *arg)
 		control_stats(m->control, "radius", &msg->b.stats);
 	if (msg->type == MSG_ACCT_DONE)
 		acct_done(m->acct, &msg->b.acct_done);
+	if (msg->type == MSG_DAE)
+		manager_dae(m, &msg->b.dae);
 }
 
 /* ---- start ---- */
@@ -1149,6 +1158,7 @@ static void take_peer(struct manager *m, struct msg *msg)
 		break;
 	case ROLE_RADIUS:
 		acct_again(m->acct);
+		manager_dae_again(m);
 		child_take_peer(&m->radius, m->base, ROLE_MANAGER, role, msg, radius_msg, m);
 		break;
 	case ROLE_AUTH:
@@ -1279,6 +1289,7 @@ void manager_main(void)
 	child_confine(CHILD_USER);
 	list_init(&m.sessions);
 	list_init(&m.pending);
+	list_init(&m.dae_waits);
 	for (unsigned i = 0; i < MANAGER_BUCKETS; i++) {
 		list_init(&m.by_id[i]);
 		list_init(&m.by_user[i]);

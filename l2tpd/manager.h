@@ -2,7 +2,8 @@
 /*
  * manager: who is logged in.  Has auth judge logins, applies limits, leases
  * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c), ends those
- * whom a reload has no place for and whose users are gone (manager_reload.c).
+ * whom a reload has no place for and whose users are gone (manager_reload.c), and ends or
+ * changes those that a RADIUS server wants it for (manager_dae.c).
  *
  * All that it knows can be learnt anew: a new manager adopts the sessions in
  * the engines' tables, tells netd which devices are in use, and is asked again
@@ -41,6 +42,10 @@ struct msess {
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
 	uint64_t interim_ms;		/* when its next Interim is due; 0 = never */
+	struct addr peer;		/* where it came from … */
+	uint8_t number_len;		/* … and by which number, as RADIUS servers were told */
+	uint8_t number[64];
+	struct dae_wait *dae;		/* who waits for its end; NULL = nobody */
 	bool ending;
 };
 
@@ -89,6 +94,7 @@ struct manager {
 	struct control *control;
 	struct acct *acct;
 	struct event *acct_timer;
+	struct list dae_waits;
 	uint64_t stop_ms;		/* the server ends: until then accounting is told; 0 = it does not */
 	bool first_life;		/* no manager of this server was before it */
 	struct {
@@ -150,6 +156,15 @@ void manager_check_again(struct manager *);
  * where disconnect-removed says so: as soon as the sessions are known and no reload runs.
  */
 void manager_sweep(struct manager *, uint32_t auths);
+
+/* ---- manager_dae.c ---- */
+
+/* What a RADIUS server wants done; MSG_DAE_DONE follows, where sessions end when they are gone. */
+void manager_dae(struct manager *, const struct msg_dae *);
+/* A session is gone. */
+void manager_dae_gone(struct manager *, struct msess *);
+/* A new radius knows nothing of what its predecessor asked. */
+void manager_dae_again(struct manager *);
 
 /* ---- control.c ---- */
 struct control;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* EAP's header, and that of EAP-TLS (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for the size of what is behind them. */
+enum { TLS_HEADERS = 10 };
 enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
 enum { INVALID_EAP = 202 };	/* Error-Cause: RFC 3579 2.2, RFC 5176 3.5 */
 enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, PIECE = 253, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
@@ -71,6 +73,29 @@ static bool next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
 	size = rd_u8(attrs);
 	*ret_val = rd_sub(attrs, size < 2 ? SIZE_MAX : size - 2u);
 	return !attrs->bad;
+}
+
+bool rad_open(struct rd pkt, struct rad_hdr *ret)
+{
+	struct rd authenticator;
+
+	ret->p = pkt.p;
+	return packet_attrs(pkt, &ret->code, &ret->id, &authenticator, &ret->attrs, &ret->len);
+}
+
+bool rad_next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
+{
+	return next(attrs, ret_type, ret_val);
+}
+
+bool rad_md5(const struct rd *part, unsigned n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return md5(part, n, ret);
+}
+
+bool rad_hmac_md5(const char *secret, const uint8_t *p, size_t n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return hmac_md5(secret, p, n, ret);
 }
 
 bool rad_cookie(struct rd pkt, uint8_t ret[static RAD_COOKIE])
@@ -307,7 +332,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	case AUTH_EAP:
 		put_eap(w, &req->eap);
 		/* RFC 3579 2.4: what a server's Request has to fit into. */
-		put_u32(w, RAD_FRAMED_MTU, req->mtu);
+		put_u32(w, RAD_FRAMED_MTU, req->mtu - TLS_HEADERS);
 		break;
 	default:
 		put_mschap2(w, req);
@@ -779,7 +804,7 @@ static void judge_eap(struct reading *r)
 	else if (r->code == RAD_ACCESS_CHALLENGE && id == sent && r->error_cause != INVALID_EAP)
 		fault(r, "EAP Request, Identifier of the last");
 	else if (len > req->mtu)
-		fault(r, "EAP longer than Framed-MTU");
+		fault(r, "EAP longer than the link takes");
 }
 
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *ask,

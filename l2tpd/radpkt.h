@@ -55,6 +55,26 @@ enum rad_ms_type {
 	RAD_MS_PRIMARY_NBNS, RAD_MS_SECONDARY_NBNS,
 };
 
+/* ---- any packet: for daepkt.c ---- */
+
+/* RFC 2865 3 */
+struct rad_hdr {
+	const uint8_t *p;		/* the packet; borrowed */
+	size_t len;			/* what its Length says: what stands behind is padding */
+	uint8_t code, id;
+	struct rd attrs;
+};
+
+/* False where its lengths, or those of its attributes, are wrong. */
+bool rad_open(struct rd pkt, struct rad_hdr *ret);
+
+/* The next attribute of such a list, borrowed; false: the end. */
+bool rad_next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val);
+
+/* MD5 of several parts, one after the other; HMAC-MD5 (RFC 2104).  False where OpenSSL has none. */
+bool rad_md5(const struct rd *part, unsigned n, uint8_t ret[static RAD_AUTHENTICATOR]);
+bool rad_hmac_md5(const char *secret, const uint8_t *p, size_t n, uint8_t ret[static RAD_AUTHENTICATOR]);
+
 /* ---- what a request says: a list for radcli, each entry vendor (32 bits), type, length of the value, value ---- */
 
 struct rad_attr {

@@ -577,7 +577,7 @@ static void t_eap_request(void **st)
 		}
 		assert_int_equal(n, sizes[i]);
 		assert_memory_equal(got, e->packet, n);
-		assert_int_equal(mtu, 1356);
+		assert_int_equal(mtu, 1346);
 		ask.judge.req.user_len = i & 1 ? 254 : 0;
 		assert_false(rad_login_attrs(&ask, &nas, &w, &why));
 		assert_non_null(why);
