@@ -38,6 +38,8 @@ enum {
 	CONF_RADIUS_SERVERS = 4,	/* per list */
 	CONF_RADIUS_SECRET_MAX = 95,	/* bytes; what radcli takes */
 	CONF_BINDS = 16,
+	CONF_DAE_LISTENS = 8,
+	CONF_DAE_CLIENTS = 16,
 	CONF_ENGINES_MAX = 32,
 	CONF_FILTERS = 16,
 	CONF_RULES = 128,	/* of the firewall block and of all its filters */
@@ -180,6 +182,19 @@ struct conf_radius {
 	uint32_t dead_time_s;			/* 60 */
 };
 
+/* radius dae …: who may end and change sessions (RFC 5176); nobody without either of them */
+struct conf_dae {
+	struct addr listen[CONF_DAE_LISTENS];	/* with their ports: 3799 when none is written */
+	uint8_t n_listen;
+	struct conf_dae_client {
+		struct addr addr;		/* port 0 */
+		char secret[CONF_SECRET_MAX];	/* wiped in every copy but radius's */
+		bool message_authenticator;	/* yes: a request without is dropped */
+		bool event_timestamp;		/* yes: likewise */
+	} client[CONF_DAE_CLIENTS];
+	uint8_t n_client;
+};
+
 struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char name[CONF_NAME_MAX];
 	enum conf_auth_type type;
@@ -257,6 +272,7 @@ struct conf {
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];
 	char radius_nas_id[CONF_NAME_MAX];	/* "" = gethostname() */
+	struct conf_dae dae;
 
 	struct conf_ike ike[CONF_IKES];
 	uint8_t n_ike;
@@ -309,6 +325,39 @@ static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
 	return false;
 }
 
+/* The ipcp that gives this address to sessions; CONF_IPCPS: none. Pools do not overlap. */
+static inline unsigned conf_ipcp_with(const struct conf *c, uint32_t ip)
+{
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_in_pools(c, i, ip))
+			return i;
+	return CONF_IPCPS;
+}
+
+/* May a session of the interface have this address?  radius: a server may have named any ipcp (Framed-Pool). */
+static inline bool conf_may_have(const struct conf *c, unsigned interface, uint32_t ip, bool radius)
+{
+	unsigned ipcp = conf_ipcp_with(c, ip);
+
+	return ipcp < CONF_IPCPS && conf_has_interface(c, interface) && ip != c->interface[interface].address &&
+	       (radius || ipcp == c->interface[interface].ipcp);
+}
+
+/* Why a session cannot have this network behind its address (Framed-Route), or NULL. */
+static inline const char *conf_route_fault(const struct conf *c, uint32_t net, uint32_t mask)
+{
+	uint32_t last = net | ~mask;
+
+	for (unsigned i = 0; i < c->n_ipcp; i++)
+		for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++)
+			if (c->ipcp[i].pool[k].first <= last && c->ipcp[i].pool[k].last >= net)
+				return "its Framed-Route and a pool overlap";
+	for (unsigned i = 0; i < c->n_interface; i++)
+		if (conf_has_interface(c, i) && c->interface[i].address >= net && c->interface[i].address <= last)
+			return "its Framed-Route holds the server's own address";
+	return NULL;
+}
+
 /* Ones, then zeros? */
 static inline bool conf_is_mask(uint32_t mask)
 {
@@ -340,6 +389,15 @@ static inline bool conf_net_fits(const struct conf *c, unsigned i, uint32_t ip, 
 static inline bool conf_has_auth(const struct conf *c, unsigned i)
 {
 	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];
+}
+
+/* Is there a RADIUS server that may name pools and networks? */
+static inline bool conf_has_radius(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_auth; i++)
+		if (conf_has_auth(c, i) && c->auth[i].type == CONF_TYPE_RADIUS)
+			return true;
+	return false;
 }
 
 /* Are EAP's methods those of its servers (RFC 3579)? */

@@ -20,6 +20,13 @@ enum {
 	FWREQ_MEMBERS = 1 << 18,
 };
 
+/* What a session may send from, beside what its engine looks at. */
+enum fwreq_source {
+	FWREQ_SOURCE_ANY,
+	FWREQ_SOURCE_POOL,	/* addresses of the pools that are routed to its interface */
+	FWREQ_SOURCE_ROUTE,	/* whatever is routed there */
+};
+
 /*
  * The names that netd and the helper agree on: netd puts sessions into these maps itself,
  * by netlink (filterset.h).
@@ -50,7 +57,7 @@ struct fwreq {
 	uint8_t remove;			/* take the table away; the rest is ignored */
 	uint8_t nat;
 	uint8_t client_to_client;
-	uint8_t source_check;		/* a session may send from its own address only */
+	uint8_t source_check;		/* enum fwreq_source */
 	uint8_t mss_clamp;
 	uint8_t l2tp;			/* enum fwreq_l2tp */
 	uint16_t ike_port[2];

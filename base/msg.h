@@ -75,6 +75,9 @@ union msg_body {
 	struct msg_mark mark;
 	struct msg_filter filter;
 	struct msg_session_filter session_filter;
+	struct msg_dae dae;
+	struct msg_dae_done dae_done;
+	struct msg_session_set session_set;
 };
 
 struct msg {

@@ -102,9 +102,11 @@ const char *fwreq_check(const struct fwreq *r)
 
 	if (r->magic != FWREQ_MAGIC)
 		return "not a request of this build";
-	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 ||
+	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 ||
 	    r->mss_clamp > 1 || r->raw_esp > 1)
 		return "a flag is neither 0 nor 1";
+	if (r->source_check > FWREQ_SOURCE_ROUTE)
+		return "source_check is none";
 	if (r->remove)
 		return r->n_member ? "members of nothing" : NULL;
 	why = filters_check(r);
@@ -354,8 +356,9 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
 {
 	put(w, "\tchain from_client {\n");
 	put(w, "\t\tmeta nfproto ipv6 drop\n");
-	if (r->source_check) {
+	if (r->source_check == FWREQ_SOURCE_POOL)
 		put(w, "\t\tip saddr != @pool drop\n");
+	if (r->source_check) {
 		/* The /32 route of an address leads to its session: another session cannot use it. */
 		put(w, "\t\tfib saddr . iif oif missing drop\n");
 	}

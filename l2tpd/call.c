@@ -541,6 +541,19 @@ static void ask(struct sess *s)
 	judge(s, &m);
 }
 
+/* When the session's time is over, which counts since it is up. RFC 2865 5.27 */
+static uint64_t session_end(const struct sess *s)
+{
+	return s->session_timeout_s ? s->row->start_mono_ms + s->session_timeout_s * 1000ull : PPP_NEVER;
+}
+
+static uint64_t idle_ms(const struct sess *s)
+{
+	const struct flow *f = s->flow;
+
+	return (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull;
+}
+
 void call_up(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -552,15 +565,13 @@ void call_up(struct sess *s)
 	s->up = true;
 	if (!s->xauth)
 		lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
-	if (s->session_timeout_s)
-		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
-	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
-		packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
 	s->row->start_mono_ms = now_ms();
 	row_write_end(s->row);
+	s->ends_ms = session_end(s);
+	idle_start(&s->idle, idle_ms(s), packets(s), now_ms());
 	log_notice("session up user=\"%s\" ppp_id=%u %s ip=%s mtu=%u host=\"%s\" connect_ms=%llu", s->user,
 		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), sess_mtu(s), s->row->host_name,
 		(unsigned long long)(now_ms() - s->start_ms));
@@ -581,12 +592,19 @@ static bool mppe_on(struct sess *s)
 	return true;
 }
 
+/* LCP may agree on another one at any time. */
+static void mtu_renew(struct sess *s)
+{
+	s->mtu = MIN(s->xauth ? (uint16_t)s->flow->e->conf.tunnel[s->flow->tunnel].mru : ppp_mtu(&s->ppp), s->mtu_max);
+}
+
 static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct ppp_out more;
 
 	ppp_out_init(&more);
+	mtu_renew(s);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ppp_effect *eff = &out->eff[i];
 
@@ -711,9 +729,17 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
 		const struct path *path = flow_path(s->flow);
+		const struct l2tp_session *call = s->xauth ? NULL :
+			l2tp_flow_session(&s->flow->l2tp, s->tunnel_id, s->session_id);
 
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
+		s->mtu_max = m->mtu ? m->mtu : UINT16_MAX;
+		mtu_renew(s);
+		data_routes(s, m->route, m->n_routes);
+		/* Not for one that only renegotiates: it would have a full bucket again. */
+		if (s->row->rate_in_bps != m->rate_in_bps || s->row->rate_out_bps != m->rate_out_bps)
+			data_limit(s, m->rate_in_bps, m->rate_out_bps, now);
 		s->session_timeout_s = m->session_timeout_s;
 		s->idle_timeout_s = m->idle_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
@@ -721,6 +747,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
 		s->row->mask = m->mask;
+		s->row->n_routes = m->n_routes;
+		memcpy(s->row->route, m->route, sizeof(s->row->route));
 		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = (uint16_t)sess_mtu(s);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
@@ -728,6 +756,10 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
+		if (call) {
+			s->row->number_len = call->number_len;
+			memcpy(s->row->number, call->number, sizeof(s->row->number));
+		}
 		if (path)
 			call_row_peer(s, &path->peer);
 		if (shared->ifname[0])
@@ -819,6 +851,31 @@ void call_kill(struct engine *e, const struct msg_session *m)
 	ppp_close(&s->ppp, m->reason, now, &out);
 	ppp_effects(s, &out, now);
 	data_flush(e);
+}
+
+/* In place of what the verdict said, as if that had said it. */
+void call_set(struct engine *e, const struct msg_session_set *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+
+	if (!s || !s->known)
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->session_timeout_s = m->session_timeout_s;
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		s->idle_timeout_s = m->idle_timeout_s;
+	if (m->gives & (SAYS_RATE_IN | SAYS_RATE_OUT)) {
+		data_limit(s, m->gives & SAYS_RATE_IN ? m->rate_in_bps : s->in_limit.rate * 8,
+			m->gives & SAYS_RATE_OUT ? m->rate_out_bps : s->out_limit.rate * 8, now);
+	}
+	if (!s->up)			/* what counts from there on counts then */
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->ends_ms = session_end(s);
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		idle_change(&s->idle, idle_ms(s), packets(s), now);
+	call_arm(s, now);
 }
 
 void call_ask_again(struct engine *e)

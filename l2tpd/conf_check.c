@@ -193,6 +193,24 @@ static bool bound(const struct conf_parse *p, unsigned which, const char *name)
 	return false;
 }
 
+/* Requests of RADIUS need somewhere to come to, and somebody that they may come from. */
+static void check_dae(struct conf_parse *p)
+{
+	const struct conf *c = p->c;
+	bool any = false;
+
+	for (unsigned i = 0; i < c->n_auth; i++)
+		any = any || c->auth[i].type == CONF_TYPE_RADIUS;
+	if (p->at_dae[0].line && !p->at_dae[1].line)
+		conf_error(p, p->at_dae[0], "radius dae has no client, so that nobody may send it anything: write "
+			"radius dae client ADDRESS secret STRING");
+	if (p->at_dae[1].line && !p->at_dae[0].line)
+		conf_error(p, p->at_dae[1], "radius dae listens nowhere: write radius dae listen on ADDRESS");
+	if (p->at_dae[0].line && p->at_dae[1].line && !any)
+		conf_warn(p, p->at_dae[0], "radius dae has no effect: no authentication is of type radius, and others' "
+			"sessions are none of its business");
+}
+
 /* What is written and has no effect is most often a slip. */
 static void check_unused(struct conf_parse *p)
 {
@@ -203,7 +221,8 @@ static void check_unused(struct conf_parse *p)
 
 		for (unsigned k = 0; k < c->n_interface; k++)
 			used = used || c->interface[k].ipcp == i;
-		if (!used && p->at_ipcp[i].line)
+		/* A RADIUS server may name it (Framed-Pool). */
+		if (!used && p->at_ipcp[i].line && !conf_has_radius(c))
 			conf_warn(p, p->at_ipcp[i], "ipcp %s has no effect: no interface statement names it", c->ipcp[i].name);
 	}
 	for (unsigned i = 0; i < c->n_interface; i++) {
@@ -219,6 +238,7 @@ static void check_unused(struct conf_parse *p)
 			conf_warn(p, p->at_auth[i], "authentication %s has no effect: no bind statement names it",
 				c->auth[i].name);
 	}
+	check_dae(p);
 	for (const struct conf_macro *m = p->macros; m; m = m->next) {
 		const struct keyword *kw = kw_find(m->name, IN_SET);
 

@@ -119,6 +119,7 @@ struct conf_parse {
 	struct conf_pos at_bind[CONF_BINDS], at_bind_name[CONF_BINDS][3], at_interface_ipcp[CONF_INTERFACES];
 	struct conf_pos at_resolver[CONF_IPCPS];
 	struct conf_pos at_port[CONF_TUNNELS][CONF_LISTENS];	/* of listen on; line 0: none is written */
+	struct conf_pos at_dae[2];	/* the last radius dae listen, client; line 0: there is none */
 	struct conf_pos at_methods[CONF_TUNNELS], at_mppe[CONF_TUNNELS], at_proposals, at_off, at_nat;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];

@@ -302,6 +302,23 @@ static void put_rules(FILE *f, const struct conf_firewall *w, unsigned filter, c
 	}
 }
 
+static void put_dae(FILE *f, const struct conf_dae *d)
+{
+	for (unsigned i = 0; i < d->n_listen; i++) {
+		fputs("radius dae listen on ", f);
+		put_addr(f, &d->listen[i]);
+		fprintf(f, " port %u\n", d->listen[i].port);
+	}
+	for (unsigned i = 0; i < d->n_client; i++) {
+		fputs("radius dae client ", f);
+		put_addr(f, &d->client[i].addr);
+		fputs(" secret ", f);
+		put_text(f, d->client[i].secret);
+		fprintf(f, "%s%s\n", d->client[i].message_authenticator ? "" : " message-authenticator no",
+			d->client[i].event_timestamp ? "" : " event-timestamp no");
+	}
+}
+
 static void put_firewall(FILE *f, const struct conf_firewall *w)
 {
 	if (!w->present)
@@ -340,6 +357,7 @@ void conf_print(FILE *f, const struct conf *c)
 	fprintf(f, "set esp %s\n", esp[c->esp]);
 	fprintf(f, "set proposals %s\n", c->proposals == CONF_PROP_LEGACY ? "legacy" : "default");
 	put_options(f, IN_RADIUS, c, "radius ");
+	put_dae(f, &c->dae);
 	for (unsigned i = 0; i < c->n_ike; i++)
 		put_ike(f, &c->ike[i]);
 	for (unsigned i = 0; i < c->n_tunnel; i++)

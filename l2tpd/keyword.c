@@ -44,8 +44,8 @@ const struct keyword keywords[] = {
 	STATEMENT("control", CONTROL, IN_CONTROL),
 	STATEMENT("include", INCLUDE, IN_NOTHING),
 
-	WORD("yes", YES, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
-	WORD("no", NO, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+	WORD("yes", YES, IN_SET | IN_RADIUS | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+	WORD("no", NO, IN_SET | IN_RADIUS | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
 
 	/* set */
 	NUM("max-session", IN_SET, conf, max_session, 0, UINT32_MAX),
@@ -66,8 +66,9 @@ const struct keyword keywords[] = {
 
 	/* radius, the statement */
 	STR("nas-id", IN_RADIUS, conf, radius_nas_id),
-	LATER("dae", DAE, IN_RADIUS),
+	OPTION("dae", DAE, IN_RADIUS),
 	WORD("client", CLIENT, IN_RADIUS),
+	WORD("event-timestamp", EVENT_TIMESTAMP, IN_RADIUS),
 
 	/* ike */
 	WORD("passive", PASSIVE, IN_IKE),
@@ -220,7 +221,7 @@ const struct keyword keywords[] = {
 	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
 	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
-	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH),
+	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH | IN_RADIUS),
 	RANGE("timeout", TIMEOUT, IN_AUTH, 1, 300),
 	RANGE("max-tries", MAX_TRIES, IN_AUTH, 1, UINT8_MAX),
 	RANGE("max-failovers", MAX_FAILOVERS, IN_AUTH, 0, UINT8_MAX),

@@ -2,7 +2,8 @@
 /*
  * manager: who is logged in.  Has auth judge logins, applies limits, leases
  * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c), ends those
- * whom a reload has no place for and whose users are gone (manager_reload.c).
+ * whom a reload has no place for and whose users are gone (manager_reload.c), and ends or
+ * changes those that a RADIUS server wants it for (manager_dae.c).
  *
  * All that it knows can be learnt anew: a new manager adopts the sessions in
  * the engines' tables, tells netd which devices are in use, and is asked again
@@ -29,6 +30,8 @@ struct msess {
 	unsigned tunnel, auth, interface;	/* indices in conf */
 	uint32_t ip;			/* 0 = none */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 	unsigned pool;			/* where it is leased: an index in manager.pool; CONF_IPCPS = in none any more */
 	bool has_net;			/* so are the other addresses of the network */
 	bool has_route;			/* interface tunN: netd was asked for it */
@@ -41,6 +44,10 @@ struct msess {
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
 	uint64_t interim_ms;		/* when its next Interim is due; 0 = never */
+	struct addr peer;		/* where it came from … */
+	uint8_t number_len;		/* … and by which number, as RADIUS servers were told */
+	uint8_t number[64];
+	struct dae_wait *dae;		/* who waits for its end; NULL = nobody */
 	bool ending;
 };
 
@@ -89,6 +96,7 @@ struct manager {
 	struct control *control;
 	struct acct *acct;
 	struct event *acct_timer;
+	struct list dae_waits;
 	uint64_t stop_ms;		/* the server ends: until then accounting is told; 0 = it does not */
 	bool first_life;		/* no manager of this server was before it */
 	struct {
@@ -123,6 +131,9 @@ void manager_main(void) __attribute__((noreturn));
 /* Why the session may not keep the network behind its address, or NULL. */
 const char *manager_net_fault(const struct conf *, unsigned interface, uint32_t ip, uint32_t mask);
 
+/* Why a session may not keep these networks (Framed-Route), or NULL. */
+const char *manager_routes_fault(const struct conf *, const struct radius_route *, unsigned n);
+
 /* Why a session may not have the filter of that name, or NULL; "" is none, and always to be had. */
 const char *manager_filter_fault(const struct conf *, const char *name);
 
@@ -150,6 +161,15 @@ void manager_check_again(struct manager *);
  * where disconnect-removed says so: as soon as the sessions are known and no reload runs.
  */
 void manager_sweep(struct manager *, uint32_t auths);
+
+/* ---- manager_dae.c ---- */
+
+/* What a RADIUS server wants done; MSG_DAE_DONE follows, where sessions end when they are gone. */
+void manager_dae(struct manager *, const struct msg_dae *);
+/* A session is gone. */
+void manager_dae_gone(struct manager *, struct msess *);
+/* A new radius knows nothing of what its predecessor asked. */
+void manager_dae_again(struct manager *);
 
 /* ---- control.c ---- */
 struct control;

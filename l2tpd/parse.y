@@ -78,6 +78,10 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 	const char *addr, struct conf_pos ipcp_pos, const char *ipcp);
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
+static void dae_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port);
+static void dae_client(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos secret_pos,
+	const char *secret, bool authenticator, bool timestamp);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port, struct conf_pos secret_pos, const char *secret, bool authenticator);
 static void bind_by(struct conf_parse *p, struct conf_pos pos, const char *name);
@@ -117,7 +121,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
 %token YES NO
 %token REFUSE REPLACE USER KERNEL AUTO DEFAULT LEGACY
-%token DAE CLIENT
+%token DAE CLIENT EVENT_TIMESTAMP
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
 %token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
@@ -131,7 +135,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token SIGN CERT KEY
 
 %type <s> text macro_value opt_port
-%type <n> yesno opt_authenticator esp proposals proto auth_type auth_methods auth_method policy pool_for
+%type <n> yesno opt_authenticator opt_event_timestamp esp proposals proto auth_type auth_methods auth_method policy pool_for
 %type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
 %destructor { text_free($$); } <s>
@@ -227,8 +231,20 @@ policy:	  %empty	{ $$ = CONF_UM_REFUSE; }
 	;
 
 radius:	  RADIUS plain
-	| RADIUS DAE LISTEN ON text opt_port	{ text_free($5); text_free($6); }
-	| RADIUS DAE CLIENT text SECRET text	{ text_free($4); text_free($6); }
+	| RADIUS DAE LISTEN ON text opt_port {
+		dae_listen(p, @5, $5, @6, $6);
+		text_free($5);
+		text_free($6);
+	}
+	| RADIUS DAE CLIENT text SECRET text opt_authenticator opt_event_timestamp {
+		dae_client(p, @4, $4, @6, $6, $7, $8);
+		text_free($4);
+		text_free($6);
+	}
+	;
+
+opt_event_timestamp: %empty	{ $$ = 1; }
+	| EVENT_TIMESTAMP yesno	{ $$ = $2; }
 	;
 
 /* As in OpenBSD's ipsec.conf(5); all but the key may be left out. */
@@ -1009,8 +1025,10 @@ static bool follows_secret(const struct conf_parse *p, int token)
 {
 	if (p->last == PSK || p->last == L2TP_SECRET)
 		return token == SECRET_FILE;
-	if (p->last == MESSAGE_AUTHENTICATOR)
+	if (p->last == MESSAGE_AUTHENTICATOR || p->last == EVENT_TIMESTAMP)
 		return token == YES || token == NO;
+	if (token == EVENT_TIMESTAMP)
+		return p->last == STRING || p->last == NUMBER || p->last == YES || p->last == NO;
 	return (p->last == STRING && token == TAG) ||
 	       ((p->last == STRING || p->last == NUMBER) && token == MESSAGE_AUTHENTICATOR);
 }
@@ -1912,6 +1930,55 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 	if (*secret)
 		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
 	mark_secret(p, pos);
+}
+
+static void dae_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port)
+{
+	struct conf_dae *d = &p->c->dae;
+	struct addr a = address(p, pos, addr);
+
+	a.port = port ? (uint16_t)number(p, port_pos, "port", port, 1, UINT16_MAX) : 3799;	/* RFC 5176 2.3 */
+	if (!a.family)
+		return;
+	for (unsigned i = 0; i < d->n_listen; i++) {
+		if (addr_eq(&d->listen[i], &a)) {
+			conf_error(p, pos, "radius dae listen on %s stands twice", addr);
+			return;
+		}
+	}
+	unsigned i = NEXT(p, pos, "radius dae listen addresses", d->listen, d->n_listen);
+
+	d->listen[i] = a;
+	p->at_dae[0] = pos;
+}
+
+static void dae_client(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos secret_pos,
+	const char *secret, bool authenticator, bool timestamp)
+{
+	struct conf_dae *d = &p->c->dae;
+	struct addr a = address(p, pos, addr);
+
+	mark_secret(p, pos);
+	if (!*secret)
+		conf_error(p, secret_pos, "secret is empty");
+	if (a.family && addr_is_any(&a))
+		conf_error(p, pos, "%s is no address of a client", addr);
+	for (unsigned i = 0; i < d->n_client; i++) {
+		if (a.family && addr_ip_eq(&d->client[i].addr, &a)) {
+			conf_error(p, pos, "radius dae client %s stands twice", addr);
+			return;
+		}
+	}
+	unsigned i = NEXT(p, pos, "radius dae clients", d->client, d->n_client);
+
+	d->client[i].addr = a;
+	d->client[i].message_authenticator = authenticator;
+	d->client[i].event_timestamp = timestamp;
+	put_str(p, secret_pos, "secret", d->client[i].secret, CONF_SECRET_MAX, secret);
+	if (*secret)
+		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
+	p->at_dae[1] = pos;
 }
 
 /* One more authentication of the bind statement that is being read. */

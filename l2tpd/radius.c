@@ -11,6 +11,8 @@
  * Response Authenticator, and leaves out attributes that it finds malformed.  A request
  * is known by a cookie of random bytes: other programs reach the loopback interface, too.
  *
+ * What servers ask of us (RFC 5176) has nothing to do with that: dae.h.
+ *
  * Whoever is asked first, and how long others are not: radserver.h.
  */
 #include <errno.h>
@@ -26,6 +28,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "l2tpd/child.h"
+#include "l2tpd/dae.h"
 #include "l2tpd/radcli.h"
 #include "l2tpd/radpkt.h"
 #include "l2tpd/radserver.h"
@@ -90,6 +93,7 @@ struct radius {
 	int relay_fd, pool_fd;
 	uint16_t relay_port;
 	struct event *relay_ev, *pool_ev, *pool_room_ev;
+	struct dae *dae;
 	struct {
 		uint64_t requests, accepts, rejects, challenges, timeouts, failovers;
 		uint64_t forged, unsigned_, malformed, late, strange;
@@ -181,6 +185,33 @@ static void ups_close_idle(struct radius *r)
 /* ---- jobs ---- */
 
 static void hand_out(struct radius *r);
+
+/* NAS-Identifier. */
+static const char *nas_id(const struct radius *r)
+{
+	return r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host;
+}
+
+/* How servers know us: by the name, and by the addresses from which each of them is asked. */
+static void nas_names(void *arg, struct dae_nas *ret)
+{
+	static struct addr addrs[CONF_AUTHS * CONF_RADIUS_SERVERS * 2];
+	struct radius *r = arg;
+
+	*ret = (struct dae_nas){ .addr = addrs, .id = nas_id(r) };
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		const struct conf_radius *list[] = { &r->conf.auth[i].radius_auth, &r->conf.auth[i].radius_acct };
+
+		for (unsigned k = 0; conf_has_auth(&r->conf, i) && k < N_ELEMENTS(list); k++) {
+			for (unsigned n = 0; n < list[k]->n_server && n < CONF_RADIUS_SERVERS; n++) {
+				struct up *u;
+
+				if (up_get(r, &list[k]->server[n].addr, -1, &u) == 0)
+					addrs[ret->n_addr++] = u->from;
+			}
+		}
+	}
+}
 
 static const struct conf_radius *list_of(const struct radius *r, const struct job *j)
 {
@@ -347,7 +378,7 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 		return true;
 	}
 	nas.addr = u->from;
-	str_copy(nas.id, sizeof(nas.id), r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host);
+	str_copy(nas.id, sizeof(nas.id), nas_id(r));
 	if (j->is_acct)
 		rad_acct_attrs(&j->acct, &nas, &attrs);
 	if ((!j->is_acct && !rad_login_attrs(&j->ask, &nas, &attrs, &why)) || attrs.bad) {
@@ -629,6 +660,7 @@ static void stats(struct radius *r)
 
 	memcpy(st.c, c, sizeof(c));
 	sandbox_stats(&st);
+	dae_counters(r->dae, &st);
 	peer_send(&r->manager, MSG_STATS, &st, sizeof(st), -1);
 }
 
@@ -639,6 +671,8 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 
 	if (m->type == MSG_STATS_REQ)
 		stats(r);
+	if (m->type == MSG_DAE_DONE)
+		dae_done(r->dae, &m->b.dae_done);
 	if (m->type != MSG_ACCT || !(j = calloc(1, sizeof(*j))))
 		return;
 	j->is_acct = true;
@@ -667,6 +701,8 @@ static void orphans(struct radius *r, bool acct)
 /* Nobody is dead until he was asked by this configuration. */
 static void apply(struct radius *r)
 {
+	if (dae_apply(r->dae) < 0)
+		fatal("out of memory");
 	if (!r->have_next)
 		return;
 	memcpy(&r->conf, &r->next, sizeof(r->conf));
@@ -714,6 +750,10 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		r->have_next = r->have_conf;
 		r->have_conf = true;
 		break;
+	case MSG_SOCK:
+		dae_socket(r->dae, &m->b.sock.at, m->fd);
+		m->fd = -1;
+		break;
 	case MSG_APPLY:
 		apply(r);
 		peer_send(&r->parent, MSG_APPLIED, &done, sizeof(done), -1);
@@ -721,6 +761,7 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_PEER:
 		orphans(r, m->b.peer.role == ROLE_MANAGER);
 		if (m->b.peer.role == ROLE_MANAGER) {
+			dae_again(r->dae);
 			child_take_peer(&r->manager, r->base, ROLE_RADIUS, ROLE_MANAGER, m, manager_msg, r);
 		} else {
 			child_take_peer(&r->auth, r->base, ROLE_RADIUS, ROLE_AUTH, m, auth_msg, r);
@@ -730,6 +771,8 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		if (!r->have_conf)
 			fatal("started before everything was given");
 		open_all(r);
+		if (dae_apply(r->dae) < 0)
+			fatal("out of memory");
 		sandbox_enter(ROLE_RADIUS);
 		peer_send(&r->parent, MSG_READY, NULL, 0, -1);
 		break;
@@ -765,7 +808,8 @@ int main(int argc, char **argv)
 	list_init(&r.ups);
 	list_init(&r.waiting);
 	r.base = event_base_new();
-	if (!r.base)
+	r.dae = r.base ? dae_new(r.base, &r.conf, &r.manager, nas_names, &r) : NULL;
+	if (!r.dae)
 		fatal("out of memory");
 	child_start(&r.parent, r.base, ROLE_RADIUS, parent_msg, &r);
 }

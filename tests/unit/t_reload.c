@@ -271,6 +271,13 @@ static const struct {
 	  IKE TUN("A", "192.0.2.1", "l2tp-hostname \"x y \\\\\n\"\nmru 1300\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P")
 	  AUTH("U", "") BIND("A", "U", "pppx0"),
 	  "changed: tunnel A: l2tp-hostname \"x\\\\\" -> \"x y \\\\\" (new sessions)\nchanged: tunnel A: mru 1400 -> 1300 (new sessions)\n", "" },
+	/* who may send requests of RADIUS */
+	{ ONE "radius dae listen on 192.0.2.1\nradius dae client 192.0.2.7 secret \"hush hush hush\"\n",
+	  ONE "radius dae listen on 192.0.2.1\nradius dae listen on 192.0.2.2 port 1700\n"
+	  "radius dae client 192.0.2.7 secret \"hushhushhush\"\nradius dae client 192.0.2.8 secret \"hush hush hush\"\n",
+	  "changed: radius dae: listen on 192.0.2.1 port 3799 -> 192.0.2.1 port 3799, 192.0.2.2 port 1700\n"
+	  "changed: radius dae: client 192.0.2.7 secret \"(secret)\" -> secret \"(another secret)\"\n"
+	  "changed: radius dae: client 192.0.2.8 (none) -> secret \"(secret)\"\n", "" },
 	/* secrets */
 	{ ONE, PSK2 TUN("A", "192.0.2.1", "") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
 	  BIND("A", "U", "pppx0"), "changed: ike esp transport from any to any: psk (new sessions)\n", "" },
