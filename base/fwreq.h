@@ -28,13 +28,15 @@ enum fwreq_source {
 };
 
 /*
- * The names that netd and the helper agree on: netd puts sessions into these maps itself,
- * by netlink (filterset.h).
+ * The names that netd and the helper agree on: netd puts sessions into the sets of a
+ * filter by itself, by netlink (filterset.h).
  */
 #define FWREQ_TABLE "culvert"
-#define FWREQ_MAP_HOST "filtered"		/* address → verdict */
-#define FWREQ_MAP_NET "filtered_net"		/* network → verdict */
-#define FWREQ_CHAIN_PREFIX "filter_"		/* of a filter's chain, in front of its name */
+#define FWREQ_CHAIN_PREFIX "filter_"	/* a filter's chain, in front of its name */
+#define FWREQ_HOST_PREFIX "host_"	/* its set of addresses */
+#define FWREQ_NET_PREFIX "net_"		/* its set of networks */
+#define FWREQ_GONE_HOST "gone_host"	/* those of filters that are gone */
+#define FWREQ_GONE_NET "gone_net"
 
 /* What of that which comes in on UDP 1701 of the host is dropped, where no plain L2TP is wanted. */
 enum fwreq_l2tp {

@@ -468,8 +468,8 @@ static void t_members_gone(void **st)
 	ruleset_build(&r, &gone, &w);
 	wr_u8(&w, 0);
 	assert_false(w.bad);
-	assert_non_null(strstr(text, "192.168.87.10 : drop"));
-	assert_non_null(strstr(text, "ip saddr vmap @filtered\n"));
+	assert_non_null(strstr(text, "set gone_host {\n\t\ttype ipv4_addr\n\t\telements = {\n\t\t\t192.168.87.10\n"));
+	assert_non_null(strstr(text, "ip saddr @gone_host drop\n"));
 	assert_non_null(strstr(text, "jump rules"));
 }
 
