@@ -36,6 +36,9 @@ void acct_tick(struct acct *a) { }
 void acct_sync(struct acct *a) { }
 void acct_off(struct acct *a) { }
 bool acct_is_busy(const struct acct *a) { return false; }
+void manager_dae(struct manager *mgr, const struct msg_dae *r) { }
+void manager_dae_gone(struct manager *mgr, struct msess *s) { }
+void manager_dae_again(struct manager *mgr) { }
 int control_start(struct manager *mgr, int fd, struct control **ret) { return -1; }
 void control_reload_line(struct control *c, const struct msg_line *l) { }
 void control_reload_end(struct control *c, const struct msg_ctl_end *e) { }
