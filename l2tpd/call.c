@@ -866,8 +866,8 @@ void call_set(struct engine *e, const struct msg_session_set *m)
 	if (m->gives & SAYS_IDLE_TIMEOUT)
 		s->idle_timeout_s = m->idle_timeout_s;
 	if (m->gives & (SAYS_RATE_IN | SAYS_RATE_OUT)) {
-		data_limit(s, m->gives & SAYS_RATE_IN ? m->rate_in_bps : s->in_limit.rate * 8,
-			m->gives & SAYS_RATE_OUT ? m->rate_out_bps : s->out_limit.rate * 8, now);
+		data_limit(s, m->gives & SAYS_RATE_IN ? m->rate_in_bps : s->row->rate_in_bps,
+			m->gives & SAYS_RATE_OUT ? m->rate_out_bps : s->row->rate_out_bps, now);
 	}
 	if (!s->up)			/* what counts from there on counts then */
 		return;

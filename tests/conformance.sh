@@ -63,7 +63,7 @@ for file in replay/*.rpl; do
 done
 # A row that is shown names a test; one that is not says why.
 awk -F'|' -v file=tests/CONFORMANCE.md '
-	/^\| [ARX]?[0-9]/ {
+	/^\| [AERX]?[0-9]/ {
 		state = $(NF - 2); tests = $(NF - 1)
 		gsub(/ /, "", state)
 		if (state !~ /^(now|part|later|none)$/) { print file ": a state that is none: " $0; bad = 1 }
