@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/addr.h"
 
@@ -40,6 +41,10 @@ enum {
 	CONF_DAE_LISTENS = 8,
 	CONF_DAE_CLIENTS = 16,
 	CONF_ENGINES_MAX = 32,
+	CONF_FILTERS = 16,
+	CONF_RULES = 128,	/* of the firewall block and of all its filters */
+	CONF_RULE_NETS = 8,	/* of one rule */
+	CONF_RULE_PORTS = 8,
 };
 
 enum conf_esp { CONF_ESP_USER, CONF_ESP_KERNEL, CONF_ESP_AUTO };
@@ -219,12 +224,40 @@ struct conf_unbuilt {
 	enum conf_unbuilt_kind kind;
 };
 
+struct conf_prefix {
+	uint32_t net, mask;		/* no host bits; mask 0 = any address */
+};
+
+struct conf_port_range {
+	uint16_t first, last;		/* both included */
+};
+
+enum conf_rule_proto { CONF_RULE_ANY, CONF_RULE_TCP, CONF_RULE_UDP, CONF_RULE_ICMP };
+
+/* pass|block [proto P] [from NET] to NETS [port PORTS]; of several that match the last one counts */
+struct conf_rule {
+	uint8_t filter;			/* index in conf_firewall.filter; CONF_FILTERS: of the block itself */
+	bool pass;
+	uint8_t proto;			/* enum conf_rule_proto; ANY with ports: TCP and UDP */
+	uint8_t n_to, n_port;		/* n_to 0 = any address; n_port 0 = any port, or none at all */
+	struct conf_prefix from;
+	struct conf_prefix to[CONF_RULE_NETS];
+	struct conf_port_range port[CONF_RULE_PORTS];
+};
+
+struct conf_filter {			/* filter NAME { … } */
+	char name[CONF_NAME_MAX];
+};
+
 struct conf_firewall {			/* firewall { … } */
 	bool present, off;
 	bool nat;
 	char nat_on[CONF_IFNAME_MAX];
 	uint32_t nat_to;		/* "to ADDR": snat instead of masquerade; 0 = none */
 	bool client_to_client;		/* no */
+	struct conf_filter filter[CONF_FILTERS];
+	struct conf_rule rule[CONF_RULES];	/* the block's own first, then those of each filter; in the order of the file */
+	uint8_t n_filter, n_rule;
 };
 
 struct conf {
@@ -343,6 +376,31 @@ static inline const struct conf_bind *conf_bind_next(const struct conf *c, const
 		if (!c->bind[i].gone && c->bind[i].statement == b->statement && c->bind[i].after == b->after + 1)
 			return &c->bind[i];
 	return NULL;
+}
+
+/* The filter of that name, or CONF_FILTERS. */
+static inline unsigned conf_filter_find(const struct conf *c, const char *name)
+{
+	for (unsigned i = 0; i < c->firewall.n_filter && i < CONF_FILTERS; i++)
+		if (!strcmp(c->firewall.filter[i].name, name))
+			return i;
+	return CONF_FILTERS;
+}
+
+/*
+ * May n bytes be a filter's name?  [a-zA-Z0-9_.-]{1,63}: it goes into the text of the
+ * rules, and comes from RADIUS servers.
+ */
+static inline bool conf_filter_name_ok(const char *s, size_t n)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (!n || n >= CONF_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!memchr(ok, s[i], sizeof(ok) - 1))
+			return false;
+	return true;
 }
 
 static inline bool conf_has_xauth(const struct conf *c)

@@ -267,7 +267,7 @@ static bool check_verdict(const union msg_body *b)
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->interface < CONF_INTERFACES &&
 	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
-	       ENDS(m->message);
+	       ENDS(m->message) && ENDS(m->filter);
 }
 
 static bool check_session(const union msg_body *b)
@@ -327,6 +327,19 @@ static bool check_stats(const union msg_body *b)
 	return true;
 }
 
+static bool check_filter(const union msg_body *b)
+{
+	const struct msg_filter *m = &b->filter;
+
+	return m->mask && conf_is_mask(m->mask) && !(m->net & ~m->mask) && ENDS(m->filter) && m->err <= 0 && m->err >= -4095 &&
+	       (!m->filter[0] || conf_filter_name_ok(m->filter, strlen(m->filter)));
+}
+
+static bool check_session_filter(const union msg_body *b)
+{
+	return ENDS(b->session_filter.filter);
+}
+
 static bool check_ctl_req(const union msg_body *b)
 {
 	return b->ctl_req.version == CTL_VERSION;
@@ -336,7 +349,7 @@ static bool check_ctl_row(const union msg_body *b)
 {
 	const struct sess_row *r = &b->ctl_row.row;
 
-	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) &&
+	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) && ENDS(r->filter) &&
 	       addr_ok(&r->peer);
 }
 
@@ -510,6 +523,9 @@ static const struct msg_rule {
 	[MSG_DAE_DONE] = { "DAE_DONE", R(MANAGER), R(RADIUS), BODY(dae_done), NO_FD, check_dae_done },
 	[MSG_SESSION_SET] = { "SESSION_SET", R(MANAGER), R(ENGINE), BODY(session_set), NO_FD, check_session_set },
 	[MSG_MARK_GONE] = { "MARK_GONE", R(NETD), R(ENGINE), BODY(mark), NO_FD, check_mark },
+	[MSG_FILTER_SET] = { "FILTER_SET", R(MANAGER), R(NETD), BODY(filter), NO_FD, check_filter },
+	[MSG_FILTER_DONE] = { "FILTER_DONE", R(NETD), R(MANAGER), BODY(filter), NO_FD, check_filter },
+	[MSG_SESSION_FILTER] = { "SESSION_FILTER", R(MANAGER), R(ENGINE), BODY(session_filter), NO_FD, check_session_filter },
 };
 
 static const char *const role_names[ROLES] = {
@@ -771,6 +787,7 @@ bool row_read(const struct sess_row *row, struct sess_row *ret)
 			ret->realm[sizeof(ret->realm) - 1] = '\0';
 			ret->ifname[sizeof(ret->ifname) - 1] = '\0';
 			ret->host_name[sizeof(ret->host_name) - 1] = '\0';
+			ret->filter[sizeof(ret->filter) - 1] = '\0';
 			return ret->state != ROW_FREE;
 		}
 	}

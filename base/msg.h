@@ -76,6 +76,8 @@ union msg_body {
 	struct msg_dae dae;
 	struct msg_dae_done dae_done;
 	struct msg_session_set session_set;
+	struct msg_filter filter;
+	struct msg_session_filter session_filter;
 };
 
 struct msg {

@@ -160,6 +160,11 @@ enum msg_type {
 	MSG_DAE_DONE,		/* the answer, when it is done */
 	MSG_SESSION_SET,	/* manager → engine */
 
+	/* A session's filter of the firewall: before anything of it can pass, and after nothing can any more */
+	MSG_FILTER_SET,		/* manager → netd; before MSG_TUN_SYNC it says what is in use, too */
+	MSG_FILTER_DONE,	/* netd → manager, the answer */
+	MSG_SESSION_FILTER,	/* manager → engine: its row shall say so */
+
 	MSG_TYPES,
 };
 
@@ -513,6 +518,7 @@ struct msg_verdict {
 	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
 	char message[128];		/* for the peer, where the method has a place; escaped */
 	struct eap_relay eap;		/* VERDICT_EAP */
+	char filter[CONF_NAME_MAX];	/* for the row; "" = none */
 };
 
 /* The lineage's IKE_SA has one login, and no SA before it was good. */
@@ -549,6 +555,11 @@ struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MS
 	struct sid sid;
 	char reason[64];		/* DOWN, KILL */
 	struct acct_count count;	/* DOWN: its last */
+};
+
+struct msg_session_filter {
+	struct sid sid;
+	char filter[CONF_NAME_MAX];	/* "" = none */
 };
 
 struct msg_session_tun {
@@ -760,6 +771,13 @@ struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 	uint16_t mtu;
 };
 
+struct msg_filter {			/* MSG_FILTER_SET, MSG_FILTER_DONE */
+	uint32_t tag;			/* comes back */
+	uint32_t net, mask;		/* host order, no host bits */
+	int32_t err;			/* there: 0 or -errno; -ENOENT: there is no such filter */
+	char filter[CONF_NAME_MAX];	/* "" = none: the block's own rules are for it */
+};
+
 /* The device of an interface tunN that is engine's: "tun0", "tun0-1", "tun0-2" … */
 void shared_ifname(const struct conf_interface *, unsigned engine, char ret[static CONF_IFNAME_MAX]);
 
@@ -797,6 +815,7 @@ struct sess_row {
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint8_t xauth;			/* IP in ESP tunnel mode, by XAuth: no L2TP, no PPP */
+	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;

@@ -149,6 +149,9 @@ static void put_all(struct format *f, const struct msg_ctl_row *row)
 		"          Tunnel From             : %s\n",
 		f->n ? "\n" : "", r->ppp_id, r->ppp_id, FIELD(r->user), FIELD(r->realm), FIELD(r->ifname),
 		ip4_str(r->ip, ip), r->mru, r->xauth ? "IPsec" : "L2TP", peer_str(f, &r->peer, peer));
+	/* npppctl(8) has no such line, and its sessions have no filter. */
+	if (r->filter[0])
+		fprintf(f->out, "          Filter                  : %s\n", FIELD(r->filter));
 	put_time(f->out, r->start_wall_s);
 	put_elapsed(f->out, row->elapsed_s);
 	put_bytes(f->out, "Input Bytes", r->in_bytes);

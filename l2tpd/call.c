@@ -738,6 +738,7 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->row->mru = (uint16_t)sess_mtu(s);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
+		str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
 		if (call) {
@@ -785,6 +786,17 @@ void call_route(struct engine *e, const struct msg_session *m)
 
 	if (s && s->shared)
 		data_shared_routed(s);
+}
+
+void call_filter(struct engine *e, const struct msg_session_filter *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+
+	if (!s)
+		return;
+	row_write_begin(s->row);
+	str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
+	row_write_end(s->row);
 }
 
 void call_addr(struct engine *e, const struct msg_addr *m)

@@ -565,6 +565,7 @@ static struct conf_parse *parse_new(unsigned flags, struct conf_msgs *msgs)
 		abort();
 	p->msgs = msgs;
 	p->flags = flags;
+	p->filter = CONF_FILTERS;
 	return p;
 }
 

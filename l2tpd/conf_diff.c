@@ -193,6 +193,12 @@ static void add_block(struct items *all, const char *object, const char *outer, 
 			add_block(all, object, line, text);
 			continue;
 		}
+		/* Of rules the order counts, whatever their first words are. */
+		if (!strncmp(line, "pass ", 5) || !strncmp(line, "block ", 6)) {
+			snprintf(option, sizeof(option), "%s%srules", outer, *outer ? " " : "");
+			add(all, object, option, line);
+			continue;
+		}
 		word = word_next(&rest);
 		snprintf(option, sizeof(option), "%s%s%s", outer, *outer ? " " : "", word);
 		add(all, object, option, rest);

@@ -130,6 +130,14 @@ struct conf_parse {
 	unsigned n_by;
 	bool bound;			/* a bind stands in the file */
 
+	/* firewall */
+	struct conf_rule rule;		/* the one that is being read */
+	bool rule_any;			/* "any" stands among its networks */
+	bool rule_bad;			/* something is wrong with it */
+	unsigned filter;		/* whose it is; CONF_FILTERS: the block's own; beyond: of none that counts */
+	bool filter_bad[CONF_FILTERS];	/* rules of it are left out */
+	struct conf_pos at_filter[CONF_FILTERS], at_rule[CONF_RULES];
+
 	/* the host's own networks; NULL = not looked at yet */
 	const struct conf_net *nets;
 	struct conf_net *nets_owned;

@@ -522,6 +522,7 @@ void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_route(struct engine *, const struct msg_session *);
 void call_addr(struct engine *, const struct msg_addr *);
+void call_filter(struct engine *, const struct msg_session_filter *);
 void call_kill(struct engine *, const struct msg_session *);
 void call_set(struct engine *, const struct msg_session_set *);
 /* The manager was replaced: ask again what its predecessor did not answer. */

@@ -238,6 +238,45 @@ static void route_tell(struct manager *m, struct msess *s, enum msg_type type)
 	s->has_route = type == MSG_ROUTE_ADD;
 }
 
+/* ---- filters of the firewall ---- */
+
+const char *manager_filter_fault(const struct conf *c, const char *name)
+{
+	if (!*name)
+		return NULL;
+	if (c->firewall.off)
+		return "its filter is off with the firewall";
+	return conf_filter_find(c, name) < CONF_FILTERS ? NULL : "its filter was removed";
+}
+
+/* name "": out of any. */
+static void filter_tell(struct manager *m, struct msess *s, const char *name)
+{
+	struct msg_filter f = { .tag = s->ppp_id, .mask = s->mask ? s->mask : UINT32_MAX };
+
+	f.net = s->ip & f.mask;
+	str_copy(f.filter, sizeof(f.filter), name);
+	peer_send(&m->netd, MSG_FILTER_SET, &f, sizeof(f), -1);
+	s->filter_told = *name;
+}
+
+const char *manager_filter_set(struct manager *m, struct msess *s, const char *name)
+{
+	struct msg_session_filter f = { .sid = s->sid };
+	const char *why = manager_filter_fault(&m->conf, name);
+
+	if (why || !strcmp(s->filter, name))
+		return why;
+	str_copy(s->filter, sizeof(s->filter), name);
+	/* Where nothing is made for it yet, that waits for the filter. */
+	if (s->ip && !s->choosing && (*name || s->filter_told))
+		filter_tell(m, s, name);
+	str_copy(f.filter, sizeof(f.filter), name);
+	peer_send(&m->engine[s->engine].peer, MSG_SESSION_FILTER, &f, sizeof(f), -1);
+	log_info("ppp_id=%u user=\"%s\" filter=%s", s->ppp_id, s->user, *name ? name : "none");
+	return NULL;
+}
+
 /* Ask netd for the session's TUN; it goes to the engine when it is there. */
 static void tun_ask(struct manager *m, struct msess *s)
 {
@@ -264,6 +303,10 @@ static void sess_strip(struct manager *m, struct msess *s)
 	if (s->has_route)
 		route_tell(m, s, MSG_ROUTE_DEL);
 	s->has_unit = s->has_tun = false;
+	/* Not before nothing of it can pass, and before its address is anybody else's. */
+	if (s->filter_told)
+		filter_tell(m, s, "");
+	s->filtered = false;
 	lease_give(m, s);
 }
 
@@ -282,6 +325,10 @@ static void sess_free(struct manager *m, struct msess *s)
 /* NULL and what carries the session's packets is on its way, or why not. */
 static const char *device_ask(struct manager *m, struct msess *s)
 {
+	if (s->filter[0] && !s->filtered) {
+		filter_tell(m, s, s->filter);	/* and filter_done() goes on */
+		return NULL;
+	}
 	if (is_shared(m, s->interface)) {
 		route_tell(m, s, MSG_ROUTE_ADD);
 		return NULL;
@@ -369,14 +416,26 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 	return NULL;
 }
 
+/* RFC 2865 1.1: a service that cannot be had is a refusal. */
+static const char *filter_allowed(struct manager *m, const struct msg_judged *j)
+{
+	if (!manager_filter_fault(&m->conf, j->says.filter))
+		return NULL;
+	log_warn("user=\"%s\" Filter-Id is \"%s\": %s", j->user, j->says.filter,
+		m->conf.firewall.off ? "the firewall is off" : "the firewall block has no filter of that name");
+	return m->conf.firewall.off ? "its Filter-Id needs the firewall, which is off" : "its Filter-Id names no filter";
+}
+
 /* NULL and *ret, or why not. */
 static const char *login(struct manager *m, const struct msg_judge *req, const struct msg_judged *j,
 	struct msess **ret)
 {
 	unsigned interface = m->conf.bind[j->bind].interface;
 	struct msess *s, *old = NULL;
-	const char *why = limits(m, j, interface, &old);
+	const char *why = filter_allowed(m, j);
 
+	if (!why)
+		why = limits(m, j, interface, &old);
 	if (why)
 		return why;
 	if (is_shared(m, interface) && m->engine[req->engine].shared[interface] == SHARED_FAILED) {
@@ -398,6 +457,7 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	s->peer = req->req.peer;
 	s->number_len = req->req.number_len;
 	memcpy(s->number, req->req.number, sizeof(s->number));
+	str_copy(s->filter, sizeof(s->filter), j->says.filter);
 	s->pool = m->conf.interface[interface].ipcp;
 	s->ip = pool_lease(m->pool[s->pool], j->framed_ip);
 	if (!s->ip) {
@@ -431,12 +491,17 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	return why;
 }
 
-/* LCP was negotiated anew: the same user goes on with what he has. */
-static const char *login_again(const struct msess *s, const struct msg_judged *j)
+/* LCP was negotiated anew: the same user goes on with what he has; his filter may be another one by now. */
+static const char *login_again(struct manager *m, struct msess *s, const struct msg_judged *j)
 {
+	const char *why;
+
 	if (s->ending)
 		return "the session is being ended";
-	return s->auth == j->auth && !strcmp(s->user, j->user) ? NULL : "another user on the same link";
+	if (s->auth != j->auth || strcmp(s->user, j->user))
+		return "another user on the same link";
+	why = filter_allowed(m, j);
+	return why ? why : manager_filter_set(m, s, j->says.filter);
 }
 
 /* Name servers that a RADIUS server names: a second one alone is the first. */
@@ -475,7 +540,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {
-		why = s ? login_again(s, j) : login(m, req, j, &s);
+		why = s ? login_again(m, s, j) : login(m, req, j, &s);
 		if (why) {
 			v.verdict = VERDICT_REFUSE;
 			str_copy(v.reason, sizeof(v.reason), why);
@@ -494,6 +559,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			v.session_timeout_s = j->session_timeout_s;
 			v.idle_timeout_s = j->says.idle_timeout_s;
 			memcpy(v.message, j->message, sizeof(v.message));
+			memcpy(v.filter, s->filter, sizeof(v.filter));
 			v.mppe_keys = j->mppe_keys;
 			memcpy(v.mppe_send, j->mppe_send, sizeof(v.mppe_send));
 			memcpy(v.mppe_recv, j->mppe_recv, sizeof(v.mppe_recv));
@@ -716,6 +782,7 @@ static void adopt_replaced(struct manager *m, struct msess *s, bool has_unit, ui
 static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
 {
 	struct msess *s;
+	const char *why;
 	unsigned auth = 0;
 	uint32_t unit = 0;
 	bool known, has_unit = unit_of(row->ifname, &unit);
@@ -736,6 +803,7 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	s->tunnel = row->tunnel;
 	s->ip = row->ip;
 	s->mask = conf_is_mask(row->mask) ? row->mask : 0;
+	str_copy(s->filter, sizeof(s->filter), row->filter);
 	lease_claim(m, s);
 	known = auth_of(m, row->realm, &auth);
 	sess_own(m, s, auth, row->user);
@@ -748,6 +816,13 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}
+	why = manager_filter_fault(&m->conf, s->filter);
+	if (why) {
+		manager_kill(m, s, why);
+		return;
+	}
+	/* Its predecessor asked for it, and let nothing pass before; netd_sync() asks again. */
+	s->filtered = s->filter[0];
 	s->interface = row->interface;
 	acct_adopt(m->acct, s, row);
 	m->count.sessions_adopted++;
@@ -763,12 +838,18 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 /* Tell netd which devices and routes are in use, and ask for those that are missing. */
 static void netd_sync(struct manager *m)
 {
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (s->ip && s->filter[0] && !s->choosing && (!s->ending || s->has_tun))
+			filter_tell(m, s, s->filter);
+	}
 	for (unsigned i = 0; i < m->conf.engines; i++)
 		shared_ask_all(m, i);
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface))
+		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface) && (s->filtered || !s->filter[0]))
 			route_tell(m, s, MSG_ROUTE_ADD);
 	}
 	LIST_EACH(&m->sessions, e) {
@@ -782,7 +863,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface))
+		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface) || (s->filter[0] && !s->filtered))
 			continue;
 		if (!s->has_unit)
 			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
@@ -971,6 +1052,28 @@ static void route_done(struct manager *m, const struct msg_route *r)
 	manager_kill(m, s, "no route");
 }
 
+/* Now the rest may be made, where it was waited with. */
+static void filter_done(struct manager *m, const struct msg_filter *f)
+{
+	struct msess *s = manager_find(m, f->tag);
+	const char *why;
+
+	/* Of one that it had before, the answer to the newer one counts. */
+	if (!s || s->ending || !s->ip || s->choosing || strcmp(f->filter, s->filter) || (s->ip & f->mask) != f->net)
+		return;
+	if (f->err) {
+		log_err("ppp_id=%u user=\"%s\" cannot be put into filter %s: %s", s->ppp_id, s->user, f->filter, strerror(-f->err));
+		manager_kill(m, s, f->err == -ENOENT ? "its filter was removed" : "no filter");
+		return;
+	}
+	s->filtered = s->filter[0];
+	if (s->has_unit || s->has_route)
+		return;
+	why = device_ask(m, s);
+	if (why)
+		manager_kill(m, s, why);
+}
+
 static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 {
 	struct manager *m = arg;
@@ -985,6 +1088,8 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 		shared_done(m, msg);
 	if (msg->type == MSG_ROUTE_DONE)
 		route_done(m, &msg->b.route);
+	if (msg->type == MSG_FILTER_DONE)
+		filter_done(m, &msg->b.filter);
 	if (msg->type != MSG_TUN_DONE)
 		return;
 	s = manager_find(m, d->tag);

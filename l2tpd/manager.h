@@ -36,6 +36,9 @@ struct msess {
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
 	uint16_t mtu;
+	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */
+	bool filter_told;		/* netd may have it in a filter */
+	bool filtered;			/* it is in its filter: its packets may pass */
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
 	uint64_t interim_ms;		/* when its next Interim is due; 0 = never */
@@ -108,6 +111,12 @@ bool manager_users_look(struct manager *);
 
 /* Ask the session's engine to end it. */
 void manager_kill(struct manager *, struct msess *, const char *reason);
+/*
+ * Move a session to the filter of that name, or out of any ("").  What it sends from now on is judged by
+ * that: netd does it in one step, and the session ends where it cannot.  NULL, or why there is no such filter;
+ * then it stays in the one that it has.
+ */
+const char *manager_filter_set(struct manager *, struct msess *, const char *name);
 struct msess *manager_find(struct manager *, uint32_t ppp_id);
 /* The session's row as its engine has it; false: it is gone. */
 bool manager_row(struct manager *, const struct msess *, struct sess_row *ret);
@@ -119,6 +128,9 @@ void manager_main(void) __attribute__((noreturn));
 
 /* Why the session may not keep the network behind its address, or NULL. */
 const char *manager_net_fault(const struct conf *, unsigned interface, uint32_t ip, uint32_t mask);
+
+/* Why a session may not have the filter of that name, or NULL; "" is none, and always to be had. */
+const char *manager_filter_fault(const struct conf *, const char *name);
 
 /* Pools; every address that a session still has is leased in the one that has it. */
 void manager_pools_renew(struct manager *, const struct conf *old);

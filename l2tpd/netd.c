@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "base/util.h"
+#include "l2tpd/filterset.h"
 #include "l2tpd/fw.h"
 #include "l2tpd/routes.h"
 #include "l2tpd/tundev.h"
@@ -73,9 +74,10 @@ static unsigned shared_no(uint32_t interface, uint32_t engine)
 }
 
 enum netd_counter {
-	CNT_TUNS, CNT_SHARED, CNT_ROUTES,	/* now */
+	CNT_TUNS, CNT_SHARED, CNT_ROUTES, CNT_FILTERED,	/* now */
 	CNT_TUN_ADDED, CNT_TUN_FAILED, CNT_TUN_REFUSED, CNT_TUN_DELETED, CNT_DELETE_GROUPS,
-	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_MARK_SOCKETS, CNT_MARK_FAILED, CNT_XFRM_REMOVED, CNT_BAD_MSG, CNT_SEND_FAILED,
+	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_MARK_SOCKETS, CNT_MARK_FAILED, CNT_XFRM_REMOVED,
+	CNT_FILTER_SET, CNT_FILTER_FAILED, CNT_BAD_MSG, CNT_SEND_FAILED,
 	CNT_N,
 };
 
@@ -84,6 +86,7 @@ static const char *const counter_names[CNT_N] = {
 	[CNT_ROUTE_ADDED] = "route_added", [CNT_ROUTE_FAILED] = "route_failed", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
 	[CNT_TUN_REFUSED] = "tun_refused", [CNT_TUN_DELETED] = "tun_deleted",
 	[CNT_MARK_SOCKETS] = "mark_sockets", [CNT_MARK_FAILED] = "mark_failed", [CNT_XFRM_REMOVED] = "xfrm_removed",
+	[CNT_FILTERED] = "filtered", [CNT_FILTER_SET] = "filter_set", [CNT_FILTER_FAILED] = "filter_failed",
 	[CNT_DELETE_GROUPS] = "tun_delete_groups", [CNT_BAD_MSG] = "bad_msg",
 	[CNT_SEND_FAILED] = "send_failed",
 };
@@ -111,6 +114,7 @@ struct netd {
 	bool have_next, started, stopping, failed;
 	bool forward_was, forward_set;	/* ip_forward before the server started; to be restored to 0 */
 	bool table_set;			/* there may be a table of ours */
+	bool table_due;			/* it is to go when nobody is in a filter any more */
 	uint32_t going_group;
 	unsigned n_going;
 	unsigned unit_end;		/* above every unit in use */
@@ -119,6 +123,8 @@ struct netd {
 	struct tun tun[UNITS];
 	struct tun shared[SHARED_MAX];
 	struct routes routes;
+	struct filterset filterset;
+	struct routes filtered;		/* who is in a filter; dev: its index in conf.firewall, CONF_FILTERS: it is gone */
 };
 
 /* ---- channels ---- */
@@ -533,6 +539,96 @@ static void route_sync(void *ctx, struct route *r)
 		r->kept = false;
 }
 
+/* ---- filters ---- */
+
+/* As filterset.h names it. */
+static const char *filter_name(const struct netd *n, unsigned no)
+{
+	return no < CONF_FILTERS ? n->conf.firewall.filter[no].name : filterset_nothing;
+}
+
+static void table_drop(struct netd *n);
+
+/* Out of its filter. */
+static void member_retire(struct netd *n, struct route *r)
+{
+	int err = filterset_move(&n->filterset, r->ip, r->mask, filter_name(n, r->dev), NULL);
+	char ip[ADDR_STRLEN];
+
+	if (err && err != -ENOENT && log_rate_ok(&n->log_rate, now_ms()))
+		log_err("%s could not be taken out of its filter: %s", ip4_str(r->ip, ip), strerror(-err));
+	routes_del(&n->filtered, r);
+	if (n->table_due && !n->filtered.n)
+		table_drop(n);
+}
+
+/* 0 or -errno. */
+static int filter_set(struct netd *n, const struct msg_filter *m)
+{
+	struct route *r = routes_find(&n->filtered, m->net);
+	unsigned no = conf_filter_find(&n->conf, m->filter);
+	bool had;
+	int err;
+
+	if (!m->filter[0]) {
+		if (r && r->mask == m->mask)
+			member_retire(n, r);
+		return 0;
+	}
+	/* Whoever was in one that is gone stays where nothing passes. */
+	if (r)
+		r->kept = true;
+	if (no == CONF_FILTERS || n->conf.firewall.off)
+		return -ENOENT;
+	if (r && r->mask != m->mask) {
+		member_retire(n, r);
+		r = NULL;
+	}
+	if (r && r->dev == no)
+		return 0;
+	had = r != NULL;
+	if (!r && !(r = routes_add(&n->filtered, m->net, no)))
+		return -ENOMEM;
+	err = filterset_move(&n->filterset, m->net, m->mask, had ? filter_name(n, r->dev) : NULL, m->filter);
+	if (err) {
+		if (!had)
+			routes_del(&n->filtered, r);
+		return err;
+	}
+	r->dev = no;
+	r->mask = m->mask;
+	r->kept = true;
+	n->count[CNT_FILTER_SET]++;
+	return 0;
+}
+
+static void on_filter_set(struct netd *n, struct link *l, const struct msg_filter *m)
+{
+	struct msg_filter done = *m;
+
+	done.err = filter_set(n, m);
+	n->count[CNT_FILTER_FAILED] += done.err != 0;
+	link_send(l, MSG_FILTER_DONE, &done, sizeof(done), -1);
+}
+
+static void member_sync(void *ctx, struct route *r)
+{
+	if (r->kept)
+		r->kept = false;
+	else
+		member_retire(ctx, r);
+}
+
+/* A netd before this one put it there. */
+static void adopt_member(void *ctx, uint32_t ip, uint32_t mask, const char *name)
+{
+	struct netd *n = ctx;
+	struct route *r = routes_find(&n->filtered, ip) ? NULL : routes_add(&n->filtered, ip, conf_filter_find(&n->conf, name));
+
+	if (r)
+		r->mask = mask;
+}
+
 static void route_unkeep(void *ctx, struct route *r)
 {
 	r->kept = false;
@@ -566,6 +662,8 @@ static void on_tun_sync(struct netd *n)
 		t->kept = false;
 	}
 	shared_sync(n);
+	/* Now that nothing of theirs can pass any more. */
+	routes_each(&n->filtered, member_sync, n);
 }
 
 /* The shared device of that name, or SHARED_MAX. */
@@ -694,18 +792,64 @@ static void forward_restore(struct netd *n)
 }
 
 /* ---- firewall ---- */
+
+/* No table is wanted; one may be left of a run that was killed.  Without nftables there is none. */
+static void table_drop(struct netd *n)
+{
+	(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
+	n->table_set = n->table_due = false;
+}
+
+/* Those who are in filters, by the filters that a configuration has. */
+struct members {
+	const struct netd *n;
+	const struct conf *c;
+	struct fwreq_member *v;
+	uint32_t count;
+};
+
+static unsigned filter_in(const struct netd *n, const struct conf *c, const struct route *r)
+{
+	return r->dev < CONF_FILTERS ? conf_filter_find(c, n->conf.firewall.filter[r->dev].name) : CONF_FILTERS;
+}
+
+static void member_put(void *ctx, struct route *r)
+{
+	struct members *m = ctx;
+
+	m->v[m->count++] = (struct fwreq_member){ r->ip, r->mask, filter_in(m->n, m->c, r) };
+}
+
+static void member_renumber(void *ctx, struct route *r)
+{
+	const struct members *m = ctx;
+
+	r->dev = filter_in(m->n, m->c, r);
+}
+
+/*
+ * The rules of c in place of those of n->conf.  Who is in a filter is in it in the same
+ * transaction; where c has no such filter any more, nothing passes until the manager has ended him.
+ */
 static int firewall_on(struct netd *n, const struct conf *c)
 {
+	struct members m = { .n = n, .c = c };
 	uint16_t local[2], nat[2];
 	struct fwreq r;
 	int err;
 
 	if (c->firewall.off) {
-		/* One may be left of a run that was killed.  Without nftables there is none. */
-		(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
-		n->table_set = false;
+		/* Not while there are sessions that it keeps from something. */
+		n->table_due = true;
+		routes_each(&n->filtered, member_renumber, &m);
+		if (!n->filtered.n)
+			table_drop(n);
 		return 0;
 	}
+	m.v = calloc(n->filtered.n + 1, sizeof(*m.v));
+	if (!m.v)
+		return -ENOMEM;
+	routes_each(&n->filtered, member_put, &m);
 	if (fw_local_ports(local) < 0) {
 		local[0] = 32768;	/* the kernel's default */
 		local[1] = 60999;
@@ -717,9 +861,15 @@ static int firewall_on(struct netd *n, const struct conf *c)
 		log_warn("nat on %s: there is no such interface yet", c->firewall.nat_on);
 	r = fw_request(c, nat);
 	fw_drop_foreign(&r);
-	err = fw_apply(&r, FIREWALL_MS, LOG_ERR);
-	n->table_set = n->table_set || !err;
-	return err;
+	r.n_member = m.count;
+	err = fw_apply(&r, m.v, FIREWALL_MS, LOG_ERR);
+	free(m.v);
+	if (err)
+		return err;
+	n->table_set = true;
+	n->table_due = false;
+	routes_each(&n->filtered, member_renumber, &m);
+	return 0;
 }
 
 static void firewall_off(struct netd *n)
@@ -913,14 +1063,19 @@ static bool start(struct netd *n)
 {
 	int err;
 
+	n->conf = n->next;
+	n->have_next = false;
 	/* The rules first: there is never forwarding without them. */
-	err = firewall_on(n, &n->next);
+	err = filterset_list(&n->filterset, adopt_member, n);
+	if (err) {
+		log_err("who is in which filter cannot be read: %s", strerror(-err));
+		return false;
+	}
+	err = firewall_on(n, &n->conf);
 	if (err) {
 		log_err("the firewall cannot be set up: %s", strerror(-err));
 		return false;
 	}
-	n->conf = n->next;
-	n->have_next = false;
 	err = n->conf.esp_kernel ? xfrm_on(n) : 0;
 	if (err) {
 		log_err("what keeps unsealed L2TP in cannot be given to the kernel: %s", strerror(-err));
@@ -980,6 +1135,7 @@ static void send_stats(struct netd *n, struct link *l)
 	static struct msg_stats s;
 
 	n->count[CNT_ROUTES] = n->routes.n;
+	n->count[CNT_FILTERED] = n->filtered.n;
 	s.n = CNT_N;
 	for (unsigned i = 0; i < CNT_N; i++) {
 		str_copy(s.c[i].name, sizeof(s.c[i].name), counter_names[i]);
@@ -1029,6 +1185,9 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 		case MSG_ROUTE_DEL:
 			on_route_del(n, &m.b.route);
 			break;
+		case MSG_FILTER_SET:
+			on_filter_set(n, l, &m.b.filter);
+			break;
 		case MSG_STATS_REQ:
 			send_stats(n, l);
 			break;
@@ -1062,6 +1221,7 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 	for (unsigned i = 0; i < SHARED_MAX; i++)
 		n->shared[i].kept = false;
 	routes_each(&n->routes, route_unkeep, n);
+	routes_each(&n->filtered, route_unkeep, n);
 	link_open(n, &n->manager, fd, ROLE_MANAGER, on_manager);
 	/* Before MSG_START there is no configuration to check its requests against. */
 	if (!n->started && n->manager.rd)
@@ -1208,6 +1368,7 @@ static void netd_free(struct netd *n)
 	if (n->base)
 		event_base_free(n->base);
 	rtnl_close(&n->rtnl);
+	filterset_close(&n->filterset);
 	free(n);
 }
 
@@ -1223,6 +1384,7 @@ int netd_main(int parent_fd)
 	for (unsigned i = 0; i < SHARED_MAX; i++)
 		n->shared[i].fd = -1;
 	routes_init(&n->routes);
+	routes_init(&n->filtered);
 	n->parent.chan.fd = n->manager.chan.fd = -1;
 	list_init(&n->parent.chan.out);
 	list_init(&n->manager.chan.out);
@@ -1243,6 +1405,9 @@ int netd_main(int parent_fd)
 	err = rtnl_open(&n->rtnl);
 	if (err)
 		fatal("no rtnetlink socket: %s", strerror(-err));
+	err = filterset_open(&n->filterset);
+	if (err)
+		fatal("no nfnetlink socket: %s", strerror(-err));
 	n->base = event_base_new();
 	err = n->base ? loop(n, parent_fd) : -ENOMEM;
 	if (err)

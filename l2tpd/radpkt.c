@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* EAP's header, and that of EAP-TLS (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for the size of what is behind them. */
+enum { TLS_HEADERS = 10 };
 enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
 enum { INVALID_EAP = 202 };	/* Error-Cause: RFC 3579 2.2, RFC 5176 3.5 */
 enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, PIECE = 253, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
@@ -330,7 +332,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	case AUTH_EAP:
 		put_eap(w, &req->eap);
 		/* RFC 3579 2.4: what a server's Request has to fit into. */
-		put_u32(w, RAD_FRAMED_MTU, req->mtu);
+		put_u32(w, RAD_FRAMED_MTU, req->mtu - TLS_HEADERS);
 		break;
 	default:
 		put_mschap2(w, req);
@@ -688,6 +690,23 @@ static void eap_attribute(struct reading *r, uint8_t type, struct rd val)
 	}
 }
 
+/*
+ * RFC 2865 5.11: a name, as the firewall block has it.  There may be several; a session here has one
+ * filter, and one without a part of what it was meant to have would be a hole.
+ */
+static void filter_id(struct reading *r, struct rd val)
+{
+	char *filter = r->said->says.filter;
+	const size_t n = strlen(filter);
+
+	if (!conf_filter_name_ok((const char *)val.p, val.n))
+		fault(r, "Filter-Id cannot be a filter's name");
+	else if (n && (n != val.n || memcmp(filter, val.p, n)))
+		fault(r, "several Filter-Ids");
+	else
+		memcpy(filter, val.p, val.n);
+}
+
 static void attribute(struct reading *r, uint8_t type, struct rd val, bool accept)
 {
 	struct msg_radius_said *said = r->said;
@@ -731,8 +750,7 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 		class_(r, val);
 		break;
 	case RAD_FILTER_ID:
-		/* A session without the filter that it was meant to have would be a hole. */
-		fault(r, "Filter-Id, which is not built yet");
+		filter_id(r, val);
 		break;
 	}
 }
@@ -786,7 +804,7 @@ static void judge_eap(struct reading *r)
 	else if (r->code == RAD_ACCESS_CHALLENGE && id == sent && r->error_cause != INVALID_EAP)
 		fault(r, "EAP Request, Identifier of the last");
 	else if (len > req->mtu)
-		fault(r, "EAP longer than Framed-MTU");
+		fault(r, "EAP longer than the link takes");
 }
 
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *ask,

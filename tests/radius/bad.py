@@ -25,7 +25,7 @@ Names (PAP; the password is not looked at):
 
 Names of those who come by EAP; what is behind a + or @ does not count:
   eap-good          MD5-Challenge, its Value not looked at: Access-Challenge, then Access-Accept
-  eap-slow          the same, each after three seconds
+  eap-slow          the same, each after a second and a half
   eap-stateless     the same, without a State
   eap-named         the same, and the Accept's User-Name is "somebody"
   eap-reject        a Reject without EAP-Message, after the Challenge
@@ -187,7 +187,7 @@ def eap_answers(user, req, secret):
     nxt = (ident + 1) & 255
     request = eap(1, md5, nxt)
     if user == 'eap-slow':
-        time.sleep(3)
+        time.sleep(1.5)
     if user == 'eap-endless':
         return challenge(pieces(request))
     if not first:

@@ -228,7 +228,11 @@ static const struct word_case {
 	{ "from", IN_FIREWALL, FIREWALL_("block from any to any"), FIREWALL_("") },
 	{ "any", IN_FIREWALL, FIREWALL_("block to any"), FIREWALL_("") },
 	{ "port", IN_FIREWALL, FIREWALL_("block to any port 25"), FIREWALL_("") },
-	{ "filter", IN_FIREWALL, FIREWALL_("filter F { }"), FIREWALL_("") },
+	{ "proto", IN_FIREWALL, FIREWALL_("block proto udp to any"), FIREWALL_("block to any") },
+	{ "udp", IN_FIREWALL, FIREWALL_("block proto udp to any"), FIREWALL_("block proto tcp to any") },
+	{ "tcp", IN_FIREWALL, FIREWALL_("block proto tcp to any"), FIREWALL_("block proto icmp to any") },
+	{ "icmp", IN_FIREWALL, FIREWALL_("block proto icmp to any"), FIREWALL_("block to any") },
+	{ "filter", IN_FIREWALL, FIREWALL_("filter F { pass to any }"), FIREWALL_("") },
 
 	{ "sign", IN_PROFILE, PROFILE_("sign cert x key y"), IKE_ },
 	{ "cert", IN_PROFILE, PROFILE_("sign cert x key y"), IKE_ },

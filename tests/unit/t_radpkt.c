@@ -206,6 +206,7 @@ static const struct {
 	uint32_t method;
 	const char *why;		/* NULL: let in */
 } rows[] = {
+#define NAME63 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 #define ROW(a, m, why) { a, sizeof(a) - 1, m, why }
 	ROW("", AUTH_PAP, NULL),
 	ROW("\x06\x06\0\0\0\x02\x07\x06\0\0\0\x01", AUTH_CHAP_MD5, NULL),
@@ -232,7 +233,15 @@ static const struct {
 	ROW("\x1b\x05\0\0\x01", AUTH_PAP, "Session-Timeout"),
 	ROW("\x1b\x06\0\0\0\x09\x1b\x06\0\0\0\x08", AUTH_PAP, "Session-Timeout"),
 	ROW("\x1c\x05\0\0\x01", AUTH_PAP, "Idle-Timeout"),
-	ROW("\x0b\x07staff", AUTH_PAP, "Filter-Id, which is not built yet"),
+	ROW("\x0b\x07staff", AUTH_PAP, NULL),
+	ROW("\x0b\x07staff\x0b\x07staff", AUTH_PAP, NULL),
+	ROW("\x0b\x07staff\x0b\x06staf", AUTH_PAP, "several Filter-Ids"),
+	ROW("\x0b\x06staf\x0b\x07staff", AUTH_PAP, "several Filter-Ids"),
+	ROW("\x0b\x02", AUTH_PAP, "Filter-Id cannot be a filter's name"),
+	ROW("\x0b\x07st ff", AUTH_PAP, "Filter-Id cannot be a filter's name"),
+	ROW("\x0b\x08staff\0", AUTH_PAP, "Filter-Id cannot be a filter's name"),
+	ROW("\x0b\x41" NAME63, AUTH_PAP, NULL),
+	ROW("\x0b\x42" NAME63 "a", AUTH_PAP, "Filter-Id cannot be a filter's name"),
 	ROW("\x1a\x05\x00\x01\x37", AUTH_PAP, "Vendor-Specific"),
 	ROW(MS("\x06"), AUTH_PAP, "Vendor-Specific"),
 	ROW(MS("\x07") "\xc8", AUTH_PAP, "Vendor-Specific"),
@@ -294,7 +303,7 @@ static void t_read(void **st)
 static void t_values(void **st)
 {
 	static const char all[] = "\x08\x06\x0a\x00\x00\x05\x09\x06\xff\xff\xff\xf8\x1b\x06\0\0\x0e\x10\x1c\x06\0\0\0\x3c"
-		"\x12\x05" "a\"b" "\x12\x04\x1b\n" MS("\x18") "\x1c\x06\x09\x09\x09\x09\x1d\x06\x08\x08\x08\x08\x1e\x06\x01\x02\x03\x04"
+		"\x0b\x0aGuest.in" "\x12\x05" "a\"b" "\x12\x04\x1b\n" MS("\x18") "\x1c\x06\x09\x09\x09\x09\x1d\x06\x08\x08\x08\x08\x1e\x06\x01\x02\x03\x04"
 		SUCCESS;
 	struct msg_radius_said s = read_reply(RAD_ACCESS_ACCEPT, all, sizeof(all) - 1, AUTH_MSCHAPV2);
 
@@ -303,6 +312,7 @@ static void t_values(void **st)
 	assert_int_equal(s.framed_mask, 0xfffffff8);
 	assert_int_equal(s.session_timeout_s, 3600);
 	assert_int_equal(s.says.idle_timeout_s, 60);
+	assert_string_equal(s.says.filter, "Guest.in");
 	assert_int_equal(s.says.dns[0], 0x09090909);
 	assert_int_equal(s.says.dns[1], 0x08080808);
 	assert_int_equal(s.says.nbns[0], 0x01020304);
@@ -567,7 +577,7 @@ static void t_eap_request(void **st)
 		}
 		assert_int_equal(n, sizes[i]);
 		assert_memory_equal(got, e->packet, n);
-		assert_int_equal(mtu, 1356);
+		assert_int_equal(mtu, 1346);
 		ask.judge.req.user_len = i & 1 ? 254 : 0;
 		assert_false(rad_login_attrs(&ask, &nas, &w, &why));
 		assert_non_null(why);
