@@ -325,6 +325,39 @@ static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
 	return false;
 }
 
+/* The ipcp that gives this address to sessions; CONF_IPCPS: none. Pools do not overlap. */
+static inline unsigned conf_ipcp_with(const struct conf *c, uint32_t ip)
+{
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_in_pools(c, i, ip))
+			return i;
+	return CONF_IPCPS;
+}
+
+/* May a session of the interface have this address?  radius: a server may have named any ipcp (Framed-Pool). */
+static inline bool conf_may_have(const struct conf *c, unsigned interface, uint32_t ip, bool radius)
+{
+	unsigned ipcp = conf_ipcp_with(c, ip);
+
+	return ipcp < CONF_IPCPS && conf_has_interface(c, interface) && ip != c->interface[interface].address &&
+	       (radius || ipcp == c->interface[interface].ipcp);
+}
+
+/* Why a session cannot have this network behind its address (Framed-Route), or NULL. */
+static inline const char *conf_route_fault(const struct conf *c, uint32_t net, uint32_t mask)
+{
+	uint32_t last = net | ~mask;
+
+	for (unsigned i = 0; i < c->n_ipcp; i++)
+		for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++)
+			if (c->ipcp[i].pool[k].first <= last && c->ipcp[i].pool[k].last >= net)
+				return "its Framed-Route and a pool overlap";
+	for (unsigned i = 0; i < c->n_interface; i++)
+		if (conf_has_interface(c, i) && c->interface[i].address >= net && c->interface[i].address <= last)
+			return "its Framed-Route holds the server's own address";
+	return NULL;
+}
+
 /* Ones, then zeros? */
 static inline bool conf_is_mask(uint32_t mask)
 {
@@ -356,6 +389,15 @@ static inline bool conf_net_fits(const struct conf *c, unsigned i, uint32_t ip, 
 static inline bool conf_has_auth(const struct conf *c, unsigned i)
 {
 	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];
+}
+
+/* Is there a RADIUS server that may name pools and networks? */
+static inline bool conf_has_radius(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_auth; i++)
+		if (conf_has_auth(c, i) && c->auth[i].type == CONF_TYPE_RADIUS)
+			return true;
+	return false;
 }
 
 /* Are EAP's methods those of its servers (RFC 3579)? */

@@ -20,14 +20,23 @@ enum {
 	FWREQ_MEMBERS = 1 << 18,
 };
 
+/* What a session may send from, beside what its engine looks at. */
+enum fwreq_source {
+	FWREQ_SOURCE_ANY,
+	FWREQ_SOURCE_POOL,	/* addresses of the pools that are routed to its interface */
+	FWREQ_SOURCE_ROUTE,	/* whatever is routed there */
+};
+
 /*
- * The names that netd and the helper agree on: netd puts sessions into these maps itself,
- * by netlink (filterset.h).
+ * The names that netd and the helper agree on: netd puts sessions into the sets of a
+ * filter by itself, by netlink (filterset.h).
  */
 #define FWREQ_TABLE "culvert"
-#define FWREQ_MAP_HOST "filtered"		/* address → verdict */
-#define FWREQ_MAP_NET "filtered_net"		/* network → verdict */
-#define FWREQ_CHAIN_PREFIX "filter_"		/* of a filter's chain, in front of its name */
+#define FWREQ_CHAIN_PREFIX "filter_"	/* a filter's chain, in front of its name */
+#define FWREQ_HOST_PREFIX "host_"	/* its set of addresses */
+#define FWREQ_NET_PREFIX "net_"		/* its set of networks */
+#define FWREQ_GONE_HOST "gone_host"	/* those of filters that are gone */
+#define FWREQ_GONE_NET "gone_net"
 
 /* What of that which comes in on UDP 1701 of the host is dropped, where no plain L2TP is wanted. */
 enum fwreq_l2tp {
@@ -50,7 +59,7 @@ struct fwreq {
 	uint8_t remove;			/* take the table away; the rest is ignored */
 	uint8_t nat;
 	uint8_t client_to_client;
-	uint8_t source_check;		/* a session may send from its own address only */
+	uint8_t source_check;		/* enum fwreq_source */
 	uint8_t mss_clamp;
 	uint8_t l2tp;			/* enum fwreq_l2tp */
 	uint16_t ike_port[2];

@@ -175,14 +175,20 @@ static bool classes_ok(const uint8_t *p, size_t len)
 	return len <= RADIUS_CLASS_MAX && !at.bad;
 }
 
+/* Networks of a client: nobody's is wider than 8 bits, which an address in it has. */
+bool radius_routes_ok(const struct radius_route *r, unsigned n)
+{
+	if (n > RADIUS_ROUTES_MAX)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!conf_is_mask(r[i].mask) || r[i].mask < 0xff000000 || r[i].net & ~r[i].mask || !r[i].net)
+			return false;
+	return true;
+}
+
 static bool says_ok(const struct radius_says *s)
 {
-	if (s->n_routes > RADIUS_ROUTES_MAX)
-		return false;
-	for (unsigned i = 0; i < s->n_routes; i++)
-		if (!conf_is_mask(s->route[i].mask) || s->route[i].net & ~s->route[i].mask)
-			return false;
-	return classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
+	return radius_routes_ok(s->route, s->n_routes) && s->mtu <= 65535 && classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
 }
 
 static bool check_judged(const union msg_body *b)
@@ -267,7 +273,7 @@ static bool check_verdict(const union msg_body *b)
 	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->interface < CONF_INTERFACES &&
 	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
-	       ENDS(m->message) && ENDS(m->filter);
+	       ENDS(m->message) && ENDS(m->filter) && radius_routes_ok(m->route, m->n_routes);
 }
 
 static bool check_session(const union msg_body *b)
@@ -282,7 +288,8 @@ static bool check_session_tun(const union msg_body *b)
 
 static bool check_tun_add(const union msg_body *b)
 {
-	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias);
+	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias) &&
+	       radius_routes_ok(b->tun_add.route, b->tun_add.n_routes);
 }
 
 static bool check_tun_done(const union msg_body *b)
@@ -309,7 +316,7 @@ static bool check_shared_done(const union msg_body *b)
 static bool check_route(const union msg_body *b)
 {
 	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
-	       b->route.mtu >= 68 && conf_is_mask(b->route.mask);
+	       b->route.mtu >= 68 && conf_is_mask(b->route.mask) && radius_routes_ok(b->route.route, b->route.n_routes);
 }
 
 static bool check_tun_del(const union msg_body *b)
@@ -350,7 +357,7 @@ static bool check_ctl_row(const union msg_body *b)
 	const struct sess_row *r = &b->ctl_row.row;
 
 	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) && ENDS(r->filter) &&
-	       addr_ok(&r->peer);
+	       addr_ok(&r->peer) && radius_routes_ok(r->route, r->n_routes);
 }
 
 static bool check_ctl_counter(const union msg_body *b)

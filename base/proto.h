@@ -155,15 +155,14 @@ enum msg_type {
 	MSG_MARK_DEL,		/* SAs and policies of these marks are nobody's any more: remove them … */
 	MSG_MARK_GONE,		/* … it is done */
 
-	/* RFC 5176: a RADIUS server ends sessions, or changes them while they are up */
-	MSG_DAE,		/* radius → manager; not repeated by radius on its own */
-	MSG_DAE_DONE,		/* the answer, when it is done */
-	MSG_SESSION_SET,	/* manager → engine */
-
 	/* A session's filter of the firewall: before anything of it can pass, and after nothing can any more */
 	MSG_FILTER_SET,		/* manager → netd; before MSG_TUN_SYNC it says what is in use, too */
 	MSG_FILTER_DONE,	/* netd → manager, the answer */
 	MSG_SESSION_FILTER,	/* manager → engine: its row shall say so */
+	/* RFC 5176: a RADIUS server ends sessions, or changes them while they are up */
+	MSG_DAE,		/* radius → manager; not repeated by radius on its own */
+	MSG_DAE_DONE,		/* the answer, when it is done */
+	MSG_SESSION_SET,	/* manager → engine */
 
 	MSG_TYPES,
 };
@@ -461,6 +460,9 @@ struct radius_route {
 	uint32_t net, mask;		/* host order; no host bits */
 };
 
+/* Are they networks that a client can have? */
+bool radius_routes_ok(const struct radius_route *, unsigned n);
+
 /*
  * What a RADIUS server says of whom it lets in, beside what a users file says,
  * too.  Numbers are 0 and texts "" where it says nothing.
@@ -470,7 +472,7 @@ struct radius_says {
 	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
 	uint32_t interim_s;		/* RFC 2869 5.16 */
 	uint64_t rate_in_bps, rate_out_bps;	/* bits of IP per second, from the peer and to it; 0 = no limit */
-	uint32_t mtu;			/* RFC 2865 5.12: the longest packet to the peer */
+	uint32_t mtu;			/* RFC 2865 5.12: the longest packet to the peer; from 64 */
 	uint32_t port_limit;		/* RFC 2865 5.42: sessions of the user at once */
 	char filter[CONF_NAME_MAX];	/* RFC 2865 5.11: a filter of the firewall block */
 	char pool[CONF_NAME_MAX];	/* RFC 2869 5.18 */
@@ -511,6 +513,10 @@ struct msg_verdict {
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
+	uint16_t mtu;			/* no packet to the peer is longer; 0 = what LCP agreed on */
+	uint64_t rate_in_bps, rate_out_bps;	/* as in struct radius_says */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
@@ -739,6 +745,8 @@ struct msg_tun_add {
 	uint32_t ip_local, ip_peer;
 	uint32_t mask;			/* of the network behind ip_peer; 0 = ip_peer alone */
 	uint16_t mtu;
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 	char alias[128];		/* ifalias */
 };
 
@@ -767,8 +775,10 @@ struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 	uint32_t ip;			/* host order */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t tag;			/* comes back in MSG_ROUTE_DONE */
-	int32_t err;			/* there: 0 or -errno */
+	int32_t err;			/* there: 0 or -errno; -EADDRINUSE: one of route[] is a network of the host */
 	uint16_t mtu;
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 };
 
 struct msg_filter {			/* MSG_FILTER_SET, MSG_FILTER_DONE */
@@ -813,6 +823,9 @@ struct sess_row {
 	char host_name[64];		/* L2TP Host Name */
 	uint32_t ip;			/* host order; 0 until the login was granted */
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
+	uint64_t rate_in_bps, rate_out_bps;	/* limits; 0 = none */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint8_t xauth;			/* IP in ESP tunnel mode, by XAuth: no L2TP, no PPP */
 	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */

@@ -102,9 +102,11 @@ const char *fwreq_check(const struct fwreq *r)
 
 	if (r->magic != FWREQ_MAGIC)
 		return "not a request of this build";
-	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 ||
+	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 ||
 	    r->mss_clamp > 1 || r->raw_esp > 1)
 		return "a flag is neither 0 nor 1";
+	if (r->source_check > FWREQ_SOURCE_ROUTE)
+		return "source_check is none";
 	if (r->remove)
 		return r->n_member ? "members of nothing" : NULL;
 	why = filters_check(r);
@@ -298,28 +300,39 @@ static void put_rules_of(const struct fwreq *r, struct wr *w, uint32_t filter)
 			put_rule(w, &r->rule[i]);
 }
 
+static bool is_member(const struct fwreq *r, const struct fwreq_member *m, uint32_t filter, bool hosts)
+{
+	return MIN(m->filter, r->n_filter) == MIN(filter, r->n_filter) && (m->mask == UINT32_MAX) == hosts;
+}
+
 /* Who is in a filter.  Hosts apart from networks: a hash takes them without looking at their neighbours. */
-static void put_members(const struct fwreq *r, const struct fwreq_member *m, struct wr *w, bool hosts)
+static void put_members(const struct fwreq *r, const struct fwreq_member *m, struct wr *w, uint32_t filter, bool hosts)
 {
 	bool any = false;
 
-	put(w, "\tmap %s {\n\t\ttype ipv4_addr : verdict\n", hosts ? FWREQ_MAP_HOST : FWREQ_MAP_NET);
-	if (!hosts)
-		put(w, "\t\tflags interval\n");
+	if (filter < r->n_filter)
+		put(w, "\tset %s%s {\n", hosts ? FWREQ_HOST_PREFIX : FWREQ_NET_PREFIX, r->filter[filter].name);
+	else
+		put(w, "\tset %s {\n", hosts ? FWREQ_GONE_HOST : FWREQ_GONE_NET);
+	put(w, hosts ? "\t\ttype ipv4_addr\n" : "\t\ttype ipv4_addr\n\t\tflags interval\n");
 	for (uint32_t i = 0; i < r->n_member; i++) {
-		if ((m[i].mask == UINT32_MAX) != hosts)
+		if (!is_member(r, &m[i], filter, hosts))
 			continue;
 		put(w, any ? ",\n\t\t\t" : "\t\telements = {\n\t\t\t");
 		put_ip(w, m[i].net);
 		if (!hosts)
 			put(w, "/%d", __builtin_popcount(m[i].mask));
-		if (m[i].filter < r->n_filter)
-			put(w, " : goto " FWREQ_CHAIN_PREFIX "%s", r->filter[m[i].filter].name);
-		else
-			put(w, " : drop");
 		any = true;
 	}
 	put(w, any ? "\n\t\t}\n\t}\n\n" : "\t}\n\n");
+}
+
+static bool any_gone(const struct fwreq *r, const struct fwreq_member *m)
+{
+	for (uint32_t i = 0; i < r->n_member; i++)
+		if (m[i].filter >= r->n_filter)
+			return true;
+	return false;
 }
 
 /*
@@ -327,12 +340,17 @@ static void put_members(const struct fwreq *r, const struct fwreq_member *m, str
  * connection: what changes counts at once, and who gets an address gets none of the
  * connections that its last owner was allowed.  "return" goes on in chain forward: a pass
  * takes nothing from what this table refuses elsewhere.
+ *
+ * A set for each filter, not one map with a verdict for each address: the kernel looks at all of
+ * such a map whenever one is added (1.8 ms with 10,000, in place of 20 us).
  */
 static void put_filters(const struct fwreq *r, const struct fwreq_member *m, struct wr *w)
 {
-	if (r->n_filter || r->n_member) {
-		put_members(r, m, w, true);
-		put_members(r, m, w, false);
+	bool gone = any_gone(r, m);
+
+	for (uint32_t i = 0; i < r->n_filter + gone; i++) {
+		put_members(r, m, w, i, true);
+		put_members(r, m, w, i, false);
 	}
 	for (uint32_t i = 0; i < r->n_filter; i++) {
 		put(w, "\tchain " FWREQ_CHAIN_PREFIX "%s {\n", r->filter[i].name);
@@ -343,8 +361,14 @@ static void put_filters(const struct fwreq *r, const struct fwreq_member *m, str
 	/* Answers to whom the rules let ask; and what ICMP says of packets that they let by. */
 	put(w, "\t\tct direction reply return\n");
 	put(w, "\t\tct state related meta l4proto icmp return\n");
-	if (r->n_filter || r->n_member)
-		put(w, "\t\tip saddr vmap @" FWREQ_MAP_HOST "\n\t\tip saddr vmap @" FWREQ_MAP_NET "\n");
+	if (gone)
+		put(w, "\t\tip saddr @" FWREQ_GONE_HOST " drop\n\t\tip saddr @" FWREQ_GONE_NET " drop\n");
+	for (uint32_t i = 0; i < r->n_filter; i++) {
+		const char *name = r->filter[i].name;
+
+		put(w, "\t\tip saddr @" FWREQ_HOST_PREFIX "%s goto " FWREQ_CHAIN_PREFIX "%s\n", name, name);
+		put(w, "\t\tip saddr @" FWREQ_NET_PREFIX "%s goto " FWREQ_CHAIN_PREFIX "%s\n", name, name);
+	}
 	put_rules_of(r, w, CONF_FILTERS);
 	put(w, "\t}\n\n");
 }
@@ -354,8 +378,9 @@ static void put_from_client(const struct fwreq *r, struct wr *w)
 {
 	put(w, "\tchain from_client {\n");
 	put(w, "\t\tmeta nfproto ipv6 drop\n");
-	if (r->source_check) {
+	if (r->source_check == FWREQ_SOURCE_POOL)
 		put(w, "\t\tip saddr != @pool drop\n");
+	if (r->source_check) {
 		/* The /32 route of an address leads to its session: another session cannot use it. */
 		put(w, "\t\tfib saddr . iif oif missing drop\n");
 	}

@@ -592,12 +592,19 @@ static bool mppe_on(struct sess *s)
 	return true;
 }
 
+/* LCP may agree on another one at any time. */
+static void mtu_renew(struct sess *s)
+{
+	s->mtu = MIN(s->xauth ? (uint16_t)s->flow->e->conf.tunnel[s->flow->tunnel].mru : ppp_mtu(&s->ppp), s->mtu_max);
+}
+
 static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct ppp_out more;
 
 	ppp_out_init(&more);
+	mtu_renew(s);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ppp_effect *eff = &out->eff[i];
 
@@ -727,6 +734,12 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
+		s->mtu_max = m->mtu ? m->mtu : UINT16_MAX;
+		mtu_renew(s);
+		data_routes(s, m->route, m->n_routes);
+		/* Not for one that only renegotiates: it would have a full bucket again. */
+		if (s->row->rate_in_bps != m->rate_in_bps || s->row->rate_out_bps != m->rate_out_bps)
+			data_limit(s, m->rate_in_bps, m->rate_out_bps, now);
 		s->session_timeout_s = m->session_timeout_s;
 		s->idle_timeout_s = m->idle_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
@@ -734,6 +747,8 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
 		s->row->mask = m->mask;
+		s->row->n_routes = m->n_routes;
+		memcpy(s->row->route, m->route, sizeof(s->row->route));
 		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = (uint16_t)sess_mtu(s);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);

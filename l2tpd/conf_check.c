@@ -221,7 +221,8 @@ static void check_unused(struct conf_parse *p)
 
 		for (unsigned k = 0; k < c->n_interface; k++)
 			used = used || c->interface[k].ipcp == i;
-		if (!used && p->at_ipcp[i].line)
+		/* A RADIUS server may name it (Framed-Pool). */
+		if (!used && p->at_ipcp[i].line && !conf_has_radius(c))
 			conf_warn(p, p->at_ipcp[i], "ipcp %s has no effect: no interface statement names it", c->ipcp[i].name);
 	}
 	for (unsigned i = 0; i < c->n_interface; i++) {

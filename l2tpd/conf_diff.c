@@ -201,7 +201,7 @@ static void add_block(struct items *all, const char *object, const char *outer, 
 		}
 		word = word_next(&rest);
 		snprintf(option, sizeof(option), "%s%s%s", outer, *outer ? " " : "", word);
-		add(all, object, option, rest);
+		add(all, object, option, *rest ? rest : "yes");	/* off */
 	}
 }
 

@@ -267,23 +267,6 @@ static void put_auth(FILE *f, const struct conf_auth *a)
 	fputs("}\n", f);
 }
 
-static void put_dae(FILE *f, const struct conf_dae *d)
-{
-	for (unsigned i = 0; i < d->n_listen; i++) {
-		fputs("radius dae listen on ", f);
-		put_addr(f, &d->listen[i]);
-		fprintf(f, " port %u\n", d->listen[i].port);
-	}
-	for (unsigned i = 0; i < d->n_client; i++) {
-		fputs("radius dae client ", f);
-		put_addr(f, &d->client[i].addr);
-		fputs(" secret ", f);
-		put_text(f, d->client[i].secret);
-		fprintf(f, "%s%s\n", d->client[i].message_authenticator ? "" : " message-authenticator no",
-			d->client[i].event_timestamp ? "" : " event-timestamp no");
-	}
-}
-
 static void put_prefix(FILE *f, const struct conf_prefix *n)
 {
 	put_ip4(f, n->net);
@@ -316,6 +299,23 @@ static void put_rules(FILE *f, const struct conf_firewall *w, unsigned filter, c
 				fprintf(f, "-%u", r->port[k].last);
 		}
 		putc('\n', f);
+	}
+}
+
+static void put_dae(FILE *f, const struct conf_dae *d)
+{
+	for (unsigned i = 0; i < d->n_listen; i++) {
+		fputs("radius dae listen on ", f);
+		put_addr(f, &d->listen[i]);
+		fprintf(f, " port %u\n", d->listen[i].port);
+	}
+	for (unsigned i = 0; i < d->n_client; i++) {
+		fputs("radius dae client ", f);
+		put_addr(f, &d->client[i].addr);
+		fputs(" secret ", f);
+		put_text(f, d->client[i].secret);
+		fprintf(f, "%s%s\n", d->client[i].message_authenticator ? "" : " message-authenticator no",
+			d->client[i].event_timestamp ? "" : " event-timestamp no");
 	}
 }
 

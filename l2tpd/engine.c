@@ -76,11 +76,11 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_SESSION_ROUTE:
 		call_route(e, &m->b.session);
 		break;
-	case MSG_SESSION_SET:
-		call_set(e, &m->b.session_set);
-		break;
 	case MSG_SESSION_FILTER:
 		call_filter(e, &m->b.session_filter);
+		break;
+	case MSG_SESSION_SET:
+		call_set(e, &m->b.session_set);
 		break;
 	case MSG_SESSION_KILL:
 		call_kill(e, &m->b.session);

@@ -57,59 +57,60 @@ static struct nlmsghdr *put_header(struct filterset *f, void *at, uint16_t type,
 	return h;
 }
 
-static struct nlmsghdr *put_set(struct filterset *f, void *at, uint16_t type, uint16_t flags, const char *map)
-{
-	struct nlmsghdr *h = put_header(f, at, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, NFPROTO_INET, 0);
+enum { SET_NAME = sizeof(FWREQ_HOST_PREFIX) + CONF_NAME_MAX };
 
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, FWREQ_TABLE);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, map);
-	return h;
+/* The set of a filter that a network of that mask is in. */
+static void set_name(char ret[static SET_NAME], const char *filter, uint32_t mask)
+{
+	const bool host = mask == UINT32_MAX;
+
+	if (*filter)
+		snprintf(ret, SET_NAME, "%s%s", host ? FWREQ_HOST_PREFIX : FWREQ_NET_PREFIX, filter);
+	else
+		(void)str_copy(ret, SET_NAME, host ? FWREQ_GONE_HOST : FWREQ_GONE_NET);
 }
 
-/* to: what becomes of its packets; NULL where the element is only named. */
-static void put_elem(struct nlmsghdr *h, uint32_t ip, bool end, const char *to)
+static uint16_t nft(uint16_t type)
 {
-	struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM), *in, *verdict;
-	char chain[sizeof(FWREQ_CHAIN_PREFIX) + CONF_NAME_MAX];
+	return (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+static void put_elem(struct nlmsghdr *h, uint32_t ip, bool end)
+{
+	struct nlattr *elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM), *key;
 
 	if (end)
 		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
-	in = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
 	mnl_attr_put_u32(h, NFTA_DATA_VALUE, htonl(ip));
-	mnl_attr_nest_end(h, in);
-	if (to && !end) {
-		in = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
-		verdict = mnl_attr_nest_start(h, NFTA_DATA_VERDICT);
-		mnl_attr_put_u32(h, NFTA_VERDICT_CODE, htonl(*to ? (uint32_t)NFT_GOTO : NF_DROP));
-		if (*to) {
-			snprintf(chain, sizeof(chain), FWREQ_CHAIN_PREFIX "%s", to);
-			mnl_attr_put_strz(h, NFTA_VERDICT_CHAIN, chain);
-		}
-		mnl_attr_nest_end(h, verdict);
-		mnl_attr_nest_end(h, in);
-	}
+	mnl_attr_nest_end(h, key);
 	mnl_attr_nest_end(h, elem);
 }
 
 /* A network is the element that it begins with, and one that says where it ended. Returns the bytes. */
-static size_t put_change(struct filterset *f, void *at, uint16_t type, uint32_t ip, uint32_t mask, const char *to)
+static size_t put_change(struct filterset *f, void *at, bool add, uint32_t ip, uint32_t mask, const char *filter)
 {
-	const bool host = mask == UINT32_MAX;
-	struct nlmsghdr *h = put_set(f, at, type, NLM_F_ACK | (type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0),
-		host ? FWREQ_MAP_HOST : FWREQ_MAP_NET);
-	struct nlattr *list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	struct nlmsghdr *h = put_header(f, at, nft(add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM),
+		(uint16_t)(NLM_F_ACK | (add ? NLM_F_CREATE : 0)), NFPROTO_INET, 0);
+	struct nlattr *list;
+	char name[SET_NAME];
 
-	put_elem(h, ip, false, to);
-	if (!host)
-		put_elem(h, (ip | ~mask) + 1, true, to);
+	set_name(name, filter, mask);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, FWREQ_TABLE);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, name);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	put_elem(h, ip, false);
+	if (mask != UINT32_MAX)
+		put_elem(h, (ip | ~mask) + 1, true);
 	mnl_attr_nest_end(h, list);
 	return MNL_ALIGN(h->nlmsg_len);
 }
 
-/* All answers are there when the send is over.  0 or the first error; want: how many acks. */
-static int answers(struct filterset *f, unsigned want)
+/* All answers are there when the send is over: 0 or the first error. */
+static int answer(struct filterset *f)
 {
 	_Alignas(NLMSG_ALIGNTO) char buf[ANSWER_BYTES];
+	bool acked = false;
 	int err = 0;
 
 	for (;;) {
@@ -127,33 +128,29 @@ static int answers(struct filterset *f, unsigned want)
 				continue;
 			if (e->error && !err)
 				err = e->error;
-			want -= !e->error && want;
+			acked = acked || !e->error;
 		}
 	}
-	return err ? err : want ? -EIO : 0;
+	return err ? err : acked ? 0 : -EIO;
 }
 
-int filterset_move(struct filterset *f, uint32_t ip, uint32_t mask, const char *from, const char *to)
+static int change(struct filterset *f, bool add, uint32_t ip, uint32_t mask, const char *filter)
 {
 	_Alignas(NLMSG_ALIGNTO) char buf[BATCH_BYTES];
-	unsigned n = 0;
 	size_t len;
 
 	len = MNL_ALIGN(put_header(f, buf, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len);
-	if (from) {
-		len += put_change(f, buf + len, NFT_MSG_DELSETELEM, ip, mask, NULL);
-		n++;
-	}
-	if (to) {
-		len += put_change(f, buf + len, NFT_MSG_NEWSETELEM, ip, mask, to);
-		n++;
-	}
+	len += put_change(f, buf + len, add, ip, mask, filter);
 	len += MNL_ALIGN(put_header(f, buf + len, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len);
-	if (!n)
-		return 0;
-	if (mnl_socket_sendto(f->nl, buf, len) < 0)
-		return -errno;
-	return answers(f, n);
+	return mnl_socket_sendto(f->nl, buf, len) < 0 ? -errno : answer(f);
+}
+
+/* In both for a moment: a packet that is looked for in one set before and in the other one after would be in none. */
+int filterset_move(struct filterset *f, uint32_t ip, uint32_t mask, const char *from, const char *to)
+{
+	int err = to ? change(f, true, ip, mask, to) : 0;
+
+	return err || !from ? err : change(f, false, ip, mask, from);
 }
 
 /* ---- what is there ---- */
@@ -161,20 +158,20 @@ int filterset_move(struct filterset *f, uint32_t ip, uint32_t mask, const char *
 struct elem {
 	uint32_t ip;
 	bool end;
-	char filter[CONF_NAME_MAX];
 };
 
-struct elems {
-	struct elem *v;
-	size_t n, cap;
+/* A list that a dump fills: of elements, or of names. */
+struct found {
+	void *v;
+	size_t size, n, cap;
 	bool failed;			/* out of memory */
 };
 
-static void elems_add(struct elems *all, const struct elem *e)
+static void add(struct found *all, const void *one)
 {
 	if (all->n == all->cap) {
 		size_t cap = all->cap ? 2 * all->cap : 256;
-		struct elem *more = reallocarray(all->v, cap, sizeof(*more));
+		void *more = reallocarray(all->v, cap, all->size);
 
 		if (!more) {
 			all->failed = true;
@@ -183,57 +180,32 @@ static void elems_add(struct elems *all, const struct elem *e)
 		all->v = more;
 		all->cap = cap;
 	}
-	all->v[all->n++] = *e;
+	memcpy((char *)all->v + all->n++ * all->size, one, all->size);
 }
 
-/* What is no verdict of ours is taken for the hardest one. */
-static void read_verdict(const struct nlattr *data, struct elem *ret)
+static void read_elem(const struct nlattr *elem, struct found *all)
 {
-	const size_t prefix = sizeof(FWREQ_CHAIN_PREFIX) - 1;
-	const struct nlattr *a, *b;
-
-	mnl_attr_for_each_nested(a, data) {
-		if (mnl_attr_get_type(a) != NFTA_DATA_VERDICT)
-			continue;
-		mnl_attr_for_each_nested(b, a) {
-			const char *chain = mnl_attr_get_payload(b);
-
-			if (mnl_attr_get_type(b) == NFTA_VERDICT_CHAIN && mnl_attr_validate(b, MNL_TYPE_NUL_STRING) >= 0 &&
-			    !strncmp(chain, FWREQ_CHAIN_PREFIX, prefix))
-				(void)str_copy(ret->filter, sizeof(ret->filter), chain + prefix);
-		}
-	}
-}
-
-static void read_elem(const struct nlattr *elem, struct elems *all)
-{
-	struct elem e = { .filter = "" };
+	struct elem e = { 0 };
 	const struct nlattr *a, *b;
 	bool has_key = false;
 
 	mnl_attr_for_each_nested(a, elem) {
-		switch (mnl_attr_get_type(a)) {
-		case NFTA_SET_ELEM_FLAGS:
-			e.end = mnl_attr_validate(a, MNL_TYPE_U32) >= 0 && ntohl(mnl_attr_get_u32(a)) & NFT_SET_ELEM_INTERVAL_END;
-			break;
-		case NFTA_SET_ELEM_KEY:
-			mnl_attr_for_each_nested(b, a) {
-				if (mnl_attr_get_type(b) != NFTA_DATA_VALUE || mnl_attr_validate(b, MNL_TYPE_U32) < 0)
-					continue;
-				e.ip = ntohl(mnl_attr_get_u32(b));
-				has_key = true;
-			}
-			break;
-		case NFTA_SET_ELEM_DATA:
-			read_verdict(a, &e);
-			break;
+		if (mnl_attr_get_type(a) == NFTA_SET_ELEM_FLAGS && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+			e.end = ntohl(mnl_attr_get_u32(a)) & NFT_SET_ELEM_INTERVAL_END;
+		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_KEY)
+			continue;
+		mnl_attr_for_each_nested(b, a) {
+			if (mnl_attr_get_type(b) != NFTA_DATA_VALUE || mnl_attr_validate(b, MNL_TYPE_U32) < 0)
+				continue;
+			e.ip = ntohl(mnl_attr_get_u32(b));
+			has_key = true;
 		}
 	}
 	if (has_key)
-		elems_add(all, &e);
+		add(all, &e);
 }
 
-static int read_msg(const struct nlmsghdr *h, void *ctx)
+static int on_elems(const struct nlmsghdr *h, void *ctx)
 {
 	const struct nlattr *a, *elem;
 
@@ -246,13 +218,30 @@ static int read_msg(const struct nlmsghdr *h, void *ctx)
 	return MNL_CB_OK;
 }
 
-static int dump(struct filterset *f, const char *map, struct elems *ret)
+static int on_set(const struct nlmsghdr *h, void *ctx)
+{
+	char name[SET_NAME] = "";
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(a) == NFTA_SET_NAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+			(void)str_copy(name, sizeof(name), mnl_attr_get_str(a));
+	add(ctx, name);
+	return MNL_CB_OK;
+}
+
+/* Ask for a list of what is of a table (of a set, if it is not NULL). 0 or -errno. */
+static int dump(struct filterset *f, uint16_t type, const char *set, mnl_cb_t each, struct found *ret)
 {
 	_Alignas(NLMSG_ALIGNTO) static char buf[DUMP_BYTES];
-	struct nlmsghdr *h = put_set(f, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP, map);
+	struct nlmsghdr *h = put_header(f, buf, nft(type), NLM_F_DUMP, NFPROTO_INET, 0);
 	uint32_t seq = h->nlmsg_seq;
 	int r = MNL_CB_OK;
 
+	_Static_assert((int)NFTA_SET_TABLE == (int)NFTA_SET_ELEM_LIST_TABLE, "one word for both");
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, FWREQ_TABLE);
+	if (set)
+		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
 	if (mnl_socket_sendto(f->nl, h, h->nlmsg_len) < 0)
 		return -errno;
 	do {
@@ -260,11 +249,23 @@ static int dump(struct filterset *f, const char *map, struct elems *ret)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		r = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(f->nl), read_msg, ret);
+		r = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(f->nl), each, ret);
 	} while (r > MNL_CB_STOP);
 	if (r < 0)
 		return -errno;
 	return ret->failed ? -ENOMEM : 0;
+}
+
+/* The same; others who change rules of theirs meanwhile break a list off. */
+static int list(struct filterset *f, uint16_t type, const char *set, mnl_cb_t each, struct found *ret)
+{
+	int err = -EINTR;
+
+	for (unsigned tries = 0; err == -EINTR && tries < DUMP_TRIES; tries++) {
+		ret->n = 0;
+		err = dump(f, type, set, each, ret);
+	}
+	return err;
 }
 
 /* Where one network ends and the next begins both have an element: the end first. */
@@ -275,38 +276,52 @@ static int by_ip(const void *a, const void *b)
 	return x->ip != y->ip ? (x->ip < y->ip ? -1 : 1) : (int)y->end - (int)x->end;
 }
 
-static void each_net(struct elems *all, filterset_each_fn *each, void *ctx)
+static void each_net(struct found *all, const char *filter, filterset_each_fn *each, void *ctx)
 {
-	if (all->n)
-		qsort(all->v, all->n, sizeof(*all->v), by_ip);
-	for (size_t i = 0; i + 1 < all->n; i++) {
-		const struct elem *e = &all->v[i], *end = e + 1;
-		uint32_t mask = ~(end->ip - 1 - e->ip);
+	struct elem *e = all->v;
 
-		if (!e->end && end->end && conf_is_mask(mask) && !(e->ip & ~mask))
-			each(ctx, e->ip, mask, e->filter);
+	if (all->n)
+		qsort(e, all->n, sizeof(*e), by_ip);
+	for (size_t i = 0; i + 1 < all->n; i++) {
+		uint32_t mask = ~(e[i + 1].ip - 1 - e[i].ip);
+
+		if (!e[i].end && e[i + 1].end && conf_is_mask(mask) && !(e[i].ip & ~mask))
+			each(ctx, e[i].ip, mask, filter);
 	}
+}
+
+/* The filter whose set that is; NULL: it is another one. */
+static const char *filter_of(const char *set, bool *ret_hosts)
+{
+	const size_t host = strlen(FWREQ_HOST_PREFIX), net = strlen(FWREQ_NET_PREFIX);
+
+	*ret_hosts = !strcmp(set, FWREQ_GONE_HOST) || !strncmp(set, FWREQ_HOST_PREFIX, host);
+	if (!strcmp(set, FWREQ_GONE_HOST) || !strcmp(set, FWREQ_GONE_NET))
+		return filterset_nothing;
+	if (*ret_hosts)
+		return set + host;
+	return strncmp(set, FWREQ_NET_PREFIX, net) ? NULL : set + net;
 }
 
 int filterset_list(struct filterset *f, filterset_each_fn *each, void *ctx)
 {
-	struct elems hosts = { 0 }, nets = { 0 };
-	int err;
+	struct found sets = { .size = SET_NAME }, elems = { .size = sizeof(struct elem) };
+	int err = list(f, NFT_MSG_GETSET, NULL, on_set, &sets);
 
-	/* Others who change rules of theirs meanwhile break it off. */
-	for (unsigned tries = 0; tries < DUMP_TRIES; tries++) {
-		hosts.n = nets.n = 0;
-		err = dump(f, FWREQ_MAP_HOST, &hosts);
-		if (!err)
-			err = dump(f, FWREQ_MAP_NET, &nets);
-		if (err != -EINTR)
-			break;
+	for (size_t i = 0; !err && i < sets.n; i++) {
+		const char *set = (char *)sets.v + i * sets.size, *filter;
+		bool hosts;
+
+		filter = filter_of(set, &hosts);
+		if (!filter)
+			continue;
+		err = list(f, NFT_MSG_GETSETELEM, set, on_elems, &elems);
+		for (size_t k = 0; !err && hosts && k < elems.n; k++)
+			each(ctx, ((struct elem *)elems.v)[k].ip, UINT32_MAX, filter);
+		if (!err && !hosts)
+			each_net(&elems, filter, each, ctx);
 	}
-	for (size_t i = 0; !err && i < hosts.n; i++)
-		each(ctx, hosts.v[i].ip, UINT32_MAX, hosts.v[i].filter);
-	if (!err)
-		each_net(&nets, each, ctx);
-	free(hosts.v);
-	free(nets.v);
+	free(sets.v);
+	free(elems.v);
 	return err == -ENOENT ? 0 : err;
 }

@@ -31,8 +31,8 @@ void filterset_close(struct filterset *);
 extern const char filterset_nothing[];
 
 /*
- * Move the network ip (host order, no host bits) with that mask from one filter to another, in one
- * transaction: no packet sees it in between.  from, to: a filter's name, filterset_nothing, or NULL: none.
+ * Move the network ip (host order, no host bits) with that mask from one filter to another: no
+ * packet finds it in neither.  from, to: a filter's name, filterset_nothing, or NULL: none.
  * 0 or -errno: -ENOENT when there is no such table, filter or member.
  */
 MUST_USE int filterset_move(struct filterset *, uint32_t ip, uint32_t mask, const char *from, const char *to);

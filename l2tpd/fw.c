@@ -105,7 +105,7 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		.magic = FWREQ_MAGIC,
 		.nat = c->firewall.nat,
 		.client_to_client = c->firewall.client_to_client,
-		.source_check = true,
+		.source_check = FWREQ_SOURCE_POOL,
 		.l2tp = (uint8_t)l2tp_of(c),
 		.raw_esp = c->raw_esp,
 		.ike_port = { 500, 4500 },
@@ -117,11 +117,15 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		r.nat_to = c->firewall.nat_to;
 		memcpy(r.nat_port, nat_port, sizeof(r.nat_port));
 	}
+	/* Networks behind clients (Framed-Route) are in no pool: their routes say which interface they are of. */
+	if (conf_has_radius(c))
+		r.source_check = FWREQ_SOURCE_ROUTE;
 	/* One set of rules for all tunnels: no source check if one has none, the clamp if one has it. */
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
 		if (!conf_has_tunnel(c, i))
 			continue;
-		r.source_check = r.source_check && c->tunnel[i].ingress_filter;
+		if (!c->tunnel[i].ingress_filter)
+			r.source_check = FWREQ_SOURCE_ANY;
 		r.mss_clamp = r.mss_clamp || c->tunnel[i].tcp_mss_adjust;
 		add_plain(&r, &c->tunnel[i]);
 	}

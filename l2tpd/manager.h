@@ -30,6 +30,8 @@ struct msess {
 	unsigned tunnel, auth, interface;	/* indices in conf */
 	uint32_t ip;			/* 0 = none */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 	unsigned pool;			/* where it is leased: an index in manager.pool; CONF_IPCPS = in none any more */
 	bool has_net;			/* so are the other addresses of the network */
 	bool has_route;			/* interface tunN: netd was asked for it */
@@ -128,6 +130,9 @@ void manager_main(void) __attribute__((noreturn));
 
 /* Why the session may not keep the network behind its address, or NULL. */
 const char *manager_net_fault(const struct conf *, unsigned interface, uint32_t ip, uint32_t mask);
+
+/* Why a session may not keep these networks (Framed-Route), or NULL. */
+const char *manager_routes_fault(const struct conf *, const struct radius_route *, unsigned n);
 
 /* Why a session may not have the filter of that name, or NULL; "" is none, and always to be had. */
 const char *manager_filter_fault(const struct conf *, const char *name);

@@ -42,6 +42,7 @@ enum {
 	TUN_TXQLEN = 500,		/* packets or super-packets */
 	SHARED_TXQLEN = 1000,		/* the engine empties it whenever it looks */
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
+	FRAMED_MTU_MIN = 68,			/* what a RADIUS server may say (RFC 791 3.2) */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
@@ -244,23 +245,81 @@ static bool in_service(const struct tun *t)
 /* Does the interface give this address to sessions? */
 static bool in_pools(const struct conf *c, const struct conf_interface *f, uint32_t ip)
 {
-	return conf_in_pools(c, f->ipcp, ip) && ip != f->address;
+	return conf_may_have(c, (unsigned)(f - c->interface), ip, conf_has_radius(c));
 }
 
-/* Is the network behind an address one that a session of the interface can have? 0: there is none. */
-static bool net_ok(const struct conf *c, const struct conf_interface *f, uint32_t ip, uint32_t mask)
+/* Is the network behind an address one that a session can have? 0: there is none. */
+static bool net_ok(const struct conf *c, uint32_t ip, uint32_t mask)
 {
-	return !mask || conf_net_fits(c, f->ipcp, ip, mask);
+	return !mask || conf_net_fits(c, conf_ipcp_with(c, ip), ip, mask);
+}
+
+static bool mtu_ok(const struct netd *n, uint16_t mtu)
+{
+	bool radius = conf_has_radius(&n->conf) || (n->have_last && conf_has_radius(&n->last));
+
+	return mtu >= (radius ? FRAMED_MTU_MIN : TUN_MTU_MIN) && mtu <= TUN_MTU_MAX;
+}
+
+/* Can sessions have these networks beside? */
+static bool nets_ok(const struct conf *c, const struct radius_route *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!conf_has_radius(c) || conf_route_fault(c, r[i].net, r[i].mask))
+			return false;
+	return true;
+}
+
+struct nets_search {
+	const struct netd *n;
+	const struct radius_route *route;
+	unsigned n_routes;
+	bool found;
+};
+
+static bool is_ours(const struct netd *n, unsigned index)
+{
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		if (n->shared[i].state != TUN_NONE && n->shared[i].index == index)
+			return true;
+	for (unsigned u = 0; u < n->unit_end; u++)
+		if (n->tun[u].state != TUN_NONE && n->tun[u].index == index)
+			return true;
+	return false;
+}
+
+/* A network that an interface of the host is in, and that would be a client's. */
+static void nets_meet(void *ctx, const struct tundev_route *r)
+{
+	struct nets_search *s = ctx;
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	for (unsigned i = 0; i < s->n_routes && r->direct && !s->found; i++) {
+		if ((s->route[i].net ^ r->ip) & s->route[i].mask & r->mask || is_ours(s->n, r->index))
+			continue;
+		s->found = true;
+		log_warn("a client's network %s/%d overlaps %s/%d, where this host is", ip4_str(s->route[i].net, a),
+			__builtin_popcount(s->route[i].mask), ip4_str(r->ip, b), __builtin_popcount(r->mask));
+	}
+}
+
+/* 0: none of the networks is one that this host is in; or -errno. */
+static int nets_free(struct netd *n, const struct radius_route *route, unsigned n_routes)
+{
+	struct nets_search s = { .n = n, .route = route, .n_routes = n_routes };
+	int err = n_routes ? tundev_routes(&n->rtnl, nets_meet, &s) : 0;
+
+	return s.found ? -EADDRINUSE : err;
 }
 
 /* Only addresses that the configuration gives to session interfaces. */
-static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer, uint32_t mask)
+static bool addresses_ok(const struct conf *c, const struct msg_tun_add *m)
 {
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		const struct conf_interface *f = &c->interface[i];
 
-		if (conf_has_interface(c, i) && f->per_session && f->address == ip_local && in_pools(c, f, ip_peer) &&
-		    net_ok(c, f, ip_peer, mask))
+		if (conf_has_interface(c, i) && f->per_session && f->address == m->ip_local && in_pools(c, f, m->ip_peer) &&
+		    net_ok(c, m->ip_peer, m->mask) && nets_ok(c, m->route, m->n_routes))
 			return true;
 	}
 	return false;
@@ -279,29 +338,33 @@ static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
 	uint32_t mask = m->mask ? m->mask : UINT32_MAX;
 
-	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
-	    (!addresses_ok(&n->conf, m->ip_local, m->ip_peer, m->mask) &&
-	     !(n->have_last && addresses_ok(&n->last, m->ip_local, m->ip_peer, m->mask))))
+	if (m->unit >= UNITS || !mtu_ok(n, m->mtu) || !text_ok(m->alias) ||
+	    (!addresses_ok(&n->conf, m) && !(n->have_last && addresses_ok(&n->last, m))))
 		return -EINVAL;
 	if (n->tun[m->unit].state == TUN_LIVE)
 		return -EBUSY;
 	for (unsigned u = 0; u < n->unit_end; u++)
 		if (n->tun[u].state == TUN_LIVE && !((n->tun[u].ip_peer ^ m->ip_peer) & n->tun[u].mask & mask))
 			return -EADDRINUSE;
-	return routes_find(&n->routes, m->ip_peer) ? -EADDRINUSE : 0;
+	if (routes_find(&n->routes, m->ip_peer))
+		return -EADDRINUSE;
+	return nets_free(n, m->route, m->n_routes);
 }
 
 /* On success the TUN's descriptor, which stays ours, else -errno. */
 static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifname)
 {
 	struct tun *t = &n->tun[m->unit];
-	const struct tundev_setup s = {
+	struct tundev_setup s = {
 		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mask = m->mask, .mtu = m->mtu,
-		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias,
+		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias, .n_nets = m->n_routes,
 	};
 	unsigned index;
 	int err, fd;
 
+	_Static_assert(N_ELEMENTS(s.net) == N_ELEMENTS(m->route), "room for every network");
+	for (unsigned i = 0; i < m->n_routes; i++)
+		s.net[i] = (struct tundev_net){ m->route[i].net, m->route[i].mask };
 	if (t->state == TUN_ADOPTED)	/* its session ended while no netd ran */
 		tun_retire(n, m->unit);
 	if (t->state == TUN_GOING)
@@ -312,7 +375,7 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 	err = tundev_setup(&n->rtnl, index, ifname, &s);
 	if (err) {
 		close(fd);
-		return err;
+		return err == -EEXIST && m->n_routes ? -EADDRINUSE : err;
 	}
 	*t = (struct tun){
 		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer,
@@ -461,7 +524,7 @@ static bool route_ok(const struct conf *c, const struct msg_route *m)
 {
 	const struct conf_interface *f = shared_conf(c, m->interface, m->engine);
 
-	return f && in_pools(c, f, m->ip) && net_ok(c, f, m->ip, m->mask);
+	return f && in_pools(c, f, m->ip) && net_ok(c, m->ip, m->mask) && nets_ok(c, m->route, m->n_routes);
 }
 
 static void route_retire(struct netd *n, struct route *r)
@@ -474,27 +537,20 @@ static void route_retire(struct netd *n, struct route *r)
 	routes_del(&n->routes, r);
 }
 
-/* 0 or -errno. */
-static int route_add(struct netd *n, const struct msg_route *m)
+/* A network's way is shared device no, from now on if it was not. 0 or -errno. */
+static int route_put(struct netd *n, unsigned no, uint32_t ip, uint32_t mask, uint16_t mtu)
 {
-	const uint32_t mask = m->mask ? m->mask : UINT32_MAX, ip = m->ip & mask;
-	unsigned no = shared_no(m->interface, m->engine);
 	struct route *r;
 	int err;
 
-	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || m->mtu < TUN_MTU_MIN ||
-	    m->mtu > TUN_MTU_MAX)
-		return -EINVAL;
-	if (!in_service(&n->shared[no]))
-		return -ENODEV;
 	r = routes_find(&n->routes, ip);
 	if (r && r->mask != mask) {
 		route_retire(n, r);
 		r = NULL;
 	}
-	if (!r || r->dev != no || r->mtu != m->mtu) {
+	if (!r || r->dev != no || r->mtu != mtu) {
 		/* A host route that we do not know is somebody else's. */
-		err = tundev_route_add(&n->rtnl, n->shared[no].index, ip, mask, m->mtu, r != NULL);
+		err = tundev_route_add(&n->rtnl, n->shared[no].index, ip, mask, mtu, r != NULL);
 		if (err == -ENODEV)		/* somebody deleted it */
 			shared_forget(n, no);
 		if (err)
@@ -505,11 +561,53 @@ static int route_add(struct netd *n, const struct msg_route *m)
 		}
 		r->dev = no;
 		r->mask = mask;
-		r->mtu = m->mtu;
+		r->mtu = mtu;
 		n->count[CNT_ROUTE_ADDED]++;
 	}
 	r->kept = true;
 	return 0;
+}
+
+/* Not one that another engine's session has by now. */
+static void route_drop(struct netd *n, unsigned no, uint32_t ip, uint32_t mask)
+{
+	struct route *r = routes_find(&n->routes, ip);
+
+	if (r && r->mask == mask && r->dev == no)
+		route_retire(n, r);
+}
+
+static void route_del(struct netd *n, const struct msg_route *m)
+{
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+	unsigned no = shared_no(m->interface, m->engine);
+
+	route_drop(n, no, m->ip & mask, mask);
+	for (unsigned i = 0; i < m->n_routes; i++)
+		route_drop(n, no, m->route[i].net, m->route[i].mask);
+}
+
+/* 0 or -errno. */
+static int route_add(struct netd *n, const struct msg_route *m)
+{
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+	unsigned no = shared_no(m->interface, m->engine);
+	int err;
+
+	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || !mtu_ok(n, m->mtu))
+		return -EINVAL;
+	if (!in_service(&n->shared[no]))
+		return -ENODEV;
+	err = nets_free(n, m->route, m->n_routes);
+	if (!err)
+		err = route_put(n, no, m->ip & mask, mask, m->mtu);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < m->n_routes && !err; i++)
+		err = route_put(n, no, m->route[i].net, m->route[i].mask, m->mtu);
+	if (err)
+		route_del(n, m);	/* all of them, or none */
+	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
 static void on_route_add(struct netd *n, struct link *l, const struct msg_route *m)
@@ -519,16 +617,6 @@ static void on_route_add(struct netd *n, struct link *l, const struct msg_route 
 	done.err = route_add(n, m);
 	n->count[CNT_ROUTE_FAILED] += done.err != 0;
 	link_send(l, MSG_ROUTE_DONE, &done, sizeof(done), -1);
-}
-
-/* Not one that another engine's session has by now. */
-static void on_route_del(struct netd *n, const struct msg_route *m)
-{
-	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
-	struct route *r = routes_find(&n->routes, m->ip & mask);
-
-	if (r && r->mask == mask && r->dev == shared_no(m->interface, m->engine))
-		route_retire(n, r);
 }
 
 static void route_sync(void *ctx, struct route *r)
@@ -681,20 +769,31 @@ static unsigned shared_named(const struct netd *n, const char *name)
 	return SHARED_MAX;
 }
 
+/* Could it be of a session, by what a users file or a server may say? */
+static bool is_session_net(const struct netd *n, const struct tundev_route *k)
+{
+	const struct radius_route behind = { k->ip, k->mask };
+
+	/* Its first address is in no pool, often: which one it is of is not to be seen by that. */
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_net_fits(&n->conf, i, k->ip, k->mask))
+			return true;
+	return k->is_static && k->direct && nets_ok(&n->conf, &behind, 1);
+}
+
 /* Of networks those that a session can have: another one was made by somebody else. */
-static void adopt_route(void *ctx, unsigned index, uint32_t ip, uint32_t mask)
+static void adopt_route(void *ctx, const struct tundev_route *k)
 {
 	struct netd *n = ctx;
 	struct route *r;
 
 	for (unsigned i = 0; i < SHARED_MAX; i++) {
-		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != index || routes_find(&n->routes, ip) ||
-		    (mask != UINT32_MAX &&
-		     !conf_net_fits(&n->conf, n->conf.interface[i / CONF_ENGINES_MAX].ipcp, ip, mask)))
+		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != k->index || routes_find(&n->routes, k->ip) ||
+		    (k->mask != UINT32_MAX && !is_session_net(n, k)))
 			continue;
-		r = routes_add(&n->routes, ip, i);
+		r = routes_add(&n->routes, k->ip, i);
 		if (r)
-			r->mask = mask;
+			r->mask = k->mask;
 	}
 }
 
@@ -1183,7 +1282,7 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 			on_route_add(n, l, &m.b.route);
 			break;
 		case MSG_ROUTE_DEL:
-			on_route_del(n, &m.b.route);
+			route_del(n, &m.b.route);
 			break;
 		case MSG_FILTER_SET:
 			on_filter_set(n, l, &m.b.filter);

@@ -77,6 +77,12 @@ tests_unit_t_acct_flow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_acct_flow_LDADD = libspool.a libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
 	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+unit_tests += tests/unit/t_filter
+tests_unit_t_filter_SOURCES = tests/unit/t_filter.c
+tests_unit_t_filter_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_filter_LDADD = libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
+	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
 unit_tests += tests/unit/t_backoff
 tests_unit_t_backoff_SOURCES = tests/unit/t_backoff.c
 tests_unit_t_backoff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -47,7 +47,8 @@ static void text_check(const char *s, size_t n)
 		else if (s[i] == '}')
 			must(--depth >= 0);
 		else
-			must((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') ||
+			/* Capitals are in the names of filters alone. */
+			must((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
 			     (s[i] && strchr(" \t\n_.,:;-=!@/", s[i])));
 	}
 	must(depth == 0);

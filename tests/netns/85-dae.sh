@@ -179,7 +179,7 @@ check "  idle for too long" acks coa "User-Name = ida" "Idle-Timeout = 1" "Acct-
 check "  and she goes" wait_for eval '[ "$(downs ida "Idle timeout")" = 1 ]'
 check_eq "  as her Stop says" Idle-Timeout "$(wait_for stopped ida; acct Stop ida Acct-Terminate-Cause)"
 check "fay is up" up fay
-filter_of() { ns srv nft list map inet culvert filtered | grep -cE "[^0-9.]$(last_up fay ip) : [a-z]+ filter_$1\>"; }
+filter_of() { ns srv nft list table inet culvert | grep -A 9 "set host_$1 " | grep -cE "[^0-9.]$(last_up fay ip)([^0-9.]|$)"; }
 check "  into another filter" acks coa "User-Name = fay" "Filter-Id = staff"
 check "  where she is" wait_for eval '[ "$(filter_of staff)" -ge 1 ]'
 check "  one that is none: refused" naks Invalid-Attribute-Value coa "User-Name = fay" "Filter-Id = nobody" "Session-Timeout = 1"

@@ -96,6 +96,14 @@ static void set_raw_esp(struct conf *c)
 	c->raw_esp = true;
 }
 
+/* A server may name networks that are in no pool. */
+static void set_radius(struct conf *c)
+{
+	c->n_auth = 1;
+	memcpy(c->auth[0].name, "R", 2);
+	c->auth[0].type = CONF_TYPE_RADIUS;
+}
+
 static void set_kernel(struct conf *c)
 {
 	c->esp_kernel = true;
@@ -188,6 +196,7 @@ static const struct {
 	{ "open", set_open, 0 },
 	{ "plain-l2tp", set_plain_l2tp, 0 },
 	{ "kernel", set_kernel, 0 },
+	{ "radius", set_radius, 0 },
 	{ "raw-esp", set_raw_esp, 0 },
 	{ "pools", set_pools, 0 },
 	{ "no-pool", set_no_pool, 0 },
@@ -325,7 +334,7 @@ BAD(magic, r->magic++)
 BAD(flag_nat, r->nat = 2)
 BAD(flag_remove, r->remove = 255)
 BAD(flag_c2c, r->client_to_client = 7)
-BAD(flag_source, r->source_check = 2)
+BAD(flag_source, r->source_check = FWREQ_SOURCE_ROUTE + 1)
 BAD(flag_mss, r->mss_clamp = 2)
 BAD(flag_raw, r->raw_esp = 2)
 BAD(l2tp, r->l2tp = FWREQ_L2TP_IPSEC + 1)
@@ -459,8 +468,8 @@ static void t_members_gone(void **st)
 	ruleset_build(&r, &gone, &w);
 	wr_u8(&w, 0);
 	assert_false(w.bad);
-	assert_non_null(strstr(text, "192.168.87.10 : drop"));
-	assert_non_null(strstr(text, "ip saddr vmap @filtered\n"));
+	assert_non_null(strstr(text, "set gone_host {\n\t\ttype ipv4_addr\n\t\telements = {\n\t\t\t192.168.87.10\n"));
+	assert_non_null(strstr(text, "ip saddr @gone_host drop\n"));
 	assert_non_null(strstr(text, "jump rules"));
 }
 

@@ -199,6 +199,9 @@ static size_t hide_key(uint8_t type, uint16_t salt, const void *plain, size_t n,
 #define MS(n) "\x1a" n "\x00\x00\x01\x37"
 #define SUCCESS MS("\x33") "\x1a\x2d\x09S=0123456789abcdefABCDEF0123456789ABCDEF01"
 
+#define WISPR(n) "\x1a" n "\x00\x00\x37\x2a"
+#define MIKROTIK(n) "\x1a" n "\x00\x00\x3a\x8c"
+
 /* What a reply says: attributes, and why they let nobody in. */
 static const struct {
 	const char *attrs;
@@ -263,6 +266,44 @@ static const struct {
 	ROW(MS("\x36") "\x1a\x30\x09S=0123456789abcdefABCDEF0123456789ABCDEF01 M=", AUTH_MSCHAPV2, NULL),
 	ROW(MS("\x08") "\x02\x02", AUTH_PAP, "MS-CHAP-Error"),
 	ROW(MS("\x0b") "\x02\x05\x09R=", AUTH_PAP, "MS-CHAP-Error"),
+	ROW("\x0c\x06\0\0\x05\x14", AUTH_PAP, NULL),
+	ROW("\x0c\x06\0\0\x05\x14\x0c\x06\0\0\x05\x14", AUTH_PAP, NULL),
+	ROW("\x0c\x06\0\0\x05\x14\x0c\x06\0\0\x05\x15", AUTH_PAP, "Framed-MTU"),
+	ROW("\x0c\x06\0\0\0\x40\x0c\x06\0\0\0\x40", AUTH_PAP, NULL),
+	ROW("\x0c\x06\0\0\0\x3f", AUTH_PAP, "Framed-MTU"),
+	ROW("\x0c\x06\0\0\0\0", AUTH_PAP, "Framed-MTU"),
+	ROW("\x0c\x06\0\0\xff\xff", AUTH_PAP, NULL),
+	ROW("\x0c\x06\0\1\0\0", AUTH_PAP, "Framed-MTU"),
+	ROW("\x0c\x04\5\xdc", AUTH_PAP, "Framed-MTU"),
+	ROW("\x3e\x06\0\0\0\1", AUTH_PAP, NULL),
+	ROW("\x3e\x06\0\0\0\0", AUTH_PAP, "Port-Limit is 0"),
+	ROW("\x3e\x03\1", AUTH_PAP, "Port-Limit"),
+	ROW("\x3e\x06\0\0\0\1\x3e\x06\0\0\0\2", AUTH_PAP, "Port-Limit"),
+	ROW("\x58\x06STAF\x58\x06STAF", AUTH_PAP, NULL),
+	ROW("\x58\x06STAF\x58\x05STA", AUTH_PAP, "Framed-Pool"),
+	ROW("\x58\x02", AUTH_PAP, "Framed-Pool"),
+	ROW("\x58\x06ST F", AUTH_PAP, "Framed-Pool"),
+	ROW("\x58\x06ST\0F", AUTH_PAP, "Framed-Pool"),
+	ROW("\x58\x42" "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", AUTH_PAP, "Framed-Pool"),
+	/* Refused logins of RFC 2865 5.22: what the text may be is below (t_routes). */
+	ROW("\x16\x14" "10.1.0.0/24 0.0.0.", AUTH_PAP, "Framed-Route"),
+	ROW("\x16\x02", AUTH_PAP, "Framed-Route"),
+	ROW("\x16\x0d" "10.1.0.0/24\x16\x0d" "10.1.0.0/24", AUTH_PAP, NULL),
+	ROW("\x16\x0d" "10.1.0.0/24\x16\x0d" "10.1.0.0/25", AUTH_PAP, "two Framed-Routes overlap"),
+	ROW("\x16\x0d" "10.1.0.0/24\x16\x0d" "10.1.0.0/16", AUTH_PAP, "two Framed-Routes overlap"),
+	ROW("\x16\x16" "10.1.0.0/24 10.0.0.5\x08\x06\x0a\0\0\5", AUTH_PAP, NULL),
+	ROW("\x16\x16" "10.1.0.0/24 10.0.0.6\x08\x06\x0a\0\0\5", AUTH_PAP, "Framed-Route by another gateway"),
+	ROW("\x16\x16" "10.1.0.0/24 10.0.0.5", AUTH_PAP, "Framed-Route by another gateway"),
+	ROW(WISPR("\x0c") "\x07\x06\0\1\0\0" WISPR("\x0c") "\x08\x06\0\1\0\0", AUTH_PAP, NULL),
+	ROW(WISPR("\x0c") "\x07\x06\0\1\0\0" WISPR("\x0c") "\x07\x06\0\1\0\1", AUTH_PAP, "WISPr-Bandwidth-Max-Up"),
+	ROW(WISPR("\x0b") "\x08\x05\0\1\0", AUTH_PAP, "WISPr-Bandwidth-Max-Down"),
+	ROW(WISPR("\x0b") "\x01\x05zzz", AUTH_PAP, NULL),
+	ROW(WISPR("\x0b") "\x01\x06zzz", AUTH_PAP, "Vendor-Specific"),
+	ROW(WISPR("\x06"), AUTH_PAP, "Vendor-Specific"),
+	ROW(MIKROTIK("\x0b") "\x01\x05zzz", AUTH_PAP, NULL),
+	ROW(MIKROTIK("\x0a") "\x08\x04" "5M" MIKROTIK("\x0d") "\x08\x07" "5000k", AUTH_PAP, NULL),
+	ROW(MIKROTIK("\x0a") "\x08\x04" "5M" MIKROTIK("\x0a") "\x08\x04" "6M", AUTH_PAP, "Mikrotik-Rate-Limit"),
+	ROW(MIKROTIK("\x0a") "\x08\x04" "5x", AUTH_PAP, "Mikrotik-Rate-Limit"),
 };
 
 static struct msg_radius_said read_reply(uint8_t code, const void *attrs, size_t n, uint32_t method)
@@ -303,7 +344,9 @@ static void t_read(void **st)
 static void t_values(void **st)
 {
 	static const char all[] = "\x08\x06\x0a\x00\x00\x05\x09\x06\xff\xff\xff\xf8\x1b\x06\0\0\x0e\x10\x1c\x06\0\0\0\x3c"
-		"\x0b\x0aGuest.in" "\x12\x05" "a\"b" "\x12\x04\x1b\n" MS("\x18") "\x1c\x06\x09\x09\x09\x09\x1d\x06\x08\x08\x08\x08\x1e\x06\x01\x02\x03\x04"
+		"\x0b\x0aGuest.in"
+		"\x0c\x06\0\0\4\0\x3e\x06\0\0\0\2\x58\x06POOL\x16\x0d" "10.1.0.0/24" WISPR("\x0c") "\x07\x06\0\0\1\0"
+		"\x12\x05" "a\"b" "\x12\x04\x1b\n" MS("\x18") "\x1c\x06\x09\x09\x09\x09\x1d\x06\x08\x08\x08\x08\x1e\x06\x01\x02\x03\x04"
 		SUCCESS;
 	struct msg_radius_said s = read_reply(RAD_ACCESS_ACCEPT, all, sizeof(all) - 1, AUTH_MSCHAPV2);
 
@@ -316,6 +359,12 @@ static void t_values(void **st)
 	assert_int_equal(s.says.dns[0], 0x09090909);
 	assert_int_equal(s.says.dns[1], 0x08080808);
 	assert_int_equal(s.says.nbns[0], 0x01020304);
+	assert_int_equal(s.says.mtu, 1024);
+	assert_int_equal(s.says.port_limit, 2);
+	assert_string_equal(s.says.pool, "POOL");
+	assert_int_equal(s.says.n_routes, 1);
+	assert_int_equal(s.says.rate_in_bps, 256);
+	assert_int_equal(s.says.rate_out_bps, 0);
 	assert_string_equal(s.message, "a\\x22b\\x1b\\x0a");
 	assert_memory_equal(s.mschap_auth, "\x01\x23\x45\x67\x89\xab\xcd\xef\xab\xcd\xef\x01\x23\x45\x67\x89\xab\xcd\xef\x01", 20);
 	assert_false(s.mppe_keys);
@@ -333,6 +382,120 @@ static void t_values(void **st)
 	assert_int_equal(s.verdict, VERDICT_DENY);
 	assert_non_null(strstr(s.why, "wants another answer"));
 	assert_false(s.answered);
+}
+
+/* One attribute, of a vendor or of none. */
+static size_t attr_make(uint32_t vendor, uint8_t type, const void *val, size_t n, uint8_t *ret)
+{
+	struct wr w = wr_of(ret, 256);
+
+	if (vendor) {
+		wr_u8(&w, 26);
+		wr_u8(&w, (uint8_t)(8 + n));
+		wr_u32(&w, vendor);
+	}
+	wr_u8(&w, type);
+	wr_u8(&w, (uint8_t)(2 + n));
+	wr_bytes(&w, val, n);
+	assert_false(w.bad);
+	return w.len;
+}
+
+/* Framed-Route, RFC 2865 5.22. */
+static void t_routes(void **st)
+{
+	static const struct {
+		const char *text;
+		uint32_t net, mask;	/* 0: refused */
+	} routes[] = {
+		{ "10.1.0.0/24 0.0.0.0 1", 0x0a010000, 0xffffff00 }, { "10.1.0.0/24 0.0.0.0 1 2 -1 3 400", 0x0a010000, 0xffffff00 },
+		{ "10.1.0.0/24", 0x0a010000, 0xffffff00 }, { "10.1.0.0/24 0.0.0.0", 0x0a010000, 0xffffff00 },
+		{ "10.1.2.3/32 0.0.0.0 1", 0x0a010203, 0xffffffff }, { "10.0.0.0/8 0.0.0.0", 0x0a000000, 0xff000000 },
+		/* Classes. */
+		{ "10.0.0.0 0.0.0.0 1", 0x0a000000, 0xff000000 }, { "172.16.0.0 0.0.0.0 1", 0xac100000, 0xffff0000 },
+		{ "192.168.5.0 0.0.0.0 1", 0xc0a80500, 0xffffff00 }, { "192.168.5.0", 0xc0a80500, 0xffffff00 },
+		{ "10.1.0.0 0.0.0.0 1", 0, 0 }, { "192.168.5.1 0.0.0.0 1", 0, 0 },
+		{ "10.1.0.1/24 0.0.0.0", 0, 0 }, { "10.1.0.0/33 0.0.0.0", 0, 0 }, { "10.1.0.0/7", 0, 0 }, { "0.0.0.0/0 0.0.0.0 1", 0, 0 },
+		{ "10.1.0.0/", 0, 0 }, { "10.1.0.0/24x", 0, 0 }, { "10.1.0.0/24 x", 0, 0 }, { "10.1.0.0/24 0.0.0.0 x", 0, 0 },
+		{ "10.1.0/24", 0, 0 }, { "10.1.0.256/32", 0, 0 }, { "10.1.0.0.0/24", 0, 0 }, { "127.0.0.0/24", 0, 0 },
+		{ "224.0.0.0/24", 0, 0 }, { "0.1.0.0/24", 0, 0 }, { "2001:db8::/32 :: 1", 0, 0 }, { "default", 0, 0 }, { " ", 0, 0 },
+		{ "10.1.0.0/4294967320", 0, 0 }, { "10.1.0.0/24 0.0.0.0,1", 0, 0 },
+	};
+	uint8_t attrs[RAD_MAX], name[16];
+	struct msg_radius_said s;
+	size_t n;
+
+	for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
+		n = attr_make(0, RAD_FRAMED_ROUTE, routes[i].text, strlen(routes[i].text), attrs);
+		s = read_reply(RAD_ACCESS_ACCEPT, attrs, n, AUTH_PAP);
+		if ((s.verdict == VERDICT_OK) != (routes[i].mask != 0) || s.says.n_routes != (routes[i].mask != 0) ||
+		    s.says.route[0].net != routes[i].net || s.says.route[0].mask != routes[i].mask)
+			fail_msg("\"%s\": %u %08x/%08x", routes[i].text, s.says.n_routes, s.says.route[0].net, s.says.route[0].mask);
+	}
+	/* As many as there is room for, and one more. */
+	n = 0;
+	for (unsigned i = 0; i <= RADIUS_ROUTES_MAX; i++) {
+		snprintf((char *)name, sizeof(name), "10.%u.0.0/16", i);
+		n += attr_make(0, RAD_FRAMED_ROUTE, name, strlen((char *)name), attrs + n);
+		s = read_reply(RAD_ACCESS_ACCEPT, attrs, n, AUTH_PAP);
+		assert_int_equal(s.verdict, i < RADIUS_ROUTES_MAX ? VERDICT_OK : VERDICT_DENY);
+		assert_int_equal(s.says.n_routes, i < RADIUS_ROUTES_MAX ? i + 1 : 0);
+	}
+	assert_string_equal(s.why, "RADIUS reply: too many Framed-Routes");
+}
+
+/* Limits, in bits per second from the client and to it. */
+static void t_rates(void **st)
+{
+	enum { BAD = 1 };		/* no rate of these rows */
+	static const struct {
+		const char *text;
+		uint64_t in, out;
+	} rates[] = {
+		{ "2M", 2000000, 2000000 }, { "512k/2M", 512000, 2000000 }, { "1G/1g", 1000000000, 1000000000 },
+		{ "64000", 64000, 64000 }, { "64000/0", 64000, 0 }, { "0/0", 0, 0 }, { "1000G", 1000000000000, 1000000000000 },
+		{ "2M/4M 4M/8M 1M/2M 10/10 8 1M/1M", 2000000, 4000000 }, { "2M/4M 4M/8M 1M/2M 10s/10s", 2000000, 4000000 },
+		{ "2M ", 2000000, 2000000 },
+		{ "", BAD, BAD }, { "M", BAD, BAD }, { "2M/", BAD, BAD }, { "/2M", BAD, BAD }, { "2MM", BAD, BAD }, { "2M/4M/8M", BAD, BAD },
+		{ "-2M", BAD, BAD }, { "2.5M", BAD, BAD }, { " 2M", BAD, BAD }, { "2M\n", BAD, BAD }, { "2M burst", BAD, BAD },
+		{ "1001G", BAD, BAD }, { "99999999999999999999", BAD, BAD }, { "18446744073709551616k", BAD, BAD }, { "2T", BAD, BAD },
+	};
+	/* What WISPr's say beside "1M/2M": the lower one counts. */
+	static const struct { uint32_t up, down; uint64_t in, out; } both[] = {
+		{ 500000, 500000, 500000, 500000 }, { 1500000, 1500000, 1000000, 1500000 }, { 0, 0, 1000000, 2000000 },
+		{ UINT32_MAX, 1, 1000000, 1 },
+	};
+	uint8_t attrs[RAD_MAX];
+	struct msg_radius_said s;
+	size_t n;
+
+	for (size_t i = 0; i < N_ELEMENTS(rates); i++) {
+		bool ok = rates[i].in != BAD;
+
+		n = attr_make(RAD_VENDOR_MIKROTIK, 8, rates[i].text, strlen(rates[i].text), attrs);
+		s = read_reply(RAD_ACCESS_ACCEPT, attrs, n, AUTH_PAP);
+		if ((s.verdict == VERDICT_OK) != ok || (ok && (s.says.rate_in_bps != rates[i].in || s.says.rate_out_bps != rates[i].out)))
+			fail_msg("\"%s\": %llu %llu %s", rates[i].text, (unsigned long long)s.says.rate_in_bps,
+				(unsigned long long)s.says.rate_out_bps, s.why);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(both); i++) {
+		const uint32_t v[] = { both[i].up, both[i].down };
+
+		n = attr_make(RAD_VENDOR_MIKROTIK, 8, "1M/2M", 5, attrs);
+		for (unsigned k = 0; k < 2; k++) {
+			const uint8_t b[] = { (uint8_t)(v[k] >> 24), (uint8_t)(v[k] >> 16), (uint8_t)(v[k] >> 8), (uint8_t)v[k] };
+
+			n += attr_make(RAD_VENDOR_WISPR, (uint8_t)(7 + k), b, 4, attrs + n);
+		}
+		s = read_reply(RAD_ACCESS_ACCEPT, attrs, n, AUTH_PAP);
+		assert_int_equal(s.verdict, VERDICT_OK);
+		assert_int_equal(s.says.rate_in_bps, both[i].in);
+		assert_int_equal(s.says.rate_out_bps, both[i].out);
+	}
+	/* A server that refuses may say what it likes. */
+	n = attr_make(RAD_VENDOR_MIKROTIK, 8, "x", 1, attrs);
+	s = read_reply(RAD_ACCESS_REJECT, attrs, n, AUTH_PAP);
+	assert_string_equal(s.why, "the RADIUS server refuses");
 }
 
 static void t_keys(void **st)
@@ -609,7 +772,7 @@ static void t_request(void **st)
 		const char *why;
 		struct rad_attr at;
 		struct rd r;
-		unsigned seen = 0, port = 0;
+		unsigned seen = 0, port = 0, mtu = 0;
 
 		memset(&ask, 'x', sizeof(ask));
 		ask.name_len = cases[i].name;
@@ -620,6 +783,7 @@ static void t_request(void **st)
 		ask.judge.req.ident = 9;
 		ask.judge.req.number_len = 0;
 		ask.judge.req.peer = addr_v4(0xc6120007, 4500);
+		ask.judge.req.mtu = 1360;
 		assert_int_equal(rad_login_attrs(&ask, &nas, &w, &why), !cases[i].why);
 		assert_string_equal(why ? why : "", cases[i].why ? cases[i].why : "");
 		if (cases[i].why)
@@ -631,6 +795,8 @@ static void t_request(void **st)
 				assert_int_equal(at.val.n, cases[i].name);
 			if (!at.vendor && at.type == RAD_NAS_PORT)
 				port = rd_u32(&at.val);
+			if (!at.vendor && at.type == RAD_FRAMED_MTU)
+				mtu = rd_u32(&at.val);
 			if (!at.vendor && at.type == RAD_CHAP_PASSWORD)
 				assert_true(at.val.n == 17 && at.val.p[0] == 9);
 			if (!at.vendor && at.type == RAD_CALLING_STATION_ID)
@@ -641,6 +807,7 @@ static void t_request(void **st)
 		}
 		assert_false(r.bad);
 		assert_int_equal(port, 7);
+		assert_int_equal(mtu, 1360);
 		assert_int_equal(!!(seen & 1u << 31), cases[i].method == AUTH_MSCHAPV2 || cases[i].method == AUTH_EAP_MSCHAPV2);
 	}
 }
@@ -683,6 +850,8 @@ int main(void)
 		cmocka_unit_test_setup(t_keys, setup), cmocka_unit_test_setup(t_eap, setup),
 		cmocka_unit_test(t_eap_request), cmocka_unit_test_setup(t_request, setup),
 		cmocka_unit_test(t_servers),
+		cmocka_unit_test_setup(t_routes, setup),
+		cmocka_unit_test_setup(t_rates, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
