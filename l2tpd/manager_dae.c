@@ -11,9 +11,6 @@
 #include "l2tpd/acct.h"
 #include "l2tpd/manager.h"
 
-/* What can be changed while a session is up. */
-enum { SAYS_DONE = SAYS_SESSION_TIMEOUT | SAYS_IDLE_TIMEOUT | SAYS_INTERIM | SAYS_CLASS | SAYS_RATE_IN | SAYS_RATE_OUT };
-
 /* A request that waits for its sessions to be gone. */
 struct dae_wait {
 	struct list link;		/* in manager.dae_waits */
@@ -122,6 +119,9 @@ static void change_all(struct manager *m, const struct msg_dae *r, struct msess 
 		set.sid = all[i]->sid;
 		say(all[i], r, "changes");
 		acct_change(m->acct, all[i], r->gives, &r->says);
+		/* There is such a filter, or we were not here. */
+		if (r->gives & SAYS_FILTER)
+			(void)manager_filter_set(m, all[i], r->says.filter);
 		/* An engine that is gone has taken its sessions along. */
 		if (set.gives)
 			peer_send(&m->engine[all[i]->engine].peer, MSG_SESSION_SET, &set, sizeof(set), -1);
@@ -140,8 +140,8 @@ void manager_dae(struct manager *m, const struct msg_dae *r)
 		done(m, r->tag, DAE_NO_RESOURCES);
 		return;
 	}
-	if (r->gives & ~(uint32_t)SAYS_DONE) {
-		done(m, r->tag, DAE_UNSUPPORTED_ATTRIBUTE);
+	if (r->gives & SAYS_FILTER && manager_filter_fault(&m->conf, r->says.filter)) {
+		done(m, r->tag, DAE_INVALID_VALUE);
 		return;
 	}
 	cause = find(m, r, &all, &n);

@@ -42,6 +42,7 @@ printf 'radius dae listen on %s\nradius dae client %s secret %s\n' $INNER $INSID
 printf 'radius dae client %s secret %s message-authenticator no event-timestamp no\n' $PLAIN "'$SECRET'" >>"$rig_dir/auth"
 must dial_server 3.250 20 "s/esp transport from any to any/esp tunnel from any to any xauth/
 	s/to pppx0/to tun0/; s/pppx0 address/tun0 address/; s/by LOCAL/by LOCAL RADIUS/
+	/nat on/a filter staff {\npass to any\n}
 	1a radius nas-id \"vpn number 1\"
 	\$r $rig_dir/auth"
 
@@ -177,6 +178,12 @@ check "ida is up" up ida
 check "  idle for too long" acks coa "User-Name = ida" "Idle-Timeout = 1" "Acct-Interim-Interval = 600"
 check "  and she goes" wait_for eval '[ "$(downs ida "Idle timeout")" = 1 ]'
 check_eq "  as her Stop says" Idle-Timeout "$(wait_for stopped ida; acct Stop ida Acct-Terminate-Cause)"
+check "fay is up" up fay
+filter_of() { ns srv nft list table inet culvert | grep -A 9 "set host_$1 " | grep -cE "[^0-9.]$(last_up fay ip)([^0-9.]|$)"; }
+check "  into another filter" acks coa "User-Name = fay" "Filter-Id = staff"
+check "  where she is" wait_for eval '[ "$(filter_of staff)" -ge 1 ]'
+check "  one that is none: refused" naks Invalid-Attribute-Value coa "User-Name = fay" "Filter-Id = nobody" "Session-Timeout = 1"
+check "  and nothing changed" eval '[ "$(there fay) $(filter_of staff)" = "1 1" ]'
 check "max is up" up max --ping 200
 check "  with other time and Class" acks coa "User-Name = max" "Session-Timeout = 7" "Class = 0x6e6577" "Service-Type = Framed-User"
 check "the manager is killed" killed 'culvertd -P manager'

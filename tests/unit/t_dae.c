@@ -237,6 +237,7 @@ static void t_read(void **st)
 		{ JOE "06 06 00 00 00 11 18 03 78 12 03 78", 401, 401 }, { JOE "06 06 00 00 00 01 1b 06 00 00 00 07", 401, 405 },
 		{ "20 03 78" JOE "06 06 00 00 00 11 18 03 78", 403, 403 },
 	};
+	static const uint8_t many[200] = { 1 };
 	struct msg_dae m;
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -269,7 +270,7 @@ static void t_read(void **st)
 	/* more Class than a session has room for */
 	make(43, true, NOW, JOE);
 	for (unsigned i = 0; i < 2; i++)
-		add(25, pkt, 200);
+		add(25, many, sizeof(many));
 	sign();
 	assert_int_equal(dae_read(rd_of(pkt, n_pkt), &(struct dae_nas){ .id = "" }, &m), DAE_NO_RESOURCES);
 }
@@ -661,6 +662,21 @@ void acct_change(struct acct *a, struct msess *s, uint32_t gives, const struct r
 	changed[n_changed++].interim_s = says->interim_s;
 }
 
+static const char *filtered[8];
+static unsigned n_filtered;
+
+const char *manager_filter_fault(const struct conf *c, const char *name)
+{
+	return strcmp(name, "staff") ? "its filter was removed" : NULL;
+}
+
+const char *manager_filter_set(struct manager *mgr, struct msess *s, const char *name)
+{
+	assert_null(manager_filter_fault(&mgr->conf, name));
+	filtered[n_filtered++] = s->user;
+	return NULL;
+}
+
 static struct msess sess[] = {
 	{ .ppp_id = 1, .user = "joe", .auth = 1, .ip = 0x0a000001, .acct = 1, .sid = { 1, 1 } },
 	{ .ppp_id = 2, .user = "joe", .auth = 1, .ip = 0x0a000002, .acct = 2, .sid = { 2, 1 }, .number_len = 3, .number = "123" },
@@ -676,7 +692,7 @@ static int manager_setup(void **st)
 	int fd[2], fd2[2];
 
 	memset(&m, 0, sizeof(m));
-	n_killed = n_changed = 0;
+	n_killed = n_changed = n_filtered = 0;
 	base = event_base_new();
 	list_init(&m.sessions);
 	list_init(&m.dae_waits);
@@ -825,9 +841,17 @@ static void t_change(void **st)
 	assert_int_equal(n_changed, 4);
 	/* All or nothing. */
 	w.gives = SAYS_SESSION_TIMEOUT | SAYS_FILTER;
+	str_copy(w.says.filter, sizeof(w.says.filter), "nobody");
 	manager_dae(&m, &w);
-	assert_int_equal(told(), DAE_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(told(), DAE_INVALID_VALUE);
 	assert_int_equal(n_changed, 4);
+	assert_int_equal(n_filtered, 0);
+	assert_int_equal(chan_recv(&engine, &msg), 0);
+	w.gives = SAYS_FILTER;
+	str_copy(w.says.filter, sizeof(w.says.filter), "staff");
+	manager_dae(&m, &w);
+	assert_int_equal(told(), 0);
+	assert_int_equal(n_filtered, 2);
 	assert_int_equal(chan_recv(&engine, &msg), 0);
 	w.gives = SAYS_SESSION_TIMEOUT;
 	w.by |= DAE_BY_PORT;
