@@ -169,7 +169,7 @@ static void put_all(struct format *f, const struct msg_ctl_row *row)
 	/* npppctl has none of these: they stand at the end, and only where there is something to say. */
 	put_rate(f->out, "Input Limit", r->rate_in_bps);
 	put_rate(f->out, "Output Limit", r->rate_out_bps);
-	for (unsigned i = 0; i < r->n_routes; i++)
+	for (unsigned i = 0; i < MIN(r->n_routes, RADIUS_ROUTES_MAX); i++)
 		fprintf(f->out, "          Framed Route            : %s/%d\n", ip4_str(r->route[i].net, ip),
 			__builtin_popcount(r->route[i].mask));
 }
