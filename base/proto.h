@@ -360,6 +360,7 @@ struct msg_sa_del {
 
 struct msg_flow {			/* MSG_FLOW_END, MSG_FLOW_KILL */
 	struct lineage lineage;
+	uint8_t deleted;		/* FLOW_END: a DELETE ended its IKE_SA, not silence */
 };
 
 struct msg_flow_join {

@@ -47,6 +47,7 @@ enum acct_cause acct_cause(const char *reason)
 		{ "no acknowledgement", ACCT_LOST_CARRIER },
 		{ "tunnel gone", ACCT_LOST_CARRIER },
 		{ "superseded", ACCT_LOST_CARRIER },
+		{ "IKE_SA deleted by the peer", ACCT_USER_REQUEST },
 		{ "IKE_SA ended", ACCT_LOST_CARRIER },
 		{ "cleared by the administrator", ACCT_ADMIN_RESET },
 		{ "closed by administrator", ACCT_ADMIN_RESET },

@@ -86,10 +86,13 @@ client()
 	within "  input packets" "$(field Stop $user Acct-Input-Packets)" 1 $up_sent $up_got $CONTROL_PACKETS
 	within "  output octets" "$(field Stop $user Acct-Output-Octets)" $IP $down_sent $down_got $CONTROL
 	within "  output packets" "$(field Stop $user Acct-Output-Packets)" 1 $down_sent $down_got $CONTROL_PACKETS
+	wait_for not rig_alive $pid
+	check_eq "  which is what the client counts" "$(got $user ip_out_bytes) $(got $user ip_out) $(got $user ip_in_bytes) $(got $user ip_in)" \
+		"$(field Stop $user Acct-Input-Octets) $(field Stop $user Acct-Input-Packets) $(
+		)$(field Stop $user Acct-Output-Octets) $(field Stop $user Acct-Output-Packets)"
 	check_eq "  User-Request" User-Request "$(field Stop $user Acct-Terminate-Cause)"
 	check_eq "  of the same session" "$(field Start $user Acct-Session-Id)" "$(field Stop $user Acct-Session-Id)"
 	check "  of its time" test "$(field Stop $user Acct-Session-Time)" -ge 1
-	wait_for not rig_alive $pid
 }
 
 client by-l2tp
