@@ -155,6 +155,8 @@ enum msg_type {
 	MSG_MARK_DEL,		/* SAs and policies of these marks are nobody's any more: remove them … */
 	MSG_MARK_GONE,		/* … it is done */
 
+	MSG_RADIUS_TLS,		/* parent → radius, behind MSG_CONF; +fd: a file of certificates, or a key */
+
 	MSG_TYPES,
 };
 
@@ -251,6 +253,11 @@ struct msg_table {
 struct msg_users {			/* MSG_USERS */
 	uint32_t auth;			/* index in conf.auth */
 	uint32_t serial;		/* comes back in MSG_USERS_TAKEN */
+};
+
+struct msg_radius_tls {			/* MSG_RADIUS_TLS */
+	uint8_t auth, acct;		/* whose list */
+	uint8_t file;			/* enum radtls_file */
 };
 
 struct msg_users_missing {
