@@ -338,26 +338,53 @@ tally()
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# scripts BUILD LABEL SCRIPT…: run them, two at a time: they wait more than they work.
+# scripts BUILD LABEL SCRIPT…: run them, $AT_ONCE at a time, by default two for each CPU:
+# they wait more than they work.  What each says is shown whole, in the order of the arguments.
 scripts()
 {
-	local build=$1 label=$2 t log dir=$deps/tap.$$
+	local build=$1 label=$2 t log dir=$deps/tap.$$ shower began=$SECONDS
 	shift 2
-	mkdir -p "$dir"
+	mkdir -p "$dir" || die "cannot write $dir"
 	export dir
+	(
+		for t; do
+			log=$dir/$(basename "$t")
+			until [ -e "$log.status" ] || [ -e "$dir/end" ]; do
+				kill -0 $$ 2>/dev/null || exit
+				sleep 0.2
+			done
+			echo "== $t ($(cat "$log.seconds") s)"
+			cat "$log"
+		done
+	) 9>&- &
+	shower=$!
 	# shellcheck disable=SC2016
 	printf '%s\n' "$@" | BUILD=$build top_srcdir=$top top_builddir=$build SCRIPT_SECONDS=${SCRIPT_SECONDS:-600} \
-		xargs -P 2 -I '{}' bash -c '
+		xargs -P "${AT_ONCE:-$((2 * jobs))}" -I '{}' bash -c '
 			log=$dir/$(basename "$1")
 			timeout --kill-after=30 "$SCRIPT_SECONDS" "$1" </dev/null >"$log" 2>&1
-			echo $? >"$log.status"
-			{ echo "== $1"; cat "$log"; } >"$log.show"
-			cat "$log.show"' _ '{}' 9>&-
+			status=$?
+			echo $SECONDS >"$log.seconds"
+			echo $status >"$log.new" && mv "$log.new" "$log.status"' _ '{}' 9>&-
+	: >"$dir/end"
+	wait $shower
 	for t; do
 		log=$dir/$(basename "$t")
 		tally "${t#"$top/"}${label:+ ($label)}" "$log" "$(cat "$log.status" 2>/dev/null || echo 1)"
 	done
+	[ $# -eq 1 ] || say "$# scripts: $((SECONDS - began)) s"
 	rm -rf "$dir"
+}
+
+# root_scripts: those of tests/netns/, the longest ones first, so that none is left alone at the end.
+root_scripts()
+{
+	local t long=()
+	for t in 30-install 75-paste 55-kernel-esp 23-nat 67-xauth 10-client 11-raw-esp; do
+		long+=("$top/tests/netns/$t.sh")
+	done
+	printf '%s\n' "${long[@]}"
+	printf '%s\n' "$top"/tests/netns/*.sh | grep -vxF "$(printf '%s\n' "${long[@]}")"
 }
 
 # fuzz SECONDS: every target in turn, $jobs at a time, all within SECONDS.
@@ -390,7 +417,7 @@ fuzz()
 
 do_check()
 {
-	local full=$1 t
+	local full=$1 root
 	if [ "$full" = yes ]; then
 		CHECK_PACKAGES="$CHECK_PACKAGES $FULL_PACKAGES"
 		export FULL=1		# scripts with a longer form take it
@@ -408,14 +435,15 @@ do_check()
 	REGRESS_MUST=$(system_tested && echo 1) scripts "$top/build" "" "$top/bench/regress.py"
 	# A test for each check of the parsers; otherwise of every twelfth.
 	MUTATE_SAMPLE=$([ "$full" = yes ] && echo 1 || echo 12) SCRIPT_SECONDS=1800 scripts "$top/build" "" "$top/tests/mutate.py"
-	scripts "$top/build" "" "$top"/tests/netns/*.sh
+	mapfile -t root < <(root_scripts)
+	scripts "$top/build" "" "${root[@]}"
 	# By itself: it measures, though nothing depends on the numbers.
 	tree "$top/build-null" --enable-bench-null-crypto
 	scripts "$top/build" "" "$top/tests/bench.sh"
 	if [ "$full" = yes ]; then
-		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "$top"/tests/netns/*.sh
+		SCRIPT_SECONDS=1200 scripts "$top/build-san" sanitizers "${root[@]}"
 		package_build
-		PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh "$top"/tests/full/kernel-esp.sh \
+		AT_ONCE=2 PACKAGE=$package SCRIPT_SECONDS=2400 scripts "$top/build" "" "$top"/tests/full/monkey.sh "$top"/tests/full/ten-thousand.sh "$top"/tests/full/slow-start.sh "$top"/tests/full/qemu.sh "$top"/tests/full/kernel-esp.sh \
 			"$top"/tests/full/trixie.sh
 		fuzz 40
 	else

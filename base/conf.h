@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/addr.h"
 
@@ -37,7 +38,13 @@ enum {
 	CONF_RADIUS_SERVERS = 4,	/* per list */
 	CONF_RADIUS_SECRET_MAX = 95,	/* bytes; what radcli takes */
 	CONF_BINDS = 16,
+	CONF_DAE_LISTENS = 8,
+	CONF_DAE_CLIENTS = 16,
 	CONF_ENGINES_MAX = 32,
+	CONF_FILTERS = 16,
+	CONF_RULES = 128,	/* of the firewall block and of all its filters */
+	CONF_RULE_NETS = 8,	/* of one rule */
+	CONF_RULE_PORTS = 8,
 };
 
 enum conf_esp { CONF_ESP_USER, CONF_ESP_KERNEL, CONF_ESP_AUTO };
@@ -178,6 +185,19 @@ struct conf_radius {
 	uint32_t dead_time_s;			/* 60 */
 };
 
+/* radius dae …: who may end and change sessions (RFC 5176); nobody without either of them */
+struct conf_dae {
+	struct addr listen[CONF_DAE_LISTENS];	/* with their ports: 3799 when none is written */
+	uint8_t n_listen;
+	struct conf_dae_client {
+		struct addr addr;		/* port 0 */
+		char secret[CONF_SECRET_MAX];	/* wiped in every copy but radius's */
+		bool message_authenticator;	/* yes: a request without is dropped */
+		bool event_timestamp;		/* yes: likewise */
+	} client[CONF_DAE_CLIENTS];
+	uint8_t n_client;
+};
+
 struct conf_auth {			/* authentication NAME type local|radius { … } */
 	char name[CONF_NAME_MAX];
 	enum conf_auth_type type;
@@ -207,12 +227,40 @@ struct conf_unbuilt {
 	enum conf_unbuilt_kind kind;
 };
 
+struct conf_prefix {
+	uint32_t net, mask;		/* no host bits; mask 0 = any address */
+};
+
+struct conf_port_range {
+	uint16_t first, last;		/* both included */
+};
+
+enum conf_rule_proto { CONF_RULE_ANY, CONF_RULE_TCP, CONF_RULE_UDP, CONF_RULE_ICMP };
+
+/* pass|block [proto P] [from NET] to NETS [port PORTS]; of several that match the last one counts */
+struct conf_rule {
+	uint8_t filter;			/* index in conf_firewall.filter; CONF_FILTERS: of the block itself */
+	bool pass;
+	uint8_t proto;			/* enum conf_rule_proto; ANY with ports: TCP and UDP */
+	uint8_t n_to, n_port;		/* n_to 0 = any address; n_port 0 = any port, or none at all */
+	struct conf_prefix from;
+	struct conf_prefix to[CONF_RULE_NETS];
+	struct conf_port_range port[CONF_RULE_PORTS];
+};
+
+struct conf_filter {			/* filter NAME { … } */
+	char name[CONF_NAME_MAX];
+};
+
 struct conf_firewall {			/* firewall { … } */
 	bool present, off;
 	bool nat;
 	char nat_on[CONF_IFNAME_MAX];
 	uint32_t nat_to;		/* "to ADDR": snat instead of masquerade; 0 = none */
 	bool client_to_client;		/* no */
+	struct conf_filter filter[CONF_FILTERS];
+	struct conf_rule rule[CONF_RULES];	/* the block's own first, then those of each filter; in the order of the file */
+	uint8_t n_filter, n_rule;
 };
 
 struct conf {
@@ -227,6 +275,7 @@ struct conf {
 	uint16_t dpd_s;			/* 60 */
 	char server_name[CONF_NAME_MAX];
 	char radius_nas_id[CONF_NAME_MAX];	/* "" = gethostname() */
+	struct conf_dae dae;
 
 	struct conf_ike ike[CONF_IKES];
 	uint8_t n_ike;
@@ -279,6 +328,39 @@ static inline bool conf_in_pools(const struct conf *c, unsigned i, uint32_t ip)
 	return false;
 }
 
+/* The ipcp that gives this address to sessions; CONF_IPCPS: none. Pools do not overlap. */
+static inline unsigned conf_ipcp_with(const struct conf *c, uint32_t ip)
+{
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_in_pools(c, i, ip))
+			return i;
+	return CONF_IPCPS;
+}
+
+/* May a session of the interface have this address?  radius: a server may have named any ipcp (Framed-Pool). */
+static inline bool conf_may_have(const struct conf *c, unsigned interface, uint32_t ip, bool radius)
+{
+	unsigned ipcp = conf_ipcp_with(c, ip);
+
+	return ipcp < CONF_IPCPS && conf_has_interface(c, interface) && ip != c->interface[interface].address &&
+	       (radius || ipcp == c->interface[interface].ipcp);
+}
+
+/* Why a session cannot have this network behind its address (Framed-Route), or NULL. */
+static inline const char *conf_route_fault(const struct conf *c, uint32_t net, uint32_t mask)
+{
+	uint32_t last = net | ~mask;
+
+	for (unsigned i = 0; i < c->n_ipcp; i++)
+		for (unsigned k = 0; conf_has_ipcp(c, i) && k < c->ipcp[i].n_pool && k < CONF_POOLS; k++)
+			if (c->ipcp[i].pool[k].first <= last && c->ipcp[i].pool[k].last >= net)
+				return "its Framed-Route and a pool overlap";
+	for (unsigned i = 0; i < c->n_interface; i++)
+		if (conf_has_interface(c, i) && c->interface[i].address >= net && c->interface[i].address <= last)
+			return "its Framed-Route holds the server's own address";
+	return NULL;
+}
+
 /* Ones, then zeros? */
 static inline bool conf_is_mask(uint32_t mask)
 {
@@ -312,6 +394,21 @@ static inline bool conf_has_auth(const struct conf *c, unsigned i)
 	return i < c->n_auth && i < CONF_AUTHS && c->auth[i].name[0];
 }
 
+/* Is there a RADIUS server that may name pools and networks? */
+static inline bool conf_has_radius(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_auth; i++)
+		if (conf_has_auth(c, i) && c->auth[i].type == CONF_TYPE_RADIUS)
+			return true;
+	return false;
+}
+
+/* Are EAP's methods those of its servers (RFC 3579)? */
+static inline bool conf_auth_passes_eap(const struct conf_auth *a)
+{
+	return a->type == CONF_TYPE_RADIUS && a->eap_capable;
+}
+
 static inline bool conf_has_bind(const struct conf *c, unsigned i)
 {
 	return i < c->n_bind && i < CONF_BINDS && !c->bind[i].gone;
@@ -324,6 +421,31 @@ static inline const struct conf_bind *conf_bind_next(const struct conf *c, const
 		if (!c->bind[i].gone && c->bind[i].statement == b->statement && c->bind[i].after == b->after + 1)
 			return &c->bind[i];
 	return NULL;
+}
+
+/* The filter of that name, or CONF_FILTERS. */
+static inline unsigned conf_filter_find(const struct conf *c, const char *name)
+{
+	for (unsigned i = 0; i < c->firewall.n_filter && i < CONF_FILTERS; i++)
+		if (!strcmp(c->firewall.filter[i].name, name))
+			return i;
+	return CONF_FILTERS;
+}
+
+/*
+ * May n bytes be a filter's name?  [a-zA-Z0-9_.-]{1,63}: it goes into the text of the
+ * rules, and comes from RADIUS servers.
+ */
+static inline bool conf_filter_name_ok(const char *s, size_t n)
+{
+	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (!n || n >= CONF_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!memchr(ok, s[i], sizeof(ok) - 1))
+			return false;
+	return true;
 }
 
 static inline bool conf_has_xauth(const struct conf *c)

@@ -17,6 +17,7 @@
 #define CHILDREN (R(NETD) | R(ENGINE) | R(MANAGER) | R(AUTH) | R(IKED) | R(RADIUS))
 
 enum fd_rule { NO_FD, WITH_FD, MAY_FD };
+enum { EAP_REQUEST = 1, EAP_RESPONSE };	/* RFC 3748 4 */
 
 static bool ends(const char *s, size_t n)
 {
@@ -33,7 +34,7 @@ static bool addr_ok(const struct addr *a)
 /* Checks beyond the size: what a receiver would index or print with. */
 static bool check_sock(const union msg_body *b)
 {
-	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_L2TP_ESP && addr_ok(&b->sock.at);
+	return b->sock.kind >= SOCK_IKE_500 && b->sock.kind <= SOCK_DAE && addr_ok(&b->sock.at);
 }
 
 static bool check_peer(const union msg_body *b)
@@ -74,7 +75,7 @@ static bool check_conf(const union msg_body *b)
 		if (c->tunnel[i].l2tp_secret_len > CONF_SECRET_MAX)
 			return false;
 
-	return c->n_ike <= CONF_IKES && c->n_tunnel <= CONF_TUNNELS && c->n_ipcp <= CONF_IPCPS &&
+	return c->dae.n_listen <= CONF_DAE_LISTENS && c->dae.n_client <= CONF_DAE_CLIENTS && c->n_ike <= CONF_IKES && c->n_tunnel <= CONF_TUNNELS && c->n_ipcp <= CONF_IPCPS &&
 	       c->n_interface <= CONF_INTERFACES && c->n_auth <= CONF_AUTHS && c->n_bind <= CONF_BINDS &&
 	       c->engines > 0 && c->engines <= CONF_ENGINES_MAX && b->conf.self < c->engines;
 }
@@ -121,9 +122,19 @@ static bool check_stray(const union msg_body *b)
 	       addr_ok(&b->stray.peer);
 }
 
+/* needed: a whole packet of this code; else there need be none. */
+static bool eap_ok(const struct eap_relay *e, bool needed, uint8_t code)
+{
+	if (e->counted > 1 || e->state_len > sizeof(e->state) || e->len > sizeof(e->packet) || !addr_ok(&e->server))
+		return false;
+	/* RFC 3748 4.1: Code, Identifier, Length, Type */
+	return !needed || (e->len > 4 && e->packet[0] == code && (e->packet[2] << 8 | e->packet[3]) == e->len);
+}
+
 static bool auth_req_ok(const struct msg_auth_req *m)
 {
-	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_XAUTH &&
+	return m->tunnel < CONF_TUNNELS && m->method > AUTH_NONE && m->method <= AUTH_EAP &&
+	       eap_ok(&m->eap, m->method == AUTH_EAP, EAP_RESPONSE) &&
 	       m->user_len <= sizeof(m->user) && m->mtu >= 68 && m->challenge_len <= sizeof(m->challenge) &&
 	       m->response_len <= sizeof(m->response) && addr_ok(&m->peer) && ENDS(m->host_name) &&
 	       ENDS(m->ike_id) && m->number_len <= sizeof(m->number);
@@ -169,14 +180,20 @@ static bool classes_ok(const uint8_t *p, size_t len)
 	return len <= RADIUS_CLASS_MAX && !at.bad;
 }
 
+/* Networks of a client: nobody's is wider than 8 bits, which an address in it has. */
+bool radius_routes_ok(const struct radius_route *r, unsigned n)
+{
+	if (n > RADIUS_ROUTES_MAX)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!conf_is_mask(r[i].mask) || r[i].mask < 0xff000000 || r[i].net & ~r[i].mask || !r[i].net)
+			return false;
+	return true;
+}
+
 static bool says_ok(const struct radius_says *s)
 {
-	if (s->n_routes > RADIUS_ROUTES_MAX)
-		return false;
-	for (unsigned i = 0; i < s->n_routes; i++)
-		if (!conf_is_mask(s->route[i].mask) || s->route[i].net & ~s->route[i].mask)
-			return false;
-	return classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
+	return radius_routes_ok(s->route, s->n_routes) && s->mtu <= 65535 && classes_ok(s->classes, s->class_len) && ENDS(s->filter) && ENDS(s->pool);
 }
 
 static bool check_judged(const union msg_body *b)
@@ -184,7 +201,8 @@ static bool check_judged(const union msg_body *b)
 	const struct msg_judged *m = &b->judged;
 
 	return m->engine < CONF_ENGINES_MAX && m->auth < CONF_AUTHS && m->bind < CONF_BINDS &&
-	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->mppe_keys <= 1 &&
+	       m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->verdict != VERDICT_REFUSE &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->mppe_keys <= 1 &&
 	       m->has_max_session <= 1 && m->by_radius <= 1 && conf_is_mask(m->framed_mask) && ENDS(m->user) &&
 	       ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
@@ -201,8 +219,9 @@ static bool check_radius_said(const union msg_body *b)
 {
 	const struct msg_radius_said *m = &b->radius_said;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_DENY && m->answered <= 1 && m->mppe_keys <= 1 &&
-	       conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
+	return (m->verdict == VERDICT_OK || m->verdict == VERDICT_DENY || m->verdict == VERDICT_EAP) &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) && m->answered <= 1 && m->mppe_keys <= 1 &&
+	       m->user_len <= sizeof(m->user) && conf_is_mask(m->framed_mask) && ENDS(m->why) && ENDS(m->message) && says_ok(&m->says);
 }
 
 bool acct_rec_ok(const struct acct_rec *r)
@@ -225,6 +244,28 @@ static bool check_acct_done(const union msg_body *b)
 	return b->acct_done.auth < CONF_AUTHS && b->acct_done.ok <= 1;
 }
 
+static bool check_dae(const union msg_body *b)
+{
+	const struct msg_dae *m = &b->dae;
+
+	return m->kind >= DAE_DISCONNECT && m->kind <= DAE_COA && addr_ok(&m->client) && m->by && !(m->by & ~DAE_BY_ALL) &&
+	       m->user_len <= sizeof(m->user) && m->calling_len <= sizeof(m->calling) && m->acct_len <= sizeof(m->acct) &&
+	       !(m->gives & ~(m->kind == DAE_DISCONNECT ? SAYS_CLASS : SAYS_ALL)) && says_ok(&m->says);
+}
+
+static bool check_dae_done(const union msg_body *b)
+{
+	const uint32_t cause = b->dae_done.cause;
+
+	return cause == DAE_OK || (cause >= DAE_UNSUPPORTED_ATTRIBUTE && cause <= DAE_INVALID_VALUE) || cause == DAE_PROHIBITED ||
+	       cause == DAE_NO_SESSION || cause == DAE_NO_RESOURCES;
+}
+
+static bool check_session_set(const union msg_body *b)
+{
+	return !(b->session_set.gives & ~SAYS_ENGINE);
+}
+
 static bool check_spi_used(const union msg_body *b)
 {
 	return b->spi_used.used <= 1 && spi_slot(b->spi_used.spi);
@@ -234,9 +275,10 @@ static bool check_verdict(const union msg_body *b)
 {
 	const struct msg_verdict *m = &b->verdict;
 
-	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_REFUSE && m->interface < CONF_INTERFACES &&
+	return m->verdict >= VERDICT_OK && m->verdict <= VERDICT_OWN_EAP && m->interface < CONF_INTERFACES &&
+	       eap_ok(&m->eap, m->verdict == VERDICT_EAP, EAP_REQUEST) &&
 	       m->may_choose <= 1 && m->mppe_keys <= 1 && conf_is_mask(m->mask) && ENDS(m->reason) && ENDS(m->user) && ENDS(m->realm) &&
-	       ENDS(m->message);
+	       ENDS(m->message) && ENDS(m->filter) && radius_routes_ok(m->route, m->n_routes);
 }
 
 static bool check_session(const union msg_body *b)
@@ -251,7 +293,8 @@ static bool check_session_tun(const union msg_body *b)
 
 static bool check_tun_add(const union msg_body *b)
 {
-	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias);
+	return b->tun_add.unit < 1000000 && b->tun_add.mtu >= 68 && conf_is_mask(b->tun_add.mask) && ENDS(b->tun_add.alias) &&
+	       radius_routes_ok(b->tun_add.route, b->tun_add.n_routes);
 }
 
 static bool check_tun_done(const union msg_body *b)
@@ -278,7 +321,7 @@ static bool check_shared_done(const union msg_body *b)
 static bool check_route(const union msg_body *b)
 {
 	return shared_ok(b->route.interface, b->route.engine) && b->route.err <= 0 && b->route.err >= -4095 &&
-	       b->route.mtu >= 68 && conf_is_mask(b->route.mask);
+	       b->route.mtu >= 68 && conf_is_mask(b->route.mask) && radius_routes_ok(b->route.route, b->route.n_routes);
 }
 
 static bool check_tun_del(const union msg_body *b)
@@ -296,6 +339,19 @@ static bool check_stats(const union msg_body *b)
 	return true;
 }
 
+static bool check_filter(const union msg_body *b)
+{
+	const struct msg_filter *m = &b->filter;
+
+	return m->mask && conf_is_mask(m->mask) && !(m->net & ~m->mask) && ENDS(m->filter) && m->err <= 0 && m->err >= -4095 &&
+	       (!m->filter[0] || conf_filter_name_ok(m->filter, strlen(m->filter)));
+}
+
+static bool check_session_filter(const union msg_body *b)
+{
+	return ENDS(b->session_filter.filter);
+}
+
 static bool check_ctl_req(const union msg_body *b)
 {
 	return b->ctl_req.version == CTL_VERSION;
@@ -305,8 +361,8 @@ static bool check_ctl_row(const union msg_body *b)
 {
 	const struct sess_row *r = &b->ctl_row.row;
 
-	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) &&
-	       addr_ok(&r->peer);
+	return ENDS(r->user) && ENDS(r->realm) && ENDS(r->ifname) && ENDS(r->host_name) && ENDS(r->filter) &&
+	       addr_ok(&r->peer) && radius_routes_ok(r->route, r->n_routes);
 }
 
 static bool check_ctl_counter(const union msg_body *b)
@@ -383,7 +439,7 @@ static const struct msg_rule {
 	bool (*check)(const union msg_body *);
 } rules[MSG_TYPES] = {
 	[MSG_CONF] = { "CONF", R(PARENT), CHILDREN, BODY(conf), NO_FD, check_conf },
-	[MSG_SOCK] = { "SOCK", R(PARENT), R(ENGINE) | R(IKED), BODY(sock), WITH_FD, check_sock },
+	[MSG_SOCK] = { "SOCK", R(PARENT), R(ENGINE) | R(IKED) | R(RADIUS), BODY(sock), WITH_FD, check_sock },
 	[MSG_PEER] = { "PEER", R(PARENT), CHILDREN, BODY(peer), WITH_FD, check_peer },
 	[MSG_TABLE] = { "TABLE", R(PARENT), R(ENGINE) | R(MANAGER), BODY(table), WITH_FD, check_table },
 	[MSG_USERS] = { "USERS", R(PARENT), R(AUTH), BODY(users), WITH_FD, check_users },
@@ -476,7 +532,13 @@ static const struct msg_rule {
 	[MSG_MARK_FD] = { "MARK_FD", R(NETD), R(ENGINE), BODY(mark), MAY_FD, check_mark },
 	[MSG_RADIUS_TLS] = { "RADIUS_TLS", R(PARENT), R(RADIUS), BODY(radius_tls), WITH_FD, check_radius_tls },
 	[MSG_MARK_DEL] = { "MARK_DEL", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
+	[MSG_DAE] = { "DAE", R(RADIUS), R(MANAGER), BODY(dae), NO_FD, check_dae },
+	[MSG_DAE_DONE] = { "DAE_DONE", R(MANAGER), R(RADIUS), BODY(dae_done), NO_FD, check_dae_done },
+	[MSG_SESSION_SET] = { "SESSION_SET", R(MANAGER), R(ENGINE), BODY(session_set), NO_FD, check_session_set },
 	[MSG_MARK_GONE] = { "MARK_GONE", R(NETD), R(ENGINE), BODY(mark), NO_FD, check_mark },
+	[MSG_FILTER_SET] = { "FILTER_SET", R(MANAGER), R(NETD), BODY(filter), NO_FD, check_filter },
+	[MSG_FILTER_DONE] = { "FILTER_DONE", R(NETD), R(MANAGER), BODY(filter), NO_FD, check_filter },
+	[MSG_SESSION_FILTER] = { "SESSION_FILTER", R(MANAGER), R(ENGINE), BODY(session_filter), NO_FD, check_session_filter },
 };
 
 static const char *const role_names[ROLES] = {
@@ -738,6 +800,7 @@ bool row_read(const struct sess_row *row, struct sess_row *ret)
 			ret->realm[sizeof(ret->realm) - 1] = '\0';
 			ret->ifname[sizeof(ret->ifname) - 1] = '\0';
 			ret->host_name[sizeof(ret->host_name) - 1] = '\0';
+			ret->filter[sizeof(ret->filter) - 1] = '\0';
 			return ret->state != ROW_FREE;
 		}
 	}

@@ -74,6 +74,11 @@ union msg_body {
 	struct msg_xauth_req xauth_req;
 	struct msg_xauth_done xauth_done;
 	struct msg_mark mark;
+	struct msg_filter filter;
+	struct msg_session_filter session_filter;
+	struct msg_dae dae;
+	struct msg_dae_done dae_done;
+	struct msg_session_set session_set;
 };
 
 struct msg {

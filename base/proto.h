@@ -38,7 +38,7 @@ enum msg_type {
 	 * MSG_PEER (and MSG_TABLE) come again when the process at the other end was
 	 * replaced: the old channel is closed and what was learnt over it is void */
 	MSG_CONF,		/* → all; secrets only → iked */
-	MSG_SOCK,		/* → engine, iked; +fd: a bound socket */
+	MSG_SOCK,		/* → engine, iked, radius; +fd: a bound socket */
 	MSG_PEER,		/* → all; +fd: a channel to another child */
 	MSG_TABLE,		/* → engine (writable), manager (read-only); +fd: a session table */
 	MSG_USERS,		/* → auth; +fd: a users file, again whenever it changed */
@@ -155,6 +155,14 @@ enum msg_type {
 	MSG_MARK_DEL,		/* SAs and policies of these marks are nobody's any more: remove them … */
 	MSG_MARK_GONE,		/* … it is done */
 
+	/* A session's filter of the firewall: before anything of it can pass, and after nothing can any more */
+	MSG_FILTER_SET,		/* manager → netd; before MSG_TUN_SYNC it says what is in use, too */
+	MSG_FILTER_DONE,	/* netd → manager, the answer */
+	MSG_SESSION_FILTER,	/* manager → engine: its row shall say so */
+	/* RFC 5176: a RADIUS server ends sessions, or changes them while they are up */
+	MSG_DAE,		/* radius → manager; not repeated by radius on its own */
+	MSG_DAE_DONE,		/* the answer, when it is done */
+	MSG_SESSION_SET,	/* manager → engine */
 	MSG_RADIUS_TLS,		/* parent → radius, behind MSG_CONF; +fd: a file of certificates, or a key */
 
 	MSG_TYPES,
@@ -225,6 +233,7 @@ enum sock_kind {
 	SOCK_L2TP,			/* plain L2TP */
 	SOCK_ESP_RAW,
 	SOCK_L2TP_ESP,			/* what the kernel opened, with marks */
+	SOCK_DAE,			/* → radius, with each MSG_CONF all that this one names: RFC 5176 */
 };
 
 struct msg_conf {
@@ -403,12 +412,31 @@ struct msg_stray {
 enum auth_method {
 	AUTH_NONE, AUTH_PAP, AUTH_CHAP_MD5, AUTH_MSCHAPV2, AUTH_EAP_MD5, AUTH_EAP_MSCHAPV2,
 	AUTH_XAUTH,			/* the password itself, by IKE */
+	AUTH_EAP,			/* eap holds a Response: for a RADIUS server, whatever EAP's method (RFC 3579) */
 };
 
 /* A session in one engine; gen tells two users of one slot apart. */
 struct sid {
 	uint32_t slot;			/* its row in the engine's session table */
 	uint32_t gen;
+};
+
+enum { EAP_MAX = 1500, RADIUS_STATE_MAX = 253 };
+
+/*
+ * EAP that a RADIUS server speaks with a peer: a packet, and where the conversation stands.  The
+ * engine has it between two requests and gives it back, so that each process may be replaced meanwhile.
+ */
+struct eap_relay {
+	struct addr server;		/* that it is with; no family: it begins */
+	uint32_t ppp_id;		/* that the session will have; 0: it begins */
+	uint32_t wait_s;		/* of a Request: how long the peer may take (RFC 2869 5.13); 0 = as ever */
+	uint8_t round;			/* of a Response: how many came before it */
+	uint8_t counted;		/* auth has counted it as a wrong password until it ends */
+	uint8_t state_len;
+	uint8_t state[RADIUS_STATE_MAX];	/* RFC 2865 5.24, of the server's last answer */
+	uint16_t len;			/* 0 = no packet */
+	uint8_t packet[EAP_MAX];	/* whole, from its Code on */
 };
 
 struct msg_auth_req {
@@ -429,6 +457,7 @@ struct msg_auth_req {
 	char ike_id[64];
 	uint8_t number_len;
 	uint8_t number[64];		/* the call's Calling Number as the peer sent it (RFC 2661 4.4.4) */
+	struct eap_relay eap;		/* AUTH_EAP */
 };
 
 enum { RADIUS_CLASS_MAX = 256, RADIUS_ROUTES_MAX = 8 };
@@ -437,6 +466,9 @@ enum { RADIUS_CLASS_MAX = 256, RADIUS_ROUTES_MAX = 8 };
 struct radius_route {
 	uint32_t net, mask;		/* host order; no host bits */
 };
+
+/* Are they networks that a client can have? */
+bool radius_routes_ok(const struct radius_route *, unsigned n);
 
 /*
  * What a RADIUS server says of whom it lets in, beside what a users file says,
@@ -447,7 +479,7 @@ struct radius_says {
 	uint32_t dns[2], nbns[2];	/* host order, RFC 2548 2.7; where the ipcp has none */
 	uint32_t interim_s;		/* RFC 2869 5.16 */
 	uint64_t rate_in_bps, rate_out_bps;	/* bits of IP per second, from the peer and to it; 0 = no limit */
-	uint32_t mtu;			/* RFC 2865 5.12: the longest packet to the peer */
+	uint32_t mtu;			/* RFC 2865 5.12: the longest packet to the peer; from 64 */
 	uint32_t port_limit;		/* RFC 2865 5.42: sessions of the user at once */
 	char filter[CONF_NAME_MAX];	/* RFC 2865 5.11: a filter of the firewall block */
 	char pool[CONF_NAME_MAX];	/* RFC 2869 5.18 */
@@ -457,10 +489,21 @@ struct radius_says {
 	uint8_t classes[RADIUS_CLASS_MAX];	/* Class attributes (RFC 2865 5.25), each: length, octets */
 };
 
+/* Bits: which of these a request to change a session has; the others stay. */
+enum {
+	SAYS_SESSION_TIMEOUT = 1, SAYS_IDLE_TIMEOUT = 2, SAYS_INTERIM = 4, SAYS_CLASS = 8, SAYS_RATE_IN = 16, SAYS_RATE_OUT = 32,
+	SAYS_FILTER = 64,
+	SAYS_ALL = 127,
+	SAYS_ENGINE = SAYS_SESSION_TIMEOUT | SAYS_IDLE_TIMEOUT | SAYS_RATE_IN | SAYS_RATE_OUT,	/* what an engine does */
+};
+
 enum verdict {
 	VERDICT_OK = 1,
 	VERDICT_DENY,			/* wrong name or password */
 	VERDICT_REFUSE,			/* known, but no session to be had (limit, pool); reason says */
+	/* Of AUTH_EAP, and none yet: */
+	VERDICT_EAP,			/* eap has the next Request */
+	VERDICT_OWN_EAP,		/* no server's: ask by methods of ours */
 };
 
 struct msg_verdict {
@@ -477,12 +520,18 @@ struct msg_verdict {
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4: the server's start keys */
 	uint32_t ip, ip_local;		/* host order */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
+	uint16_t mtu;			/* no packet to the peer is longer; 0 = what LCP agreed on */
+	uint64_t rate_in_bps, rate_out_bps;	/* as in struct radius_says */
 	uint32_t dns[2], nbns[2];
 	uint8_t may_choose;		/* the peer may ask for another address by MSG_ADDR_WANT */
 	uint32_t session_timeout_s;	/* from UP on; 0 = none */
 	uint32_t idle_timeout_s;	/* in place of the tunnel's; 0 = that one */
 	uint32_t mschap_error;		/* DENY: E= of RFC 2759 6; 0 = 691 */
 	char message[128];		/* for the peer, where the method has a place; escaped */
+	struct eap_relay eap;		/* VERDICT_EAP */
+	char filter[CONF_NAME_MAX];	/* for the row; "" = none */
 };
 
 /* The lineage's IKE_SA has one login, and no SA before it was good. */
@@ -521,6 +570,11 @@ struct msg_session {			/* MSG_SESSION_UP, MSG_SESSION_DOWN, MSG_SESSION_KILL, MS
 	struct acct_count count;	/* DOWN: its last */
 };
 
+struct msg_session_filter {
+	struct sid sid;
+	char filter[CONF_NAME_MAX];	/* "" = none */
+};
+
 struct msg_session_tun {
 	struct sid sid;
 	char ifname[CONF_IFNAME_MAX];
@@ -536,7 +590,7 @@ struct msg_judged {
 	uint32_t engine;
 	struct sid sid;
 	uint32_t serial;
-	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint32_t verdict;		/* any but VERDICT_REFUSE */
 	uint32_t auth;			/* index in conf.auth that judged */
 	uint32_t bind;			/* index in conf.bind that the login came by */
 	char user[128];			/* stripped of domain and realm as configured, escaped */
@@ -553,6 +607,7 @@ struct msg_judged {
 	char message[128];
 	uint8_t by_radius;		/* framed_ip is a must, and says is there */
 	struct radius_says says;
+	struct eap_relay eap;		/* VERDICT_EAP */
 };
 
 struct msg_radius_ask {
@@ -565,7 +620,7 @@ struct msg_radius_ask {
 
 struct msg_radius_said {
 	uint32_t tag;
-	uint32_t verdict;		/* VERDICT_OK or VERDICT_DENY */
+	uint32_t verdict;		/* VERDICT_OK, VERDICT_DENY or VERDICT_EAP */
 	uint8_t answered;		/* it is a server's word on the password, no fault and no silence */
 	uint8_t mschap_auth[20];	/* as in struct msg_judged, all of them */
 	uint8_t mppe_keys;
@@ -575,7 +630,10 @@ struct msg_radius_said {
 	uint32_t mschap_error;
 	char message[128];
 	char why[64];
+	uint8_t user_len;		/* AUTH_EAP, OK: the name that the server gives him; 0 = none */
+	uint8_t user[253];
 	struct radius_says says;
+	struct eap_relay eap;		/* VERDICT_EAP */
 };
 
 /* ---- accounting ---- */
@@ -638,6 +696,48 @@ struct msg_acct_done {
 	uint8_t ok;			/* a server has it */
 };
 
+/* ---- RFC 5176 ---- */
+
+/* RFC 5176 3.5 */
+enum dae_cause {
+	DAE_OK = 0,			/* no error: ACK */
+	DAE_UNSUPPORTED_ATTRIBUTE = 401, DAE_MISSING_ATTRIBUTE, DAE_NAS_MISMATCH, DAE_INVALID_REQUEST,
+	DAE_UNSUPPORTED_SERVICE, DAE_INVALID_VALUE = 407,
+	DAE_PROHIBITED = 501, DAE_NO_SESSION = 503, DAE_NO_RESOURCES = 506,
+};
+
+enum dae_kind { DAE_DISCONNECT = 1, DAE_COA };
+
+/* Bits: by what a session is known; all that are there must be right. */
+enum { DAE_BY_USER = 1, DAE_BY_PORT = 2, DAE_BY_IP = 4, DAE_BY_CALLING = 8, DAE_BY_ACCT = 16, DAE_BY_ALL = 31 };
+
+struct msg_dae {
+	uint32_t tag;			/* comes back */
+	uint32_t kind;			/* enum dae_kind */
+	struct addr client;		/* who asks */
+	uint32_t by;			/* DAE_BY_*, one at least */
+	uint32_t port;			/* NAS-Port: the session's ppp_id */
+	uint32_t ip;			/* Framed-IP-Address, host order */
+	uint8_t user_len, calling_len, acct_len;
+	uint8_t user[253], calling[253], acct[253];	/* User-Name, Calling-Station-Id, Acct-Session-Id: octets */
+	uint32_t gives;			/* SAYS_*; DISCONNECT: CLASS, or nothing */
+	uint32_t session_timeout_s;	/* since the session is up; 0 = none */
+	struct radius_says says;
+};
+
+struct msg_dae_done {
+	uint32_t tag;
+	uint32_t cause;			/* enum dae_cause */
+};
+
+struct msg_session_set {
+	struct sid sid;
+	uint32_t gives;			/* of SAYS_ENGINE */
+	uint32_t session_timeout_s;	/* as in struct msg_verdict, both */
+	uint32_t idle_timeout_s;
+	uint64_t rate_in_bps, rate_out_bps;	/* as in struct radius_says */
+};
+
 /* ---- netd ---- */
 struct msg_mark {			/* MSG_MARK_SOCK, MSG_MARK_FD, MSG_MARK_DEL, MSG_MARK_GONE */
 	uint32_t mark;
@@ -652,6 +752,8 @@ struct msg_tun_add {
 	uint32_t ip_local, ip_peer;
 	uint32_t mask;			/* of the network behind ip_peer; 0 = ip_peer alone */
 	uint16_t mtu;
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 	char alias[128];		/* ifalias */
 };
 
@@ -680,8 +782,17 @@ struct msg_route {			/* MSG_ROUTE_ADD, MSG_ROUTE_DEL, MSG_ROUTE_DONE */
 	uint32_t ip;			/* host order */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
 	uint32_t tag;			/* comes back in MSG_ROUTE_DONE */
-	int32_t err;			/* there: 0 or -errno */
+	int32_t err;			/* there: 0 or -errno; -EADDRINUSE: one of route[] is a network of the host */
 	uint16_t mtu;
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
+};
+
+struct msg_filter {			/* MSG_FILTER_SET, MSG_FILTER_DONE */
+	uint32_t tag;			/* comes back */
+	uint32_t net, mask;		/* host order, no host bits */
+	int32_t err;			/* there: 0 or -errno; -ENOENT: there is no such filter */
+	char filter[CONF_NAME_MAX];	/* "" = none: the block's own rules are for it */
 };
 
 /* The device of an interface tunN that is engine's: "tun0", "tun0-1", "tun0-2" … */
@@ -719,11 +830,17 @@ struct sess_row {
 	char host_name[64];		/* L2TP Host Name */
 	uint32_t ip;			/* host order; 0 until the login was granted */
 	uint32_t mask;			/* of the network behind it; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
+	uint64_t rate_in_bps, rate_out_bps;	/* limits; 0 = none */
 	uint8_t tunnel, interface;	/* indices in conf */
 	uint8_t xauth;			/* IP in ESP tunnel mode, by XAuth: no L2TP, no PPP */
+	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */
 	uint16_t mru;
 	struct addr peer;		/* Tunnel From: where ESP comes from; without UDP, L2TP's port inside */
 	struct lineage lineage;
+	uint8_t number_len;
+	uint8_t number[64];		/* of the caller, as in struct msg_auth_req */
 	int64_t start_wall_s;		/* time(2) */
 	uint64_t start_mono_ms;
 	uint64_t in_bytes, in_packets, in_errors;

@@ -132,6 +132,12 @@ static void put_errors(FILE *out, const char *label, uint64_t errors, uint64_t p
 		all > 0 ? 100.0 * (double)errors / all : 0.0);
 }
 
+static void put_rate(FILE *out, const char *label, uint64_t bps)
+{
+	if (bps)
+		fprintf(out, "          %-24s: %" PRIu64 " bit/s\n", label, bps);
+}
+
 static void put_all(struct format *f, const struct msg_ctl_row *row)
 {
 	const struct sess_row *r = &row->row;
@@ -149,6 +155,9 @@ static void put_all(struct format *f, const struct msg_ctl_row *row)
 		"          Tunnel From             : %s\n",
 		f->n ? "\n" : "", r->ppp_id, r->ppp_id, FIELD(r->user), FIELD(r->realm), FIELD(r->ifname),
 		ip4_str(r->ip, ip), r->mru, r->xauth ? "IPsec" : "L2TP", peer_str(f, &r->peer, peer));
+	/* npppctl(8) has no such line, and its sessions have no filter. */
+	if (r->filter[0])
+		fprintf(f->out, "          Filter                  : %s\n", FIELD(r->filter));
 	put_time(f->out, r->start_wall_s);
 	put_elapsed(f->out, row->elapsed_s);
 	put_bytes(f->out, "Input Bytes", r->in_bytes);
@@ -157,6 +166,12 @@ static void put_all(struct format *f, const struct msg_ctl_row *row)
 	put_bytes(f->out, "Output Bytes", r->out_bytes);
 	fprintf(f->out, "          Output Packets          : %" PRIu64 "\n", r->out_packets);
 	put_errors(f->out, "Output Errors", r->out_errors, r->out_packets);
+	/* npppctl has none of these: they stand at the end, and only where there is something to say. */
+	put_rate(f->out, "Input Limit", r->rate_in_bps);
+	put_rate(f->out, "Output Limit", r->rate_out_bps);
+	for (unsigned i = 0; i < r->n_routes; i++)
+		fprintf(f->out, "          Framed Route            : %s/%d\n", ip4_str(r->route[i].net, ip),
+			__builtin_popcount(r->route[i].mask));
 }
 
 void format_session(struct format *f, const struct msg_ctl_row *row, bool show)

@@ -19,11 +19,9 @@
 #include "base/wr.h"
 #include "firewall/ruleset.h"
 
-/* Exactly one request, then the end. */
-static bool read_request(struct fwreq *ret)
+static bool read_bytes(void *ret, size_t left)
 {
-	uint8_t more, *at = (uint8_t *)ret;
-	size_t left = sizeof(*ret);
+	uint8_t *at = ret;
 
 	while (left) {
 		ssize_t n = read(STDIN_FILENO, at, left);
@@ -35,37 +33,27 @@ static bool read_request(struct fwreq *ret)
 		at += n;
 		left -= (size_t)n;
 	}
+	return true;
+}
+
+static bool at_end(void)
+{
+	uint8_t more;
+
 	return read(STDIN_FILENO, &more, 1) == 0;
 }
 
-int main(int argc, char **argv)
+static int refuse(const char *why)
 {
-	static char text[RULESET_MAX];
-	static struct fwreq req;
-	struct wr w = wr_of(text, sizeof(text));
-	struct nft_ctx *nft;
-	const char *why;
+	fprintf(stderr, "refused: %s\n", why);
+	return 1;
+}
 
-	if (argc != 1) {
-		fprintf(stderr, "usage: %s < request (culvertd's netd runs this)\n", argv[0]);
-		return 2;
-	}
-	if (!read_request(&req)) {
-		fprintf(stderr, "the request is not %zu bytes long\n", sizeof(req));
-		return 1;
-	}
-	why = fwreq_check(&req);
-	if (why) {
-		fprintf(stderr, "refused: %s\n", why);
-		return 1;
-	}
-	ruleset_build(&req, &w);
-	wr_u8(&w, 0);
-	if (w.bad) {
-		fprintf(stderr, "the ruleset is too long\n");
-		return 1;
-	}
-	nft = nft_ctx_new(NFT_CTX_DEFAULT);
+static int run(const char *text)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	int status = 0;
+
 	if (!nft) {
 		fprintf(stderr, "libnftables does not start\n");
 		return 1;
@@ -73,9 +61,45 @@ int main(int argc, char **argv)
 	nft_ctx_buffer_error(nft);
 	if (nft_run_cmd_from_buffer(nft, text)) {
 		fputs(nft_ctx_get_error_buffer(nft), stderr);
-		nft_ctx_free(nft);
-		return 1;
+		status = 1;
 	}
 	nft_ctx_free(nft);
-	return 0;
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct fwreq req;
+	struct fwreq_member *member;
+	const char *why;
+	struct wr w;
+	size_t max;
+	char *text;
+
+	if (argc != 1) {
+		fprintf(stderr, "usage: %s < request (culvertd's netd runs this)\n", argv[0]);
+		return 2;
+	}
+	if (!read_bytes(&req, sizeof(req)))
+		return refuse("the request is too short");
+	why = fwreq_check(&req);
+	if (why)
+		return refuse(why);
+	/* For the process's whole life. */
+	member = calloc(req.n_member + 1, sizeof(*member));
+	max = RULESET_MAX + (size_t)req.n_member * RULESET_MEMBER_MAX;
+	text = malloc(max);
+	if (!member || !text)
+		return refuse("out of memory");
+	if (!read_bytes(member, req.n_member * sizeof(*member)) || !at_end())
+		return refuse("the request is of another length than it says");
+	why = fwreq_check_members(&req, member);
+	if (why)
+		return refuse(why);
+	w = wr_of(text, max);
+	ruleset_build(&req, member, &w);
+	wr_u8(&w, 0);
+	if (w.bad)
+		return refuse("the ruleset is too long");
+	return run(text);
 }

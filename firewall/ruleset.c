@@ -38,15 +38,80 @@ static bool range_ok(uint32_t first, uint32_t last)
 	       (last < LOOPBACK_FIRST || first > LOOPBACK_LAST);
 }
 
+/* Ones, then zeros, and no host bits. */
+static bool prefix_ok(const struct conf_prefix *n)
+{
+	return conf_is_mask(n->mask) && !(n->net & ~n->mask);
+}
+
+static const char *rule_check(const struct fwreq *r, const struct conf_rule *u)
+{
+	uint8_t pass;
+
+	memcpy(&pass, &u->pass, 1);	/* a bool that is neither may not be looked at */
+	if (pass > 1 || u->proto > CONF_RULE_ICMP || u->n_to > CONF_RULE_NETS || u->n_port > CONF_RULE_PORTS ||
+	    (u->filter >= r->n_filter && u->filter != CONF_FILTERS))
+		return "a rule is none";
+	if (!prefix_ok(&u->from))
+		return "a rule's network is none";
+	for (unsigned i = 0; i < u->n_to; i++)
+		if (!prefix_ok(&u->to[i]))
+			return "a rule's network is none";
+	if (u->n_port && u->proto == CONF_RULE_ICMP)
+		return "a rule for ICMP has ports";
+	for (unsigned i = 0; i < u->n_port; i++)
+		if (!u->port[i].first || u->port[i].last < u->port[i].first)
+			return "a rule's ports are no range";
+	return NULL;
+}
+
+static const char *filters_check(const struct fwreq *r)
+{
+	if (r->n_filter > CONF_FILTERS || r->n_rule > CONF_RULES || r->n_member > FWREQ_MEMBERS)
+		return "too many filters, rules or members";
+	for (uint32_t i = 0; i < r->n_filter; i++) {
+		const char *name = r->filter[i].name;
+
+		if (!conf_filter_name_ok(name, strnlen(name, CONF_NAME_MAX)))
+			return "a filter's name is bad";
+		for (uint32_t k = 0; k < i; k++)
+			if (!strcmp(name, r->filter[k].name))
+				return "two filters have one name";
+	}
+	for (uint32_t i = 0; i < r->n_rule; i++) {
+		const char *why = rule_check(r, &r->rule[i]);
+
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+const char *fwreq_check_members(const struct fwreq *r, const struct fwreq_member *m)
+{
+	for (uint32_t i = 0; i < r->n_member; i++)
+		if (!prefix_ok(&(struct conf_prefix){ m[i].net, m[i].mask }) || !range_ok(m[i].net, m[i].net | ~m[i].mask) ||
+		    (m[i].filter >= r->n_filter && m[i].filter != CONF_FILTERS))
+			return "a member of a filter is none";
+	return NULL;
+}
+
 const char *fwreq_check(const struct fwreq *r)
 {
+	const char *why;
+
 	if (r->magic != FWREQ_MAGIC)
 		return "not a request of this build";
-	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 || r->source_check > 1 ||
+	if (r->remove > 1 || r->nat > 1 || r->client_to_client > 1 ||
 	    r->mss_clamp > 1 || r->raw_esp > 1)
 		return "a flag is neither 0 nor 1";
+	if (r->source_check > FWREQ_SOURCE_ROUTE)
+		return "source_check is none";
 	if (r->remove)
-		return NULL;
+		return r->n_member ? "members of nothing" : NULL;
+	why = filters_check(r);
+	if (why)
+		return why;
 	if (r->l2tp > FWREQ_L2TP_IPSEC)
 		return "no such way with L2TP";
 	if (!r->ike_port[0] || !r->ike_port[1])
@@ -145,7 +210,7 @@ static uint32_t ranges_join(struct fwreq_range *v, uint32_t n)
 
 	qsort(v, n, sizeof(*v), by_first);
 	for (uint32_t i = 0; i < n; i++) {
-		if (out && v[i].first <= v[out - 1].last + 1)
+		if (out && (v[i].first <= v[out - 1].last || v[i].first - 1 == v[out - 1].last))
 			v[out - 1].last = MAX(v[out - 1].last, v[i].last);
 		else
 			v[out++] = v[i];
@@ -170,13 +235,152 @@ static void put_set(struct wr *w, const char *name, struct fwreq_range *v, uint3
 	put(w, "\t}\n\n");
 }
 
+/* ---- rules of the configuration ---- */
+
+/* A set of one or several, as it stands in a rule. */
+static void put_ranges(struct wr *w, struct fwreq_range *v, uint32_t n, bool ip)
+{
+	n = ranges_join(v, n);
+	put(w, n > 1 ? "{ " : "");
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t size = v[i].last - v[i].first;	/* less one */
+
+		if (i)
+			put(w, ", ");
+		if (!ip) {
+			put(w, size ? "%u-%u" : "%u", v[i].first, v[i].last);
+			continue;
+		}
+		put_ip(w, v[i].first);
+		if (size && !(size & (size + 1)) && !(v[i].first & size)) {
+			put(w, "/%d", 32 - __builtin_popcount(size));
+		} else if (size) {
+			put(w, "-");
+			put_ip(w, v[i].last);
+		}
+	}
+	put(w, n > 1 ? " } " : " ");
+}
+
+static void put_rule(struct wr *w, const struct conf_rule *u)
+{
+	static const char *const port[] = { "meta l4proto { tcp, udp } th dport ", "tcp dport ", "udp dport " };
+	static const char *const proto[] = { "", "meta l4proto tcp ", "meta l4proto udp ", "meta l4proto icmp " };
+	struct fwreq_range v[MAX(CONF_RULE_NETS, CONF_RULE_PORTS)];
+
+	put(w, "\t\t");
+	if (u->from.mask) {
+		v[0] = (struct fwreq_range){ u->from.net, u->from.net | ~u->from.mask };
+		put(w, "ip saddr ");
+		put_ranges(w, v, 1, true);
+	}
+	/* The smallest of all is 0.0.0.0/0: any. */
+	for (unsigned i = 0; i < u->n_to; i++)
+		v[i] = (struct fwreq_range){ u->to[i].net, u->to[i].net | ~u->to[i].mask };
+	if (u->n_to) {
+		put(w, "ip daddr ");
+		put_ranges(w, v, u->n_to, true);
+	}
+	for (unsigned i = 0; i < u->n_port; i++)
+		v[i] = (struct fwreq_range){ u->port[i].first, u->port[i].last };
+	if (u->n_port) {
+		put(w, "%s", port[u->proto]);
+		put_ranges(w, v, u->n_port, false);
+	} else {
+		put(w, "%s", proto[u->proto]);
+	}
+	put(w, u->pass ? "return\n" : "drop\n");
+}
+
+/* The last one that matches counts: here the first one does. */
+static void put_rules_of(const struct fwreq *r, struct wr *w, uint32_t filter)
+{
+	for (uint32_t i = r->n_rule; i-- > 0;)
+		if (r->rule[i].filter == filter)
+			put_rule(w, &r->rule[i]);
+}
+
+static bool is_member(const struct fwreq *r, const struct fwreq_member *m, uint32_t filter, bool hosts)
+{
+	return MIN(m->filter, r->n_filter) == MIN(filter, r->n_filter) && (m->mask == UINT32_MAX) == hosts;
+}
+
+/* Who is in a filter.  Hosts apart from networks: a hash takes them without looking at their neighbours. */
+static void put_members(const struct fwreq *r, const struct fwreq_member *m, struct wr *w, uint32_t filter, bool hosts)
+{
+	bool any = false;
+
+	if (filter < r->n_filter)
+		put(w, "\tset %s%s {\n", hosts ? FWREQ_HOST_PREFIX : FWREQ_NET_PREFIX, r->filter[filter].name);
+	else
+		put(w, "\tset %s {\n", hosts ? FWREQ_GONE_HOST : FWREQ_GONE_NET);
+	put(w, hosts ? "\t\ttype ipv4_addr\n" : "\t\ttype ipv4_addr\n\t\tflags interval\n");
+	for (uint32_t i = 0; i < r->n_member; i++) {
+		if (!is_member(r, &m[i], filter, hosts))
+			continue;
+		put(w, any ? ",\n\t\t\t" : "\t\telements = {\n\t\t\t");
+		put_ip(w, m[i].net);
+		if (!hosts)
+			put(w, "/%d", __builtin_popcount(m[i].mask));
+		any = true;
+	}
+	put(w, any ? "\n\t\t}\n\t}\n\n" : "\t}\n\n");
+}
+
+static bool any_gone(const struct fwreq *r, const struct fwreq_member *m)
+{
+	for (uint32_t i = 0; i < r->n_member; i++)
+		if (m[i].filter >= r->n_filter)
+			return true;
+	return false;
+}
+
+/*
+ * What clients send through the host.  It is judged packet by packet, not connection by
+ * connection: what changes counts at once, and who gets an address gets none of the
+ * connections that its last owner was allowed.  "return" goes on in chain forward: a pass
+ * takes nothing from what this table refuses elsewhere.
+ *
+ * A set for each filter, not one map with a verdict for each address: the kernel looks at all of
+ * such a map whenever one is added (1.8 ms with 10,000, in place of 20 us).
+ */
+static void put_filters(const struct fwreq *r, const struct fwreq_member *m, struct wr *w)
+{
+	bool gone = any_gone(r, m);
+
+	for (uint32_t i = 0; i < r->n_filter + gone; i++) {
+		put_members(r, m, w, i, true);
+		put_members(r, m, w, i, false);
+	}
+	for (uint32_t i = 0; i < r->n_filter; i++) {
+		put(w, "\tchain " FWREQ_CHAIN_PREFIX "%s {\n", r->filter[i].name);
+		put_rules_of(r, w, i);
+		put(w, "\t\tdrop\n\t}\n\n");
+	}
+	put(w, "\tchain rules {\n");
+	/* Answers to whom the rules let ask; and what ICMP says of packets that they let by. */
+	put(w, "\t\tct direction reply return\n");
+	put(w, "\t\tct state related meta l4proto icmp return\n");
+	if (gone)
+		put(w, "\t\tip saddr @" FWREQ_GONE_HOST " drop\n\t\tip saddr @" FWREQ_GONE_NET " drop\n");
+	for (uint32_t i = 0; i < r->n_filter; i++) {
+		const char *name = r->filter[i].name;
+
+		put(w, "\t\tip saddr @" FWREQ_HOST_PREFIX "%s goto " FWREQ_CHAIN_PREFIX "%s\n", name, name);
+		put(w, "\t\tip saddr @" FWREQ_NET_PREFIX "%s goto " FWREQ_CHAIN_PREFIX "%s\n", name, name);
+	}
+	put_rules_of(r, w, CONF_FILTERS);
+	put(w, "\t}\n\n");
+}
+
 /* What comes from clients, before conntrack spends an entry on it. */
 static void put_from_client(const struct fwreq *r, struct wr *w)
 {
 	put(w, "\tchain from_client {\n");
 	put(w, "\t\tmeta nfproto ipv6 drop\n");
-	if (r->source_check) {
+	if (r->source_check == FWREQ_SOURCE_POOL)
 		put(w, "\t\tip saddr != @pool drop\n");
+	if (r->source_check) {
 		/* The /32 route of an address leads to its session: another session cannot use it. */
 		put(w, "\t\tfib saddr . iif oif missing drop\n");
 	}
@@ -281,8 +485,12 @@ static void put_input(const struct fwreq *r, struct wr *w)
 	put(w, "\t}\n\n");
 }
 
-static void put_forward(const struct fwreq *r, struct wr *w)
+static void put_forward(const struct fwreq *r, const struct fwreq_member *m, struct wr *w)
 {
+	bool rules = r->n_filter || r->n_rule || r->n_member;
+
+	if (rules)
+		put_filters(r, m, w);
 	put(w, "\tchain session {\n");
 	put(w, "\t\tmeta nfproto ipv6 drop\n");
 	/* The smaller MTU of both directions' routes; never raises what is there. */
@@ -297,6 +505,8 @@ static void put_forward(const struct fwreq *r, struct wr *w)
 		put_sessions(r, w, "oifname");
 		put(w, "drop\n");
 	}
+	if (rules)
+		put_session_rule(r, w, "iifname", "jump rules");
 	put_session_rule(r, w, "iifname", "goto session");
 	put_session_rule(r, w, "oifname", "goto session");
 	put(w, "\t}\n");
@@ -327,25 +537,25 @@ static void put_nat(const struct fwreq *r, struct wr *w)
 	put(w, "\t}\n");
 }
 
-void ruleset_build(const struct fwreq *r, struct wr *w)
+void ruleset_build(const struct fwreq *r, const struct fwreq_member *m, struct wr *w)
 {
 	struct fwreq_range pool[FWREQ_RANGES], server[FWREQ_SERVERS];
 
 	/* Without the first line the second fails where there is no table yet. */
-	put(w, "add table inet culvert\ndelete table inet culvert\n");
+	put(w, "add table inet " FWREQ_TABLE "\ndelete table inet " FWREQ_TABLE "\n");
 	if (r->remove)
 		return;
 	memcpy(pool, r->pool, sizeof(pool));
 	for (uint32_t i = 0; i < r->n_server; i++)
 		server[i] = (struct fwreq_range){ r->server[i], r->server[i] };
-	put(w, "table inet culvert {\n");
+	put(w, "table inet " FWREQ_TABLE " {\n");
 	put_set(w, "pool", pool, r->n_pool);
 	put_set(w, "server", server, r->n_server);
 	put_from_client(r, w);
 	put_raw(r, w);
 	put_outside(r, w);
 	put_input(r, w);
-	put_forward(r, w);
+	put_forward(r, m, w);
 	if (r->nat)
 		put_nat(r, w);
 	put(w, "}\n");

@@ -10,8 +10,8 @@
 #include "base/util.h"
 #include "base/wr.h"
 
-/* More than any valid request needs. */
-enum { RULESET_MAX = 32768 };
+/* More than any valid request needs, and each of its members. */
+enum { RULESET_MAX = 128 * 1024, RULESET_MEMBER_MAX = 128 };
 
 /*
  * Whether r may be acted on: NULL, or what is wrong with it.  r may hold any
@@ -19,11 +19,14 @@ enum { RULESET_MAX = 32768 };
  */
 const char *fwreq_check(const struct fwreq *r);
 
+/* The same of its members: r passed fwreq_check(), and r->n_member of them are at m. */
+const char *fwreq_check_members(const struct fwreq *r, const struct fwreq_member *m);
+
 /*
- * Append the text for a request that passed fwreq_check(), without a final
+ * Append the text for a request that passed both, without a final
  * NUL.  It replaces a table that is already there, in one transaction.  Sets
  * w->bad when it does not fit.
  */
-void ruleset_build(const struct fwreq *r, struct wr *w);
+void ruleset_build(const struct fwreq *r, const struct fwreq_member *m, struct wr *w);
 
 #endif

@@ -19,6 +19,9 @@ void settings_make(void)
 		{ "ikesa_table_segments", 16 },
 		{ "init_limit_half_open", 4000 },
 		{ "half_open_timeout", 30 },
+		/* Of so many exchanges charon keeps the IVs: with the default (3) a Quick Mode whose third
+		 * message takes six seconds cannot be read any more where DPD asks every two. */
+		{ "max_ikev1_exchanges", 16 },
 		/* When a Quick Mode gets no third message charon would end the IKE_SA, and with it the
 		 * pairs that work; quick.c forgets the exchange alone. */
 		{ "retransmit_tries", 100 },

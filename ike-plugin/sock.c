@@ -226,15 +226,13 @@ METHOD(socket_t, receive_, status_t, struct sock *this, packet_t **packet)
 		thread_cancelability(old);
 		if (n < 0)
 			return FAILED;
-		if (pfd[this->n].revents && (*packet = stray_take(this)))
-			return SUCCESS;
-		/* Round robin: a flood on one socket must not silence another. */
-		for (unsigned k = 0; k < this->n; k++) {
-			unsigned i = (this->next + k) % this->n;
+		/* Round robin, with what engines hand over as one more: a flood on one socket must not silence another. */
+		for (unsigned k = 0; k <= this->n; k++) {
+			unsigned i = (this->next + k) % (this->n + 1);
 
 			if (!pfd[i].revents)
 				continue;
-			*packet = read_one(this, i);
+			*packet = i == this->n ? stray_take(this) : read_one(this, i);
 			if (*packet) {
 				this->next = i + 1;
 				return SUCCESS;

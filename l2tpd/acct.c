@@ -50,6 +50,7 @@ enum acct_cause acct_cause(const char *reason)
 		{ "IKE_SA deleted by the peer", ACCT_USER_REQUEST },
 		{ "IKE_SA ended", ACCT_LOST_CARRIER },
 		{ "cleared by the administrator", ACCT_ADMIN_RESET },
+		{ "disconnected by RADIUS", ACCT_ADMIN_RESET },	/* RFC 5176 2.1 */
 		{ "closed by administrator", ACCT_ADMIN_RESET },
 		{ "the server ends", ACCT_ADMIN_REBOOT },
 		{ "shutdown", ACCT_ADMIN_REBOOT },
@@ -211,6 +212,12 @@ void acct_running(struct acct *a)
 		wake(a, SOON_MS);
 }
 
+/* RFC 2869 2.1 */
+static uint32_t interim_of(const struct radius_says *says)
+{
+	return says->interim_s ? MAX(says->interim_s, (uint32_t)INTERIM_MIN_S) : 0;
+}
+
 void acct_login(struct acct *a, struct msess *s, const struct msg_judge *j, const struct radius_says *says)
 {
 	struct acct_rec *r;
@@ -230,7 +237,7 @@ void acct_login(struct acct *a, struct msess *s, const struct msg_judge *j, cons
 	r->xauth = j->req.method == AUTH_XAUTH;
 	r->number_len = j->req.number_len;
 	memcpy(r->number, j->req.number, MIN(sizeof(r->number), j->req.number_len));
-	r->interim_s = says->interim_s ? MAX(says->interim_s, (uint32_t)INTERIM_MIN_S) : 0;
+	r->interim_s = interim_of(says);
 	r->class_len = says->class_len;
 	memcpy(r->classes, says->classes, sizeof(r->classes));
 }
@@ -246,6 +253,33 @@ static void interim_plan(struct msess *s, const struct acct_rec *r)
 	}
 	random_bytes(&spread, sizeof(spread));
 	s->interim_ms = now_ms() + r->interim_s * 900ull + spread % (r->interim_s * 200u);
+}
+
+const char *acct_id(const struct acct *a, const struct msess *s)
+{
+	const struct acct_rec *r = s->acct < SPOOL_SLOTS ? spool_at(a->spool, s->acct) : NULL;
+
+	return r ? r->id : NULL;
+}
+
+void acct_change(struct acct *a, struct msess *s, uint32_t gives, const struct radius_says *says)
+{
+	struct acct_rec *r = s->acct < SPOOL_SLOTS ? spool_at(a->spool, s->acct) : NULL;
+
+	if (!r || !(gives & (SAYS_INTERIM | SAYS_CLASS)))
+		return;
+	if (gives & SAYS_CLASS) {
+		r->class_len = says->class_len;
+		memcpy(r->classes, says->classes, sizeof(r->classes));
+	}
+	if (gives & SAYS_INTERIM) {
+		r->interim_s = interim_of(says);
+		/* One that is not up yet begins with it. */
+		if (r->up)
+			interim_plan(s, r);
+	}
+	spool_write(a->spool, s->acct);
+	wake(a, SOON_MS);
 }
 
 static void take_counts(struct acct_rec *r, const struct acct_count *c)
@@ -301,6 +335,10 @@ void acct_adopt(struct acct *a, struct msess *s, const struct sess_row *row)
 			continue;
 		r->owned = 1;
 		s->acct = i;
+		/* As servers were told, be it somewhere else by now. */
+		s->peer = r->peer;
+		s->number_len = r->number_len;
+		memcpy(s->number, r->number, sizeof(s->number));
 		interim_plan(s, r);
 		return;
 	}

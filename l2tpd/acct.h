@@ -35,6 +35,10 @@ void acct_login(struct acct *, struct msess *, const struct msg_judge *, const s
 void acct_up(struct acct *, struct msess *, const struct sess_row *row);
 /* A session of a manager before: it finds its slot, or gets one. */
 void acct_adopt(struct acct *, struct msess *, const struct sess_row *row);
+/* Its Acct-Session-Id; NULL: it has none. */
+const char *acct_id(const struct acct *, const struct msess *);
+/* Acct-Interim-Interval and Class are others from now on (SAYS_INTERIM, SAYS_CLASS in gives). */
+void acct_change(struct acct *, struct msess *, uint32_t gives, const struct radius_says *);
 /* It is over, with these counters: Stop, if it was up. */
 void acct_down(struct acct *, struct msess *, const struct acct_count *, const char *reason);
 

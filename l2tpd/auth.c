@@ -20,6 +20,9 @@
 #include "l2tpd/sandbox.h"
 #include "ppp/mschap.h"
 
+/* Certificates of 60 kB in fragments of 1000 octets; most methods end after ten. */
+enum { EAP_ROUNDS_MAX = 100 };
+
 /* The users of one authentication of type local. */
 struct realm {
 	struct local *users;		/* NULL: none are known yet */
@@ -388,6 +391,7 @@ static bool may_use(const struct conf *c, const struct conf_tunnel *t, uint32_t 
 	static const uint8_t bits[] = {
 		[AUTH_PAP] = CONF_AUTH_PAP, [AUTH_CHAP_MD5] = CONF_AUTH_CHAP, [AUTH_MSCHAPV2] = CONF_AUTH_MSCHAPV2,
 		[AUTH_EAP_MD5] = CONF_AUTH_EAP_MD5, [AUTH_EAP_MSCHAPV2] = CONF_AUTH_EAP_MSCHAPV2,
+		[AUTH_EAP] = CONF_AUTH_EAP_MSCHAPV2,
 	};
 
 	if (method == AUTH_XAUTH)
@@ -456,7 +460,8 @@ static bool whose(const struct auth *a, const struct msg_auth_req *req, unsigned
 
 		*ret_bind = bind;
 		*ret_name = strip(&c->auth[auth], rd_of(req->user, req->user_len));
-		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_find(u, ret_name->p, ret_name->n)))
+		/* Whoever is disabled here must not come in elsewhere because somebody mistyped his row. */
+		if (c->auth[auth].type != CONF_TYPE_LOCAL || (u && users_has(u, ret_name->p, ret_name->n)))
 			return true;
 		behind = bind_behind(c, bind, req->user, req->user_len);
 		if (behind < 0)
@@ -492,6 +497,9 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 	ret->verdict = VERDICT_DENY;
 	str_escape(ret->user, sizeof(ret->user), name.p, name.n);
 	if (!whose(a, req, &bind, &name)) {
+		/* Not told before there is an answer to a challenge, as to everybody else. */
+		if (req->method == AUTH_EAP)
+			ret->verdict = VERDICT_OWN_EAP;
 		str_copy(ret->why, sizeof(ret->why), "no authentication for this name");
 		return true;
 	}
@@ -504,12 +512,25 @@ bool auth_judge(struct auth *a, const struct msg_judge *j, struct msg_judged *re
 		str_copy(ret->why, sizeof(ret->why), "authentication method not offered");
 		return true;
 	}
+	if (req->method == AUTH_EAP && !conf_auth_passes_eap(ca)) {
+		/* A reload in the middle of a conversation: it began by a server. */
+		if (req->eap.round)
+			str_copy(ret->why, sizeof(ret->why), "this authentication is no RADIUS server's any more");
+		else
+			ret->verdict = VERDICT_OWN_EAP;
+		return true;
+	}
+	if (req->method == AUTH_EAP && req->eap.round >= EAP_ROUNDS_MAX) {
+		snprintf(ret->why, sizeof(ret->why), "EAP without an end: %u round trips", req->eap.round);
+		return true;
+	}
 	if ((req->method == AUTH_EAP_MD5 || req->method == AUTH_EAP_MSCHAPV2) && !ca->eap_capable) {
 		str_copy(ret->why, sizeof(ret->why), "this authentication is not eap-capable");
 		return true;
 	}
 	who = (struct backoff_who){ .auth = ret->auth, .user = name, .source = req->peer };
-	if (held_back(a, &who, ret))
+	/* Of EAP at its beginning, and by auth_heard(). */
+	if (!(req->method == AUTH_EAP && req->eap.round) && held_back(a, &who, ret))
 		return true;
 	if (ca->type == CONF_TYPE_RADIUS)
 		return false;
@@ -532,24 +553,69 @@ void auth_question(const struct auth *a, const struct msg_judge *j, unsigned aut
 	memcpy(ret->name, name.p, name.n);
 }
 
+/* RFC 3748 5.3: a Response that answers nothing but wants another method. */
+static bool is_nak(const struct eap_relay *e)
+{
+	enum { NAK = 3 };
+
+	return e->len > 4 && e->packet[4] == NAK;
+}
+
+/* Too many wrong passwords meanwhile: the verdict is that, and nothing of what it was. False: it stands. */
+static bool held_now(struct auth *a, const struct backoff_who *w, struct msg_judged *j)
+{
+	struct msg_judged held = {
+		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
+	};
+
+	if (!held_back(a, w, &held))
+		return false;
+	memcpy(held.user, j->user, sizeof(held.user));
+	explicit_bzero(j, sizeof(*j));
+	*j = held;
+	return true;
+}
+
+/*
+ * A server's next Request may tell whether the last Response was right, and nobody has to
+ * come to the end then.  So a conversation counts as a wrong password from its first Response to the
+ * server's method on, until it ends well, or by no fault of his.
+ */
+static void eap_goes_on(struct auth *a, const struct backoff_who *w, const struct eap_relay *was, struct msg_judged *j)
+{
+	j->eap.counted = was->counted;
+	if (was->counted || !was->round || is_nak(was) || held_now(a, w, j))
+		return;
+	backoff_tell(a->backoff, w, false, a->mono_ms);
+	j->eap.counted = 1;
+}
+
 void auth_heard(struct auth *a, const struct msg_radius_ask *ask, const struct msg_radius_said *said, struct msg_judged *j)
 {
 	const struct backoff_who who = {
 		.auth = ask->auth, .user = rd_of(ask->name, ask->name_len), .source = ask->judge.req.peer,
 	};
-	struct msg_judged held = {
-		.engine = j->engine, .sid = j->sid, .serial = j->serial, .verdict = VERDICT_DENY, .auth = j->auth, .bind = j->bind,
-	};
+	const struct eap_relay *eap = &ask->judge.req.eap;
+	const bool counted = ask->judge.req.method == AUTH_EAP && eap->counted;
+	struct rd name;
 
-	if (!said->answered)
-		return;
-	if (!held_back(a, &who, &held)) {
-		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+	if (j->verdict == VERDICT_EAP) {
+		eap_goes_on(a, &who, eap, j);
 		return;
 	}
-	memcpy(held.user, j->user, sizeof(held.user));
-	explicit_bzero(j, sizeof(*j));
-	*j = held;
+	if (counted && (!said->answered || j->verdict == VERDICT_OK))
+		backoff_take_back(a->backoff, &who, a->mono_ms);
+	if (!said->answered)
+		return;
+	/* One that is counted was held back, or not, when it was. */
+	if (!counted && held_now(a, &who, j))
+		return;
+	if (!counted || j->verdict == VERDICT_OK)
+		backoff_tell(a->backoff, &who, j->verdict == VERDICT_OK, a->mono_ms);
+	/* RFC 2865 5.1: his name from now on; the Identity may have been nobody's. */
+	name = strip(&a->conf.auth[ask->auth], rd_of(said->user, said->user_len));
+	if (name.n)
+		str_escape(j->user, sizeof(j->user), name.p, name.n);
 }
 
 static void auth_stats(const struct auth *a, struct msg_stats *st)
@@ -641,8 +707,8 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 static void judged(struct auth_proc *a, struct msg_judged *j)
 {
-	a->judged++;
-	a->denied += j->verdict != VERDICT_OK;
+	a->judged += j->verdict == VERDICT_OK || j->verdict == VERDICT_DENY;
+	a->denied += j->verdict == VERDICT_DENY;
 	peer_send(&a->manager, MSG_JUDGED, j, sizeof(*j), -1);
 	explicit_bzero(j, sizeof(*j));
 }

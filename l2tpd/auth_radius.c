@@ -63,6 +63,7 @@ bool auth_radius_said(struct auth_radius *r, const struct msg_radius_said *said,
 		memcpy(ret->message, said->message, sizeof(ret->message));
 		memcpy(ret->why, said->why, sizeof(ret->why));
 		ret->says = said->says;
+		ret->eap = said->eap;
 		return true;
 	}
 	return false;

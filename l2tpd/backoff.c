@@ -134,9 +134,9 @@ static uint32_t failed_now(const struct suspect *e, uint64_t now_ms)
 	return forgotten < e->failed ? e->failed - (uint32_t)forgotten : 0;
 }
 
-static const struct suspect *suspect_find(const struct suspect t[], size_t n, uint64_t key)
+static struct suspect *suspect_find(struct suspect t[], size_t n, uint64_t key)
 {
-	const struct suspect *e = &t[key % (n / WAYS) * WAYS];
+	struct suspect *e = &t[key % (n / WAYS) * WAYS];
 
 	for (unsigned i = 0; i < WAYS; i++)
 		if (e[i].key == key)
@@ -145,7 +145,7 @@ static const struct suspect *suspect_find(const struct suspect t[], size_t n, ui
 }
 
 /* How long it is locked yet, in ms. */
-static uint64_t locked_ms(const struct suspect t[], size_t n, uint64_t key, uint64_t now_ms)
+static uint64_t locked_ms(struct suspect t[], size_t n, uint64_t key, uint64_t now_ms)
 {
 	const struct suspect *e = suspect_find(t, n, key);
 
@@ -215,7 +215,7 @@ static void make_known(struct backoff *b, uint64_t key, uint64_t now_ms)
 	*best = (struct known){ key, now_ms };
 }
 
-enum backoff_answer backoff_ask(const struct backoff *b, const struct backoff_who *w, uint64_t now_ms,
+enum backoff_answer backoff_ask(struct backoff *b, const struct backoff_who *w, uint64_t now_ms,
 	unsigned *ret_wait_s)
 {
 	uint64_t source = key_of(b, w, ABOUT_SOURCE);
@@ -245,6 +245,20 @@ void backoff_tell(struct backoff *b, const struct backoff_who *w, bool right, ui
 	suspect_count(b->source, SOURCES, &source_rule, source, now_ms);
 	if (!is_known(b, both))
 		suspect_count(b->user, USERS, &user_rule, key_of(b, w, ABOUT_USER), now_ms);
+}
+
+static void suspect_uncount(struct suspect *e, uint64_t now_ms)
+{
+	/* What was forgotten meanwhile is not forgotten twice. */
+	if (e && failed_now(e, now_ms))
+		e->failed--;
+}
+
+void backoff_take_back(struct backoff *b, const struct backoff_who *w, uint64_t now_ms)
+{
+	suspect_uncount(suspect_find(b->source, SOURCES, key_of(b, w, ABOUT_SOURCE)), now_ms);
+	if (!is_known(b, key_of(b, w, ABOUT_BOTH)))
+		suspect_uncount(suspect_find(b->user, USERS, key_of(b, w, ABOUT_USER)), now_ms);
 }
 
 int backoff_new(const uint8_t seed[static 16], struct backoff **ret)

@@ -49,10 +49,13 @@ MUST_USE int backoff_new(const uint8_t seed[static 16], struct backoff **ret);
 void backoff_free(struct backoff *);
 
 /* May he be judged?  *ret_wait_s, where not: how long not. */
-enum backoff_answer backoff_ask(const struct backoff *, const struct backoff_who *, uint64_t now_ms,
+enum backoff_answer backoff_ask(struct backoff *, const struct backoff_who *, uint64_t now_ms,
 	unsigned *ret_wait_s);
 
 /* He was judged. */
 void backoff_tell(struct backoff *, const struct backoff_who *, bool right, uint64_t now_ms);
+
+/* One backoff_tell() of a wrong password was none.  A way that it closed stays closed for its time. */
+void backoff_take_back(struct backoff *, const struct backoff_who *, uint64_t now_ms);
 
 #endif

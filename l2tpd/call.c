@@ -18,6 +18,8 @@
 #include "l2tpd/msg.h"
 #include "ppp/proxy.h"
 
+enum { EAP_WAIT_MAX_S = 120 };		/* what a RADIUS server may want a peer waited for */
+
 static void ppp_effects(struct sess *, struct ppp_out *, uint64_t now);
 
 /* ---- sessions ---- */
@@ -145,6 +147,14 @@ static void send_only(struct flow *f, const struct l2tp_out *out)
 			send_control(f, &out->eff[i]);
 }
 
+static void eap_drop(struct sess *s)
+{
+	if (s->eap)
+		explicit_bzero(s->eap, sizeof(*s->eap));
+	free(s->eap);
+	s->eap = NULL;
+}
+
 void call_free(struct sess *s, const char *reason)
 {
 	static struct log_rate rate;
@@ -188,6 +198,7 @@ void call_free(struct sess *s, const char *reason)
 	if (s->login)
 		explicit_bzero(s->login, sizeof(*s->login));
 	free(s->login);
+	eap_drop(s);
 	explicit_bzero(&s->ppp, sizeof(s->ppp));
 	free(s);
 }
@@ -504,6 +515,16 @@ static void ask(struct sess *s)
 	case PPP_AUTH_EAP_MSCHAPV2:
 		m.method = AUTH_EAP_MSCHAPV2;
 		break;
+	case PPP_AUTH_EAP_PASS:
+		m.method = AUTH_EAP;
+		/* The first one of a conversation: what was before it is over. */
+		if (s->eap && s->ppp.auth.eap_round > 1)
+			m.eap = *s->eap;
+		m.eap.round = s->ppp.auth.eap_round - 1;
+		m.eap.len = s->ppp.eap_len;
+		_Static_assert(sizeof(m.eap.packet) == sizeof(s->ppp.eap), "all of a packet");
+		memcpy(m.eap.packet, s->ppp.eap, s->ppp.eap_len);
+		break;
 	default:
 		m.method = AUTH_MSCHAPV2;
 	}
@@ -520,6 +541,19 @@ static void ask(struct sess *s)
 	judge(s, &m);
 }
 
+/* When the session's time is over, which counts since it is up. RFC 2865 5.27 */
+static uint64_t session_end(const struct sess *s)
+{
+	return s->session_timeout_s ? s->row->start_mono_ms + s->session_timeout_s * 1000ull : PPP_NEVER;
+}
+
+static uint64_t idle_ms(const struct sess *s)
+{
+	const struct flow *f = s->flow;
+
+	return (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull;
+}
+
 void call_up(struct sess *s)
 {
 	struct flow *f = s->flow;
@@ -531,15 +565,13 @@ void call_up(struct sess *s)
 	s->up = true;
 	if (!s->xauth)
 		lin_session_up(&f->lin, &(struct lin_session){ s->tunnel_id, s->session_id, s->port });
-	if (s->session_timeout_s)
-		s->ends_ms = now_ms() + s->session_timeout_s * 1000ull;
-	idle_start(&s->idle, (s->idle_timeout_s ? s->idle_timeout_s : f->e->conf.tunnel[f->tunnel].idle_timeout_s) * 1000ull,
-		packets(s), now_ms());
 	row_write_begin(s->row);
 	s->row->state = ROW_UP;
 	s->row->start_wall_s = time(NULL);
 	s->row->start_mono_ms = now_ms();
 	row_write_end(s->row);
+	s->ends_ms = session_end(s);
+	idle_start(&s->idle, idle_ms(s), packets(s), now_ms());
 	log_notice("session up user=\"%s\" ppp_id=%u %s ip=%s mtu=%u host=\"%s\" connect_ms=%llu", s->user,
 		s->row->ppp_id, f->tag, ip4_str(s->ip, ip), sess_mtu(s), s->row->host_name,
 		(unsigned long long)(now_ms() - s->start_ms));
@@ -560,12 +592,19 @@ static bool mppe_on(struct sess *s)
 	return true;
 }
 
+/* LCP may agree on another one at any time. */
+static void mtu_renew(struct sess *s)
+{
+	s->mtu = MIN(s->xauth ? (uint16_t)s->flow->e->conf.tunnel[s->flow->tunnel].mru : ppp_mtu(&s->ppp), s->mtu_max);
+}
+
 static void ppp_effects(struct sess *s, struct ppp_out *out, uint64_t now)
 {
 	struct flow *f = s->flow;
 	struct ppp_out more;
 
 	ppp_out_init(&more);
+	mtu_renew(s);
 	for (unsigned i = 0; i < out->n; i++) {
 		struct ppp_effect *eff = &out->eff[i];
 
@@ -669,6 +708,15 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	if (m->serial != s->serial)
 		return;
 	s->asking = false;
+	if (m->verdict == VERDICT_EAP && (s->eap || (s->eap = malloc(sizeof(*s->eap))))) {
+		*s->eap = m->eap;
+		v.eap = PPP_EAP_NEXT;
+		v.eap_packet = rd_of(m->eap.packet, m->eap.len);
+		v.eap_wait_ms = MIN(m->eap.wait_s, (uint32_t)EAP_WAIT_MAX_S) * 1000u;
+	} else {
+		eap_drop(s);
+		v.eap = m->verdict == VERDICT_OWN_EAP ? PPP_EAP_OWN : PPP_EAP_JUDGED;
+	}
 	memcpy(v.mschap_auth, m->mschap_auth, sizeof(v.mschap_auth));
 	v.mppe_keys = m->mppe_keys;
 	memcpy(v.mppe_send, m->mppe_send, sizeof(v.mppe_send));
@@ -681,9 +729,17 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 	if (m->verdict == VERDICT_OK) {
 		struct shared_tun *shared = &e->shared[m->interface];
 		const struct path *path = flow_path(s->flow);
+		const struct l2tp_session *call = s->xauth ? NULL :
+			l2tp_flow_session(&s->flow->l2tp, s->tunnel_id, s->session_id);
 
 		s->ip = m->ip;
 		s->mask = m->mask ? m->mask : UINT32_MAX;
+		s->mtu_max = m->mtu ? m->mtu : UINT16_MAX;
+		mtu_renew(s);
+		data_routes(s, m->route, m->n_routes);
+		/* Not for one that only renegotiates: it would have a full bucket again. */
+		if (s->row->rate_in_bps != m->rate_in_bps || s->row->rate_out_bps != m->rate_out_bps)
+			data_limit(s, m->rate_in_bps, m->rate_out_bps, now);
 		s->session_timeout_s = m->session_timeout_s;
 		s->idle_timeout_s = m->idle_timeout_s;
 		str_copy(s->user, sizeof(s->user), m->user);
@@ -691,12 +747,19 @@ void call_verdict(struct engine *e, const struct msg_verdict *m)
 		s->row->ppp_id = m->ppp_id;
 		s->row->ip = m->ip;
 		s->row->mask = m->mask;
+		s->row->n_routes = m->n_routes;
+		memcpy(s->row->route, m->route, sizeof(s->row->route));
 		s->row->interface = (uint8_t)m->interface;
 		s->row->mru = (uint16_t)sess_mtu(s);
 		str_copy(s->row->user, sizeof(s->row->user), m->user);
 		str_copy(s->row->realm, sizeof(s->row->realm), m->realm);
+		str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
 		str_copy(s->row->host_name, sizeof(s->row->host_name),
 			host_name(&s->flow->l2tp, s->tunnel_id));
+		if (call) {
+			s->row->number_len = call->number_len;
+			memcpy(s->row->number, call->number, sizeof(s->row->number));
+		}
 		if (path)
 			call_row_peer(s, &path->peer);
 		if (shared->ifname[0])
@@ -740,6 +803,17 @@ void call_route(struct engine *e, const struct msg_session *m)
 		data_shared_routed(s);
 }
 
+void call_filter(struct engine *e, const struct msg_session_filter *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+
+	if (!s)
+		return;
+	row_write_begin(s->row);
+	str_copy(s->row->filter, sizeof(s->row->filter), m->filter);
+	row_write_end(s->row);
+}
+
 void call_addr(struct engine *e, const struct msg_addr *m)
 {
 	struct sess *s = sess_of(e, &m->sid);
@@ -779,6 +853,31 @@ void call_kill(struct engine *e, const struct msg_session *m)
 	data_flush(e);
 }
 
+/* In place of what the verdict said, as if that had said it. */
+void call_set(struct engine *e, const struct msg_session_set *m)
+{
+	struct sess *s = sess_of(e, &m->sid);
+	uint64_t now = now_ms();
+
+	if (!s || !s->known)
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->session_timeout_s = m->session_timeout_s;
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		s->idle_timeout_s = m->idle_timeout_s;
+	if (m->gives & (SAYS_RATE_IN | SAYS_RATE_OUT)) {
+		data_limit(s, m->gives & SAYS_RATE_IN ? m->rate_in_bps : s->in_limit.rate * 8,
+			m->gives & SAYS_RATE_OUT ? m->rate_out_bps : s->out_limit.rate * 8, now);
+	}
+	if (!s->up)			/* what counts from there on counts then */
+		return;
+	if (m->gives & SAYS_SESSION_TIMEOUT)
+		s->ends_ms = session_end(s);
+	if (m->gives & SAYS_IDLE_TIMEOUT)
+		idle_change(&s->idle, idle_ms(s), packets(s), now);
+	call_arm(s, now);
+}
+
 void call_ask_again(struct engine *e)
 {
 	LIST_EACH(&e->flows, i) {
@@ -790,7 +889,7 @@ void call_ask_again(struct engine *e)
 			/* Not one whose peer began LCP anew: it has no answer to be judged yet. */
 			if (s->xauth && s->asking)
 				call_judge(s);
-			else if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && s->ppp.req.response_len)
+			else if (s->asking && s->ppp.phase == PPP_AUTHENTICATE && (s->ppp.req.response_len || s->ppp.eap_len))
 				ask(s);
 		}
 	}

@@ -506,6 +506,8 @@ void conf_scrub_but(struct conf *c, enum conf_secrets keep)
 		explicit_bzero(c->tunnel[i].l2tp_secret, sizeof(c->tunnel[i].l2tp_secret));
 		c->tunnel[i].l2tp_secret_len = 0;
 	}
+	for (unsigned i = 0; i < CONF_DAE_CLIENTS && keep != CONF_SECRETS_RADIUS; i++)
+		explicit_bzero(c->dae.client[i].secret, sizeof(c->dae.client[i].secret));
 	for (unsigned i = 0; i < CONF_AUTHS && keep != CONF_SECRETS_RADIUS; i++) {
 		for (unsigned k = 0; k < CONF_RADIUS_SERVERS; k++) {
 			explicit_bzero(c->auth[i].radius_auth.server[k].secret, CONF_SECRET_MAX);
@@ -576,6 +578,7 @@ static struct conf_parse *parse_new(unsigned flags, struct conf_msgs *msgs)
 		abort();
 	p->msgs = msgs;
 	p->flags = flags;
+	p->filter = CONF_FILTERS;
 	return p;
 }
 

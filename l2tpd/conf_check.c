@@ -193,6 +193,24 @@ static bool bound(const struct conf_parse *p, unsigned which, const char *name)
 	return false;
 }
 
+/* Requests of RADIUS need somewhere to come to, and somebody that they may come from. */
+static void check_dae(struct conf_parse *p)
+{
+	const struct conf *c = p->c;
+	bool any = false;
+
+	for (unsigned i = 0; i < c->n_auth; i++)
+		any = any || c->auth[i].type == CONF_TYPE_RADIUS;
+	if (p->at_dae[0].line && !p->at_dae[1].line)
+		conf_error(p, p->at_dae[0], "radius dae has no client, so that nobody may send it anything: write "
+			"radius dae client ADDRESS secret STRING");
+	if (p->at_dae[1].line && !p->at_dae[0].line)
+		conf_error(p, p->at_dae[1], "radius dae listens nowhere: write radius dae listen on ADDRESS");
+	if (p->at_dae[0].line && p->at_dae[1].line && !any)
+		conf_warn(p, p->at_dae[0], "radius dae has no effect: no authentication is of type radius, and others' "
+			"sessions are none of its business");
+}
+
 /* What is written and has no effect is most often a slip. */
 static void check_unused(struct conf_parse *p)
 {
@@ -203,7 +221,8 @@ static void check_unused(struct conf_parse *p)
 
 		for (unsigned k = 0; k < c->n_interface; k++)
 			used = used || c->interface[k].ipcp == i;
-		if (!used && p->at_ipcp[i].line)
+		/* A RADIUS server may name it (Framed-Pool). */
+		if (!used && p->at_ipcp[i].line && !conf_has_radius(c))
 			conf_warn(p, p->at_ipcp[i], "ipcp %s has no effect: no interface statement names it", c->ipcp[i].name);
 	}
 	for (unsigned i = 0; i < c->n_interface; i++) {
@@ -219,6 +238,7 @@ static void check_unused(struct conf_parse *p)
 			conf_warn(p, p->at_auth[i], "authentication %s has no effect: no bind statement names it",
 				c->auth[i].name);
 	}
+	check_dae(p);
 	for (const struct conf_macro *m = p->macros; m; m = m->next) {
 		const struct keyword *kw = kw_find(m->name, IN_SET);
 
@@ -499,6 +519,126 @@ static void check_nat(struct conf_parse *p)
 		f->nat_on, names[0] ? "; there are: " : "", names);
 }
 
+/* ---- rules of the firewall ---- */
+
+static bool prefix_in(const struct conf_prefix *in, const struct conf_prefix *of)
+{
+	return !((in->net ^ of->net) & of->mask) && (in->mask & of->mask) == of->mask;
+}
+
+static bool nets_in(const struct conf_rule *r, const struct conf_rule *of)
+{
+	for (unsigned i = 0; of->n_to && i < r->n_to; i++) {
+		bool inside = false;
+
+		for (unsigned k = 0; k < of->n_to; k++)
+			inside = inside || prefix_in(&r->to[i], &of->to[k]);
+		if (!inside)
+			return false;
+	}
+	return !of->n_to || r->n_to;
+}
+
+static bool ports_in(const struct conf_rule *r, const struct conf_rule *of)
+{
+	for (unsigned i = 0; of->n_port && i < r->n_port; i++) {
+		bool inside = false;
+
+		for (unsigned k = 0; k < of->n_port; k++)
+			inside = inside || (r->port[i].first >= of->port[k].first && r->port[i].last <= of->port[k].last);
+		if (!inside)
+			return false;
+	}
+	return !of->n_port || r->n_port;
+}
+
+/* Does rule `of` match all that r does? */
+static bool rule_in(const struct conf_rule *r, const struct conf_rule *of)
+{
+	return (of->proto == CONF_RULE_ANY || of->proto == r->proto) && prefix_in(&r->from, &of->from) && nets_in(r, of) &&
+	       ports_in(r, of);
+}
+
+/* Who has first-match rules in mind writes them in an order that makes no sense here. */
+static void check_order(struct conf_parse *p)
+{
+	const struct conf_firewall *f = &p->c->firewall;
+
+	for (unsigned i = 0; i < f->n_rule; i++) {
+		for (unsigned k = i + 1; k < f->n_rule; k++) {
+			if (f->rule[k].filter != f->rule[i].filter || f->rule[k].pass == f->rule[i].pass ||
+			    !rule_in(&f->rule[i], &f->rule[k]))
+				continue;
+			conf_error(p, p->at_rule[i], "this rule never counts: the one at %s:%u:%u matches all that it does, and of "
+				"several that match the last one counts; put this one behind it", p->at_rule[k].file,
+				p->at_rule[k].line, p->at_rule[k].col);
+			break;
+		}
+	}
+}
+
+/* Those of the block itself first, as they are printed: where they stood among filters means nothing. */
+static void sort_rules(struct conf_parse *p)
+{
+	struct conf_firewall *f = &p->c->firewall;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->n_rule; i++) {
+		const struct conf_rule r = f->rule[i];
+		const struct conf_pos at = p->at_rule[i];
+
+		if (r.filter != CONF_FILTERS)
+			continue;
+		memmove(&f->rule[n + 1], &f->rule[n], (i - n) * sizeof(f->rule[0]));
+		memmove(&p->at_rule[n + 1], &p->at_rule[n], (i - n) * sizeof(p->at_rule[0]));
+		f->rule[n] = r;
+		p->at_rule[n++] = at;
+	}
+}
+
+static void check_rules(struct conf_parse *p)
+{
+	const struct conf_firewall *f = &p->c->firewall;
+	unsigned own_pass = CONF_RULES;
+	bool own_block = false;
+
+	sort_rules(p);
+	for (unsigned i = 0; i < f->n_filter; i++) {
+		bool passes = false, all = false, any = p->filter_bad[i];
+
+		for (unsigned k = 0; k < f->n_rule; k++) {
+			const struct conf_rule *r = &f->rule[k];
+
+			if (r->filter != i)
+				continue;
+			any = true;
+			passes = passes || r->pass;
+			all = all || (!r->n_to && !r->n_port && !r->proto && !r->from.mask);
+		}
+		if (!any)
+			conf_error(p, p->at_filter[i], "filter %s has no rules: it would block all that its users send; write which "
+				"they are, or: block to any", f->filter[i].name);
+		else if (!passes && !all && !p->filter_bad[i])
+			conf_error(p, p->at_filter[i], "filter %s passes nothing: what no rule of a filter matches is blocked; begin "
+				"with: pass to any", f->filter[i].name);
+	}
+	for (unsigned k = 0; k < f->n_rule; k++) {
+		if (f->rule[k].filter != CONF_FILTERS)
+			continue;
+		own_block = own_block || !f->rule[k].pass;
+		if (f->rule[k].pass && own_pass == CONF_RULES)
+			own_pass = k;
+	}
+	if (own_pass < CONF_RULES && !own_block)
+		conf_warn(p, p->at_rule[own_pass], "pass alone changes nothing: what no rule matches passes anyway; begin with "
+			"what is not to: block to any");
+	check_order(p);
+	for (unsigned i = 0; i < p->c->n_tunnel && f->n_filter; i++)
+		if (!p->c->tunnel[i].ingress_filter)
+			conf_error(p, p->at_tunnel[i], "ingress-filter no lets clients choose the address they send from, and a filter "
+				"knows its users by theirs: write ingress-filter yes, or take the filters out");
+}
+
 static void check_tunnels(struct conf_parse *p)
 {
 	for (unsigned i = 0; i < p->c->n_tunnel; i++) {
@@ -672,6 +812,7 @@ void conf_check(struct conf_parse *p)
 	check_pools(p);
 	check_nets(p);
 	check_nat(p);
+	check_rules(p);
 	check_tunnels(p);
 	check_mppe(p);
 	check_weak(p);

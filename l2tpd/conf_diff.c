@@ -193,16 +193,43 @@ static void add_block(struct items *all, const char *object, const char *outer, 
 			add_block(all, object, line, text);
 			continue;
 		}
+		/* Of rules the order counts, whatever their first words are. */
+		if (!strncmp(line, "pass ", 5) || !strncmp(line, "block ", 6)) {
+			snprintf(option, sizeof(option), "%s%srules", outer, *outer ? " " : "");
+			add(all, object, option, line);
+			continue;
+		}
 		word = word_next(&rest);
 		snprintf(option, sizeof(option), "%s%s%s", outer, *outer ? " " : "", word);
-		add(all, object, option, rest);
+		add(all, object, option, *rest ? rest : "yes");	/* off */
 	}
+}
+
+/* "radius dae listen on A port N", "radius dae client A secret …": several lines, one object. */
+static void add_dae(struct items *all, char *rest)
+{
+	static const char object[] = "radius dae";
+	char option[128];
+	const char *word = word_next(&rest);
+
+	if (!find(all, object, ""))
+		add(all, object, "", "");
+	snprintf(option, sizeof(option), "%s %s", word, strcmp(word, "client") ? "on" : word_next(&rest));
+	if (!strcmp(option, "listen on"))
+		(void)word_next(&rest);
+	add(all, object, option, rest);
 }
 
 static void add_statement(struct items *all, char *line, char **text)
 {
+	static const char dae[] = "radius dae ";
 	bool block = cut_brace(line) != NULL;
 	char object[512], *rest = line, *word;
+
+	if (!strncmp(line, dae, strlen(dae))) {
+		add_dae(all, line + strlen(dae));
+		return;
+	}
 
 	if (!strncmp(line, "bind ", 5)) {
 		add(all, line, "", "");
@@ -288,6 +315,14 @@ static void mask(struct conf *ret, const struct conf *c, const struct conf *was)
 			continue;
 		put_tunnel_secret(&ret->tunnel[i], x->l2tp_secret_len == y->l2tp_secret_len &&
 			!memcmp(x->l2tp_secret, y->l2tp_secret, x->l2tp_secret_len));
+	}
+	for (unsigned i = 0; i < c->dae.n_client; i++) {
+		bool same = true;
+
+		for (unsigned k = 0; was && k < was->dae.n_client; k++)
+			if (addr_ip_eq(&c->dae.client[i].addr, &was->dae.client[k].addr))
+				same = !strcmp(c->dae.client[i].secret, was->dae.client[k].secret);
+		(void)str_copy(ret->dae.client[i].secret, CONF_SECRET_MAX, same ? SAME : OTHER);
 	}
 	for (unsigned i = 0; i < c->n_auth; i++) {
 		const struct conf_auth *a = NULL;

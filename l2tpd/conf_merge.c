@@ -273,6 +273,5 @@ const char *conf_session_fault(const struct conf *c, unsigned tunnel, unsigned a
 			c->bind[i].interface == interface);
 	if (!bound)
 		return "its bind was removed";
-	return conf_in_pools(c, c->interface[interface].ipcp, ip) && ip != c->interface[interface].address ? NULL
-		: "its address left the pool";
+	return conf_may_have(c, interface, ip, c->auth[auth].type == CONF_TYPE_RADIUS) ? NULL : "its address left the pool";
 }

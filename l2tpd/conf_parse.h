@@ -120,6 +120,7 @@ struct conf_parse {
 	struct conf_pos at_bind[CONF_BINDS], at_bind_name[CONF_BINDS][3], at_interface_ipcp[CONF_INTERFACES];
 	struct conf_pos at_resolver[CONF_IPCPS];
 	struct conf_pos at_port[CONF_TUNNELS][CONF_LISTENS];	/* of listen on; line 0: none is written */
+	struct conf_pos at_dae[2];	/* the last radius dae listen, client; line 0: there is none */
 	struct conf_pos at_methods[CONF_TUNNELS], at_mppe[CONF_TUNNELS], at_proposals, at_off, at_nat;
 	/* names used before they are resolved */
 	char interface_ipcp[CONF_INTERFACES][CONF_NAME_MAX];
@@ -129,6 +130,14 @@ struct conf_parse {
 	struct conf_pos at_by[CONF_AUTHS];
 	unsigned n_by;
 	bool bound;			/* a bind stands in the file */
+
+	/* firewall */
+	struct conf_rule rule;		/* the one that is being read */
+	bool rule_any;			/* "any" stands among its networks */
+	bool rule_bad;			/* something is wrong with it */
+	unsigned filter;		/* whose it is; CONF_FILTERS: the block's own; beyond: of none that counts */
+	bool filter_bad[CONF_FILTERS];	/* rules of it are left out */
+	struct conf_pos at_filter[CONF_FILTERS], at_rule[CONF_RULES];
 
 	/* the host's own networks; NULL = not looked at yet */
 	const struct conf_net *nets;

@@ -282,6 +282,58 @@ static void put_auth(FILE *f, const struct conf_auth *a)
 	fputs("}\n", f);
 }
 
+static void put_prefix(FILE *f, const struct conf_prefix *n)
+{
+	put_ip4(f, n->net);
+	if (n->mask != UINT32_MAX)
+		fprintf(f, "/%d", __builtin_popcount(n->mask));
+}
+
+static void put_rules(FILE *f, const struct conf_firewall *w, unsigned filter, const char *lead)
+{
+	static const char *const proto[] = { "", " proto tcp", " proto udp", " proto icmp" };
+
+	for (unsigned i = 0; i < w->n_rule; i++) {
+		const struct conf_rule *r = &w->rule[i];
+
+		if (r->filter != filter)
+			continue;
+		fprintf(f, "%s%s%s", lead, r->pass ? "pass" : "block", proto[r->proto]);
+		if (r->from.mask) {
+			fputs(" from ", f);
+			put_prefix(f, &r->from);
+		}
+		fputs(r->n_to ? " to" : " to any", f);
+		for (unsigned k = 0; k < r->n_to; k++) {
+			putc(' ', f);
+			put_prefix(f, &r->to[k]);
+		}
+		for (unsigned k = 0; k < r->n_port; k++) {
+			fprintf(f, "%s%u", k ? " " : " port ", r->port[k].first);
+			if (r->port[k].last != r->port[k].first)
+				fprintf(f, "-%u", r->port[k].last);
+		}
+		putc('\n', f);
+	}
+}
+
+static void put_dae(FILE *f, const struct conf_dae *d)
+{
+	for (unsigned i = 0; i < d->n_listen; i++) {
+		fputs("radius dae listen on ", f);
+		put_addr(f, &d->listen[i]);
+		fprintf(f, " port %u\n", d->listen[i].port);
+	}
+	for (unsigned i = 0; i < d->n_client; i++) {
+		fputs("radius dae client ", f);
+		put_addr(f, &d->client[i].addr);
+		fputs(" secret ", f);
+		put_text(f, d->client[i].secret);
+		fprintf(f, "%s%s\n", d->client[i].message_authenticator ? "" : " message-authenticator no",
+			d->client[i].event_timestamp ? "" : " event-timestamp no");
+	}
+}
+
 static void put_firewall(FILE *f, const struct conf_firewall *w)
 {
 	if (!w->present)
@@ -299,6 +351,14 @@ static void put_firewall(FILE *f, const struct conf_firewall *w)
 		putc('\n', f);
 	}
 	put_options(f, IN_FIREWALL, w, "\t");
+	put_rules(f, w, CONF_FILTERS, "\t");
+	for (unsigned i = 0; i < w->n_filter; i++) {
+		fputs("\tfilter ", f);
+		put_name(f, w->filter[i].name);
+		fputs(" {\n", f);
+		put_rules(f, w, i, "\t\t");
+		fputs("\t}\n", f);
+	}
 	fputs("}\n", f);
 }
 
@@ -312,6 +372,7 @@ void conf_print(FILE *f, const struct conf *c)
 	fprintf(f, "set esp %s\n", esp[c->esp]);
 	fprintf(f, "set proposals %s\n", c->proposals == CONF_PROP_LEGACY ? "legacy" : "default");
 	put_options(f, IN_RADIUS, c, "radius ");
+	put_dae(f, &c->dae);
 	for (unsigned i = 0; i < c->n_ike; i++)
 		put_ike(f, &c->ike[i]);
 	for (unsigned i = 0; i < c->n_tunnel; i++)

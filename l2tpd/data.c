@@ -77,20 +77,30 @@ void data_sess_init(struct sess *s)
 {
 	s->tun = -1;
 	s->mask = UINT32_MAX;
+	s->mtu_max = UINT16_MAX;
 	list_init(&s->by_ip);
-	list_init(&s->by_net);
+	for (unsigned i = 0; i < N_ELEMENTS(s->net); i++) {
+		list_init(&s->net[i].link);
+		s->net[i].s = s;
+	}
 	turn_init(&s->out.turn);
 	list_init(&s->out.queue);
 }
 
-/* Packets to its address and network are not its own any more. */
+static void net_leave(struct sess_net *n)
+{
+	if (list_empty(&n->link))
+		return;
+	list_del(&n->link);
+	n->s->flow->e->n_net[__builtin_popcount(n->mask)]--;
+}
+
+/* Packets to its address and networks are not its own any more. */
 static void leave(struct sess *s)
 {
 	list_del(&s->by_ip);
-	if (list_empty(&s->by_net))
-		return;
-	list_del(&s->by_net);
-	s->flow->e->n_net[s->net_len]--;
+	for (unsigned i = 0; i < N_ELEMENTS(s->net); i++)
+		net_leave(&s->net[i]);
 }
 
 void data_tun_close(struct sess *s)
@@ -105,11 +115,22 @@ void data_tun_close(struct sess *s)
 	s->tun = -1;
 }
 
+/* A tenth of a second of it, but not less than a super-packet. */
+static struct bucket limit_of(uint64_t bps, uint64_t now)
+{
+	uint64_t rate = bps ? MAX(bps / 8, 1) : 0;
+
+	return bucket_of(rate, (uint32_t)MIN(MAX(rate / 10, DATA_DATAGRAM), UINT32_MAX), now);
+}
+
 void data_limit(struct sess *s, uint64_t in_bps, uint64_t out_bps, uint64_t now)
 {
-	/* A tenth of a second of it, but not less than a super-packet. */
-	s->in_limit = bucket_of(in_bps / 8, (uint32_t)MIN(MAX(in_bps / 80, DATA_DATAGRAM), UINT32_MAX), now);
-	s->out_limit = bucket_of(out_bps / 8, (uint32_t)MIN(MAX(out_bps / 80, DATA_DATAGRAM), UINT32_MAX), now);
+	s->in_limit = limit_of(in_bps, now);
+	s->out_limit = limit_of(out_bps, now);
+	row_write_begin(s->row);
+	s->row->rate_in_bps = in_bps;
+	s->row->rate_out_bps = out_bps;
+	row_write_end(s->row);
 }
 
 /* ---- a TUN for all sessions ---- */
@@ -121,16 +142,16 @@ static struct list *ip_bucket(struct engine *e, uint32_t ip)
 /* The session with the longest prefix of the address. */
 static struct sess *by_net(const struct shared_tun *t, uint32_t ip)
 {
-	for (unsigned len = 31; len; len--) {
+	for (unsigned len = 32; len; len--) {
 		uint32_t mask = UINT32_MAX << (32 - len);
 
 		if (!t->e->n_net[len])
 			continue;
 		LIST_EACH(&t->e->by_net[(ip & mask) % ENGINE_BUCKETS], i) {
-			struct sess *s = CONTAINER_OF(i, struct sess, by_net);
+			struct sess_net *n = CONTAINER_OF(i, struct sess_net, link);
 
-			if (s->mask == mask && !((s->ip ^ ip) & mask) && s->shared == t)
-				return s;
+			if (n->mask == mask && n->net == (ip & mask) && n->s->shared == t)
+				return n->s;
 		}
 	}
 	return NULL;
@@ -145,6 +166,38 @@ struct sess *data_by_ip(const struct shared_tun *t, uint32_t ip)
 			return s;
 	}
 	return by_net(t, ip);
+}
+
+bool data_behind(const struct sess *s, uint32_t ip)
+{
+	for (unsigned i = 1; i < N_ELEMENTS(s->net) && s->net[i].mask; i++)
+		if (s->net[i].net == (ip & s->net[i].mask))
+			return true;
+	return false;
+}
+
+void data_routes(struct sess *s, const struct radius_route *route, unsigned n)
+{
+	leave(s);
+	for (unsigned i = 0; i < RADIUS_ROUTES_MAX; i++) {
+		s->net[1 + i].net = i < n ? route[i].net : 0;
+		s->net[1 + i].mask = i < n ? route[i].mask : 0;
+	}
+}
+
+/* Packets to the network are its session's; those of an older one that has it, and was replaced, no more. */
+static void net_join(struct shared_tun *t, struct sess_net *n)
+{
+	struct list *bucket = &t->e->by_net[n->net % ENGINE_BUCKETS];
+
+	LIST_EACH(bucket, i) {
+		struct sess_net *old = CONTAINER_OF(i, struct sess_net, link);
+
+		if (old->net == n->net && old->mask == n->mask && old->s->shared == t)
+			net_leave(old);
+	}
+	list_push(bucket, &n->link);
+	t->e->n_net[__builtin_popcount(n->mask)]++;
 }
 
 void data_shared_open(struct shared_tun *t, int fd)
@@ -201,11 +254,11 @@ void data_shared_join(struct sess *s, struct shared_tun *t)
 	leave(s);
 	s->shared = t;
 	list_push(ip_bucket(t->e, s->ip), &s->by_ip);
-	if (s->mask && s->mask != UINT32_MAX) {
-		list_push(&t->e->by_net[(s->ip & s->mask) % ENGINE_BUCKETS], &s->by_net);
-		s->net_len = (uint8_t)__builtin_popcount(s->mask);
-		t->e->n_net[s->net_len]++;
-	}
+	s->net[0].mask = s->mask == UINT32_MAX ? 0 : s->mask;
+	s->net[0].net = s->ip & s->net[0].mask;
+	for (unsigned i = 0; i < N_ELEMENTS(s->net); i++)
+		if (s->net[i].mask)
+			net_join(t, &s->net[i]);
 }
 
 void data_shared_routed(struct sess *s)

@@ -28,6 +28,9 @@ static inline int data_tun(const struct sess *s)
 /* The session that has the address behind this shared TUN, or NULL. */
 struct sess *data_by_ip(const struct shared_tun *, uint32_t ip);
 
+/* Is the address in one of the session's networks, beside that of its own? */
+bool data_behind(const struct sess *, uint32_t ip);
+
 void in_init(struct engine *);
 void out_init(struct engine *);
 

@@ -124,7 +124,7 @@ static bool ip_ok(struct sess *s, struct rd ip)
 		e->count.ip_bad++;
 		return false;
 	}
-	if (((src ^ s->ip) & s->mask) && e->conf.tunnel[s->flow->tunnel].ingress_filter) {
+	if (((src ^ s->ip) & s->mask) && e->conf.tunnel[s->flow->tunnel].ingress_filter && !data_behind(s, src)) {
 		e->count.ip_spoofed++;
 		return false;
 	}

@@ -76,6 +76,12 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_SESSION_ROUTE:
 		call_route(e, &m->b.session);
 		break;
+	case MSG_SESSION_FILTER:
+		call_filter(e, &m->b.session_filter);
+		break;
+	case MSG_SESSION_SET:
+		call_set(e, &m->b.session_set);
+		break;
 	case MSG_SESSION_KILL:
 		call_kill(e, &m->b.session);
 		break;
@@ -151,6 +157,17 @@ static void tell_use(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- configuration ---- */
+/* May a name of that tunnel be one whose EAP a RADIUS server speaks? */
+static bool has_eap_server(const struct conf *c, unsigned tunnel)
+{
+	if (!(c->tunnel[tunnel].auth_methods & CONF_AUTH_EAP_MSCHAPV2))
+		return false;
+	for (unsigned i = 0; i < c->n_bind; i++)
+		if (conf_has_bind(c, i) && c->bind[i].tunnel == tunnel && conf_auth_passes_eap(&c->auth[c->bind[i].auth]))
+			return true;
+	return false;
+}
+
 static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned index)
 {
 	const struct conf_tunnel *c = &e->conf.tunnel[index];
@@ -202,6 +219,7 @@ static struct tunnel_conf *tunnel_conf_new(const struct engine *e, unsigned inde
 		(c->auth_methods & CONF_AUTH_MSCHAPV2 ? PPP_AUTH_MSCHAPV2 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MD5 ? PPP_AUTH_EAP_MD5 : 0) |
 		(c->auth_methods & CONF_AUTH_EAP_MSCHAPV2 ? PPP_AUTH_EAP_MSCHAPV2 : 0));
+	p->eap_pass = has_eap_server(&e->conf, index);
 	p->ipv6 = e->conf.ipv6cp[0] != '\0';
 	p->mppe = c->mppe == CONF_MPPE_REQUIRED ? PPP_MPPE_REQUIRED : c->mppe == CONF_MPPE_YES ? PPP_MPPE_YES : PPP_MPPE_NO;
 	p->mppe_bits = (c->mppe_keys & CONF_MPPE_40 ? MPPE_40 : 0u) | (c->mppe_keys & CONF_MPPE_56 ? MPPE_56 : 0u) |

@@ -167,6 +167,13 @@ struct sess_out {
 	struct codel codel;
 };
 
+/* A network behind a session's address. */
+struct sess_net {
+	struct list link;		/* shared TUN: in engine.by_net[], while packets to it are this session's */
+	struct sess *s;
+	uint32_t net, mask;		/* mask 0: there is none */
+};
+
 /* One PPP link over one L2TP session; or, by XAuth, IP in ESP tunnel mode and neither. */
 struct sess {
 	struct list link;		/* in flow.sessions */
@@ -189,8 +196,6 @@ struct sess {
 	struct shared_tun *shared;	/* instead; NULL = none */
 	bool routed;			/* it has its route: what it sends can be answered */
 	struct list by_ip;		/* in engine.by_ip[], while packets to ip are this session's */
-	struct list by_net;		/* in engine.by_net[], likewise, with a network behind ip */
-	uint8_t net_len;		/* … in it by this prefix length */
 	struct hold hold;		/* IP packets that wait for the TUN */
 	struct sess_out out;
 	struct dseq seq;		/* numbers of data messages */
@@ -198,7 +203,9 @@ struct sess {
 	struct mppe *mppe;		/* owned; NULL = packets are not encrypted by PPP */
 	struct sess_row *row;
 	bool xauth;			/* by XAuth: nothing of L2TP and PPP counts */
-	uint16_t mtu;			/* of XAuth */
+	uint16_t mtu;			/* how long its packets may be now */
+	uint16_t mtu_max;		/* of the verdict, and no more than what LCP agrees on */
+	struct eap_relay *eap;		/* owned; while a RADIUS server speaks EAP with the peer: its last answer */
 	struct msg_xauth_req *login;	/* owned; of XAuth, the last one; its password until it is judged */
 	uint32_t serial;		/* of the last AUTH_REQ */
 	bool asking;			/* it has no verdict yet: SESSION_DOWN is owed */
@@ -212,6 +219,7 @@ struct sess {
 	 * where messages are numbered), PPP. */
 	uint8_t head[8 + 10 + 4];
 	uint8_t head_len;
+	struct sess_net net[1 + RADIUS_ROUTES_MAX];	/* the first is ip's and mask's, the others a server's */
 };
 
 struct engine_sock {
@@ -281,8 +289,8 @@ struct engine {
 	struct sess **by_slot;		/* n_rows */
 	struct shared_tun shared[CONF_INTERFACES];
 	struct list by_ip[ENGINE_BUCKETS];	/* sessions with a shared TUN */
-	struct list by_net[ENGINE_BUCKETS];	/* those with a network, by its first address … */
-	unsigned n_net[32];		/* … so many with a prefix of this length */
+	struct list by_net[ENGINE_BUCKETS];	/* their networks (struct sess_net), by the first address … */
+	unsigned n_net[33];		/* … so many with a prefix of this length */
 	struct list by_call[ENGINE_BUCKETS];	/* all sessions, by their ids */
 	uint32_t next_slot, next_gen;
 	struct turns in_turns;		/* flows whose packets were received, and not yet looked at */
@@ -312,7 +320,7 @@ static inline bool sess_may_ip(const struct sess *s)
 /* How long its packets may be. */
 static inline unsigned sess_mtu(const struct sess *s)
 {
-	return s->xauth ? s->mtu : ppp_mtu(&s->ppp);
+	return s->mtu;
 }
 
 /* ---- sa.c ---- */
@@ -479,6 +487,10 @@ void data_shared_close(struct shared_tun *);
 
 /* Packets to the session's address are its own from now on, and nobody else's. */
 void data_shared_join(struct sess *, struct shared_tun *);
+
+/* Networks behind its address that a server named, in place of those it had; before data_shared_join(). */
+void data_routes(struct sess *, const struct radius_route *, unsigned n);
+
 /* They come by themselves from now on: its own may go out. */
 void data_shared_routed(struct sess *);
 
@@ -521,7 +533,9 @@ void call_verdict(struct engine *, const struct msg_verdict *);
 void call_tun(struct engine *, const struct msg_session_tun *, int fd);
 void call_route(struct engine *, const struct msg_session *);
 void call_addr(struct engine *, const struct msg_addr *);
+void call_filter(struct engine *, const struct msg_session_filter *);
 void call_kill(struct engine *, const struct msg_session *);
+void call_set(struct engine *, const struct msg_session_set *);
 /* The manager was replaced: ask again what its predecessor did not answer. */
 void call_ask_again(struct engine *);
 /* The session of the flow with these ids of ours, or NULL: another flow's is never found. */

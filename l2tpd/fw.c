@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +26,6 @@ enum {
 	NAT_ENOUGH = 4096,
 	OUTPUT_MAX = 4096,		/* of what the helper says */
 };
-
-/* A request goes through a pipe in one write that cannot block. */
-_Static_assert(sizeof(struct fwreq) <= PIPE_BUF, "a request must fit a pipe");
 
 bool fw_nat_ports(uint16_t local_first, uint16_t local_last, uint16_t ret_port[static 2])
 {
@@ -108,7 +105,7 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		.magic = FWREQ_MAGIC,
 		.nat = c->firewall.nat,
 		.client_to_client = c->firewall.client_to_client,
-		.source_check = true,
+		.source_check = FWREQ_SOURCE_POOL,
 		.l2tp = (uint8_t)l2tp_of(c),
 		.raw_esp = c->raw_esp,
 		.ike_port = { 500, 4500 },
@@ -120,11 +117,15 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 		r.nat_to = c->firewall.nat_to;
 		memcpy(r.nat_port, nat_port, sizeof(r.nat_port));
 	}
+	/* Networks behind clients (Framed-Route) are in no pool: their routes say which interface they are of. */
+	if (conf_has_radius(c))
+		r.source_check = FWREQ_SOURCE_ROUTE;
 	/* One set of rules for all tunnels: no source check if one has none, the clamp if one has it. */
 	for (unsigned i = 0; i < c->n_tunnel; i++) {
 		if (!conf_has_tunnel(c, i))
 			continue;
-		r.source_check = r.source_check && c->tunnel[i].ingress_filter;
+		if (!c->tunnel[i].ingress_filter)
+			r.source_check = FWREQ_SOURCE_ANY;
 		r.mss_clamp = r.mss_clamp || c->tunnel[i].tcp_mss_adjust;
 		add_plain(&r, &c->tunnel[i]);
 	}
@@ -134,6 +135,10 @@ struct fwreq fw_request(const struct conf *c, const uint16_t nat_port[static 2])
 	for (unsigned i = 0; i < c->n_interface && r.n_server < FWREQ_SERVERS; i++)
 		if (conf_has_interface(c, i))
 			r.server[r.n_server++] = c->interface[i].address;
+	r.n_filter = c->firewall.n_filter;
+	r.n_rule = c->firewall.n_rule;
+	memcpy(r.filter, c->firewall.filter, sizeof(r.filter));
+	memcpy(r.rule, c->firewall.rule, sizeof(r.rule));
 	return r;
 }
 
@@ -206,6 +211,7 @@ static int helper_start(struct helper *ret)
 		helper_exec(path, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
+	(void)fcntl(in[1], F_SETFL, O_NONBLOCK);
 	ret->in = in[1];
 	ret->out = out[0];
 	if (err) {
@@ -215,26 +221,59 @@ static int helper_start(struct helper *ret)
 	return err;
 }
 
-/* Everything it says until it closes its output. */
-static int helper_listen(const struct helper *h, uint64_t until_ms, char said[static OUTPUT_MAX])
+/* What is left to be written to it. */
+struct rest {
+	struct iovec part[2];
+	unsigned n;
+};
+
+/* As much as goes. Closes its input when that was all, or it does not want more: its exit status says why. */
+static void helper_tell(struct helper *h, struct rest *r)
+{
+	while (r->n) {
+		ssize_t n = write(h->in, r->part[0].iov_base, r->part[0].iov_len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			break;
+		r->part[0].iov_base = (char *)r->part[0].iov_base + n;
+		r->part[0].iov_len -= (size_t)n;
+		if (!r->part[0].iov_len) {
+			r->part[0] = r->part[1];
+			r->n--;
+		}
+	}
+	close(h->in);
+	h->in = -1;
+}
+
+/* Tell it all, and hear everything that it says until it closes its output. */
+static int helper_talk(struct helper *h, struct rest *rest, uint64_t until_ms, char said[static OUTPUT_MAX])
 {
 	size_t n = 0;
 
 	for (;;) {
-		struct pollfd p = { .fd = h->out, .events = POLLIN };
+		struct pollfd p[] = { { .fd = h->out, .events = POLLIN }, { .fd = h->in, .events = POLLOUT } };
 		uint64_t now = now_ms();
-		char rest[256];
+		char more[256];
 		ssize_t got;
 
 		said[n] = '\0';
 		if (now >= until_ms)
 			return -ETIMEDOUT;
-		if (poll(&p, 1, (int)(until_ms - now)) <= 0)
+		if (poll(p, N_ELEMENTS(p), (int)(until_ms - now)) <= 0)
+			continue;
+		if (p[1].revents)
+			helper_tell(h, rest);
+		if (!p[0].revents)
 			continue;
 		if (n < OUTPUT_MAX - 1)
 			got = read(h->out, said + n, OUTPUT_MAX - 1 - n);
 		else
-			got = read(h->out, rest, sizeof(rest));
+			got = read(h->out, more, sizeof(more));
 		if (got == 0)
 			return 0;
 		if (got < 0 && errno != EINTR)
@@ -266,18 +305,20 @@ static int helper_end(const struct helper *h, bool kill_it)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
-int fw_apply(const struct fwreq *r, unsigned timeout_ms, int level)
+int fw_apply(const struct fwreq *r, const struct fwreq_member *m, unsigned timeout_ms, int level)
 {
+	struct rest rest = { .part = {
+		{ (void *)(uintptr_t)r, sizeof(*r) }, { (void *)(uintptr_t)m, r->n_member * sizeof(*m) },
+	}, .n = r->n_member ? 2 : 1 };
 	char said[OUTPUT_MAX];
 	struct helper h = { .pid = -1, .in = -1, .out = -1 };
 	int err = helper_start(&h), end;
 
 	if (err)
 		return err;
-	/* A helper that is gone already says so by its exit status. */
-	(void)!write(h.in, r, sizeof(*r));
-	close(h.in);
-	err = helper_listen(&h, now_ms() + timeout_ms, said);
+	err = helper_talk(&h, &rest, now_ms() + timeout_ms, said);
+	if (h.in >= 0)
+		close(h.in);
 	close(h.out);
 	end = helper_end(&h, err != 0);
 	log_lines(level, said);
@@ -288,5 +329,5 @@ int fw_remove(unsigned timeout_ms, int level)
 {
 	const struct fwreq r = { .magic = FWREQ_MAGIC, .remove = 1 };
 
-	return fw_apply(&r, timeout_ms, level);
+	return fw_apply(&r, NULL, timeout_ms, level);
 }

@@ -30,12 +30,12 @@ void fw_drop_foreign(struct fwreq *r);
 MUST_USE int fw_local_ports(uint16_t ret_port[static 2]);
 
 /*
- * Run the helper for one request and wait for it, at most timeout_ms.  What
+ * Run the helper for one request, with its r->n_member members, and wait for it, at most timeout_ms.  What
  * it writes to standard error is logged at level.  0, or -errno: -EIO when it
  * refused or failed, -ETIMEDOUT, -ENOENT when there is no helper.  The
  * kernel's rules are then as they were.
  */
-MUST_USE int fw_apply(const struct fwreq *r, unsigned timeout_ms, int level);
+MUST_USE int fw_apply(const struct fwreq *r, const struct fwreq_member *m, unsigned timeout_ms, int level);
 
 /* The same, for a request that takes the table away. */
 MUST_USE int fw_remove(unsigned timeout_ms, int level);

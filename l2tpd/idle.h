@@ -40,6 +40,19 @@ static inline void idle_start(struct idle *i, uint64_t timeout_ms, uint64_t pack
 		idle_next(i, now_ms);
 }
 
+/* Another time from now on; silence counts since it began. */
+static inline void idle_change(struct idle *i, uint64_t timeout_ms, uint64_t packets, uint64_t now_ms)
+{
+	bool silent = i->timeout_ms && packets == i->packets;
+
+	if (!timeout_ms || !silent) {
+		idle_start(i, timeout_ms, packets, now_ms);
+		return;
+	}
+	i->timeout_ms = timeout_ms;
+	idle_next(i, now_ms);
+}
+
 /* Is it over?  Too early does no harm; it says so once. */
 static inline bool idle_over(struct idle *i, uint64_t packets, uint64_t now_ms)
 {

@@ -44,8 +44,8 @@ const struct keyword keywords[] = {
 	STATEMENT("control", CONTROL, IN_CONTROL),
 	STATEMENT("include", INCLUDE, IN_NOTHING),
 
-	WORD("yes", YES, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
-	WORD("no", NO, IN_SET | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+	WORD("yes", YES, IN_SET | IN_RADIUS | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
+	WORD("no", NO, IN_SET | IN_RADIUS | IN_TUNNEL | IN_IPCP | IN_AUTH | IN_FIREWALL | IN_PROFILE),
 
 	/* set */
 	NUM("max-session", IN_SET, conf, max_session, 0, UINT32_MAX),
@@ -66,16 +66,17 @@ const struct keyword keywords[] = {
 
 	/* radius, the statement */
 	STR("nas-id", IN_RADIUS, conf, radius_nas_id),
-	LATER("dae", DAE, IN_RADIUS),
+	OPTION("dae", DAE, IN_RADIUS),
 	WORD("client", CLIENT, IN_RADIUS),
+	WORD("event-timestamp", EVENT_TIMESTAMP, IN_RADIUS),
 
 	/* ike */
 	WORD("passive", PASSIVE, IN_IKE),
 	WORD("esp", ESP, IN_IKE),
 	WORD("transport", TRANSPORT, IN_IKE),
 	{ .name = "tunnel", .token = TUNNEL, .in = IN_IKE | IN_BIND },
-	WORD("proto", PROTO, IN_IKE),
-	WORD("udp", UDP, IN_IKE),
+	WORD("proto", PROTO, IN_IKE | IN_FIREWALL),
+	WORD("udp", UDP, IN_IKE | IN_FIREWALL),
 	WORD("from", FROM, IN_IKE | IN_BIND | IN_FIREWALL),
 	WORD("to", TO, IN_IKE | IN_BIND | IN_FIREWALL),
 	WORD("any", ANY, IN_IKE | IN_FIREWALL),
@@ -220,7 +221,7 @@ const struct keyword keywords[] = {
 	OPTION("accounting-server", ACCOUNTING_SERVER, IN_AUTH),
 	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
-	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH),
+	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH | IN_RADIUS),
 	OPTION("tls", TLS, IN_AUTH),
 	WORD("ca", CA, IN_AUTH),
 	WORD("server-name", TLS_NAME, IN_AUTH),
@@ -237,11 +238,13 @@ const struct keyword keywords[] = {
 	OPTION("nat", NAT, IN_FIREWALL),
 	OPTION("off", OFF, IN_FIREWALL),
 	YESNO("client-to-client", IN_FIREWALL, conf_firewall, client_to_client),
-	LATER("pass", PASS, IN_FIREWALL),
-	LATER("block", BLOCK, IN_FIREWALL),
+	OPTION("pass", PASS, IN_FIREWALL),
+	OPTION("block", BLOCK, IN_FIREWALL),
+	WORD("tcp", TCP, IN_FIREWALL),
+	WORD("icmp", ICMP, IN_FIREWALL),
 	LATER_STR("allow", IN_FIREWALL),
 	LATER_YESNO("cooperate", IN_FIREWALL),
-	LATER("filter", FILTER, IN_FIREWALL),
+	OPTION("filter", FILTER, IN_FIREWALL),
 
 	/* profile */
 	LATER_STR("name", IN_PROFILE),

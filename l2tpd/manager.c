@@ -112,7 +112,26 @@ static unsigned pool_claim_any(struct manager *m, uint32_t ip)
 
 const char *manager_net_fault(const struct conf *c, unsigned interface, uint32_t ip, uint32_t mask)
 {
-	return !mask || conf_net_fits(c, c->interface[interface].ipcp, ip, mask) ? NULL : "its network left the pool";
+	return !mask || conf_net_fits(c, conf_ipcp_with(c, ip), ip, mask) ? NULL : "its network left the pool";
+}
+
+const char *manager_routes_fault(const struct conf *c, const struct radius_route *r, unsigned n)
+{
+	const char *why = NULL;
+
+	for (unsigned i = 0; i < n && !why; i++)
+		why = conf_route_fault(c, r[i].net, r[i].mask);
+	return why;
+}
+
+/* Has the session one of these networks, or a part? */
+static bool routes_meet(const struct msess *s, const struct radius_route *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < s->n_routes; k++)
+			if (!((s->route[k].net ^ r[i].net) & s->route[k].mask & r[i].mask))
+				return true;
+	return false;
 }
 
 /* Lease what the session has, wherever that is. */
@@ -131,6 +150,7 @@ static void lease_give(struct manager *m, struct msess *s)
 		pool_release(m->pool[s->pool], s->ip);
 	s->has_net = false;
 	s->ip = s->mask = 0;
+	s->n_routes = 0;
 	s->pool = CONF_IPCPS;
 }
 
@@ -231,11 +251,58 @@ static void route_tell(struct manager *m, struct msess *s, enum msg_type type)
 {
 	struct msg_route r = {
 		.interface = s->interface, .engine = s->engine, .ip = s->ip, .mask = s->mask, .tag = s->ppp_id,
-		.mtu = s->mtu,
+		.mtu = s->mtu, .n_routes = s->n_routes,
 	};
 
+	memcpy(r.route, s->route, s->n_routes * sizeof(r.route[0]));
 	peer_send(&m->netd, type, &r, sizeof(r), -1);
 	s->has_route = type == MSG_ROUTE_ADD;
+}
+
+/* ---- filters of the firewall ---- */
+
+const char *manager_filter_fault(const struct conf *c, const char *name)
+{
+	if (!*name)
+		return NULL;
+	if (c->firewall.off)
+		return "its filter is off with the firewall";
+	return conf_filter_find(c, name) < CONF_FILTERS ? NULL : "its filter was removed";
+}
+
+/* name "": out of any. */
+static void filter_tell(struct manager *m, struct msess *s, const char *name)
+{
+	struct msg_filter f = { .tag = s->ppp_id };
+
+	str_copy(f.filter, sizeof(f.filter), name);
+	/* Its own address last: when that is in, the networks behind it are, too. */
+	for (unsigned i = 0; i < s->n_routes; i++) {
+		f.net = s->route[i].net;
+		f.mask = s->route[i].mask;
+		peer_send(&m->netd, MSG_FILTER_SET, &f, sizeof(f), -1);
+	}
+	f.mask = s->mask ? s->mask : UINT32_MAX;
+	f.net = s->ip & f.mask;
+	peer_send(&m->netd, MSG_FILTER_SET, &f, sizeof(f), -1);
+	s->filter_told = *name;
+}
+
+const char *manager_filter_set(struct manager *m, struct msess *s, const char *name)
+{
+	struct msg_session_filter f = { .sid = s->sid };
+	const char *why = manager_filter_fault(&m->conf, name);
+
+	if (why || !strcmp(s->filter, name))
+		return why;
+	str_copy(s->filter, sizeof(s->filter), name);
+	/* Where nothing is made for it yet, that waits for the filter. */
+	if (s->ip && !s->choosing && (*name || s->filter_told))
+		filter_tell(m, s, name);
+	str_copy(f.filter, sizeof(f.filter), name);
+	peer_send(&m->engine[s->engine].peer, MSG_SESSION_FILTER, &f, sizeof(f), -1);
+	log_info("ppp_id=%u user=\"%s\" filter=%s", s->ppp_id, s->user, *name ? name : "none");
+	return NULL;
 }
 
 /* Ask netd for the session's TUN; it goes to the engine when it is there. */
@@ -243,9 +310,10 @@ static void tun_ask(struct manager *m, struct msess *s)
 {
 	struct msg_tun_add add = {
 		.tag = s->ppp_id, .unit = s->unit, .ip_local = m->conf.interface[s->interface].address,
-		.ip_peer = s->ip, .mask = s->mask, .mtu = s->mtu,
+		.ip_peer = s->ip, .mask = s->mask, .mtu = s->mtu, .n_routes = s->n_routes,
 	};
 
+	memcpy(add.route, s->route, s->n_routes * sizeof(add.route[0]));
 	str_copy(add.alias, sizeof(add.alias), s->user);
 	peer_send(&m->netd, MSG_TUN_ADD, &add, sizeof(add), -1);
 }
@@ -264,12 +332,17 @@ static void sess_strip(struct manager *m, struct msess *s)
 	if (s->has_route)
 		route_tell(m, s, MSG_ROUTE_DEL);
 	s->has_unit = s->has_tun = false;
+	/* Not before nothing of it can pass, and before its address is anybody else's. */
+	if (s->filter_told)
+		filter_tell(m, s, "");
+	s->filtered = false;
 	lease_give(m, s);
 }
 
 static void sess_free(struct manager *m, struct msess *s)
 {
 	sess_strip(m, s);
+	manager_dae_gone(m, s);
 	list_del(&s->link);
 	list_del(&s->by_id);
 	list_del(&s->by_user);
@@ -281,6 +354,10 @@ static void sess_free(struct manager *m, struct msess *s)
 /* NULL and what carries the session's packets is on its way, or why not. */
 static const char *device_ask(struct manager *m, struct msess *s)
 {
+	if (s->filter[0] && !s->filtered) {
+		filter_tell(m, s, s->filter);	/* and filter_done() goes on */
+		return NULL;
+	}
 	if (is_shared(m, s->interface)) {
 		route_tell(m, s, MSG_ROUTE_ADD);
 		return NULL;
@@ -328,17 +405,16 @@ static void sess_up(struct manager *m, struct msess *s)
 }
 
 /*
- * NULL, or why the user may not have one more session, which would be on
- * interface.  *ret_old: the session that the new one replaces, where the policy
+ * NULL, or why the user may not have one more session, which would have an
+ * address of the ipcp.  *ret_old: the session that the new one replaces, where the policy
  * says so.
  */
-static const char *limits(struct manager *m, const struct msg_judged *j, unsigned interface, struct msess **ret_old)
+static const char *limits(struct manager *m, const struct msg_judged *j, unsigned ipcp, struct msess **ret_old)
 {
 	const struct conf *c = &m->conf;
 	uint32_t own = c->auth[j->auth].user_max_session, all = c->user_max_session;
 	/* What stands with the user counts in place of what stands for all. */
-	uint32_t max = j->has_max_session ? j->max_session : own && all ? MIN(own, all) : own | all;
-	unsigned ipcp = c->interface[interface].ipcp;
+	uint32_t max = j->says.port_limit ? j->says.port_limit : j->has_max_session ? j->max_session : own && all ? MIN(own, all) : own | all;
 	uint32_t ipcp_max = c->ipcp[ipcp].max_session, n = 0;
 	struct msess *oldest = NULL, *old = NULL;
 
@@ -356,7 +432,7 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 	}
 	if (max && n >= max) {
 		if (c->user_max_policy != CONF_UM_REPLACE)
-			return "user-max-session reached";
+			return j->says.port_limit ? "its Port-Limit is reached" : "user-max-session reached";
 		old = oldest;
 	}
 	/* One that is replaced makes room for the new one, in its own pool. */
@@ -368,14 +444,73 @@ static const char *limits(struct manager *m, const struct msg_judged *j, unsigne
 	return NULL;
 }
 
+/* Framed-MTU, as far as IPv4 knows it: no link has less than 68 octets (RFC 791 3.2). */
+static uint16_t mtu_said(const struct radius_says *says)
+{
+	return (uint16_t)MAX(says->mtu, 68);
+}
+
+/* The ipcp whose address the session gets: the one that a server names, or the interface's. CONF_IPCPS: it is not there. */
+static unsigned ipcp_for(const struct conf *c, const struct msg_judged *j)
+{
+	const char *name = j->says.pool;
+
+	if (!name[0])
+		return c->interface[c->bind[j->bind].interface].ipcp;
+	for (unsigned i = 0; i < c->n_ipcp; i++)
+		if (conf_has_ipcp(c, i) && !strcmp(c->ipcp[i].name, name))
+			return i;
+	log_warn("user=\"%s\" Framed-Pool \"%s\": there is no such ipcp", j->user, name);
+	return CONF_IPCPS;
+}
+
+/* NULL, or why a new session of a client at peer cannot have these networks; old: that one makes room for it. */
+static const char *routes_refused(struct manager *m, const struct radius_says *says, const struct addr *peer,
+	const struct msess *old)
+{
+	const char *why = manager_routes_fault(&m->conf, says->route, says->n_routes);
+	uint32_t outside = addr_v4_of(peer);
+
+	if (why || !says->n_routes)
+		return why;
+	/* What carries the session would go into it. */
+	for (unsigned i = 0; i < says->n_routes && outside; i++)
+		if (says->route[i].net == (outside & says->route[i].mask))
+			return "its Framed-Route holds its address outside";
+	LIST_EACH(&m->sessions, e) {
+		const struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (s != old && routes_meet(s, says->route, says->n_routes))
+			return "its Framed-Route is another session's";
+	}
+	return NULL;
+}
+
+/* RFC 2865 1.1: a service that cannot be had is a refusal. */
+static const char *filter_allowed(struct manager *m, const struct msg_judged *j)
+{
+	if (!manager_filter_fault(&m->conf, j->says.filter))
+		return NULL;
+	log_warn("user=\"%s\" Filter-Id is \"%s\": %s", j->user, j->says.filter,
+		m->conf.firewall.off ? "the firewall is off" : "the firewall block has no filter of that name");
+	return m->conf.firewall.off ? "its Filter-Id needs the firewall, which is off" : "its Filter-Id names no filter";
+}
+
 /* NULL and *ret, or why not. */
 static const char *login(struct manager *m, const struct msg_judge *req, const struct msg_judged *j,
 	struct msess **ret)
 {
-	unsigned interface = m->conf.bind[j->bind].interface;
+	unsigned interface = m->conf.bind[j->bind].interface, ipcp = ipcp_for(&m->conf, j);
+	bool xauth = req->req.method == AUTH_XAUTH;
 	struct msess *s, *old = NULL;
-	const char *why = limits(m, j, interface, &old);
+	const char *why = filter_allowed(m, j);
 
+	if (!why && ipcp == CONF_IPCPS)
+		why = "no ipcp has the name of its Framed-Pool";
+	if (!why)
+		why = limits(m, j, ipcp, &old);
+	if (!why && !xauth)
+		why = routes_refused(m, &j->says, &req->req.peer, old);
 	if (why)
 		return why;
 	if (is_shared(m, interface) && m->engine[req->engine].shared[interface] == SHARED_FAILED) {
@@ -393,8 +528,12 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	sess_own(m, s, j->auth, j->user);
 	s->tunnel = req->req.tunnel;
 	s->interface = interface;
-	s->mtu = req->req.mtu;
-	s->pool = m->conf.interface[interface].ipcp;
+	s->mtu = j->says.mtu ? (uint16_t)MIN(req->req.mtu, mtu_said(&j->says)) : req->req.mtu;
+	s->pool = ipcp;
+	str_copy(s->filter, sizeof(s->filter), j->says.filter);
+	s->peer = req->req.peer;
+	s->number_len = req->req.number_len;
+	memcpy(s->number, req->req.number, sizeof(s->number));
 	s->ip = pool_lease(m->pool[s->pool], j->framed_ip);
 	if (!s->ip) {
 		sess_free(m, s);
@@ -407,7 +546,7 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	}
 	if (j->framed_ip && s->ip != j->framed_ip) {
 		log_warn("user=\"%s\" framed-ip-address is busy or outside the pool, ignoring", j->user);
-	} else if (j->framed_mask && req->req.method == AUTH_XAUTH) {
+	} else if (j->framed_mask && xauth) {
 		log_warn("user=\"%s\" framed-ip-network is ignored: a client of XAuth has its own address alone", j->user);
 	} else if (j->framed_mask && conf_net_fits(&m->conf, s->pool, s->ip, j->framed_mask) &&
 		 pool_claim_net(m->pool[s->pool], s->ip, j->framed_mask)) {
@@ -416,9 +555,14 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	} else if (j->framed_mask) {
 		log_warn("user=\"%s\" framed-ip-network is busy or in no pool-address for static, ignoring", j->user);
 	}
+	if (j->says.n_routes && xauth) {
+		log_warn("user=\"%s\" Framed-Route is ignored: a client of XAuth has its own address alone", j->user);
+	} else {
+		s->n_routes = j->says.n_routes;
+		memcpy(s->route, j->says.route, sizeof(s->route));
+	}
 	*ret = s;
-	s->choosing = m->conf.ipcp[m->conf.interface[interface].ipcp].allow_user_selected_address && !j->framed_ip &&
-		      req->req.method != AUTH_XAUTH;
+	s->choosing = m->conf.ipcp[ipcp].allow_user_selected_address && !j->framed_ip && !xauth;
 	why = s->choosing ? NULL : device_ask(m, s);
 	if (why)
 		sess_free(m, s);
@@ -427,12 +571,17 @@ static const char *login(struct manager *m, const struct msg_judge *req, const s
 	return why;
 }
 
-/* LCP was negotiated anew: the same user goes on with what he has. */
-static const char *login_again(const struct msess *s, const struct msg_judged *j)
+/* LCP was negotiated anew: the same user goes on with what he has; his filter may be another one by now. */
+static const char *login_again(struct manager *m, struct msess *s, const struct msg_judged *j)
 {
+	const char *why;
+
 	if (s->ending)
 		return "the session is being ended";
-	return s->auth == j->auth && !strcmp(s->user, j->user) ? NULL : "another user on the same link";
+	if (s->auth != j->auth || strcmp(s->user, j->user))
+		return "another user on the same link";
+	why = filter_allowed(m, j);
+	return why ? why : manager_filter_set(m, s, j->says.filter);
 }
 
 /* Name servers that a RADIUS server names: a second one alone is the first. */
@@ -455,7 +604,11 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 	str_copy(v.reason, sizeof(v.reason), j->why);
 	memcpy(v.mschap_auth, j->mschap_auth, sizeof(v.mschap_auth));
 	addr_str(&req->req.peer, peer);
-	if (j->verdict != VERDICT_OK) {
+	if (j->verdict == VERDICT_EAP || j->verdict == VERDICT_OWN_EAP) {
+		/* None yet. */
+		v.eap = j->eap;
+		v.eap.ppp_id = req->ppp_id;
+	} else if (j->verdict != VERDICT_OK) {
 		/* One line that a ban list can match: etc/fail2ban/culvert.conf. */
 		static struct log_rate rate;
 
@@ -467,7 +620,7 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 		if (log_rate_ok(&rate, now_ms()))
 			log_notice("login failed user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, j->why);
 	} else {
-		why = s ? login_again(s, j) : login(m, req, j, &s);
+		why = s ? login_again(m, s, j) : login(m, req, j, &s);
 		if (why) {
 			v.verdict = VERDICT_REFUSE;
 			str_copy(v.reason, sizeof(v.reason), why);
@@ -475,22 +628,29 @@ static void answer(struct manager *m, const struct msg_judge *req, const struct 
 			log_notice("login refused user=\"%s\" realm=%s from=%s reason=\"%s\"", j->user, v.realm, peer, why);
 		} else {
 			const struct conf_interface *i = &m->conf.interface[s->interface];
+			const struct conf_ipcp *ipcp = &m->conf.ipcp[s->pool < CONF_IPCPS ? s->pool : i->ipcp];
 
 			m->count.login_ok++;
 			v.ppp_id = s->ppp_id;
 			v.ip = s->ip;
 			v.mask = s->mask;
+			v.n_routes = s->n_routes;
+			memcpy(v.route, s->route, s->n_routes * sizeof(v.route[0]));
+			v.mtu = j->says.mtu ? mtu_said(&j->says) : 0;
+			v.rate_in_bps = j->says.rate_in_bps;
+			v.rate_out_bps = j->says.rate_out_bps;
 			v.ip_local = i->address;
 			v.interface = s->interface;
 			v.may_choose = s->choosing;
 			v.session_timeout_s = j->session_timeout_s;
 			v.idle_timeout_s = j->says.idle_timeout_s;
 			memcpy(v.message, j->message, sizeof(v.message));
+			memcpy(v.filter, s->filter, sizeof(v.filter));
 			v.mppe_keys = j->mppe_keys;
 			memcpy(v.mppe_send, j->mppe_send, sizeof(v.mppe_send));
 			memcpy(v.mppe_recv, j->mppe_recv, sizeof(v.mppe_recv));
-			memcpy(v.dns, m->conf.ipcp[i->ipcp].dns, sizeof(v.dns));
-			memcpy(v.nbns, m->conf.ipcp[i->ipcp].nbns, sizeof(v.nbns));
+			memcpy(v.dns, ipcp->dns, sizeof(v.dns));
+			memcpy(v.nbns, ipcp->nbns, sizeof(v.nbns));
 			if (!v.dns[0])
 				servers(v.dns, j->says.dns);
 			if (!v.nbns[0])
@@ -558,6 +718,9 @@ static void auth_req(struct manager *m, unsigned engine, const struct msg_auth_r
 		m->n_pending++;
 		p->judge.ppp_id = ppp_id_for(m, e->by_slot[req->sid.slot]);
 	}
+	/* A server knows an EAP conversation by its port, too; the first one's id is still nobody else's. */
+	if (req->method == AUTH_EAP && req->eap.ppp_id && req->eap.ppp_id < m->next_ppp_id && !manager_find(m, req->eap.ppp_id))
+		p->judge.ppp_id = req->eap.ppp_id;
 	p->judge.engine = engine;
 	p->judge.req = *req;
 	judge(m, p);
@@ -677,7 +840,7 @@ static bool text_ok(const char *s)
 }
 
 /*
- * Does another session of the same user have the address of s, or its unit?
+ * Does another session of the same user have the address of s, its unit, or a network of its?
  * Then the older of the two was replaced by the other one and has not ended
  * yet: what both name is the newer one's, its device too.
  */
@@ -687,7 +850,8 @@ static void adopt_replaced(struct manager *m, struct msess *s, bool has_unit, ui
 		struct msess *o = CONTAINER_OF(e, struct msess, by_user), *old = o->ppp_id < s->ppp_id ? o : s;
 
 		if (o == s || o->auth != s->auth || strcmp(o->user, s->user) ||
-		    !((o->ip && o->ip == s->ip) || (has_unit && o->has_unit && o->unit == unit)))
+		    !((o->ip && o->ip == s->ip) || (has_unit && o->has_unit && o->unit == unit) ||
+		      routes_meet(o, s->route, s->n_routes)))
 			continue;
 		if (old->has_unit)
 			unit_give(m, old->unit);
@@ -705,6 +869,7 @@ static void adopt_replaced(struct manager *m, struct msess *s, bool has_unit, ui
 static void adopt(struct manager *m, unsigned engine, const struct sess_row *row)
 {
 	struct msess *s;
+	const char *why;
 	unsigned auth = 0;
 	uint32_t unit = 0;
 	bool known, has_unit = unit_of(row->ifname, &unit);
@@ -719,9 +884,17 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 		return;
 	m->next_ppp_id = MAX(m->next_ppp_id, row->ppp_id + 1);
 	s->mtu = row->mru;
+	s->peer = row->peer;
+	s->number_len = MIN(row->number_len, (uint8_t)sizeof(s->number));
+	memcpy(s->number, row->number, sizeof(s->number));
 	s->tunnel = row->tunnel;
 	s->ip = row->ip;
 	s->mask = conf_is_mask(row->mask) ? row->mask : 0;
+	if (radius_routes_ok(row->route, row->n_routes)) {
+		s->n_routes = row->n_routes;
+		memcpy(s->route, row->route, sizeof(s->route));
+	}
+	str_copy(s->filter, sizeof(s->filter), row->filter);
 	lease_claim(m, s);
 	known = auth_of(m, row->realm, &auth);
 	sess_own(m, s, auth, row->user);
@@ -730,10 +903,17 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 	if (s->ending)
 		return;
 	if (!known || conf_session_fault(&m->conf, row->tunnel, auth, row->interface, row->ip) ||
-	    !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS || (s->mask && !s->has_net)) {
+	    manager_routes_fault(&m->conf, s->route, s->n_routes) || !ifname_fits(m, row->interface, engine, row->ifname) || s->pool == CONF_IPCPS || (s->mask && !s->has_net)) {
 		manager_kill(m, s, "not in the configuration any more");
 		return;
 	}
+	why = manager_filter_fault(&m->conf, s->filter);
+	if (why) {
+		manager_kill(m, s, why);
+		return;
+	}
+	/* Its predecessor asked for it, and let nothing pass before; netd_sync() asks again. */
+	s->filtered = s->filter[0];
 	s->interface = row->interface;
 	acct_adopt(m->acct, s, row);
 	m->count.sessions_adopted++;
@@ -749,12 +929,18 @@ static void adopt(struct manager *m, unsigned engine, const struct sess_row *row
 /* Tell netd which devices and routes are in use, and ask for those that are missing. */
 static void netd_sync(struct manager *m)
 {
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		if (s->ip && s->filter[0] && !s->choosing && (!s->ending || s->has_tun))
+			filter_tell(m, s, s->filter);
+	}
 	for (unsigned i = 0; i < m->conf.engines; i++)
 		shared_ask_all(m, i);
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface))
+		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface) && (s->filtered || !s->filter[0]))
 			route_tell(m, s, MSG_ROUTE_ADD);
 	}
 	LIST_EACH(&m->sessions, e) {
@@ -768,7 +954,7 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface))
+		if (s->has_tun || s->ending || s->choosing || is_shared(m, s->interface) || (s->filter[0] && !s->filtered))
 			continue;
 		if (!s->has_unit)
 			s->has_unit = unit_take(m, unit_first(&m->conf.interface[s->interface]), &s->unit);
@@ -933,6 +1119,13 @@ static void shared_done(struct manager *m, struct msg *msg)
 	}
 }
 
+/* Only netd can see that, when the login was granted already: what is refused like a login ends like a session. */
+static void routes_taken(struct manager *m, struct msess *s)
+{
+	log_notice("ppp_id=%u user=\"%s\" its Framed-Route is a network of this host", s->ppp_id, s->user);
+	manager_kill(m, s, "its Framed-Route is a network of this host");
+}
+
 static void route_done(struct manager *m, const struct msg_route *r)
 {
 	struct msess *s = manager_find(m, r->tag);
@@ -953,8 +1146,41 @@ static void route_done(struct manager *m, const struct msg_route *r)
 	}
 	if (m->engine[s->engine].shared[s->interface] == SHARED_LOST)
 		return;
+	if (r->err == -EADDRINUSE && s->n_routes) {
+		routes_taken(m, s);
+		return;
+	}
 	log_err("ppp_id=%u user=\"%s\" no route to %s: %s", s->ppp_id, s->user, ip4_str(s->ip, ip), strerror(-r->err));
 	manager_kill(m, s, "no route");
+}
+
+/* Now the rest may be made, where it was waited with. */
+static void filter_done(struct manager *m, const struct msg_filter *f)
+{
+	struct msess *s = manager_find(m, f->tag);
+	const struct radius_route net = { f->net, f->mask };
+	const char *why;
+	bool own;
+
+	/* Of one that it had before, the answer to the newer one counts. */
+	if (!s || s->ending || !s->ip || s->choosing || strcmp(f->filter, s->filter))
+		return;
+	own = (s->ip & f->mask) == f->net;
+	if (!own && !routes_meet(s, &net, 1))
+		return;
+	if (f->err) {
+		log_err("ppp_id=%u user=\"%s\" cannot be put into filter %s: %s", s->ppp_id, s->user, f->filter, strerror(-f->err));
+		manager_kill(m, s, f->err == -ENOENT ? "its filter was removed" : "no filter");
+		return;
+	}
+	if (!own)
+		return;
+	s->filtered = s->filter[0];
+	if (s->has_unit || s->has_route)
+		return;
+	why = device_ask(m, s);
+	if (why)
+		manager_kill(m, s, why);
 }
 
 static void netd_msg(struct peer *p, struct msg *msg, void *arg)
@@ -971,6 +1197,8 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 		shared_done(m, msg);
 	if (msg->type == MSG_ROUTE_DONE)
 		route_done(m, &msg->b.route);
+	if (msg->type == MSG_FILTER_DONE)
+		filter_done(m, &msg->b.filter);
 	if (msg->type != MSG_TUN_DONE)
 		return;
 	s = manager_find(m, d->tag);
@@ -981,6 +1209,10 @@ static void netd_msg(struct peer *p, struct msg *msg, void *arg)
 		log_warn("pppx%u belongs to somebody else, ignoring it", s->unit);
 		s->unit = unit;
 		tun_ask(m, s);
+		return;
+	}
+	if (d->err == -EADDRINUSE && s->n_routes) {
+		routes_taken(m, s);
 		return;
 	}
 	if (d->err || msg->fd < 0) {
@@ -1011,6 +1243,8 @@ static void radius_msg(struct peer *p, struct msg *msg, void *arg)
 		control_stats(m->control, "radius", &msg->b.stats);
 	if (msg->type == MSG_ACCT_DONE)
 		acct_done(m->acct, &msg->b.acct_done);
+	if (msg->type == MSG_DAE)
+		manager_dae(m, &msg->b.dae);
 }
 
 /* ---- start ---- */
@@ -1037,6 +1271,7 @@ static void take_peer(struct manager *m, struct msg *msg)
 		break;
 	case ROLE_RADIUS:
 		acct_again(m->acct);
+		manager_dae_again(m);
 		child_take_peer(&m->radius, m->base, ROLE_MANAGER, role, msg, radius_msg, m);
 		break;
 	case ROLE_AUTH:
@@ -1167,6 +1402,7 @@ void manager_main(void)
 	child_confine(CHILD_USER);
 	list_init(&m.sessions);
 	list_init(&m.pending);
+	list_init(&m.dae_waits);
 	for (unsigned i = 0; i < MANAGER_BUCKETS; i++) {
 		list_init(&m.by_id[i]);
 		list_init(&m.by_user[i]);

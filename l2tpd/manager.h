@@ -2,7 +2,8 @@
 /*
  * manager: who is logged in.  Has auth judge logins, applies limits, leases
  * addresses (pool.c), has netd make TUNs, answers culvertctl (control.c), ends those
- * whom a reload has no place for and whose users are gone (manager_reload.c).
+ * whom a reload has no place for and whose users are gone (manager_reload.c), and ends or
+ * changes those that a RADIUS server wants it for (manager_dae.c).
  *
  * All that it knows can be learnt anew: a new manager adopts the sessions in
  * the engines' tables, tells netd which devices are in use, and is asked again
@@ -29,15 +30,24 @@ struct msess {
 	unsigned tunnel, auth, interface;	/* indices in conf */
 	uint32_t ip;			/* 0 = none */
 	uint32_t mask;			/* of the network behind ip; 0 = ip alone */
+	uint8_t n_routes;
+	struct radius_route route[RADIUS_ROUTES_MAX];	/* more networks there */
 	unsigned pool;			/* where it is leased: an index in manager.pool; CONF_IPCPS = in none any more */
 	bool has_net;			/* so are the other addresses of the network */
 	bool has_route;			/* interface tunN: netd was asked for it */
 	bool has_unit, has_tun;
 	uint32_t unit;			/* of its pppx device */
 	uint16_t mtu;
+	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */
+	bool filter_told;		/* netd may have it in a filter */
+	bool filtered;			/* it is in its filter: its packets may pass */
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
 	uint64_t interim_ms;		/* when its next Interim is due; 0 = never */
+	struct addr peer;		/* where it came from … */
+	uint8_t number_len;		/* … and by which number, as RADIUS servers were told */
+	uint8_t number[64];
+	struct dae_wait *dae;		/* who waits for its end; NULL = nobody */
 	bool ending;
 };
 
@@ -86,6 +96,7 @@ struct manager {
 	struct control *control;
 	struct acct *acct;
 	struct event *acct_timer;
+	struct list dae_waits;
 	uint64_t stop_ms;		/* the server ends: until then accounting is told; 0 = it does not */
 	bool first_life;		/* no manager of this server was before it */
 	struct {
@@ -102,6 +113,12 @@ bool manager_users_look(struct manager *);
 
 /* Ask the session's engine to end it. */
 void manager_kill(struct manager *, struct msess *, const char *reason);
+/*
+ * Move a session to the filter of that name, or out of any ("").  What it sends from now on is judged by
+ * that: netd does it in one step, and the session ends where it cannot.  NULL, or why there is no such filter;
+ * then it stays in the one that it has.
+ */
+const char *manager_filter_set(struct manager *, struct msess *, const char *name);
 struct msess *manager_find(struct manager *, uint32_t ppp_id);
 /* The session's row as its engine has it; false: it is gone. */
 bool manager_row(struct manager *, const struct msess *, struct sess_row *ret);
@@ -113,6 +130,12 @@ void manager_main(void) __attribute__((noreturn));
 
 /* Why the session may not keep the network behind its address, or NULL. */
 const char *manager_net_fault(const struct conf *, unsigned interface, uint32_t ip, uint32_t mask);
+
+/* Why a session may not keep these networks (Framed-Route), or NULL. */
+const char *manager_routes_fault(const struct conf *, const struct radius_route *, unsigned n);
+
+/* Why a session may not have the filter of that name, or NULL; "" is none, and always to be had. */
+const char *manager_filter_fault(const struct conf *, const char *name);
 
 /* Pools; every address that a session still has is leased in the one that has it. */
 void manager_pools_renew(struct manager *, const struct conf *old);
@@ -138,6 +161,15 @@ void manager_check_again(struct manager *);
  * where disconnect-removed says so: as soon as the sessions are known and no reload runs.
  */
 void manager_sweep(struct manager *, uint32_t auths);
+
+/* ---- manager_dae.c ---- */
+
+/* What a RADIUS server wants done; MSG_DAE_DONE follows, where sessions end when they are gone. */
+void manager_dae(struct manager *, const struct msg_dae *);
+/* A session is gone. */
+void manager_dae_gone(struct manager *, struct msess *);
+/* A new radius knows nothing of what its predecessor asked. */
+void manager_dae_again(struct manager *);
 
 /* ---- control.c ---- */
 struct control;

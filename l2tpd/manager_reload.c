@@ -163,6 +163,10 @@ void manager_apply(struct manager *m)
 		why = conf_session_fault(&m->conf, s->tunnel, s->auth, s->interface, s->ip);
 		if (!why)
 			why = manager_net_fault(&m->conf, s->interface, s->ip, s->mask);
+		if (!why)
+			why = manager_routes_fault(&m->conf, s->route, s->n_routes);
+		if (!why)
+			why = manager_filter_fault(&m->conf, s->filter);
 		if (why)
 			end_by_reload(m, s, why);
 	}

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "base/util.h"
+#include "l2tpd/filterset.h"
 #include "l2tpd/fw.h"
 #include "l2tpd/routes.h"
 #include "l2tpd/tundev.h"
@@ -41,6 +42,7 @@ enum {
 	TUN_TXQLEN = 500,		/* packets or super-packets */
 	SHARED_TXQLEN = 1000,		/* the engine empties it whenever it looks */
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
+	FRAMED_MTU_MIN = 68,			/* what a RADIUS server may say (RFC 791 3.2) */
 	DELETE_AFTER_MS = 50,
 	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
@@ -73,9 +75,10 @@ static unsigned shared_no(uint32_t interface, uint32_t engine)
 }
 
 enum netd_counter {
-	CNT_TUNS, CNT_SHARED, CNT_ROUTES,	/* now */
+	CNT_TUNS, CNT_SHARED, CNT_ROUTES, CNT_FILTERED,	/* now */
 	CNT_TUN_ADDED, CNT_TUN_FAILED, CNT_TUN_REFUSED, CNT_TUN_DELETED, CNT_DELETE_GROUPS,
-	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_MARK_SOCKETS, CNT_MARK_FAILED, CNT_XFRM_REMOVED, CNT_BAD_MSG, CNT_SEND_FAILED,
+	CNT_ROUTE_ADDED, CNT_ROUTE_FAILED, CNT_MARK_SOCKETS, CNT_MARK_FAILED, CNT_XFRM_REMOVED,
+	CNT_FILTER_SET, CNT_FILTER_FAILED, CNT_BAD_MSG, CNT_SEND_FAILED,
 	CNT_N,
 };
 
@@ -84,6 +87,7 @@ static const char *const counter_names[CNT_N] = {
 	[CNT_ROUTE_ADDED] = "route_added", [CNT_ROUTE_FAILED] = "route_failed", [CNT_TUN_ADDED] = "tun_added", [CNT_TUN_FAILED] = "tun_failed",
 	[CNT_TUN_REFUSED] = "tun_refused", [CNT_TUN_DELETED] = "tun_deleted",
 	[CNT_MARK_SOCKETS] = "mark_sockets", [CNT_MARK_FAILED] = "mark_failed", [CNT_XFRM_REMOVED] = "xfrm_removed",
+	[CNT_FILTERED] = "filtered", [CNT_FILTER_SET] = "filter_set", [CNT_FILTER_FAILED] = "filter_failed",
 	[CNT_DELETE_GROUPS] = "tun_delete_groups", [CNT_BAD_MSG] = "bad_msg",
 	[CNT_SEND_FAILED] = "send_failed",
 };
@@ -111,6 +115,7 @@ struct netd {
 	bool have_next, started, stopping, failed;
 	bool forward_was, forward_set;	/* ip_forward before the server started; to be restored to 0 */
 	bool table_set;			/* there may be a table of ours */
+	bool table_due;			/* it is to go when nobody is in a filter any more */
 	uint32_t going_group;
 	unsigned n_going;
 	unsigned unit_end;		/* above every unit in use */
@@ -119,6 +124,8 @@ struct netd {
 	struct tun tun[UNITS];
 	struct tun shared[SHARED_MAX];
 	struct routes routes;
+	struct filterset filterset;
+	struct routes filtered;		/* who is in a filter; dev: its index in conf.firewall, CONF_FILTERS: it is gone */
 };
 
 /* ---- channels ---- */
@@ -238,23 +245,81 @@ static bool in_service(const struct tun *t)
 /* Does the interface give this address to sessions? */
 static bool in_pools(const struct conf *c, const struct conf_interface *f, uint32_t ip)
 {
-	return conf_in_pools(c, f->ipcp, ip) && ip != f->address;
+	return conf_may_have(c, (unsigned)(f - c->interface), ip, conf_has_radius(c));
 }
 
-/* Is the network behind an address one that a session of the interface can have? 0: there is none. */
-static bool net_ok(const struct conf *c, const struct conf_interface *f, uint32_t ip, uint32_t mask)
+/* Is the network behind an address one that a session can have? 0: there is none. */
+static bool net_ok(const struct conf *c, uint32_t ip, uint32_t mask)
 {
-	return !mask || conf_net_fits(c, f->ipcp, ip, mask);
+	return !mask || conf_net_fits(c, conf_ipcp_with(c, ip), ip, mask);
+}
+
+static bool mtu_ok(const struct netd *n, uint16_t mtu)
+{
+	bool radius = conf_has_radius(&n->conf) || (n->have_last && conf_has_radius(&n->last));
+
+	return mtu >= (radius ? FRAMED_MTU_MIN : TUN_MTU_MIN) && mtu <= TUN_MTU_MAX;
+}
+
+/* Can sessions have these networks beside? */
+static bool nets_ok(const struct conf *c, const struct radius_route *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!conf_has_radius(c) || conf_route_fault(c, r[i].net, r[i].mask))
+			return false;
+	return true;
+}
+
+struct nets_search {
+	const struct netd *n;
+	const struct radius_route *route;
+	unsigned n_routes;
+	bool found;
+};
+
+static bool is_ours(const struct netd *n, unsigned index)
+{
+	for (unsigned i = 0; i < SHARED_MAX; i++)
+		if (n->shared[i].state != TUN_NONE && n->shared[i].index == index)
+			return true;
+	for (unsigned u = 0; u < n->unit_end; u++)
+		if (n->tun[u].state != TUN_NONE && n->tun[u].index == index)
+			return true;
+	return false;
+}
+
+/* A network that an interface of the host is in, and that would be a client's. */
+static void nets_meet(void *ctx, const struct tundev_route *r)
+{
+	struct nets_search *s = ctx;
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	for (unsigned i = 0; i < s->n_routes && r->direct && !s->found; i++) {
+		if ((s->route[i].net ^ r->ip) & s->route[i].mask & r->mask || is_ours(s->n, r->index))
+			continue;
+		s->found = true;
+		log_warn("a client's network %s/%d overlaps %s/%d, where this host is", ip4_str(s->route[i].net, a),
+			__builtin_popcount(s->route[i].mask), ip4_str(r->ip, b), __builtin_popcount(r->mask));
+	}
+}
+
+/* 0: none of the networks is one that this host is in; or -errno. */
+static int nets_free(struct netd *n, const struct radius_route *route, unsigned n_routes)
+{
+	struct nets_search s = { .n = n, .route = route, .n_routes = n_routes };
+	int err = n_routes ? tundev_routes(&n->rtnl, nets_meet, &s) : 0;
+
+	return s.found ? -EADDRINUSE : err;
 }
 
 /* Only addresses that the configuration gives to session interfaces. */
-static bool addresses_ok(const struct conf *c, uint32_t ip_local, uint32_t ip_peer, uint32_t mask)
+static bool addresses_ok(const struct conf *c, const struct msg_tun_add *m)
 {
 	for (unsigned i = 0; i < c->n_interface; i++) {
 		const struct conf_interface *f = &c->interface[i];
 
-		if (conf_has_interface(c, i) && f->per_session && f->address == ip_local && in_pools(c, f, ip_peer) &&
-		    net_ok(c, f, ip_peer, mask))
+		if (conf_has_interface(c, i) && f->per_session && f->address == m->ip_local && in_pools(c, f, m->ip_peer) &&
+		    net_ok(c, m->ip_peer, m->mask) && nets_ok(c, m->route, m->n_routes))
 			return true;
 	}
 	return false;
@@ -273,29 +338,33 @@ static int tun_add_check(struct netd *n, const struct msg_tun_add *m)
 {
 	uint32_t mask = m->mask ? m->mask : UINT32_MAX;
 
-	if (m->unit >= UNITS || m->mtu < TUN_MTU_MIN || m->mtu > TUN_MTU_MAX || !text_ok(m->alias) ||
-	    (!addresses_ok(&n->conf, m->ip_local, m->ip_peer, m->mask) &&
-	     !(n->have_last && addresses_ok(&n->last, m->ip_local, m->ip_peer, m->mask))))
+	if (m->unit >= UNITS || !mtu_ok(n, m->mtu) || !text_ok(m->alias) ||
+	    (!addresses_ok(&n->conf, m) && !(n->have_last && addresses_ok(&n->last, m))))
 		return -EINVAL;
 	if (n->tun[m->unit].state == TUN_LIVE)
 		return -EBUSY;
 	for (unsigned u = 0; u < n->unit_end; u++)
 		if (n->tun[u].state == TUN_LIVE && !((n->tun[u].ip_peer ^ m->ip_peer) & n->tun[u].mask & mask))
 			return -EADDRINUSE;
-	return routes_find(&n->routes, m->ip_peer) ? -EADDRINUSE : 0;
+	if (routes_find(&n->routes, m->ip_peer))
+		return -EADDRINUSE;
+	return nets_free(n, m->route, m->n_routes);
 }
 
 /* On success the TUN's descriptor, which stays ours, else -errno. */
 static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifname)
 {
 	struct tun *t = &n->tun[m->unit];
-	const struct tundev_setup s = {
+	struct tundev_setup s = {
 		.ip_local = m->ip_local, .ip_peer = m->ip_peer, .mask = m->mask, .mtu = m->mtu,
-		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias,
+		.txqlen = TUN_TXQLEN, .group = TUN_GROUP, .alias = m->alias, .n_nets = m->n_routes,
 	};
 	unsigned index;
 	int err, fd;
 
+	_Static_assert(N_ELEMENTS(s.net) == N_ELEMENTS(m->route), "room for every network");
+	for (unsigned i = 0; i < m->n_routes; i++)
+		s.net[i] = (struct tundev_net){ m->route[i].net, m->route[i].mask };
 	if (t->state == TUN_ADOPTED)	/* its session ended while no netd ran */
 		tun_retire(n, m->unit);
 	if (t->state == TUN_GOING)
@@ -306,7 +375,7 @@ static int tun_add(struct netd *n, const struct msg_tun_add *m, const char *ifna
 	err = tundev_setup(&n->rtnl, index, ifname, &s);
 	if (err) {
 		close(fd);
-		return err;
+		return err == -EEXIST && m->n_routes ? -EADDRINUSE : err;
 	}
 	*t = (struct tun){
 		.fd = fd, .index = index, .ip_local = m->ip_local, .ip_peer = m->ip_peer,
@@ -455,7 +524,7 @@ static bool route_ok(const struct conf *c, const struct msg_route *m)
 {
 	const struct conf_interface *f = shared_conf(c, m->interface, m->engine);
 
-	return f && in_pools(c, f, m->ip) && net_ok(c, f, m->ip, m->mask);
+	return f && in_pools(c, f, m->ip) && net_ok(c, m->ip, m->mask) && nets_ok(c, m->route, m->n_routes);
 }
 
 static void route_retire(struct netd *n, struct route *r)
@@ -468,27 +537,20 @@ static void route_retire(struct netd *n, struct route *r)
 	routes_del(&n->routes, r);
 }
 
-/* 0 or -errno. */
-static int route_add(struct netd *n, const struct msg_route *m)
+/* A network's way is shared device no, from now on if it was not. 0 or -errno. */
+static int route_put(struct netd *n, unsigned no, uint32_t ip, uint32_t mask, uint16_t mtu)
 {
-	const uint32_t mask = m->mask ? m->mask : UINT32_MAX, ip = m->ip & mask;
-	unsigned no = shared_no(m->interface, m->engine);
 	struct route *r;
 	int err;
 
-	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || m->mtu < TUN_MTU_MIN ||
-	    m->mtu > TUN_MTU_MAX)
-		return -EINVAL;
-	if (!in_service(&n->shared[no]))
-		return -ENODEV;
 	r = routes_find(&n->routes, ip);
 	if (r && r->mask != mask) {
 		route_retire(n, r);
 		r = NULL;
 	}
-	if (!r || r->dev != no || r->mtu != m->mtu) {
+	if (!r || r->dev != no || r->mtu != mtu) {
 		/* A host route that we do not know is somebody else's. */
-		err = tundev_route_add(&n->rtnl, n->shared[no].index, ip, mask, m->mtu, r != NULL);
+		err = tundev_route_add(&n->rtnl, n->shared[no].index, ip, mask, mtu, r != NULL);
 		if (err == -ENODEV)		/* somebody deleted it */
 			shared_forget(n, no);
 		if (err)
@@ -499,11 +561,53 @@ static int route_add(struct netd *n, const struct msg_route *m)
 		}
 		r->dev = no;
 		r->mask = mask;
-		r->mtu = m->mtu;
+		r->mtu = mtu;
 		n->count[CNT_ROUTE_ADDED]++;
 	}
 	r->kept = true;
 	return 0;
+}
+
+/* Not one that another engine's session has by now. */
+static void route_drop(struct netd *n, unsigned no, uint32_t ip, uint32_t mask)
+{
+	struct route *r = routes_find(&n->routes, ip);
+
+	if (r && r->mask == mask && r->dev == no)
+		route_retire(n, r);
+}
+
+static void route_del(struct netd *n, const struct msg_route *m)
+{
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+	unsigned no = shared_no(m->interface, m->engine);
+
+	route_drop(n, no, m->ip & mask, mask);
+	for (unsigned i = 0; i < m->n_routes; i++)
+		route_drop(n, no, m->route[i].net, m->route[i].mask);
+}
+
+/* 0 or -errno. */
+static int route_add(struct netd *n, const struct msg_route *m)
+{
+	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
+	unsigned no = shared_no(m->interface, m->engine);
+	int err;
+
+	if ((!route_ok(&n->conf, m) && !(n->have_last && route_ok(&n->last, m))) || !mtu_ok(n, m->mtu))
+		return -EINVAL;
+	if (!in_service(&n->shared[no]))
+		return -ENODEV;
+	err = nets_free(n, m->route, m->n_routes);
+	if (!err)
+		err = route_put(n, no, m->ip & mask, mask, m->mtu);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < m->n_routes && !err; i++)
+		err = route_put(n, no, m->route[i].net, m->route[i].mask, m->mtu);
+	if (err)
+		route_del(n, m);	/* all of them, or none */
+	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
 static void on_route_add(struct netd *n, struct link *l, const struct msg_route *m)
@@ -515,22 +619,102 @@ static void on_route_add(struct netd *n, struct link *l, const struct msg_route 
 	link_send(l, MSG_ROUTE_DONE, &done, sizeof(done), -1);
 }
 
-/* Not one that another engine's session has by now. */
-static void on_route_del(struct netd *n, const struct msg_route *m)
-{
-	const uint32_t mask = m->mask ? m->mask : UINT32_MAX;
-	struct route *r = routes_find(&n->routes, m->ip & mask);
-
-	if (r && r->mask == mask && r->dev == shared_no(m->interface, m->engine))
-		route_retire(n, r);
-}
-
 static void route_sync(void *ctx, struct route *r)
 {
 	if (!r->kept)
 		route_retire(ctx, r);
 	else
 		r->kept = false;
+}
+
+/* ---- filters ---- */
+
+/* As filterset.h names it. */
+static const char *filter_name(const struct netd *n, unsigned no)
+{
+	return no < CONF_FILTERS ? n->conf.firewall.filter[no].name : filterset_nothing;
+}
+
+static void table_drop(struct netd *n);
+
+/* Out of its filter. */
+static void member_retire(struct netd *n, struct route *r)
+{
+	int err = filterset_move(&n->filterset, r->ip, r->mask, filter_name(n, r->dev), NULL);
+	char ip[ADDR_STRLEN];
+
+	if (err && err != -ENOENT && log_rate_ok(&n->log_rate, now_ms()))
+		log_err("%s could not be taken out of its filter: %s", ip4_str(r->ip, ip), strerror(-err));
+	routes_del(&n->filtered, r);
+	if (n->table_due && !n->filtered.n)
+		table_drop(n);
+}
+
+/* 0 or -errno. */
+static int filter_set(struct netd *n, const struct msg_filter *m)
+{
+	struct route *r = routes_find(&n->filtered, m->net);
+	unsigned no = conf_filter_find(&n->conf, m->filter);
+	bool had;
+	int err;
+
+	if (!m->filter[0]) {
+		if (r && r->mask == m->mask)
+			member_retire(n, r);
+		return 0;
+	}
+	/* Whoever was in one that is gone stays where nothing passes. */
+	if (r)
+		r->kept = true;
+	if (no == CONF_FILTERS || n->conf.firewall.off)
+		return -ENOENT;
+	if (r && r->mask != m->mask) {
+		member_retire(n, r);
+		r = NULL;
+	}
+	if (r && r->dev == no)
+		return 0;
+	had = r != NULL;
+	if (!r && !(r = routes_add(&n->filtered, m->net, no)))
+		return -ENOMEM;
+	err = filterset_move(&n->filterset, m->net, m->mask, had ? filter_name(n, r->dev) : NULL, m->filter);
+	if (err) {
+		if (!had)
+			routes_del(&n->filtered, r);
+		return err;
+	}
+	r->dev = no;
+	r->mask = m->mask;
+	r->kept = true;
+	n->count[CNT_FILTER_SET]++;
+	return 0;
+}
+
+static void on_filter_set(struct netd *n, struct link *l, const struct msg_filter *m)
+{
+	struct msg_filter done = *m;
+
+	done.err = filter_set(n, m);
+	n->count[CNT_FILTER_FAILED] += done.err != 0;
+	link_send(l, MSG_FILTER_DONE, &done, sizeof(done), -1);
+}
+
+static void member_sync(void *ctx, struct route *r)
+{
+	if (r->kept)
+		r->kept = false;
+	else
+		member_retire(ctx, r);
+}
+
+/* A netd before this one put it there. */
+static void adopt_member(void *ctx, uint32_t ip, uint32_t mask, const char *name)
+{
+	struct netd *n = ctx;
+	struct route *r = routes_find(&n->filtered, ip) ? NULL : routes_add(&n->filtered, ip, conf_filter_find(&n->conf, name));
+
+	if (r)
+		r->mask = mask;
 }
 
 static void route_unkeep(void *ctx, struct route *r)
@@ -566,6 +750,8 @@ static void on_tun_sync(struct netd *n)
 		t->kept = false;
 	}
 	shared_sync(n);
+	/* Now that nothing of theirs can pass any more. */
+	routes_each(&n->filtered, member_sync, n);
 }
 
 /* The shared device of that name, or SHARED_MAX. */
@@ -583,20 +769,31 @@ static unsigned shared_named(const struct netd *n, const char *name)
 	return SHARED_MAX;
 }
 
+/* Could it be of a session, by what a users file or a server may say? */
+static bool is_session_net(const struct netd *n, const struct tundev_route *k)
+{
+	const struct radius_route behind = { k->ip, k->mask };
+
+	/* Its first address is in no pool, often: which one it is of is not to be seen by that. */
+	for (unsigned i = 0; i < CONF_IPCPS; i++)
+		if (conf_net_fits(&n->conf, i, k->ip, k->mask))
+			return true;
+	return k->is_static && k->direct && nets_ok(&n->conf, &behind, 1);
+}
+
 /* Of networks those that a session can have: another one was made by somebody else. */
-static void adopt_route(void *ctx, unsigned index, uint32_t ip, uint32_t mask)
+static void adopt_route(void *ctx, const struct tundev_route *k)
 {
 	struct netd *n = ctx;
 	struct route *r;
 
 	for (unsigned i = 0; i < SHARED_MAX; i++) {
-		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != index || routes_find(&n->routes, ip) ||
-		    (mask != UINT32_MAX &&
-		     !conf_net_fits(&n->conf, n->conf.interface[i / CONF_ENGINES_MAX].ipcp, ip, mask)))
+		if (n->shared[i].state != TUN_ADOPTED || n->shared[i].index != k->index || routes_find(&n->routes, k->ip) ||
+		    (k->mask != UINT32_MAX && !is_session_net(n, k)))
 			continue;
-		r = routes_add(&n->routes, ip, i);
+		r = routes_add(&n->routes, k->ip, i);
 		if (r)
-			r->mask = mask;
+			r->mask = k->mask;
 	}
 }
 
@@ -694,18 +891,64 @@ static void forward_restore(struct netd *n)
 }
 
 /* ---- firewall ---- */
+
+/* No table is wanted; one may be left of a run that was killed.  Without nftables there is none. */
+static void table_drop(struct netd *n)
+{
+	(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
+	n->table_set = n->table_due = false;
+}
+
+/* Those who are in filters, by the filters that a configuration has. */
+struct members {
+	const struct netd *n;
+	const struct conf *c;
+	struct fwreq_member *v;
+	uint32_t count;
+};
+
+static unsigned filter_in(const struct netd *n, const struct conf *c, const struct route *r)
+{
+	return r->dev < CONF_FILTERS ? conf_filter_find(c, n->conf.firewall.filter[r->dev].name) : CONF_FILTERS;
+}
+
+static void member_put(void *ctx, struct route *r)
+{
+	struct members *m = ctx;
+
+	m->v[m->count++] = (struct fwreq_member){ r->ip, r->mask, filter_in(m->n, m->c, r) };
+}
+
+static void member_renumber(void *ctx, struct route *r)
+{
+	const struct members *m = ctx;
+
+	r->dev = filter_in(m->n, m->c, r);
+}
+
+/*
+ * The rules of c in place of those of n->conf.  Who is in a filter is in it in the same
+ * transaction; where c has no such filter any more, nothing passes until the manager has ended him.
+ */
 static int firewall_on(struct netd *n, const struct conf *c)
 {
+	struct members m = { .n = n, .c = c };
 	uint16_t local[2], nat[2];
 	struct fwreq r;
 	int err;
 
 	if (c->firewall.off) {
-		/* One may be left of a run that was killed.  Without nftables there is none. */
-		(void)!fw_remove(FIREWALL_MS, LOG_DEBUG);
-		n->table_set = false;
+		/* Not while there are sessions that it keeps from something. */
+		n->table_due = true;
+		routes_each(&n->filtered, member_renumber, &m);
+		if (!n->filtered.n)
+			table_drop(n);
 		return 0;
 	}
+	m.v = calloc(n->filtered.n + 1, sizeof(*m.v));
+	if (!m.v)
+		return -ENOMEM;
+	routes_each(&n->filtered, member_put, &m);
 	if (fw_local_ports(local) < 0) {
 		local[0] = 32768;	/* the kernel's default */
 		local[1] = 60999;
@@ -717,9 +960,15 @@ static int firewall_on(struct netd *n, const struct conf *c)
 		log_warn("nat on %s: there is no such interface yet", c->firewall.nat_on);
 	r = fw_request(c, nat);
 	fw_drop_foreign(&r);
-	err = fw_apply(&r, FIREWALL_MS, LOG_ERR);
-	n->table_set = n->table_set || !err;
-	return err;
+	r.n_member = m.count;
+	err = fw_apply(&r, m.v, FIREWALL_MS, LOG_ERR);
+	free(m.v);
+	if (err)
+		return err;
+	n->table_set = true;
+	n->table_due = false;
+	routes_each(&n->filtered, member_renumber, &m);
+	return 0;
 }
 
 static void firewall_off(struct netd *n)
@@ -913,14 +1162,19 @@ static bool start(struct netd *n)
 {
 	int err;
 
+	n->conf = n->next;
+	n->have_next = false;
 	/* The rules first: there is never forwarding without them. */
-	err = firewall_on(n, &n->next);
+	err = filterset_list(&n->filterset, adopt_member, n);
+	if (err) {
+		log_err("who is in which filter cannot be read: %s", strerror(-err));
+		return false;
+	}
+	err = firewall_on(n, &n->conf);
 	if (err) {
 		log_err("the firewall cannot be set up: %s", strerror(-err));
 		return false;
 	}
-	n->conf = n->next;
-	n->have_next = false;
 	err = n->conf.esp_kernel ? xfrm_on(n) : 0;
 	if (err) {
 		log_err("what keeps unsealed L2TP in cannot be given to the kernel: %s", strerror(-err));
@@ -980,6 +1234,7 @@ static void send_stats(struct netd *n, struct link *l)
 	static struct msg_stats s;
 
 	n->count[CNT_ROUTES] = n->routes.n;
+	n->count[CNT_FILTERED] = n->filtered.n;
 	s.n = CNT_N;
 	for (unsigned i = 0; i < CNT_N; i++) {
 		str_copy(s.c[i].name, sizeof(s.c[i].name), counter_names[i]);
@@ -1027,7 +1282,10 @@ static void on_manager(evutil_socket_t fd, short what, void *arg)
 			on_route_add(n, l, &m.b.route);
 			break;
 		case MSG_ROUTE_DEL:
-			on_route_del(n, &m.b.route);
+			route_del(n, &m.b.route);
+			break;
+		case MSG_FILTER_SET:
+			on_filter_set(n, l, &m.b.filter);
 			break;
 		case MSG_STATS_REQ:
 			send_stats(n, l);
@@ -1062,6 +1320,7 @@ static void on_peer(struct netd *n, const struct link *from, const struct msg_pe
 	for (unsigned i = 0; i < SHARED_MAX; i++)
 		n->shared[i].kept = false;
 	routes_each(&n->routes, route_unkeep, n);
+	routes_each(&n->filtered, route_unkeep, n);
 	link_open(n, &n->manager, fd, ROLE_MANAGER, on_manager);
 	/* Before MSG_START there is no configuration to check its requests against. */
 	if (!n->started && n->manager.rd)
@@ -1208,6 +1467,7 @@ static void netd_free(struct netd *n)
 	if (n->base)
 		event_base_free(n->base);
 	rtnl_close(&n->rtnl);
+	filterset_close(&n->filterset);
 	free(n);
 }
 
@@ -1223,6 +1483,7 @@ int netd_main(int parent_fd)
 	for (unsigned i = 0; i < SHARED_MAX; i++)
 		n->shared[i].fd = -1;
 	routes_init(&n->routes);
+	routes_init(&n->filtered);
 	n->parent.chan.fd = n->manager.chan.fd = -1;
 	list_init(&n->parent.chan.out);
 	list_init(&n->manager.chan.out);
@@ -1243,6 +1504,9 @@ int netd_main(int parent_fd)
 	err = rtnl_open(&n->rtnl);
 	if (err)
 		fatal("no rtnetlink socket: %s", strerror(-err));
+	err = filterset_open(&n->filterset);
+	if (err)
+		fatal("no nfnetlink socket: %s", strerror(-err));
 	n->base = event_base_new();
 	err = n->base ? loop(n, parent_fd) : -ENOMEM;
 	if (err)

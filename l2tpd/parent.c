@@ -332,6 +332,69 @@ static bool open_all_plain(struct parent *p)
 	return true;
 }
 
+/* ---- requests of RADIUS, RFC 5176 ---- */
+
+static struct dae_sock *dae_find(struct parent *p, const struct addr *at)
+{
+	for (unsigned i = 0; i < p->n_dae; i++)
+		if (addr_eq(&p->dae[i].at, at))
+			return &p->dae[i];
+	return NULL;
+}
+
+bool parent_dae_open(struct parent *p, const struct conf *c, struct addr *ret_bad, int *ret_err)
+{
+	for (unsigned i = 0; i < c->dae.n_listen; i++) {
+		const struct addr *at = &c->dae.listen[i];
+		bool again = false;
+		int fd;
+
+		if (dae_find(p, at))
+			continue;
+		for (unsigned k = 0; k < p->n_dae; k++)
+			again = again || (p->dae[k].at.port == at->port && p->dae[k].at.family == at->family);
+		*ret_bad = *at;
+		*ret_err = p->n_dae < N_ELEMENTS(p->dae) ? steer_dae_open(at, again, &fd) : -ENOSPC;
+		if (*ret_err)
+			return false;
+		p->dae[p->n_dae++] = (struct dae_sock){ .at = *at, .fd = fd };
+	}
+	return true;
+}
+
+void parent_dae_trim(struct parent *p, const struct conf *c)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < p->n_dae; k++) {
+		bool named = false;
+
+		for (unsigned i = 0; i < c->dae.n_listen; i++)
+			named = named || addr_eq(&c->dae.listen[i], &p->dae[k].at);
+		if (named)
+			p->dae[n++] = p->dae[k];
+		else
+			close(p->dae[k].fd);
+	}
+	p->n_dae = n;
+}
+
+static bool open_dae(struct parent *p)
+{
+	char where[ADDR_STRLEN];
+	struct addr bad;
+	int err;
+
+	if (parent_dae_open(p, p->conf, &bad, &err))
+		return true;
+	if (err == -EADDRINUSE)
+		log_err("radius dae: UDP %s is taken by another program: stop it (ss -ulpn 'sport = :%u' names it)",
+			addr_str(&bad, where), bad.port);
+	else
+		log_err("radius dae: listen on %s: %s", addr_str(&bad, where), strerror(-err));
+	return false;
+}
+
 static bool make_table(struct parent *p, unsigned engine)
 {
 	int fd = memfd_create("culvert-sessions", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -565,6 +628,17 @@ static bool send_sock(struct child_proc *c, uint32_t kind, const struct addr *at
 	return peer_send(&c->peer, MSG_SOCK, &m, sizeof(m), fd);
 }
 
+bool parent_dae_send(struct parent *p, struct child_proc *radius, const struct conf *c)
+{
+	for (unsigned i = 0; i < c->dae.n_listen; i++) {
+		const struct dae_sock *d = dae_find(p, &c->dae.listen[i]);
+
+		if (!d || !send_sock(radius, SOCK_DAE, &d->at, d->fd))
+			return false;
+	}
+	return true;
+}
+
 static bool send_table(struct parent *p, struct child_proc *c, unsigned engine, bool writable)
 {
 	struct msg_table m = { .engine = engine, .rows = p->rows };
@@ -677,6 +751,8 @@ static bool equip(struct parent *p, struct child_proc *c)
 			ok = send_sock(c, SOCK_IKE_500, &p->steer[k].at, p->steer[k].ike_500) &&
 			     send_sock(c, SOCK_IKE_4500, &p->steer[k].at, p->steer[k].group[0]);
 		return ok;
+	case ROLE_RADIUS:
+		return parent_dae_send(p, c, p->conf);
 	case ROLE_MANAGER:
 		return peer_send(&c->peer, MSG_LISTEN, NULL, 0, p->listen_fd);
 	case ROLE_AUTH:
@@ -947,7 +1023,7 @@ int parent_main(struct conf *conf, const struct parent_opts *opts)
 		log_warn("RLIMIT_NOFILE: %s: sessions may be few", strerror(errno));
 	p.ip_forward = forwards();
 	random_bytes(&p.boot, sizeof(p.boot));
-	if (!take_lock(&p) || !choose_esp(conf) || !open_sockets(&p) || !open_all_plain(&p) || !listen_control(&p) || !make_tables(&p))
+	if (!take_lock(&p) || !choose_esp(conf) || !open_sockets(&p) || !open_all_plain(&p) || !open_dae(&p) || !listen_control(&p) || !make_tables(&p))
 		goto out;
 	open_spool(&p);
 	if (conf->esp_kernel)
@@ -981,6 +1057,8 @@ out:
 		steer_close(&p.steer[i]);
 	for (unsigned i = 0; i < p.n_plain; i++)
 		steer_plain_close(&p.plain[i]);
+	for (unsigned i = 0; i < p.n_dae; i++)
+		close(p.dae[i].fd);
 	explicit_bzero(conf, sizeof(*conf));
 	parent_users_free(&p);
 	reload_free(p.reload);

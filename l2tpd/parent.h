@@ -78,6 +78,12 @@ enum users_look {
 	USERS_ALL,			/* all of them */
 };
 
+/* Where requests of RADIUS come to. */
+struct dae_sock {
+	struct addr at;
+	int fd;
+};
+
 struct parent {
 	struct event_base *base;
 	struct conf *conf;		/* in force */
@@ -91,6 +97,8 @@ struct parent {
 	struct steer steer[PARENT_STEERS];
 	struct steer_plain plain[PARENT_STEERS];
 	unsigned n_steer, n_plain;
+	struct dae_sock dae[CONF_DAE_LISTENS * 2];	/* of the configuration in force, and of the one to come */
+	unsigned n_dae;
 	int table_fd[CONF_ENGINES_MAX];
 	uint32_t rows;
 	struct child_proc child[PARENT_CHILDREN];
@@ -117,6 +125,15 @@ bool parent_is_ready(const struct parent *);	/* every child is */
 /* The files that RADIUS over TLS needs; one that cannot be opened is left out, and the log says so. False: the channel is full. */
 MUST_USE bool parent_send_tls(struct child_proc *radius, const struct conf *);
 bool parent_send_conf(struct parent *, struct child_proc *, const struct conf *);
+
+/*
+ * The sockets that radius has by this configuration: opened where they are not, false and *ret_bad
+ * at the first that cannot be, with -errno in *ret_err; those that it does not name are closed;
+ * radius is handed all of them, behind its MSG_CONF.
+ */
+MUST_USE bool parent_dae_open(struct parent *, const struct conf *, struct addr *ret_bad, int *ret_err);
+void parent_dae_trim(struct parent *, const struct conf *);
+bool parent_dae_send(struct parent *, struct child_proc *radius, const struct conf *);
 
 /* culvertctl has changed a users file: auth looks, and tells when it has. */
 void parent_look(struct parent *);

@@ -79,6 +79,10 @@ static void interface(struct conf_parse *p, struct conf_pos pos, const char *nam
 	const char *addr, struct conf_pos ipcp_pos, const char *ipcp);
 static void auth_begin(struct conf_parse *p, struct conf_pos pos, const char *name, enum conf_auth_type type);
 static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct);
+static void dae_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port);
+static void dae_client(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos secret_pos,
+	const char *secret, bool authenticator, bool timestamp);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port, struct conf_pos secret_pos, const char *secret, bool authenticator);
 static void radius_tls(struct conf_parse *p, struct conf_pos pos, struct conf_pos ca_pos, const char *ca, struct conf_pos cert_pos,
@@ -100,6 +104,13 @@ static void ike_psk(struct conf_parse *p, struct conf_pos pos, const char *s, bo
 static void tunnel_secret(struct conf_parse *p, struct conf_pos pos, const char *s, bool file);
 static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, struct conf_pos to_pos,
 	const char *to);
+static void filter_begin(struct conf_parse *p, struct conf_pos pos, const char *name);
+static void rule_begin(struct conf_parse *p, bool pass);
+static bool rule_net(struct conf_parse *p, struct conf_pos pos, const char *s, struct conf_prefix *ret);
+static void rule_to(struct conf_parse *p, struct conf_pos pos, const char *s);
+static void rule_port(struct conf_parse *p, struct conf_pos pos, const char *s);
+static void rule_empty(struct conf_parse *p, struct conf_pos pos);
+static void rule_end(struct conf_parse *p, struct conf_pos pos);
 static uint32_t mppe_key(struct conf_parse *p, struct conf_pos pos, const char *s);
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value);
 static char *join(struct conf_parse *p, struct conf_pos pos, char *a, char *b);
@@ -114,7 +125,7 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token SET RADIUS IKE TUNNEL IPCP IPV6CP INTERFACE AUTHENTICATION BIND FIREWALL PROFILE CONTROL INCLUDE
 %token YES NO
 %token REFUSE REPLACE USER KERNEL AUTO DEFAULT LEGACY
-%token DAE CLIENT
+%token DAE CLIENT EVENT_TIMESTAMP
 %token PASSIVE TRANSPORT PROTO UDP FROM TO ANY MAIN QUICK AUTH ENC LIFETIME PSK SECRET_FILE TAG
 %token PROTOCOL L2TP PPTP PPPOE LISTEN ON PORT
 %token PAP CHAP MSCHAPV2 EAP_MD5 REQUIRED
@@ -124,11 +135,11 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token ADDRESS TYPE
 %token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET MESSAGE_AUTHENTICATOR TLS CA TLS_NAME
 %token AUTHENTICATED BY
-%token NAT OFF PASS BLOCK FILTER
+%token NAT OFF PASS BLOCK FILTER TCP ICMP
 %token SIGN CERT KEY
 
 %type <s> text macro_value opt_port opt_name
-%type <n> yesno opt_authenticator esp proposals proto auth_type auth_methods auth_method policy pool_for
+%type <n> yesno opt_authenticator opt_event_timestamp esp proposals proto auth_type auth_methods auth_method policy pool_for
 %type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
 %destructor { text_free($$); } <s>
@@ -224,8 +235,20 @@ policy:	  %empty	{ $$ = CONF_UM_REFUSE; }
 	;
 
 radius:	  RADIUS plain
-	| RADIUS DAE LISTEN ON text opt_port	{ text_free($5); text_free($6); }
-	| RADIUS DAE CLIENT text SECRET text	{ text_free($4); text_free($6); }
+	| RADIUS DAE LISTEN ON text opt_port {
+		dae_listen(p, @5, $5, @6, $6);
+		text_free($5);
+		text_free($6);
+	}
+	| RADIUS DAE CLIENT text SECRET text opt_authenticator opt_event_timestamp {
+		dae_client(p, @4, $4, @6, $6, $7, $8);
+		text_free($4);
+		text_free($6);
+	}
+	;
+
+opt_event_timestamp: %empty	{ $$ = 1; }
+	| EVENT_TIMESTAMP yesno	{ $$ = $2; }
 	;
 
 /* As in OpenBSD's ipsec.conf(5); all but the key may be left out. */
@@ -633,35 +656,78 @@ firewall_opt: plain
 	| NAT ON text TO text		{ nat(p, @3, $3, @5, $5); text_free($3); text_free($5); }
 	| OFF				{ p->c->firewall.off = true; p->at_off = @1; }
 	| rule
-	| FILTER text '{' { p->skip_block = true; } '}'	{ text_free($2); }
+	| FILTER text {
+		filter_begin(p, @2, $2);
+		TEXT_DONE($2);
+	  } filter_block		{ p->filter = CONF_FILTERS; }
 	;
 
-/* Words of the rules that are refused by their first one. */
-rule:	  verdict rule_from TO rule_nets rule_port
+filter_block: '{' filter_rules '}'
+	| '{' filter_rules error '}'	{ yyerrok; }
 	;
 
-verdict:  PASS
-	| BLOCK
+filter_rules: %empty
+	| filter_rules NEWLINE
+	| filter_rules rule
+	| filter_rules error NEWLINE	{ yyerrok; }
+	;
+
+/* As in OpenBSD's pf.conf(5), of which this is a small part. */
+rule:	  verdict rule_proto rule_from TO rule_to rule_port	{ rule_end(p, @1); }
+	;
+
+verdict:  PASS	{ rule_begin(p, true); }
+	| BLOCK	{ rule_begin(p, false); }
+	;
+
+rule_proto: %empty
+	| PROTO TCP	{ p->rule.proto = CONF_RULE_TCP; }
+	| PROTO UDP	{ p->rule.proto = CONF_RULE_UDP; }
+	| PROTO ICMP	{ p->rule.proto = CONF_RULE_ICMP; }
 	;
 
 rule_from: %empty
-	| FROM rule_net
+	| FROM ANY
+	| FROM text	{ (void)rule_net(p, @2, $2, &p->rule.from); text_free($2); }
+	;
+
+rule_to:  rule_nets
+	| '{' rule_sep rule_net_list '}'
+	| '{' rule_sep '}'	{ rule_empty(p, @1); }
 	;
 
 rule_nets: rule_net
 	| rule_nets rule_net
 	;
 
-rule_net: ANY
-	| text	{ text_free($1); }
+rule_net_list: rule_net rule_sep
+	| rule_net_list rule_net rule_sep
+	;
+
+rule_net: ANY	{ p->rule_any = true; }
+	| text	{ rule_to(p, @1, $1); text_free($1); }
 	;
 
 rule_port: %empty
 	| PORT rule_ports
+	| PORT '{' rule_sep rule_port_list '}'
+	| PORT '{' rule_sep '}'	{ rule_empty(p, @2); }
 	;
 
-rule_ports: text		{ text_free($1); }
-	| rule_ports text	{ text_free($2); }
+rule_ports: rule_port_range
+	| rule_ports rule_port_range
+	;
+
+rule_port_list: rule_port_range rule_sep
+	| rule_port_list rule_port_range rule_sep
+	;
+
+rule_port_range: text	{ rule_port(p, @1, $1); text_free($1); }
+	;
+
+rule_sep: %empty
+	| rule_sep ','
+	| rule_sep NEWLINE
 	;
 
 profile:  PROFILE '{' profile_opts '}'
@@ -984,8 +1050,10 @@ static bool follows_secret(const struct conf_parse *p, int token)
 {
 	if (p->last == PSK || p->last == L2TP_SECRET)
 		return token == SECRET_FILE;
-	if (p->last == MESSAGE_AUTHENTICATOR)
+	if (p->last == MESSAGE_AUTHENTICATOR || p->last == EVENT_TIMESTAMP)
 		return token == YES || token == NO;
+	if (token == EVENT_TIMESTAMP)
+		return p->last == STRING || p->last == NUMBER || p->last == YES || p->last == NO;
 	return (p->last == STRING && token == TAG) ||
 	       ((p->last == STRING || p->last == NUMBER) && token == MESSAGE_AUTHENTICATOR);
 }
@@ -1211,7 +1279,7 @@ static int lex(struct conf_parse *p, YYSTYPE *val, YYLTYPE *loc)
 			p->depth--;
 		p->opt = NULL;
 		p->quiet_line = false;
-	} else if (c != '=' && !(c == ',' && p->where == IN_IKE)) {
+	} else if (c != '=' && !(c == ',' && (p->where == IN_IKE || p->where == IN_FIREWALL))) {
 		char text[64], shown[8];
 		char ch = (char)c;
 
@@ -1944,6 +2012,55 @@ static void radius_end(struct conf_parse *p)
 	}
 }
 
+static void dae_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
+	const char *port)
+{
+	struct conf_dae *d = &p->c->dae;
+	struct addr a = address(p, pos, addr);
+
+	a.port = port ? (uint16_t)number(p, port_pos, "port", port, 1, UINT16_MAX) : 3799;	/* RFC 5176 2.3 */
+	if (!a.family)
+		return;
+	for (unsigned i = 0; i < d->n_listen; i++) {
+		if (addr_eq(&d->listen[i], &a)) {
+			conf_error(p, pos, "radius dae listen on %s stands twice", addr);
+			return;
+		}
+	}
+	unsigned i = NEXT(p, pos, "radius dae listen addresses", d->listen, d->n_listen);
+
+	d->listen[i] = a;
+	p->at_dae[0] = pos;
+}
+
+static void dae_client(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos secret_pos,
+	const char *secret, bool authenticator, bool timestamp)
+{
+	struct conf_dae *d = &p->c->dae;
+	struct addr a = address(p, pos, addr);
+
+	mark_secret(p, pos);
+	if (!*secret)
+		conf_error(p, secret_pos, "secret is empty");
+	if (a.family && addr_is_any(&a))
+		conf_error(p, pos, "%s is no address of a client", addr);
+	for (unsigned i = 0; i < d->n_client; i++) {
+		if (a.family && addr_ip_eq(&d->client[i].addr, &a)) {
+			conf_error(p, pos, "radius dae client %s stands twice", addr);
+			return;
+		}
+	}
+	unsigned i = NEXT(p, pos, "radius dae clients", d->client, d->n_client);
+
+	d->client[i].addr = a;
+	d->client[i].message_authenticator = authenticator;
+	d->client[i].event_timestamp = timestamp;
+	put_str(p, secret_pos, "secret", d->client[i].secret, CONF_SECRET_MAX, secret);
+	if (*secret)
+		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
+	p->at_dae[1] = pos;
+}
+
 /* One more authentication of the bind statement that is being read. */
 static void bind_by(struct conf_parse *p, struct conf_pos pos, const char *name)
 {
@@ -2216,6 +2333,147 @@ static void nat(struct conf_parse *p, struct conf_pos pos, const char *ifname, s
 		put_str(p, pos, "interface", f->nat_on, sizeof(f->nat_on), ifname);
 	f->nat = true;
 	f->nat_to = to ? ip4(p, to_pos, "nat to", to) : 0;
+}
+
+static void filter_begin(struct conf_parse *p, struct conf_pos pos, const char *name)
+{
+	struct conf_firewall *f = &p->c->firewall;
+	unsigned i;
+
+	/* Where something is wrong with it, its rules are read and left out. */
+	p->filter = CONF_FILTERS + 1;
+	if (!conf_filter_name_ok(name, strlen(name))) {
+		conf_error(p, pos, "a filter's name is 1 to %d letters, digits, and . _ -", CONF_NAME_MAX - 1);
+		return;
+	}
+	i = conf_filter_find(p->c, name);
+	if (i < CONF_FILTERS) {
+		conf_error(p, pos, "there is a filter %s already, at %s:%u:%u", name, p->at_filter[i].file, p->at_filter[i].line,
+			p->at_filter[i].col);
+		return;
+	}
+	if (f->n_filter >= CONF_FILTERS) {
+		conf_error(p, pos, "too many filters; at most %d", CONF_FILTERS);
+		return;
+	}
+	p->filter = f->n_filter;
+	p->at_filter[f->n_filter] = pos;
+	memcpy(f->filter[f->n_filter++].name, name, strlen(name));
+}
+
+static void rule_begin(struct conf_parse *p, bool pass)
+{
+	memset(&p->rule, 0, sizeof(p->rule));
+	p->rule.pass = pass;
+	p->rule_any = p->rule_bad = false;
+}
+
+/* ADDRESS or ADDRESS/LENGTH. */
+static bool rule_net(struct conf_parse *p, struct conf_pos pos, const char *s, struct conf_prefix *ret)
+{
+	const char *slash = strchr(s, '/');
+	size_t n = slash ? (size_t)(slash - s) : strlen(s);
+	char addr[ADDR_STRLEN], shown[80], right[ADDR_STRLEN];
+	struct addr a = { .family = 0 };
+	uint64_t len = 32;
+	uint32_t mask;
+
+	if (n < sizeof(addr)) {
+		memcpy(addr, s, n);
+		addr[n] = '\0';
+		if (!addr_parse(addr, 0, &a) || a.family != 4)
+			a.family = 0;
+	}
+	if (!a.family || (slash && !parse_uint(slash + 1, 0, 32, &len))) {
+		str_escape(shown, sizeof(shown), s, strlen(s));
+		conf_error(p, pos, "expected an IPv4 address or network such as 192.0.2.0/24, or any; got \"%s\"", shown);
+		p->rule_bad = true;
+		return false;
+	}
+	mask = len ? UINT32_MAX << (32 - len) : 0;
+	if (addr_v4_of(&a) & ~mask) {
+		conf_error(p, pos, "%s is an address in a network, not the network itself: write %s/%u", s,
+			ip4_str(addr_v4_of(&a) & mask, right), (unsigned)len);
+		p->rule_bad = true;
+		return false;
+	}
+	*ret = (struct conf_prefix){ addr_v4_of(&a), mask };
+	return true;
+}
+
+static void rule_to(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	struct conf_prefix net;
+
+	if (!rule_net(p, pos, s, &net))
+		return;
+	if (!net.mask) {
+		p->rule_any = true;
+	} else if (p->rule.n_to >= CONF_RULE_NETS) {
+		conf_error(p, pos, "too many networks in one rule, at most %d: write a second rule", CONF_RULE_NETS);
+		p->rule_bad = true;
+	} else {
+		p->rule.to[p->rule.n_to++] = net;
+	}
+}
+
+/* PORT, FIRST-LAST or, as pf.conf(5) has it, FIRST:LAST. */
+static void rule_port(struct conf_parse *p, struct conf_pos pos, const char *s)
+{
+	size_t n = strcspn(s, "-:");
+	uint64_t first, last;
+	char text[8] = "", shown[48];
+	bool ok = n < sizeof(text);
+
+	if (ok) {
+		memcpy(text, s, n);
+		ok = parse_uint(text, 1, UINT16_MAX, &first);
+		last = first;
+	}
+	if (ok && s[n])
+		ok = parse_uint(s + n + 1, first, UINT16_MAX, &last);
+	if (!ok) {
+		str_escape(shown, sizeof(shown), s, strlen(s));
+		conf_error(p, pos, "port is \"%s\"; expected a number from 1 to 65535, or two of them as FIRST-LAST", shown);
+		p->rule_bad = true;
+	} else if (p->rule.n_port >= CONF_RULE_PORTS) {
+		conf_error(p, pos, "too many ports in one rule, at most %d: write a second rule", CONF_RULE_PORTS);
+		p->rule_bad = true;
+	} else {
+		p->rule.port[p->rule.n_port++] = (struct conf_port_range){ (uint16_t)first, (uint16_t)last };
+	}
+}
+
+static void rule_empty(struct conf_parse *p, struct conf_pos pos)
+{
+	conf_error(p, pos, "nothing stands in these braces");
+	p->rule_bad = true;
+}
+
+static void rule_end(struct conf_parse *p, struct conf_pos pos)
+{
+	struct conf_firewall *f = &p->c->firewall;
+
+	if (p->rule.proto == CONF_RULE_ICMP && p->rule.n_port) {
+		conf_error(p, pos, "icmp has no ports");
+		return;
+	}
+	/* A filter that lacks a rule for its error is not empty. */
+	if (p->rule_bad && p->filter < CONF_FILTERS)
+		p->filter_bad[p->filter] = true;
+	if (p->rule_bad || p->filter > CONF_FILTERS)
+		return;
+	if (f->n_rule >= CONF_RULES) {
+		conf_error(p, pos, "too many rules; at most %d in all", CONF_RULES);
+		return;
+	}
+	if (p->rule_any) {
+		memset(p->rule.to, 0, sizeof(p->rule.to));
+		p->rule.n_to = 0;
+	}
+	p->rule.filter = (uint8_t)p->filter;
+	p->at_rule[f->n_rule] = pos;
+	f->rule[f->n_rule++] = p->rule;
 }
 
 static void macro_set(struct conf_parse *p, struct conf_pos pos, const char *name, const char *value)

@@ -11,6 +11,8 @@
  * Response Authenticator, and leaves out attributes that it finds malformed.  A request
  * is known by a cookie of random bytes: other programs reach the loopback interface, too.
  *
+ * What servers ask of us (RFC 5176) has nothing to do with that: dae.h.
+ *
  * Whoever is asked first, and how long others are not: radserver.h.
  *
  * With TLS (radtls.h) a socket is a connection, which the first request opens and which is opened anew
@@ -30,6 +32,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "l2tpd/child.h"
+#include "l2tpd/dae.h"
 #include "l2tpd/radcli.h"
 #include "l2tpd/radpkt.h"
 #include "l2tpd/radserver.h"
@@ -68,6 +71,7 @@ struct up {
 struct job {
 	struct list link;		/* in waiting, until a worker has it */
 	bool is_acct;
+	bool in_eap;			/* of a conversation that a server has begun */
 	unsigned auth;			/* index in conf.auth: whose servers */
 	union {
 		struct msg_radius_ask ask;
@@ -108,8 +112,9 @@ struct radius {
 	int relay_fd, pool_fd;
 	uint16_t relay_port;
 	struct event *relay_ev, *pool_ev, *pool_room_ev;
+	struct dae *dae;
 	struct {
-		uint64_t requests, accepts, rejects, timeouts, failovers;
+		uint64_t requests, accepts, rejects, challenges, timeouts, failovers;
 		uint64_t forged, unsigned_, malformed, late, strange;
 		uint64_t acct_ok, acct_failed;
 		uint64_t tls_up, tls_failed;
@@ -250,6 +255,34 @@ static void ups_close_idle(struct radius *r)
 
 static void hand_out(struct radius *r);
 
+/* NAS-Identifier. */
+static const char *nas_id(const struct radius *r)
+{
+	return r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host;
+}
+
+/* How servers know us: by the name, and by the addresses from which each of them is asked. */
+static void nas_names(void *arg, struct dae_nas *ret)
+{
+	static struct addr addrs[CONF_AUTHS * CONF_RADIUS_SERVERS * 2];
+	struct radius *r = arg;
+
+	*ret = (struct dae_nas){ .addr = addrs, .id = nas_id(r) };
+	for (unsigned i = 0; i < CONF_AUTHS; i++) {
+		const struct conf_radius *list[] = { &r->conf.auth[i].radius_auth, &r->conf.auth[i].radius_acct };
+
+		for (unsigned k = 0; conf_has_auth(&r->conf, i) && k < N_ELEMENTS(list); k++) {
+			for (unsigned n = 0; n < list[k]->n_server && n < CONF_RADIUS_SERVERS; n++) {
+				struct up *u;
+
+				/* By TLS they come from the same one; a socket of UDP that nothing is sent by tells it. */
+				if (up_get(r, &list[k]->server[n].addr, -1, -1, &u) == 0)
+					addrs[ret->n_addr++] = u->from;
+			}
+		}
+	}
+}
+
 static const struct conf_radius *list_of(const struct radius *r, const struct job *j)
 {
 	const struct conf_auth *a = &r->conf.auth[j->auth];
@@ -303,8 +336,12 @@ static void job_say(struct radius *r, struct job *j)
 		return;
 	}
 	j->said.tag = j->ask.tag;
+	/* The next Response is that server's. */
+	if (j->said.verdict == VERDICT_EAP)
+		j->said.eap.server = j->to;
 	r->count.accepts += j->said.verdict == VERDICT_OK;
-	r->count.rejects += j->said.verdict != VERDICT_OK;
+	r->count.rejects += j->said.verdict == VERDICT_DENY;
+	r->count.challenges += j->said.verdict == VERDICT_EAP;
 	if (!j->orphan)
 		peer_send(&r->auth, MSG_RADIUS_SAID, &j->said, sizeof(j->said), -1);
 	job_free(j);
@@ -374,6 +411,18 @@ static bool tls_is_ready(const struct radius *r, int list)
 	return list < 0 || (r->tls[list] && radtls_ready(r->tls[list], &why));
 }
 
+/* Which one of the list the conversation is with; false: none. */
+static bool eap_server(const struct conf_radius *c, const struct job *j, int *ret)
+{
+	for (unsigned i = 0; i < c->n_server; i++) {
+		if (addr_eq(&c->server[i].addr, &j->ask.judge.req.eap.server)) {
+			*ret = (int)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Give it to a worker: the slot is free. False: none takes it now. */
 static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 {
@@ -390,7 +439,12 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 		job_deny(r, j, "no authentication-server", 0);
 		return true;
 	}
-	i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
+	if (j->in_eap && !eap_server(c, j, &i)) {
+		job_deny(r, j, "the RADIUS server of this EAP is not configured any more", 0);
+		return true;
+	}
+	if (!j->in_eap)
+		i = rad_server_next(servers_of(r, j), c->n_server, j->tried, now_ms());
 	if (i < 0) {
 		job_silence(r, j);
 		return true;
@@ -398,8 +452,9 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	j->server = (unsigned)i;
 	j->tried |= 1u << i;
 	j->to = c->server[i].addr;
-	/* TLS protects replies better than that would. */
-	j->must_sign = !j->is_acct && c->server[i].message_authenticator && !c->tls_ca[0];
+	/* RFC 3579 3.2: with EAP-Message always; but TLS protects replies better than that would. */
+	j->must_sign = !j->is_acct && !c->tls_ca[0] &&
+		       (c->server[i].message_authenticator || j->ask.judge.req.method == AUTH_EAP);
 	j->asked_ms = now_ms();
 	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
 	err = tls_is_ready(r, tls_of(r, j)) ? up_get(r, &j->to, tls_of(r, j), -1, &u) : -ENOKEY;
@@ -412,7 +467,7 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 		return true;
 	}
 	nas.addr = u->from;
-	str_copy(nas.id, sizeof(nas.id), r->conf.radius_nas_id[0] ? r->conf.radius_nas_id : r->host);
+	str_copy(nas.id, sizeof(nas.id), nas_id(r));
 	if (j->is_acct)
 		rad_acct_attrs(&j->acct, &nas, &attrs);
 	if ((!j->is_acct && !rad_login_attrs(&j->ask, &nas, &attrs, &why)) || attrs.bad) {
@@ -775,7 +830,8 @@ static void pool_readable(evutil_socket_t fd, short what, void *arg)
 
 static void job_begin(struct radius *r, struct job *j)
 {
-	j->left = list_of(r, j)->max_failovers;
+	/* No other server knows the State. */
+	j->left = j->in_eap ? 0 : list_of(r, j)->max_failovers;
 	if (r->n_waiting >= WAITING_MAX) {
 		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
 		return;
@@ -796,6 +852,7 @@ static void auth_msg(struct peer *p, struct msg *m, void *arg)
 		return;
 	j->ask = m->b.radius_ask;
 	j->auth = j->ask.auth;
+	j->in_eap = j->ask.judge.req.method == AUTH_EAP && j->ask.judge.req.eap.server.family;
 	job_begin(r, j);
 }
 
@@ -803,7 +860,8 @@ static void stats(struct radius *r)
 {
 	const struct counter c[] = {
 		{ "radius_requests", r->count.requests }, { "radius_accepts", r->count.accepts },
-		{ "radius_rejects", r->count.rejects }, { "radius_timeouts", r->count.timeouts },
+		{ "radius_rejects", r->count.rejects }, { "radius_challenges", r->count.challenges },
+		 { "radius_timeouts", r->count.timeouts },
 		{ "radius_failovers", r->count.failovers }, { "radius_forged", r->count.forged },
 		{ "radius_unsigned", r->count.unsigned_ }, { "radius_malformed", r->count.malformed },
 		{ "radius_late", r->count.late }, { "radius_strange", r->count.strange },
@@ -815,6 +873,7 @@ static void stats(struct radius *r)
 
 	memcpy(st.c, c, sizeof(c));
 	sandbox_stats(&st);
+	dae_counters(r->dae, &st);
 	peer_send(&r->manager, MSG_STATS, &st, sizeof(st), -1);
 }
 
@@ -825,6 +884,8 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 
 	if (m->type == MSG_STATS_REQ)
 		stats(r);
+	if (m->type == MSG_DAE_DONE)
+		dae_done(r->dae, &m->b.dae_done);
 	if (m->type != MSG_ACCT || !(j = calloc(1, sizeof(*j))))
 		return;
 	j->is_acct = true;
@@ -853,6 +914,8 @@ static void orphans(struct radius *r, bool acct)
 /* Nobody is dead until he was asked by this configuration. */
 static void apply(struct radius *r)
 {
+	if (dae_apply(r->dae) < 0)
+		fatal("out of memory");
 	if (!r->have_next)
 		return;
 	memcpy(&r->conf, &r->next, sizeof(r->conf));
@@ -939,6 +1002,10 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_RADIUS_TLS:
 		take_tls(r, &m->b.radius_tls, m->fd);
 		break;
+	case MSG_SOCK:
+		dae_socket(r->dae, &m->b.sock.at, m->fd);
+		m->fd = -1;
+		break;
 	case MSG_APPLY:
 		apply(r);
 		peer_send(&r->parent, MSG_APPLIED, &done, sizeof(done), -1);
@@ -946,6 +1013,7 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 	case MSG_PEER:
 		orphans(r, m->b.peer.role == ROLE_MANAGER);
 		if (m->b.peer.role == ROLE_MANAGER) {
+			dae_again(r->dae);
 			child_take_peer(&r->manager, r->base, ROLE_RADIUS, ROLE_MANAGER, m, manager_msg, r);
 		} else {
 			child_take_peer(&r->auth, r->base, ROLE_RADIUS, ROLE_AUTH, m, auth_msg, r);
@@ -955,6 +1023,8 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		if (!r->have_conf)
 			fatal("started before everything was given");
 		open_all(r);
+		if (dae_apply(r->dae) < 0)
+			fatal("out of memory");
 		sandbox_enter(ROLE_RADIUS);
 		peer_send(&r->parent, MSG_READY, NULL, 0, -1);
 		break;
@@ -990,7 +1060,8 @@ int main(int argc, char **argv)
 	list_init(&r.ups);
 	list_init(&r.waiting);
 	r.base = event_base_new();
-	if (!r.base)
+	r.dae = r.base ? dae_new(r.base, &r.conf, &r.manager, nas_names, &r) : NULL;
+	if (!r.dae)
 		fatal("out of memory");
 	child_start(&r.parent, r.base, ROLE_RADIUS, parent_msg, &r);
 }

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
+/* EAP's header, and that of EAP-TLS (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for the size of what is behind them. */
+enum { TLS_HEADERS = 10 };
+enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
+enum { INVALID_EAP = 202 };	/* Error-Cause: RFC 3579 2.2, RFC 5176 3.5 */
+enum { MD5 = 16, SIGNATURE = 2 + MD5, NT_VALUE = 49, PIECE = 253, CHAP_VALUE = 16, MS_RESPONSE = 50, MS_SUCCESS = 43, KEY = 16 };
 
 /* ---- hashes ---- */
 
@@ -69,6 +73,29 @@ static bool next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
 	size = rd_u8(attrs);
 	*ret_val = rd_sub(attrs, size < 2 ? SIZE_MAX : size - 2u);
 	return !attrs->bad;
+}
+
+bool rad_open(struct rd pkt, struct rad_hdr *ret)
+{
+	struct rd authenticator;
+
+	ret->p = pkt.p;
+	return packet_attrs(pkt, &ret->code, &ret->id, &authenticator, &ret->attrs, &ret->len);
+}
+
+bool rad_next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val)
+{
+	return next(attrs, ret_type, ret_val);
+}
+
+bool rad_md5(const struct rd *part, unsigned n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return md5(part, n, ret);
+}
+
+bool rad_hmac_md5(const char *secret, const uint8_t *p, size_t n, uint8_t ret[static RAD_AUTHENTICATOR])
+{
+	return hmac_md5(secret, p, n, ret);
 }
 
 bool rad_cookie(struct rd pkt, uint8_t ret[static RAD_COOKIE])
@@ -245,6 +272,15 @@ static void put_nas(struct wr *w, const struct rad_nas *nas)
 		put_text(w, RAD_NAS_IDENTIFIER, nas->id);
 }
 
+/* RFC 3579 3.1: in order, nothing between the pieces. */
+static void put_eap(struct wr *w, const struct eap_relay *e)
+{
+	for (size_t at = 0; at < e->len; at += PIECE)
+		put(w, 0, RAD_EAP_MESSAGE, e->packet + at, MIN(e->len - at, (size_t)PIECE));
+	if (e->state_len)
+		put(w, 0, RAD_STATE, e->state, e->state_len);
+}
+
 /* RFC 2548 2.3.2: Ident, Flags, Peer-Challenge, 8 reserved octets, Response. RFC 2759 4 has Flags last. */
 static void put_mschap2(struct wr *w, const struct msg_auth_req *req)
 {
@@ -258,15 +294,18 @@ static void put_mschap2(struct wr *w, const struct msg_auth_req *req)
 bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas, struct wr *w, const char **ret_why)
 {
 	const struct msg_auth_req *req = &ask->judge.req;
+	const bool eap = req->method == AUTH_EAP;
+	/* RFC 3579 2.1: the Identity as it came, or a server would find two names. */
+	const struct rd name = eap ? rd_of(req->user, req->user_len) : rd_of(ask->name, ask->name_len);
 	uint8_t chap[1 + CHAP_VALUE] = { req->ident };
 	char peer[ADDR_STRLEN];
 	struct addr from = req->peer;
 
 	/* RFC 2865 5.1: three octets at least, so none that is empty. */
 	*ret_why = NULL;
-	if (!ask->name_len)
+	if (!name.n)
 		*ret_why = "no name";
-	else if (ask->name_len > 253)
+	else if (name.n > 253)
 		*ret_why = "a name that is too long for RADIUS";
 	else if ((req->method == AUTH_PAP || req->method == AUTH_XAUTH) && (!req->response_len || req->response_len > RAD_PASSWORD_MAX))
 		*ret_why = req->response_len ? "a password that is too long for RADIUS" : "no password";
@@ -278,7 +317,7 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 		*ret_why = "a response that is none of CHAP";
 	if (*ret_why)
 		return false;
-	put(w, 0, RAD_USER_NAME, ask->name, ask->name_len);
+	put(w, 0, RAD_USER_NAME, name.p, name.n);
 	switch (req->method) {
 	case AUTH_PAP:
 	case AUTH_XAUTH:		/* the password itself, too */
@@ -290,6 +329,9 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 		put(w, 0, RAD_CHAP_PASSWORD, chap, sizeof(chap));
 		put(w, 0, RAD_CHAP_CHALLENGE, req->challenge, req->challenge_len);
 		break;
+	case AUTH_EAP:
+		put_eap(w, &req->eap);
+		break;
 	default:
 		put_mschap2(w, req);
 	}
@@ -298,6 +340,8 @@ bool rad_login_attrs(const struct msg_radius_ask *ask, const struct rad_nas *nas
 	put_u32(w, RAD_NAS_PORT_TYPE, 5);	/* Virtual */
 	put_u32(w, RAD_SERVICE_TYPE, 2);	/* Framed */
 	put_u32(w, RAD_FRAMED_PROTOCOL, 1);	/* PPP */
+	/* As LCP agreed; a server's EAP has to fit into it (RFC 3579 2.4). */
+	put_u32(w, RAD_FRAMED_MTU, req->method == AUTH_EAP ? req->mtu - TLS_HEADERS : req->mtu);
 	/* Who calls: the number that a concentrator gives, or where the client is. */
 	from.port = 0;
 	if (req->number_len)
@@ -421,8 +465,16 @@ struct reading {
 	const uint8_t *req_authenticator;
 	struct msg_radius_said *said;
 	const char *fault;		/* the first */
-	uint64_t seen, seen_ms, seen_acct;	/* bits by type, of those that may stand once */
+	uint64_t seen, seen_ms, seen_acct, seen_wispr;	/* bits by type, of those that may stand once */
 	bool success, send_key, recv_key;
+	struct rates {
+		uint64_t in, out;	/* bits per second, from the client and to it; 0 = no limit */
+	} wispr, mikrotik;
+	bool has_mikrotik;
+	uint32_t gateway[RADIUS_ROUTES_MAX];	/* of said->says.route[] */
+	bool eap;			/* it was asked for by AUTH_EAP */
+	uint8_t code, before;		/* of the reply; of the attribute before this one */
+	uint32_t wait_s, error_cause;
 };
 
 static void fault(struct reading *r, const char *what)
@@ -445,6 +497,210 @@ static void number(struct reading *r, uint64_t *seen, uint8_t type, struct rd va
 	*ret = v;
 }
 
+/* A name that stands once, or always the same: printable, without spaces. */
+static void name(struct reading *r, struct rd val, char ret[static CONF_NAME_MAX], const char *what)
+{
+	char text[CONF_NAME_MAX] = "";
+	bool ok = val.n && val.n < sizeof(text);
+
+	for (size_t i = 0; ok && i < val.n; i++) {
+		ok = val.p[i] > 0x20 && val.p[i] < 0x7f;
+		text[i] = (char)val.p[i];
+	}
+	if (!ok || (ret[0] && strcmp(ret, text)))
+		fault(r, what);
+	else
+		memcpy(ret, text, sizeof(text));
+}
+
+/* A text attribute as a string; false: it is too long, or has a NUL. */
+static bool string_of(struct rd val, char ret[static 254])
+{
+	if (val.n > 253 || memchr(val.p ? val.p : (const uint8_t *)"", 0, val.n))
+		return false;
+	memcpy(ret, val.p ? val.p : (const uint8_t *)"", val.n);
+	ret[val.n] = '\0';
+	return true;
+}
+
+/* Digits at *s, which moves behind them; false: there are none, or it is more than max. */
+static bool digits(const char **s, uint64_t max, uint64_t *ret)
+{
+	const char *p = *s;
+	uint64_t v = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		v = v * 10 + (uint64_t)(*p - '0');
+		if (v > max)
+			return false;
+	}
+	if (p == *s)
+		return false;
+	*s = p;
+	*ret = v;
+	return true;
+}
+
+/* ---- rates ---- */
+
+/* WISPr-Bandwidth-Max-Up and -Max-Down: bits per second. */
+static void wispr(struct reading *r, uint8_t type, struct rd val)
+{
+	uint32_t v = 0;
+
+	if (type == RAD_WISPR_MAX_UP) {
+		v = (uint32_t)r->wispr.in;
+		number(r, &r->seen_wispr, type, val, &v, "WISPr-Bandwidth-Max-Up");
+		r->wispr.in = v;
+	} else if (type == RAD_WISPR_MAX_DOWN) {
+		v = (uint32_t)r->wispr.out;
+		number(r, &r->seen_wispr, type, val, &v, "WISPr-Bandwidth-Max-Down");
+		r->wispr.out = v;
+	}
+}
+
+/* "64k", "10M", "1G" or bits per second alone, at *s, which moves behind it.  Its k is 1000. */
+static bool rate_text(const char **s, uint64_t *ret)
+{
+	static const struct { char unit[3]; uint64_t factor; } units[] = {
+		{ "kK", 1000 }, { "mM", 1000000 }, { "gG", 1000000000 },
+	};
+
+	if (!digits(s, 1000000000000, ret))
+		return false;
+	for (size_t i = 0; i < N_ELEMENTS(units); i++) {
+		if (**s && strchr(units[i].unit, **s)) {
+			*ret *= units[i].factor;
+			(*s)++;
+			break;
+		}
+	}
+	return *ret <= 1000000000000;
+}
+
+/*
+ * Mikrotik-Rate-Limit: rx[/tx], and behind a space bursts, thresholds, times and a priority, which
+ * are of RouterOS's queues and not of ours.  rx is what comes from the client; alone it is both.
+ */
+static bool mikrotik_rates(struct rd val, struct rates *ret)
+{
+	char text[254];
+	const char *s = text;
+	bool ok = string_of(val, text) && rate_text(&s, &ret->in);
+
+	ret->out = ret->in;
+	if (ok && *s == '/') {
+		s++;
+		ok = rate_text(&s, &ret->out);
+	}
+	return ok && (!*s || (*s == ' ' && strspn(s, "0123456789kKmMgGs/ ") == strlen(s)));
+}
+
+static void mikrotik(struct reading *r, uint8_t type, struct rd val)
+{
+	struct rates v;
+
+	if (type != RAD_MIKROTIK_RATE_LIMIT)
+		return;
+	if (!mikrotik_rates(val, &v) || (r->has_mikrotik && (v.in != r->mikrotik.in || v.out != r->mikrotik.out))) {
+		fault(r, "Mikrotik-Rate-Limit");
+		return;
+	}
+	r->has_mikrotik = true;
+	r->mikrotik = v;
+}
+
+/* Of two limits the lower one counts: then none of them is passed. */
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	return a && b ? MIN(a, b) : a | b;
+}
+
+/* ---- networks behind the client ---- */
+
+/* Is it an address that a host can have? */
+static bool is_host(uint32_t ip)
+{
+	return ip >> 24 != 0 && ip >> 24 != 127 && ip >> 24 < 224;
+}
+
+/* "10.1.0.0" at *s, which moves behind it. */
+static bool ip_text(const char **s, uint32_t *ret)
+{
+	uint64_t v;
+
+	*ret = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		if (i && *(*s)++ != '.')
+			return false;
+		if (!digits(s, 255, &v))
+			return false;
+		*ret = *ret << 8 | (uint32_t)v;
+	}
+	return true;
+}
+
+/*
+ * "10.1.0.0/24 0.0.0.0 1": a network, the gateway, which is the client, and metrics, which nobody
+ * else competes with.  Without a length it is that of the address's class (RFC 2865 5.22).
+ */
+static bool route_text(struct rd val, struct radius_route *ret, uint32_t *ret_gateway)
+{
+	char text[254];
+	const char *s = text;
+	uint64_t len;
+
+	*ret_gateway = 0;
+	if (!string_of(val, text) || !ip_text(&s, &ret->net))
+		return false;
+	len = ret->net >> 31 == 0 ? 8 : ret->net >> 30 == 2 ? 16 : 24;
+	if (*s == '/') {
+		s++;
+		if (!digits(&s, 32, &len))
+			return false;
+	}
+	/* What is wider than any network of a client is a slip. */
+	if (len < 8 || !is_host(ret->net))
+		return false;
+	ret->mask = UINT32_MAX << (32 - len);
+	if (ret->net & ~ret->mask)
+		return false;
+	s += strspn(s, " ");
+	if (*s && !ip_text(&s, ret_gateway))
+		return false;
+	return !*s || (*s == ' ' && strspn(s, "0123456789- ") == strlen(s));
+}
+
+static void framed_route(struct reading *r, struct rd val)
+{
+	struct radius_says *says = &r->said->says;
+	struct radius_route route;
+	uint32_t gateway;
+
+	if (!route_text(val, &route, &gateway)) {
+		fault(r, "Framed-Route");
+		return;
+	}
+	for (unsigned i = 0; i < says->n_routes; i++) {
+		const struct radius_route *o = &says->route[i];
+
+		if (o->net == route.net && o->mask == route.mask && r->gateway[i] == gateway)
+			return;
+		if (!((o->net ^ route.net) & o->mask & route.mask)) {
+			fault(r, "two Framed-Routes overlap");
+			return;
+		}
+	}
+	if (says->n_routes == RADIUS_ROUTES_MAX) {
+		fault(r, "too many Framed-Routes");
+		return;
+	}
+	r->gateway[says->n_routes] = gateway;
+	says->route[says->n_routes++] = route;
+}
+
+/* ---- Microsoft's ---- */
+
 /*
  * RFC 2548 2.4.2: a salt of two octets, its highest bit set, and the key behind its length,
  * padded, under a key stream of the secret, the Request Authenticator and the salt.
@@ -465,8 +721,8 @@ static bool mppe_key(const struct reading *r, struct rd val, uint8_t ret[static 
 			plain[at + i] = val.p[at + i] ^ stream[i];
 		block[1] = rd_of(val.p + at, MD5);
 	}
-	/* Keys of MS-CHAPv2 have 16 octets (RFC 3079 3). */
-	ok = ok && plain[0] == KEY && n > KEY;
+	/* Keys of MS-CHAPv2 have 16 octets (RFC 3079 3); of TLS 32, of which the first 16 count (RFC 3079 4, RFC 5216 2.3). */
+	ok = ok && (plain[0] == KEY || (r->eap && plain[0] > KEY)) && n > plain[0];
 	if (ok)
 		memcpy(ret, plain + 1, KEY);
 	explicit_bzero(plain, sizeof(plain));
@@ -494,7 +750,7 @@ static void mschap_error(struct reading *r, struct rd val)
 /* RFC 2548 2.3.3: Ident, then "S=" and 40 hexadecimal digits; nobody needs an M= after it. */
 static void mschap2_success(struct reading *r, struct rd val)
 {
-	static const char digits[] = "0123456789ABCDEF";
+	static const char hex[] = "0123456789ABCDEF";
 	uint8_t ident = rd_u8(&val);
 	bool ok = !r->success && ident == r->ask->judge.req.ident && rd_u16(&val) == ('S' << 8 | '=');
 
@@ -503,10 +759,10 @@ static void mschap2_success(struct reading *r, struct rd val)
 
 		for (unsigned k = 0; k < 2; k++) {
 			uint8_t c = rd_u8(&val);
-			const char *at = c ? strchr(digits, c >= 'a' ? c - 'a' + 'A' : c) : NULL;
+			const char *at = c ? strchr(hex, c >= 'a' ? c - 'a' + 'A' : c) : NULL;
 
 			ok = ok && at;
-			byte = (uint8_t)(byte << 4 | (at ? at - digits : 0));
+			byte = (uint8_t)(byte << 4 | (at ? at - hex : 0));
 		}
 		r->said->mschap_auth[i] = byte;
 	}
@@ -521,10 +777,13 @@ static void microsoft(struct reading *r, uint8_t type, struct rd val)
 
 	switch (type) {
 	case RAD_MS_CHAP_ERROR:
-		mschap_error(r, val);
+		if (!r->eap)
+			mschap_error(r, val);
 		break;
 	case RAD_MS_CHAP2_SUCCESS:
-		mschap2_success(r, val);
+		/* What EAP says of it is in EAP. */
+		if (!r->eap)
+			mschap2_success(r, val);
 		break;
 	case RAD_MS_MPPE_SEND_KEY:
 		if (r->send_key || !mppe_key(r, val, r->said->mppe_send))
@@ -552,7 +811,7 @@ static void microsoft(struct reading *r, uint8_t type, struct rd val)
 }
 
 /* RFC 2865 5.26 */
-static void vendor(struct reading *r, struct rd val)
+static void vendor(struct reading *r, struct rd val, bool accept)
 {
 	uint32_t id = rd_u32(&val);
 	struct rd sub;
@@ -562,12 +821,18 @@ static void vendor(struct reading *r, struct rd val)
 		fault(r, "Vendor-Specific");
 		return;
 	}
-	if (id != RAD_VENDOR_MICROSOFT)
+	if (id != RAD_VENDOR_MICROSOFT && !(accept && (id == RAD_VENDOR_WISPR || id == RAD_VENDOR_MIKROTIK)))
 		return;
 	if (!val.n)
 		fault(r, "Vendor-Specific");
-	while (next(&val, &type, &sub))
-		microsoft(r, type, sub);
+	while (next(&val, &type, &sub)) {
+		if (id == RAD_VENDOR_MICROSOFT)
+			microsoft(r, type, sub);
+		else if (id == RAD_VENDOR_WISPR)
+			wispr(r, type, sub);
+		else
+			mikrotik(r, type, sub);
+	}
 	if (val.bad)
 		fault(r, "Vendor-Specific");
 }
@@ -594,6 +859,69 @@ static void class_(struct reading *r, struct rd val)
 	s->class_len = (uint16_t)(s->class_len + 1 + val.n);
 }
 
+/* RFC 3579 3.1: the pieces of one packet, which stand together. */
+static void eap_message(struct reading *r, struct rd val)
+{
+	struct eap_relay *e = &r->said->eap;
+
+	if ((e->len && r->before != RAD_EAP_MESSAGE) || val.n > sizeof(e->packet) - e->len) {
+		fault(r, "EAP-Message");
+		return;
+	}
+	if (val.n)
+		memcpy(e->packet + e->len, val.p, val.n);
+	e->len = (uint16_t)(e->len + val.n);
+}
+
+/* What only a server that speaks EAP says. */
+static void eap_attribute(struct reading *r, uint8_t type, struct rd val)
+{
+	struct eap_relay *e = &r->said->eap;
+
+	switch (type) {
+	case RAD_EAP_MESSAGE:
+		eap_message(r, val);
+		break;
+	case RAD_STATE:
+		/* RFC 2865 5.24: opaque, and at most one. */
+		if (e->state_len || !val.n)
+			fault(r, "State");
+		else
+			memcpy(e->state, val.p, e->state_len = (uint8_t)val.n);
+		break;
+	case RAD_SESSION_TIMEOUT:
+		if (r->code == RAD_ACCESS_CHALLENGE)
+			number(r, &r->seen, type, val, &r->wait_s, "Session-Timeout");
+		break;
+	case RAD_ERROR_CAUSE:
+		number(r, &r->seen_acct, RAD_ERROR_CAUSE - 64, val, &r->error_cause, "Error-Cause");
+		break;
+	case RAD_USER_NAME:
+		if (!val.n || r->said->user_len)
+			fault(r, "User-Name");
+		else
+			memcpy(r->said->user, val.p, r->said->user_len = (uint8_t)val.n);
+		break;
+	}
+}
+
+/*
+ * RFC 2865 5.11: a name, as the firewall block has it.  There may be several; a session here has one
+ * filter, and one without a part of what it was meant to have would be a hole.
+ */
+static void filter_id(struct reading *r, struct rd val)
+{
+	char *filter = r->said->says.filter;
+	const size_t n = strlen(filter);
+
+	if (!conf_filter_name_ok((const char *)val.p, val.n))
+		fault(r, "Filter-Id cannot be a filter's name");
+	else if (n && (n != val.n || memcmp(filter, val.p, n)))
+		fault(r, "several Filter-Ids");
+	else
+		memcpy(filter, val.p, val.n);
+}
+
 static void attribute(struct reading *r, uint8_t type, struct rd val, bool accept)
 {
 	struct msg_radius_said *said = r->said;
@@ -602,7 +930,9 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 	if (type == RAD_REPLY_MESSAGE)
 		reply_message(said, val);
 	else if (type == RAD_VENDOR_SPECIFIC)
-		vendor(r, val);
+		vendor(r, val, accept);
+	if (r->eap)
+		eap_attribute(r, type, val);
 	if (!accept)
 		return;
 	switch (type) {
@@ -634,9 +964,20 @@ static void attribute(struct reading *r, uint8_t type, struct rd val, bool accep
 	case RAD_CLASS:
 		class_(r, val);
 		break;
+	case RAD_FRAMED_MTU:
+		number(r, &r->seen, type, val, &said->says.mtu, "Framed-MTU");
+		break;
+	case RAD_FRAMED_ROUTE:
+		framed_route(r, val);
+		break;
+	case RAD_PORT_LIMIT:
+		number(r, &r->seen, type, val, &said->says.port_limit, "Port-Limit");
+		break;
+	case RAD_FRAMED_POOL:
+		name(r, val, said->says.pool, "Framed-Pool");
+		break;
 	case RAD_FILTER_ID:
-		/* A session without the filter that it was meant to have would be a hole. */
-		fault(r, "Filter-Id, which is not built yet");
+		filter_id(r, val);
 		break;
 	}
 }
@@ -646,17 +987,30 @@ static void judge(struct reading *r)
 {
 	const uint32_t method = r->ask->judge.req.method;
 	struct msg_radius_said *said = r->said;
+	struct radius_says *says = &said->says;
 	uint32_t ip = said->framed_ip;
 
 	/* RFC 2865 5.8: the user may choose, or we do: what the ipcp says counts. */
 	if (ip == UINT32_MAX || ip == UINT32_MAX - 1)
 		said->framed_ip = 0;
-	else if (r->seen & UINT64_C(1) << RAD_FRAMED_IP_ADDRESS && (ip >> 24 == 0 || ip >> 24 == 127 || ip >> 24 >= 224))
+	else if (r->seen & UINT64_C(1) << RAD_FRAMED_IP_ADDRESS && !is_host(ip))
 		fault(r, "Framed-IP-Address");
 	if (!conf_is_mask(said->framed_mask))
 		fault(r, "Framed-IP-Netmask");
 	if (!said->framed_ip || said->framed_mask == UINT32_MAX)
 		said->framed_mask = 0;
+	/* Behind another router than the client nothing can be reached through it. */
+	for (unsigned i = 0; i < says->n_routes; i++)
+		if (r->gateway[i] && r->gateway[i] != said->framed_ip)
+			fault(r, "Framed-Route by another gateway");
+	/* RFC 2865 5.12 */
+	if (r->seen & UINT64_C(1) << RAD_FRAMED_MTU && (says->mtu < 64 || says->mtu > 65535))
+		fault(r, "Framed-MTU");
+	/* No session at all: it is one too many. */
+	if (r->seen & UINT64_C(1) << RAD_PORT_LIMIT && !says->port_limit)
+		fault(r, "Port-Limit is 0");
+	says->rate_in_bps = lower(r->wispr.in, r->mikrotik.in);
+	says->rate_out_bps = lower(r->wispr.out, r->mikrotik.out);
 	/* RFC 2759 5: without it the client must hang up, and rightly. */
 	if ((method == AUTH_MSCHAPV2 || method == AUTH_EAP_MSCHAPV2) && !r->success)
 		fault(r, "no MS-CHAP2-Success");
@@ -665,10 +1019,38 @@ static void judge(struct reading *r)
 	said->mppe_keys = r->send_key && r->recv_key;
 }
 
+/* A refusal needs no EAP: whom we refuse gets a Failure whatever the server says. */
+static void judge_eap(struct reading *r)
+{
+	const struct msg_auth_req *req = &r->ask->judge.req;
+	const uint8_t sent = req->eap.packet[1];	/* the Response's Identifier */
+	struct eap_relay *e = &r->said->eap;
+	struct rd pkt = rd_of(e->packet, e->len);
+	const uint8_t code = rd_u8(&pkt), id = rd_u8(&pkt);
+	const uint16_t len = rd_u16(&pkt);
+
+	if (r->code == RAD_ACCESS_REJECT)
+		return;
+	if (!e->len)
+		fault(r, "no EAP-Message");
+	else if (pkt.bad || len != e->len)
+		fault(r, "an EAP-Message of another length");
+	else if (r->code == RAD_ACCESS_ACCEPT && (code != EAP_SUCCESS || len != EAP_HEADER))
+		fault(r, "an Accept without EAP Success");
+	else if (r->code == RAD_ACCESS_ACCEPT && id != sent)
+		fault(r, "EAP Success of another Identifier");
+	else if (r->code == RAD_ACCESS_CHALLENGE && (code != EAP_REQUEST || len <= EAP_HEADER))
+		fault(r, "a Challenge without EAP Request");
+	else if (r->code == RAD_ACCESS_CHALLENGE && id == sent && r->error_cause != INVALID_EAP)
+		fault(r, "EAP Request, Identifier of the last");
+	else if (len > req->mtu)
+		fault(r, "EAP longer than the link takes");
+}
+
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *ask,
 	struct msg_radius_said *ret)
 {
-	struct reading r = { .ask = ask, .secret = secret, .said = ret };
+	struct reading r = { .ask = ask, .secret = secret, .said = ret, .eap = ask->judge.req.method == AUTH_EAP };
 	struct rd authenticator, attrs, val, req_authenticator, req_attrs;
 	uint8_t code, id, req_code, type;
 	size_t len;
@@ -682,14 +1064,27 @@ void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const stru
 		return;
 	}
 	r.req_authenticator = req_authenticator.p;
+	r.code = code;
 	accept = code == RAD_ACCESS_ACCEPT;
-	while (next(&attrs, &type, &val))
+	while (next(&attrs, &type, &val)) {
 		attribute(&r, type, val, accept);
+		r.before = type;
+	}
 	if (accept)
 		judge(&r);
+	if (r.eap)
+		judge_eap(&r);
 	if (accept && !r.fault) {
+		memset(&ret->eap, 0, sizeof(ret->eap));
 		ret->verdict = VERDICT_OK;
 		ret->answered = 1;
+		return;
+	}
+	if (r.eap && code == RAD_ACCESS_CHALLENGE && !r.fault) {
+		struct eap_relay eap = ret->eap;
+
+		eap.wait_s = r.wait_s;
+		*ret = (struct msg_radius_said){ .verdict = VERDICT_EAP, .eap = eap };
 		return;
 	}
 	/* Nothing of it counts but what the peer may be told. */

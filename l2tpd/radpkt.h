@@ -35,18 +35,21 @@ enum rad_code {
 /* RFC 2865 5, RFC 2869 5 */
 enum rad_type {
 	RAD_USER_NAME = 1, RAD_USER_PASSWORD, RAD_CHAP_PASSWORD, RAD_NAS_IP_ADDRESS, RAD_NAS_PORT, RAD_SERVICE_TYPE,
-	RAD_FRAMED_PROTOCOL, RAD_FRAMED_IP_ADDRESS, RAD_FRAMED_IP_NETMASK, RAD_FILTER_ID = 11,
-	RAD_REPLY_MESSAGE = 18, RAD_CLASS = 25, RAD_VENDOR_SPECIFIC = 26, RAD_SESSION_TIMEOUT, RAD_IDLE_TIMEOUT,
+	RAD_FRAMED_PROTOCOL, RAD_FRAMED_IP_ADDRESS, RAD_FRAMED_IP_NETMASK, RAD_FILTER_ID = 11, RAD_FRAMED_MTU,
+	RAD_REPLY_MESSAGE = 18, RAD_FRAMED_ROUTE = 22, RAD_STATE = 24, RAD_CLASS, RAD_VENDOR_SPECIFIC = 26, RAD_SESSION_TIMEOUT, RAD_IDLE_TIMEOUT,
 	RAD_CALLED_STATION_ID = 30, RAD_CALLING_STATION_ID, RAD_NAS_IDENTIFIER, RAD_PROXY_STATE,
 	RAD_ACCT_STATUS_TYPE = 40, RAD_ACCT_DELAY_TIME, RAD_ACCT_INPUT_OCTETS, RAD_ACCT_OUTPUT_OCTETS, RAD_ACCT_SESSION_ID,
 	RAD_ACCT_AUTHENTIC, RAD_ACCT_SESSION_TIME, RAD_ACCT_INPUT_PACKETS, RAD_ACCT_OUTPUT_PACKETS, RAD_ACCT_TERMINATE_CAUSE,
 	RAD_ACCT_INPUT_GIGAWORDS = 52, RAD_ACCT_OUTPUT_GIGAWORDS, RAD_EVENT_TIMESTAMP = 55,
-	RAD_CHAP_CHALLENGE = 60, RAD_NAS_PORT_TYPE, RAD_TUNNEL_TYPE = 64, RAD_TUNNEL_MEDIUM_TYPE, RAD_TUNNEL_CLIENT_ENDPOINT,
-	RAD_ACCT_TUNNEL_CONNECTION = 68, RAD_MESSAGE_AUTHENTICATOR = 80, RAD_TUNNEL_ASSIGNMENT_ID = 82,
-	RAD_ACCT_INTERIM_INTERVAL = 85, RAD_NAS_IPV6_ADDRESS = 95,
+	RAD_CHAP_CHALLENGE = 60, RAD_NAS_PORT_TYPE, RAD_PORT_LIMIT, RAD_TUNNEL_TYPE = 64, RAD_TUNNEL_MEDIUM_TYPE, RAD_TUNNEL_CLIENT_ENDPOINT,
+	RAD_ACCT_TUNNEL_CONNECTION = 68, RAD_EAP_MESSAGE = 79, RAD_MESSAGE_AUTHENTICATOR, RAD_TUNNEL_ASSIGNMENT_ID = 82,
+	RAD_ACCT_INTERIM_INTERVAL = 85, RAD_FRAMED_POOL = 88, RAD_NAS_IPV6_ADDRESS = 95, RAD_ERROR_CAUSE = 101,
 };
 
-enum { RAD_VENDOR_MICROSOFT = 311 };
+enum { RAD_VENDOR_MICROSOFT = 311, RAD_VENDOR_WISPR = 14122, RAD_VENDOR_MIKROTIK = 14988 };
+
+/* Their own. Up is from the client. */
+enum { RAD_WISPR_MAX_UP = 7, RAD_WISPR_MAX_DOWN, RAD_MIKROTIK_RATE_LIMIT = 8 };
 
 /* RFC 2548 2 */
 enum rad_ms_type {
@@ -54,6 +57,26 @@ enum rad_ms_type {
 	RAD_MS_CHAP2_RESPONSE = 25, RAD_MS_CHAP2_SUCCESS, RAD_MS_PRIMARY_DNS = 28, RAD_MS_SECONDARY_DNS,
 	RAD_MS_PRIMARY_NBNS, RAD_MS_SECONDARY_NBNS,
 };
+
+/* ---- any packet: for daepkt.c ---- */
+
+/* RFC 2865 3 */
+struct rad_hdr {
+	const uint8_t *p;		/* the packet; borrowed */
+	size_t len;			/* what its Length says: what stands behind is padding */
+	uint8_t code, id;
+	struct rd attrs;
+};
+
+/* False where its lengths, or those of its attributes, are wrong. */
+bool rad_open(struct rd pkt, struct rad_hdr *ret);
+
+/* The next attribute of such a list, borrowed; false: the end. */
+bool rad_next(struct rd *attrs, uint8_t *ret_type, struct rd *ret_val);
+
+/* MD5 of several parts, one after the other; HMAC-MD5 (RFC 2104).  False where OpenSSL has none. */
+bool rad_md5(const struct rd *part, unsigned n, uint8_t ret[static RAD_AUTHENTICATOR]);
+bool rad_hmac_md5(const char *secret, const uint8_t *p, size_t n, uint8_t ret[static RAD_AUTHENTICATOR]);
 
 /* ---- what a request says: a list for radcli, each entry vendor (32 bits), type, length of the value, value ---- */
 
@@ -75,7 +98,8 @@ struct rad_nas {
 /*
  * The attributes of the Access-Request for a login, but for the last word of the
  * relay, rad_forward().  False: it cannot be asked, *ret_why says why.  w->bad when
- * they did not fit.  RFC 2865 5, RFC 2548 2.3.
+ * they did not fit.  RFC 2865 5, RFC 2548 2.3; AUTH_EAP: RFC 3579 3.1, with the State of the
+ * answer before.
  */
 bool rad_login_attrs(const struct msg_radius_ask *, const struct rad_nas *, struct wr *w, const char **ret_why);
 
@@ -118,7 +142,9 @@ void rad_resign(uint8_t *pkt, size_t n, const uint8_t authenticator[static RAD_A
 /*
  * What a good reply says of the login that was asked for.  What is known and has a
  * wrong form, stands twice with two values, or asks for what is not PPP refuses the login;
- * what is not known is ignored.  *ret is complete but for its tag.
+ * what is not known is ignored.  *ret is complete but for its tag and eap.server.
+ * AUTH_EAP, RFC 3579 2.2, 2.6.3: a Challenge without a whole EAP Request of another Identifier, and an Accept
+ * without the Success that belongs to our Response, refuse the login, too.
  */
 void rad_read_reply(struct rd pkt, struct rd req, const char *secret, const struct msg_radius_ask *,
 	struct msg_radius_said *ret);

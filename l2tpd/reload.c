@@ -121,6 +121,7 @@ static void reload_end(struct reload *r, int err)
 {
 	struct parent *p = r->parent;
 
+	parent_dae_trim(p, p->conf);
 	event_del(r->timer);
 	if (err)
 		drop_changes(r);
@@ -142,6 +143,19 @@ static void reload_end(struct reload *r, int err)
 	reload_try(r);
 	if (p->look_due)
 		parent_look(p);
+}
+
+/* What radius is to listen on.  False, and said why: nothing has changed. */
+static bool reload_sockets(struct reload *r)
+{
+	char where[ADDR_STRLEN];
+	struct addr bad;
+	int err;
+
+	if (parent_dae_open(r->parent, &r->next, &bad, &err))
+		return true;
+	say(r, true, "%s: radius dae listen on %s: %s", r->parent->opts->conf_path, addr_str(&bad, where), strerror(-err));
+	return false;
 }
 
 /* Read the file; false, and said why, when it cannot be what is next. */
@@ -176,6 +190,8 @@ static bool reload_read(struct reload *r)
 		say(r, true, "%s: %s", p->opts->conf_path, why);
 		return false;
 	}
+	if (!reload_sockets(r))
+		return false;
 	text = NULL;
 	f = open_memstream(&text, &len);
 	r->changes = f ? conf_diff(f, p->conf, &r->next, CONF_DIFF_CHANGED) : -ENOMEM;
@@ -210,6 +226,8 @@ static void reload_ask(struct reload *r, struct child_proc *c, enum apply_phase 
 		parent_send_conf(r->parent, c, &r->next);
 	if (phase == APPLY_CONF && c->role == ROLE_AUTH)
 		parent_send_users(r->parent, USERS_ALL);
+	if (phase == APPLY_CONF && c->role == ROLE_RADIUS)
+		(void)!parent_dae_send(r->parent, c, &r->next);
 	peer_send(&c->peer, MSG_APPLY, &m, sizeof(m), -1);
 	*apply_of(r, c) = APPLY_ASKED;
 }

@@ -704,8 +704,8 @@ void sa_move(struct engine *e, const struct msg_sa_move *m)
 	/* Its own news may be older than what ESP proved meanwhile. */
 	if (s->moved_ms && now_ms() - s->moved_ms < MOVE_QUIET_MS)
 		return;
-	if (e->kernel && !addr_eq(&s->path.peer, &m->peer)) {
-		/* ESP's news comes this way, too. */
+	/* With ESP in the kernel its news comes this way, too. */
+	if (!addr_eq(&s->path.peer, &m->peer)) {
 		e->count.endpoint_moved++;
 		flow_shows(s->flow, &m->peer);
 	}

@@ -263,3 +263,10 @@ void steer_plain_close(struct steer_plain *s)
 	while (s->n_group)
 		close(s->group[--s->n_group]);
 }
+
+int steer_dae_open(const struct addr *at, bool again, int *ret_fd)
+{
+	int err = again ? 0 : is_free(at, at->port);
+
+	return err ? err : udp_open(at, at->port, true, ret_fd);
+}

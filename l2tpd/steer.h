@@ -62,4 +62,10 @@ void steer_close(struct steer *);
 MUST_USE int steer_plain_open(struct steer_plain *, const struct addr *at, unsigned engines);
 void steer_plain_close(struct steer_plain *);
 
+/*
+ * A socket for requests of RADIUS, at an address and port.  again: one of ours may have that port
+ * at another address already, be it at all of them.  0 or -errno.
+ */
+MUST_USE int steer_dae_open(const struct addr *at, bool again, int *ret_fd);
+
 #endif

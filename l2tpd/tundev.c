@@ -249,6 +249,11 @@ int tundev_setup(struct rtnl *r, unsigned index, const char *ifname, const struc
 		put_route(h, index, s->ip_peer, s->mask);
 		batch_end(&b, h);
 	}
+	for (unsigned k = 0; k < s->n_nets; k++) {
+		h = batch_next(r, &b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+		put_route(h, index, s->net[k].ip, s->net[k].mask);
+		batch_end(&b, h);
+	}
 	return batch_run(r, &b);
 }
 
@@ -393,7 +398,7 @@ static int route_one(const struct nlmsghdr *h, void *data)
 {
 	const struct route_listing *l = data;
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	uint32_t ip = 0, index = 0;
+	struct tundev_route route = { .direct = true, .is_static = m->rtm_protocol == RTPROT_STATIC };
 	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_family != AF_INET || m->rtm_table != RT_TABLE_MAIN ||
@@ -403,12 +408,15 @@ static int route_one(const struct nlmsghdr *h, void *data)
 		uint16_t type = mnl_attr_get_type(a);
 
 		if (type == RTA_DST && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
-			ip = ntohl(mnl_attr_get_u32(a));
+			route.ip = ntohl(mnl_attr_get_u32(a));
 		else if (type == RTA_OIF && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
-			index = mnl_attr_get_u32(a);
+			route.index = mnl_attr_get_u32(a);
+		else if (type == RTA_GATEWAY || type == RTA_VIA)
+			route.direct = false;
 	}
-	if (ip && index)
-		l->each(l->ctx, index, ip, UINT32_MAX << (32 - m->rtm_dst_len));
+	route.mask = UINT32_MAX << (32 - m->rtm_dst_len);
+	if (route.ip && route.index)
+		l->each(l->ctx, &route);
 	return MNL_CB_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef CULVERT_TUNDEV_H
 #define CULVERT_TUNDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ MUST_USE int tundev_create(const char *ifname, int *ret_fd, unsigned *ret_index)
 struct tundev_setup {
 	uint32_t ip_local, ip_peer;	/* host order; a peer other than ip_local gets a /32 route */
 	uint32_t mask;			/* all ones, or of a network behind ip_peer that gets a route as well */
+	unsigned n_nets;
+	struct tundev_net { uint32_t ip, mask; } net[8];	/* more networks there, each with a route */
 	uint16_t mtu;
 	uint32_t txqlen;		/* packets */
 	uint32_t group;			/* link group */
@@ -68,7 +71,14 @@ MUST_USE int tundev_route_add(struct rtnl *, unsigned index, uint32_t ip, uint32
 			      bool replace);
 MUST_USE int tundev_route_del(struct rtnl *, unsigned index, uint32_t ip, uint32_t mask);
 
-typedef void tundev_route_fn(void *ctx, unsigned index, uint32_t ip, uint32_t mask);
+struct tundev_route {
+	unsigned index;
+	uint32_t ip, mask;
+	bool direct;			/* by no gateway: the network is the device's own */
+	bool is_static;			/* made as tundev_route_add() does, by a program */
+};
+
+typedef void tundev_route_fn(void *ctx, const struct tundev_route *);
 
 /* Call each(ctx, …) for every route to any device but a default one. */
 MUST_USE int tundev_routes(struct rtnl *, tundev_route_fn *each, void *ctx);

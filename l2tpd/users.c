@@ -859,15 +859,28 @@ enum user_state user_state(const struct user *w, int64_t now_s)
 	return w->disabled ? USER_DISABLED : w->expires_s && now_s >= w->expires_s ? USER_EXPIRED : USER_ACTIVE;
 }
 
+/* Is there a row of this name that was left out? */
+static bool is_bad(const struct users *u, const uint8_t *name, size_t len)
+{
+	for (size_t i = 0; i < u->n_bad; i++)
+		if (u->bad[i].len == len && !memcmp(u->bad[i].name, name, len))
+			return true;
+	return false;
+}
+
+bool users_has(const struct users *u, const uint8_t *name, size_t len)
+{
+	return find(u, name, len) || is_bad(u, name, len);
+}
+
 enum user_state users_state(const struct users *u, const uint8_t *name, size_t len, int64_t now_s)
 {
 	const struct user *w = find(u, name, len);
 
 	if (w)
 		return user_state(w, now_s);
-	for (size_t i = 0; i < u->n_bad; i++)
-		if (u->bad[i].len == len && !memcmp(u->bad[i].name, name, len))
-			return USER_UNREADABLE;
+	if (is_bad(u, name, len))
+		return USER_UNREADABLE;
 	return u->n_bad == BAD_NAMES ? USER_UNREADABLE : USER_UNKNOWN;
 }
 

@@ -89,6 +89,9 @@ void users_judge(const struct users *, const struct conf *, unsigned auth, struc
 /* The user with this name or NULL; valid until users_free(). */
 const struct user *users_find(const struct users *, const uint8_t *name, size_t len);
 
+/* Is there a row of this name, even one that was left out for a mistake? */
+bool users_has(const struct users *, const uint8_t *name, size_t len);
+
 /* May this user log in at now_s of time(2)?  Disabled counts before expired. */
 enum user_state user_state(const struct user *, int64_t now_s);
 

@@ -62,6 +62,7 @@ void auth_start(struct turn *t)
 	p->auth.state = AUTH_WAIT;
 	p->auth.timer_ms = PPP_NEVER;
 	p->auth.eap_type = 0;
+	eap_forget(p);
 	if (p->conf->authenticator && is_eap(p)) {
 		eap_start(t);
 	} else if (p->conf->authenticator && !is_pap(p)) {
@@ -139,7 +140,13 @@ void auth_verdict(struct turn *t, const struct ppp_verdict *v)
 
 	if (!p->conf->authenticator || p->auth.state != AUTH_JUDGED)
 		return;
+	if (v->eap != PPP_EAP_JUDGED) {
+		if (p->req.method == PPP_AUTH_EAP_PASS)
+			eap_go_on(t, v);
+		return;
+	}
 	explicit_bzero(p->req.response, sizeof(p->req.response));
+	eap_forget(p);
 	p->auth.good = v->ok || v->refused;
 	p->auth.fate = v->refused ? AUTH_FATE_REFUSED : v->ok ? AUTH_FATE_OK : AUTH_FATE_DENIED;
 	str_copy(p->auth.why, sizeof(p->auth.why), v->reason);

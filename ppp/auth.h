@@ -55,8 +55,11 @@ MUST_USE bool chap_compute(struct ppp *);
 bool chap_proof_is_right(const struct ppp *, struct rd msg);
 /* eap.c */
 void eap_start(struct turn *);
+void eap_forget(struct ppp *);		/* what was passed through: it may hold a password */
 void eap_request(struct turn *);
 void eap_judged(struct turn *);
+/* Authenticator: v->eap says how EAP goes on. */
+void eap_go_on(struct turn *, const struct ppp_verdict *v);
 void eap_answer(struct turn *);
 void eap_input(struct turn *, struct rd pkt);
 /* pap.c */

@@ -6,9 +6,12 @@
  *
  * The authenticator asks for the name, then by the strongest method that it
  * has, then by what a Nak wants instead.  What answers it is judged like CHAP's:
- * ppp.req, PPP_EFF_AUTH, ppp_verdict().  Whoever passes EAP through to a server
- * would do so in got_response(), for every type, and have its next Request
- * in place of a verdict.
+ * ppp.req, PPP_EFF_AUTH, ppp_verdict().
+ *
+ * With conf.eap_pass who judges gets the Response to our Identity Request as it came. He
+ * has us go on as above, or every Response from then on is his, whatever the method,
+ * and his Requests are the peer's: RFC 3579, with us as the NAS. One packet is kept: the
+ * Response until there is an answer to it, then the Request until it is answered.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 #include "ppp/auth.h"
 #include "ppp/mschap.h"
 
+enum { HEADER = 4 };	/* RFC 3748 4: Code, Identifier, Length */
 enum eap_code { REQUEST = 1, RESPONSE, SUCCESS, FAILURE };	/* RFC 3748 4 */
 enum eap_type { IDENTITY = 1, NOTIFICATION, NAK, MD5_CHALLENGE, MSCHAPV2 = 26 };	/* 5, and IANA */
 enum op_code { OP_CHALLENGE = 1, OP_RESPONSE, OP_SUCCESS, OP_FAILURE };	/* the draft's 2 */
@@ -57,6 +61,14 @@ void eap_request(struct turn *t)
 	struct wr *w = turn_packet(t, PPP_EAP, REQUEST, p->req.ident);
 	size_t at;
 
+	p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
+	if (p->auth.eap_pass && p->auth.eap_round) {
+		wr_bytes(w, p->eap + HEADER, p->eap_len - HEADER);
+		turn_send(t);
+		if (p->auth.eap_wait_ms)
+			p->auth.timer_ms = t->now_ms + p->auth.eap_wait_ms;
+		return;
+	}
 	switch (p->auth.eap_type) {
 	case MD5_CHALLENGE:
 		wr_u8(w, MD5_CHALLENGE);
@@ -80,12 +92,19 @@ void eap_request(struct turn *t)
 		wr_u8(w, IDENTITY);
 	}
 	turn_send(t);
-	p->auth.timer_ms = t->now_ms + p->conf->limits[PPP_FSM_LCP].restart_ms;
+}
+
+void eap_forget(struct ppp *p)
+{
+	explicit_bzero(p->eap, p->eap_len);
+	p->eap_len = 0;
 }
 
 void eap_start(struct turn *t)
 {
 	t->p->auth.eap_type = IDENTITY;
+	t->p->auth.eap_pass = t->p->conf->eap_pass;
+	t->p->auth.eap_round = 0;
 	t->p->auth.eap_tried = 0;
 	eap_request(t);
 }
@@ -113,7 +132,7 @@ void eap_judged(struct turn *t)
 {
 	struct ppp *p = t->p;
 
-	if (p->auth.eap_type != MSCHAPV2) {
+	if (p->auth.eap_pass || p->auth.eap_type != MSCHAPV2) {
 		auth_finish(t);
 		return;
 	}
@@ -173,7 +192,67 @@ static bool take_value(struct ppp *p, struct rd body)
 	return true;
 }
 
-static void got_response(struct turn *t, uint8_t id, uint8_t type, struct rd body)
+/* A Response is for who judges: whether its type is the Request's is his to say, too. */
+static void pass_on(struct turn *t, uint8_t type, struct rd body, struct rd whole)
+{
+	struct ppp *p = t->p;
+
+	if (p->auth.state != AUTH_WAIT || !type || whole.n > sizeof(p->eap) ||
+	    (!p->auth.eap_round && (type != IDENTITY || !take_name(p, body)))) {
+		turn_drop(t);
+		return;
+	}
+	eap_forget(p);
+	memcpy(p->eap, whole.p, whole.n);
+	p->eap_len = (uint16_t)whole.n;
+	p->auth.eap_round += p->auth.eap_round < UINT8_MAX;
+	p->req.method = PPP_AUTH_EAP_PASS;
+	auth_ask(t);
+}
+
+void eap_go_on(struct turn *t, const struct ppp_verdict *v)
+{
+	struct ppp *p = t->p;
+	const uint32_t restart_ms = p->conf->limits[PPP_FSM_LCP].restart_ms;
+	struct rd pkt = v->eap_packet;
+	uint8_t code, id, type;
+	uint16_t len;
+	bool again;
+
+	if (v->eap == PPP_EAP_OWN) {
+		p->auth.eap_pass = false;
+		p->auth.state = AUTH_WAIT;
+		eap_forget(p);
+		ask_by(t, strongest_type(p->auth.method));
+		return;
+	}
+	code = rd_u8(&pkt);
+	id = rd_u8(&pkt);
+	len = rd_u16(&pkt);
+	type = rd_u8(&pkt);
+	if (pkt.bad || code != REQUEST || len != v->eap_packet.n || len > sizeof(p->eap)) {
+		turn_close(t, "an EAP Request that is none");
+		return;
+	}
+	/* RFC 3579 2.2: the Request as before, since our Response was no good: there may come a better one. */
+	again = id == p->req.ident;
+	eap_forget(p);
+	memcpy(p->eap, v->eap_packet.p, len);
+	p->eap_len = len;
+	p->req.ident = p->auth.ident = id;
+	p->auth.eap_type = type;
+	p->auth.eap_wait_ms = v->eap_wait_ms;
+	p->auth.state = AUTH_WAIT;
+	/* Somebody may have to type something; and once more, should it have been lost. */
+	if (v->eap_wait_ms)
+		p->phase_ms = MAX(p->phase_ms, t->now_ms + v->eap_wait_ms + restart_ms);
+	if (again)
+		p->auth.timer_ms = t->now_ms + restart_ms;
+	else
+		eap_request(t);
+}
+
+static void got_response(struct turn *t, uint8_t id, uint8_t type, struct rd body, struct rd whole)
 {
 	struct ppp *p = t->p;
 
@@ -185,6 +264,10 @@ static void got_response(struct turn *t, uint8_t id, uint8_t type, struct rd bod
 	if (p->auth.state == AUTH_DONE || p->auth.state == AUTH_FAILED) {
 		if (turn_may_reply(t))
 			eap_answer(t);
+		return;
+	}
+	if (p->auth.eap_pass) {
+		pass_on(t, type, body, whole);
 		return;
 	}
 	/* The draft's 2.4, 2.6: its OpCode comes back alone.  What else it says does not change the verdict. */
@@ -373,7 +456,7 @@ static void got_result(struct turn *t, uint8_t code, uint8_t id)
 void eap_input(struct turn *t, struct rd pkt)
 {
 	struct ppp *p = t->p;
-	struct rd body;
+	struct rd body, whole = pkt;
 	uint8_t code, id, type = 0;
 	uint16_t len;
 
@@ -385,13 +468,14 @@ void eap_input(struct turn *t, struct rd pkt)
 	code = rd_u8(&pkt);
 	id = rd_u8(&pkt);
 	len = rd_u16(&pkt);
-	body = rd_sub(&pkt, len < 4 ? SIZE_MAX : len - 4u);
+	body = rd_sub(&pkt, len < HEADER ? SIZE_MAX : len - (size_t)HEADER);
+	whole.n = MIN(whole.n, (size_t)len);
 	if (!body.bad && (code == REQUEST || code == RESPONSE))
 		type = rd_u8(&body);
 	if (body.bad)
 		turn_drop(t);
 	else if (p->conf->authenticator && code == RESPONSE)
-		got_response(t, id, type, body);
+		got_response(t, id, type, body, whole);
 	else if (!p->conf->authenticator && code == REQUEST)
 		got_request(t, id, type, body);
 	else if (!p->conf->authenticator && (code == SUCCESS || code == FAILURE))

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RFC 3078 3.1: A = tables are fresh, D = encrypted, then 12 bits of count. */
-enum { BIT_FLUSHED = 0x8000, BIT_ENCRYPTED = 0x1000, COUNT_MASK = 0x0fff, BITS_MPPC = 0x6000 };
+/* RFC 3078 3.1: A = tables are fresh, B and C mean nothing here, D = encrypted, then 12 bits of count. */
+enum { BIT_FLUSHED = 0x8000, BIT_ENCRYPTED = 0x1000, COUNT_MASK = 0x0fff };
 
 enum {
 	SHA1_LEN = 20,
@@ -239,7 +239,7 @@ enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_m
 	count = head & COUNT_MASK;
 	flushed = head & BIT_FLUSHED;
 	ahead = (count - s->count) & COUNT_MASK;
-	if (!(head & BIT_ENCRYPTED) || head & BITS_MPPC)
+	if (!(head & BIT_ENCRYPTED))
 		return MPPE_DROP;
 	if (ahead == 0 || ahead > COUNT_MASK / 2)
 		return MPPE_LATE;

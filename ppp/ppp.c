@@ -136,6 +136,7 @@ void turn_gone(struct turn *t, const char *reason)
 	p->mppe_on = false;
 	auth_stop(p);
 	explicit_bzero(&p->req, sizeof(p->req));
+	eap_forget(p);
 	explicit_bzero(p->mppe_send, sizeof(p->mppe_send));
 	explicit_bzero(p->mppe_recv, sizeof(p->mppe_recv));
 	for (int i = 0; i < PPP_FSMS; i++)

@@ -54,12 +54,14 @@ enum {
 	PPP_AUTH_EAP_MD5 = 8, PPP_AUTH_EAP_MSCHAPV2 = 16,
 	PPP_AUTH_EAP = PPP_AUTH_EAP_MD5 | PPP_AUTH_EAP_MSCHAPV2,	/* one protocol of LCP's; which of them EAP says */
 	PPP_AUTH_KEYS = PPP_AUTH_MSCHAPV2 | PPP_AUTH_EAP_MSCHAPV2,	/* these make keys for MPPE */
+	PPP_AUTH_EAP_PASS = 32,		/* in ppp_auth_req alone: ppp.eap is for who judges, whatever the method */
 };
 
 enum {
 	PPP_MRU_DEFAULT = 1500,	/* RFC 1661 6.1 */
 	PPP_MRU_MIN = 500,	/* a peer's smaller MRU is Nak'ed: such a link carries no IPv4 worth having */
 	PPP_FRAME_MAX = 1600,	/* control frames longer than this are dropped */
+	PPP_EAP_MAX = 1500,	/* EAP packets that are passed through */
 	PPP_NAME_MAX = 256,
 	PPP_REASON_MAX = 64,
 	PPP_MESSAGE_MAX = 128,
@@ -91,6 +93,8 @@ struct ppp_conf {
 	uint8_t auth;			/* authenticator: what we offer, strongest first; peer: what we accept */
 	uint16_t mru;			/* ours; also the most we send. PPP_MRU_MIN to PPP_MRU_DEFAULT */
 	char name[64];			/* authenticator: Name field of our Challenges */
+	bool eap_pass;			/* authenticator: who judges says after the Identity whether EAP's methods are
+					 * his own (RFC 3579) or ours; auth has PPP_AUTH_EAP_… for those */
 	/* peer role only */
 	char user[PPP_NAME_MAX];
 	char password[128];		/* UTF-8 */
@@ -122,8 +126,18 @@ struct ppp_auth_req {
 	uint16_t response_len;
 };
 
+/* What a verdict says of a request of PPP_AUTH_EAP_PASS. */
+enum ppp_eap_say {
+	PPP_EAP_JUDGED,			/* it is the verdict */
+	PPP_EAP_OWN,			/* the Identity is of one whom our own methods are for */
+	PPP_EAP_NEXT,			/* eap_packet is the next Request */
+};
+
 /* The judgement. */
 struct ppp_verdict {
+	uint8_t eap;			/* enum ppp_eap_say; but for PPP_EAP_JUDGED nothing below counts but eap_… */
+	struct rd eap_packet;		/* NEXT: a whole EAP Request; borrowed for the call */
+	uint32_t eap_wait_ms;		/* NEXT: how long the peer may take before it is sent again; 0 = as ever */
 	bool ok;
 	bool mppe_keys;			/* with ok: the next two are there */
 	uint8_t mppe_send[16], mppe_recv[16];	/* RFC 3079 3.4, the authenticator's */
@@ -197,6 +211,9 @@ struct ppp_auth {
 	uint8_t eap_tried;		/* methods asked by so far */
 	uint8_t eap_ms_id;		/* MSCHAPv2 has an identifier of its own */
 	uint8_t eap_op;			/* peer: its OpCode that we answered last */
+	bool eap_pass;			/* the methods are those of who judges */
+	uint8_t eap_round;		/* Responses given to him; stays at 255 */
+	uint32_t eap_wait_ms;		/* of his last Request */
 	uint32_t error;			/* of the verdict: mschap_error */
 	char message[PPP_MESSAGE_MAX];	/* likewise */
 	uint8_t proof[20];		/* MS-CHAPv2 AuthenticatorResponse: to send, or expected */
@@ -246,6 +263,10 @@ struct ppp {
 
 	uint64_t replies_ms;		/* window of the reply limit */
 	uint16_t replies;
+
+	/* EAP that is passed through: the Response that is judged, or the Request that is to be answered */
+	uint16_t eap_len;
+	uint8_t eap[PPP_EAP_MAX];
 
 	uint32_t dropped;		/* frames from the peer that were nothing, or came at the wrong time */
 	uint32_t lost;			/* effects that found no room in ppp_out; stays 0 */

@@ -28,6 +28,7 @@ const char *ppp_auth_name(uint8_t method)
 	case PPP_AUTH_EAP_MSCHAPV2:
 		return "EAP-MSCHAP-V2";
 	case PPP_AUTH_EAP:
+	case PPP_AUTH_EAP_PASS:
 		return "EAP";
 	}
 	return "?";

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every test that CONFORMANCE.md names exists: the file, in it the case (a
-# function that cmocka is given), in it the row.  And every row is there: 1 to 82, R1 to R16, X1 to X6.
+# function that cmocka is given), in it the row.  And every row is there: 1 to 82, E1 to E6, R1 to R16, X1 to X6.
 : "${top_srcdir:=.}"
 cd "$top_srcdir/tests" || exit 1
 bad=0
@@ -51,7 +51,7 @@ while read -r name; do
 		;;
 	esac
 done <"$list"
-for no in $(seq 1 82) R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 R11 R12 R13 R14 R15 R16 X1 X2 X3 X4 X5 X6; do
+for no in $(seq 1 82) E1 E2 E3 E4 E5 E6 R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 R11 R12 R13 R14 R15 R16 X1 X2 X3 X4 X5 X6 A1 A2 A3 A4; do
 	[ "$(grep -c "^| $no |" CONFORMANCE.md)" = 1 ] || say CONFORMANCE.md "no row $no, or two"
 done
 # A rule of a file is a row of the table; what the table names says so.
@@ -63,7 +63,7 @@ for file in replay/*.rpl; do
 done
 # A row that is shown names a test; one that is not says why.
 awk -F'|' -v file=tests/CONFORMANCE.md '
-	/^\| [RX]?[0-9]/ {
+	/^\| [ARX]?[0-9]/ {
 		state = $(NF - 2); tests = $(NF - 1)
 		gsub(/ /, "", state)
 		if (state !~ /^(now|part|later|none)$/) { print file ": a state that is none: " $0; bad = 1 }

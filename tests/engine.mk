@@ -52,6 +52,15 @@ FUZZ_TARGETS += tests/fuzz/fuzz_radpkt
 tests_fuzz_fuzz_radpkt_SOURCES = tests/fuzz/fuzz_radpkt.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_radpkt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 tests_fuzz_fuzz_radpkt_LDADD = libradpkt.a libbase.a $(CRYPTO_LIBS)
+unit_tests += tests/unit/t_dae
+tests_unit_t_dae_SOURCES = tests/unit/t_dae.c l2tpd/dae.c l2tpd/manager_dae.c
+tests_unit_t_dae_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_dae_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
+	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_dae
+tests_fuzz_fuzz_dae_SOURCES = tests/fuzz/fuzz_dae.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dae_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+tests_fuzz_fuzz_dae_LDADD = libradpkt.a libbase.a $(CRYPTO_LIBS)
 EXTRA_DIST += tests/radius.sh tests/radius
 
 unit_tests += tests/unit/t_acct
@@ -66,6 +75,12 @@ unit_tests += tests/unit/t_acct_flow
 tests_unit_t_acct_flow_SOURCES = tests/unit/t_acct_flow.c l2tpd/acct.c
 tests_unit_t_acct_flow_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_t_acct_flow_LDADD = libspool.a libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
+	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+unit_tests += tests/unit/t_filter
+tests_unit_t_filter_SOURCES = tests/unit/t_filter.c
+tests_unit_t_filter_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_t_filter_LDADD = libauth.a libsandbox.a libconf.a libppp.a libpool.a libbase.a $(EVENT_LIBS) \
 	$(SECCOMP_LIBS) $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
 unit_tests += tests/unit/t_backoff

@@ -73,7 +73,7 @@ kernel_server_starts()
 
 kernel_server_up_or_dead()
 {
-	[ "$(kernel_server_starts)" -gt "$starts" ] || [ -e "$rig_dir/server/share/rc.$server_cmd" ]
+	[ "$(kernel_server_starts)" -gt "$starts" ] || [ -s "$rig_dir/server/share/rc.$server_cmd" ]
 }
 
 # ctl ARGUMENT…: culvertctl there.

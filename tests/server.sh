@@ -41,10 +41,10 @@ network_up()
 		END
 }
 
-# web_start: the web server behind the VPN.
+# web_start: the web server behind the VPN, with a file of MEGABYTES (20).
 web_start()
 {
-	start_ns in web python3 "$top/tests/httpd.py" 8080 20 "$CANARY" || return 1
+	start_ns in web python3 "$top/tests/httpd.py" 8080 ${MEGABYTES:-20} "$CANARY" || return 1
 	wait_for ns in curl -sf -m 5 -o /dev/null http://127.0.0.1:8080/sum || return 1
 	web_sum=$(ns in curl -sf http://127.0.0.1:8080/sum)
 }

@@ -11,6 +11,8 @@
 #include "base/fwreq.h"
 #include "firewall/ruleset.h"
 
+enum { MEMBERS = 64 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool ok)
@@ -45,7 +47,8 @@ static void text_check(const char *s, size_t n)
 		else if (s[i] == '}')
 			must(--depth >= 0);
 		else
-			must((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') ||
+			/* Capitals are in the names of filters alone. */
+			must((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
 			     (s[i] && strchr(" \t\n_.,:;-=!@/", s[i])));
 	}
 	must(depth == 0);
@@ -53,19 +56,23 @@ static void text_check(const char *s, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char text[RULESET_MAX];
+	static char text[RULESET_MAX + MEMBERS * RULESET_MEMBER_MAX];
+	struct fwreq_member m[MEMBERS] = { 0 };
 	struct fwreq r = { 0 };
-	struct wr w = wr_of(text, sizeof(text)), small;
+	struct wr w, small;
 
 	memcpy(&r, data, size < sizeof(r) ? size : sizeof(r));
-	if (fwreq_check(&r))
+	if (size > sizeof(r))
+		memcpy(m, data + sizeof(r), size - sizeof(r) < sizeof(m) ? size - sizeof(r) : sizeof(m));
+	if (fwreq_check(&r) || r.n_member > MEMBERS || fwreq_check_members(&r, m))
 		return 0;
-	ruleset_build(&r, &w);
+	w = wr_of(text, RULESET_MAX + r.n_member * RULESET_MEMBER_MAX);
+	ruleset_build(&r, m, &w);
 	must(!w.bad);		/* RULESET_MAX holds every request */
 	text_check(text, w.len);
 	/* A buffer that is too small is never passed for a whole text. */
 	small = wr_of(text, w.len - 1);
-	ruleset_build(&r, &small);
+	ruleset_build(&r, m, &small);
 	must(small.bad);
 	return 0;
 }

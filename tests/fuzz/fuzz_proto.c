@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.authenticator = !(how & 0x80) || which == IS_PROXY, .auth = methods(which, variant), .mru = 1360, .name = "s",
 		.user = "u", .password = "p", .want_dns = true, .limits = PPP_LIMITS, .keepalive = true,
 		.keepalive_interval_ms = 20000, .keepalive_retry_ms = 5000, .keepalive_max = 3, .auth_timeout_ms = 30000,
-		.ipv6 = which == IS_IPV6CP,
+		.ipv6 = which == IS_IPV6CP, .eap_pass = which == IS_EAP && variant & 8,
 	} };
 	if (which == IS_CCP) {
 		w.c.mppe = variant & 1 ? PPP_MPPE_REQUIRED : PPP_MPPE_YES;

@@ -47,6 +47,11 @@ static void said_ok(const struct msg_radius_said *said)
 		abort();
 	if (said->verdict != VERDICT_OK && (said->mppe_keys || said->framed_ip || said->session_timeout_s))
 		abort();
+	/* A conversation goes on with a Request that the link can carry, or not at all. */
+	if (said->verdict == VERDICT_EAP ? said->eap.len > 1356 || said->answered : said->eap.len || said->eap.state_len)
+		abort();
+	if (said->verdict != VERDICT_OK && said->user_len)
+		abort();
 	for (const char *s = said->message; *s; s++)
 		if (*s < 0x20 || *s > 0x7e)
 			abort();
@@ -58,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		1, 7, 0, 43, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 		1, 5, 'j', 'o', 'e', 33, 18, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 	};
-	struct msg_radius_ask ask = { .judge.req.ident = 9 };
+	struct msg_radius_ask ask = { .judge.req = { .ident = 9, .mtu = 1356, .eap = { .len = 8, .packet = "\2\x41\0\10\1joe" } } };
 	uint8_t req[RAD_MAX], out[RAD_MAX], cookie[RAD_COOKIE], *p;
 	size_t n = rad_forward(rd_of(asked, sizeof(asked)), SECRET, req);
 	struct msg_radius_said said;
@@ -66,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size || !n)
 		return 0;
-	ask.judge.req.method = AUTH_PAP + data[0] % 5;
+	ask.judge.req.method = data[0] % 6 < 5 ? AUTH_PAP + data[0] % 6u : AUTH_EAP;
 	p = malloc(size);
 	if (!p)
 		return 0;

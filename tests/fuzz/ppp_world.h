@@ -44,6 +44,7 @@ static inline void world_drain(struct world *w)
 			world_must(e->len >= 8 && e->len <= PPP_FRAME_MAX + 8 && e->data[0] == 0xff);
 			break;
 		case PPP_EFF_AUTH:
+			world_must(w->p.req.method == PPP_AUTH_EAP_PASS ? w->c.eap_pass && w->p.eap_len > 4 : !w->p.eap_len);
 			world_must(w->c.authenticator && w->p.req.user_len < PPP_NAME_MAX &&
 			     w->p.req.response_len <= sizeof(w->p.req.response));
 			w->asked = true;
@@ -91,12 +92,27 @@ static inline void world_drain(struct world *w)
 
 static inline void world_order(struct world *w, uint8_t what)
 {
+	static const uint8_t requests[2][6] = { { 1, 0, 0, 6, 13, 0x20 }, { 1, 0, 0, 5, 26 } };
+	const bool way = what & 32;
+	uint8_t request[6];
 	struct ppp_verdict v = { .mppe_keys = what & 16, .ip = 0x0a000002, .ip_local = 0x0a000001, .dns = { 1, 2 }, .may_choose = what & 8 };
 
 	switch (what & 7) {
 	case 0:
 	case 1:
 	case 2:
+		/* EAP goes on: by methods of ours, by a server's Request, good, the last one's, or none. */
+		if (way) {
+			memcpy(request, requests[what >> 3 & 1], sizeof(request));
+			request[1] = (uint8_t)(w->p.req.ident + (what & 16 ? 0 : 1));
+			v.eap = what & 1 ? PPP_EAP_OWN : PPP_EAP_NEXT;
+			v.eap_packet = rd_of(request, what & 64 ? what >> 3 & 3 : request[3]);
+			v.eap_wait_ms = what & 128 ? 20000 : 0;
+			if (w->p.req.method == PPP_AUTH_EAP_PASS)
+				w->asked = false;
+			ppp_verdict(&w->p, &v, w->now_ms, &w->out);
+			break;
+		}
 		v.ok = (what & 7) == 0;
 		v.refused = (what & 7) == 2;
 		if (w->asked && v.ok)
@@ -181,6 +197,8 @@ static inline void world_end(struct world *w)
 	world_must(w->gone && !w->up && !w->mppe && ppp_deadline(&w->p) == PPP_NEVER && !ppp_may_ip(&w->p));
 	for (size_t i = 0; i < sizeof(w->p.mppe_send); i++)
 		world_must(!w->p.mppe_send[i] && !w->p.mppe_recv[i]);
+	for (size_t i = 0; i < sizeof(w->p.eap); i++)
+		world_must(!w->p.eap[i]);
 	for (size_t i = 0; i < sizeof(w->p.req.response); i++)
 		world_must(!w->p.req.response[i]);
 }

@@ -11,6 +11,7 @@
 # its /etc, share/log what tests want to see when they fail.
 
 declare -A guest_pid guest_fd
+guest_cpus=$(taskset -cp $$ | sed 's/.*: //') guest_turn=$RANDOM
 GUEST_MEM=${GUEST_MEM:-384M}
 guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 guest_modules=/usr/lib/uml/modules
@@ -39,6 +40,16 @@ guest_tmp()
 	fi
 }
 
+# guest_cpu: that of the newest guest, of those that we may use.
+guest_cpu()
+{
+	local part list=()
+	for part in ${guest_cpus//,/ }; do
+		mapfile -t -O ${#list[@]} list < <(seq "${part%-*}" "${part#*-}")
+	done
+	echo "${list[guest_turn % ${#list[@]}]}"
+}
+
 # guest_etc DIR: an /etc with only what the programs need, and nothing of the host's own.
 guest_etc()
 {
@@ -64,19 +75,21 @@ guest_start()
 	printf '127.0.0.1 localhost\n%s %s\n' "${address%/*}" "$name" >"$share/etc/hosts"
 	echo "$name" >"$share/etc/hostname"
 	printf 'NAME=%s\nADDRESS=%s\nGATEWAY=%s\n' "$name" "$address" "$gateway" >"$share/guest.conf"
-	cp "$guest_here"/*.sh "$guest_here"/init "$share/" || return 1
+	cp "$guest_here"/*.sh "$guest_here"/init "$guest_here"/commands "$share/" || return 1
 	mkdir -p "$share/root/lib" || return 1
 	if ls "$guest_modules"/*/modules.dep >/dev/null 2>&1; then
 		ln -s "$guest_modules" "$share/root/lib/modules"
 	else
 		cp -r "$guest_modules" "$share/root/lib/modules" && depmod -b "$share/root" "$(ls "$guest_modules")" || return 1
 	fi
-	printf '#!/bin/sh\nexec /sbin/modprobe -d /mnt/root "$@"\n' >"$share/modprobe" && chmod 755 "$share/modprobe"
+	printf '#!/bin/busybox sh\nexec /sbin/modprobe -d /mnt/root "$@"\n' >"$share/modprobe" && chmod 755 "$share/modprobe"
 	mac=02:$(od -An -N5 -tx1 /dev/urandom | sed 's/^ //; s/ /:/g')
 	ip -n "$ns" tuntap add "t-$name" mode tap vnet_hdr &&
 		ip -n "$ns" link set "t-$name" master "$bridge" up || return 1
 	[ -e "$rig_dir/xstate.so" ] ||
 		"${CC:-cc}" -O2 -shared -fPIC -o "$rig_dir/xstate.so" "$guest_here/xstate.c" || return 1
+	# The guest's kernel and its processes take turns: on one CPU that costs a third less.
+	guest_turn=$((guest_turn + 1))
 	fifo=$dir/cmd
 	mkfifo "$fifo" && exec {fd}<>"$fifo" || return 1
 	guest_fd[$name]=$fd
@@ -84,7 +97,7 @@ guest_start()
 	# A PID namespace of its own: when the first process goes, all of the
 	# guest's host processes go with it.
 	TMPDIR=$(guest_tmp) setpriv --pdeathsig KILL -- ip netns exec "$ns" \
-		unshare --pid --fork --kill-child -- env LD_PRELOAD="$rig_dir/xstate.so" linux.uml mem="$GUEST_MEM" umid="$name" uml_dir="$dir/uml/" \
+		unshare --pid --fork --kill-child -- taskset -c "$(guest_cpu)" env LD_PRELOAD="$rig_dir/xstate.so" linux.uml mem="$GUEST_MEM" umid="$name" uml_dir="$dir/uml/" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$share/init" share="$share" \
 		"vec0:transport=tap,ifname=t-$name,depth=128,gro=0,mac=$mac" \
 		con=null con0=null,fd:1 ssl=null ssl0=fd:0,null quiet panic=-1 \
@@ -120,13 +133,13 @@ guest_send()
 guest_wait()
 {
 	local share=$rig_dir/$1/share end=$((SECONDS + RIG_WAIT))
-	until [ -e "$share/rc.$2" ]; do
+	until [ -s "$share/rc.$2" ]; do
 		rig_alive "${guest_pid[$1]}" || return 125
 		[ $SECONDS -lt $end ] || { cat "$share/out.$2"; return 124; }
 		sleep 0.02
 	done
 	cat "$share/out.$2"
-	return "$(cat "$share/rc.$2")"
+	return "$(<"$share/rc.$2")"
 }
 
 # guest_run NAME COMMAND: both.
@@ -156,20 +169,20 @@ vpn_conf()
 # vpn_start NAME …: the same, and the VPN client's programs in the guest.
 vpn_start()
 {
-	vpn_conf "$@" && guest_run "$1" 'bash /mnt/vpn.sh start'
+	vpn_conf "$@" && guest_run "$1" '. /mnt/vpn.sh start'
 }
 
 # vpn_reconf NAME …: the same for programs that run.
 vpn_reconf()
 {
-	vpn_conf "$@" && guest_run "$1" 'bash /mnt/vpn.sh reconf'
+	vpn_conf "$@" && guest_run "$1" '. /mnt/vpn.sh reconf'
 }
 
 # vpn_up NAME: connects; what vpn.sh prints is kept for vpn_get.  LIMIT=seconds
 # of patience before it.
 vpn_up()
 {
-	guest_run "$1" "LIMIT=${LIMIT:-45} bash /mnt/vpn.sh up" >"$rig_dir/$1/vpn"
+	guest_run "$1" "LIMIT=${LIMIT:-45}; . /mnt/vpn.sh up" >"$rig_dir/$1/vpn"
 	local status=$?
 	cat "$rig_dir/$1/vpn"
 	return $status
@@ -183,5 +196,5 @@ vpn_get()
 
 vpn_down()
 {
-	guest_run "$1" 'bash /mnt/vpn.sh down'
+	guest_run "$1" '. /mnt/vpn.sh down'
 }

@@ -14,30 +14,16 @@
 set -u
 # shellcheck disable=SC1091
 . /mnt/vpn.conf
-log=/mnt/log
-run=/run/vpn
-
-# within SECONDS COMMAND…: false if it does not come true in that time.
-within()
-{
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		read -rt 0.05 <>"$run/never"
-	done
-	return 0
-}
-
-# The moment (ms) of the first line of charon's log that has TEXT after line FROM.
-logged_ms()
-{
-	tail -n "+$(($2 + 1))" "$log/charon" | grep -m1 -F "$1" | sed -E 's/^([0-9]+)\.([0-9]{3}).*/\1\2/'
-}
+# shellcheck disable=SC1091
+. /mnt/parts.sh
 
 write_conf()
 {
-	cat >/etc/strongswan.conf <<-END
+	local refuse='' a
+	for a in pap chap mschap-v2; do
+		[ $a = "$AUTH" ] || refuse+="refuse-$a"$'\n'
+	done
+	put /etc/strongswan.conf <<-END
 	charon {
 		load = random nonce openssl aes sha1 sha2 md5 hmac kdf gmp kernel-netlink socket-default stroke updown
 		install_routes = no
@@ -53,7 +39,7 @@ write_conf()
 	}
 	END
 	# Its parser wants a section's lines indented.
-	cat >/etc/ipsec.conf <<END
+	put /etc/ipsec.conf <<END
 config setup
 conn vpn
 	keyexchange=ikev1
@@ -70,7 +56,7 @@ conn vpn
 	auto=add
 END
 	printf '%s : PSK "%s"\n' "$LOCAL %any" "$PSK" >/etc/ipsec.secrets
-	cat >/etc/xl2tpd/xl2tpd.conf <<-END
+	put /etc/xl2tpd/xl2tpd.conf <<-END
 	[global]
 	port = 1701
 	[lac vpn]
@@ -80,18 +66,21 @@ END
 	autodial = no
 	redial = no
 	END
-	cat >/etc/ppp/options <<-END
+	put /etc/ppp/options <<-END
 	lock
 	END
-	cat >/etc/ppp/options.vpn <<-END
+	put /etc/ppp/options.vpn <<-END
 	name "$USER"
 	password "$PASSWORD"
 	ipcp-accept-local
 	ipcp-accept-remote
 	refuse-eap
 	refuse-mschap
-	$(for a in pap chap mschap-v2; do [ $a = "$AUTH" ] || echo refuse-$a; done)
+	$refuse
 	noauth
+	lcp-restart 1
+	lcp-max-configure 30
+	lcp-max-terminate 1
 	noccp
 	noipdefault
 	usepeerdns
@@ -101,11 +90,11 @@ END
 	debug
 	logfile $log/pppd
 	END
-	cat >/etc/ppp/ip-up <<-END
+	put /etc/ppp/ip-up <<-END
 	#!/bin/bash
 	echo "\${EPOCHREALTIME/./} \$IPLOCAL \$IPREMOTE \${DNS1:-none} \${DNS2:-none}" >$run/up
 	END
-	cat >/etc/ppp/ip-down <<-END
+	put /etc/ppp/ip-down <<-END
 	#!/bin/bash
 	: >$run/down
 	END
@@ -115,15 +104,16 @@ END
 
 do_start()
 {
-	mkdir -p $run && mkfifo $run/never && mkfifo $run/up || return 1
+	local route
+	run_up && mkfifo $run/up || return 1
 	write_conf
 	# The server stays reachable when the default route moves into the tunnel.
-	# shellcheck disable=SC2046
-	ip route replace $(ip -o route get "$SERVER" | sed 's/ uid .*//; s/ *cache.*//; s/\\//g') || return 1
+	route=$(ip -o route get "$SERVER")
+	# shellcheck disable=SC2086
+	ip route replace ${route%% uid *} || return 1
 	: >$log/charon
 	ipsec start >>$log/starter 2>&1 || return 1
-	within 60 sh -c 'ipsec status | grep -q "^Security Associations"' || return 1
-	within 20 sh -c 'ipsec statusall | grep -q " vpn: "' || return 1
+	within 60 added 0 || return 1
 	xl2tpd -D -c /etc/xl2tpd/xl2tpd.conf -C $run/l2tp-control -p $run/xl2tpd.pid >$log/xl2tpd 2>&1 &
 	within 20 test -p $run/l2tp-control
 }
@@ -133,8 +123,9 @@ do_start()
 # Nothing slow stands between that and the call: the time is the server's.
 do_up()
 {
-	local lines called began child up address peer dns1 dns2
-	lines=$(wc -l <$log/charon)
+	local lines called began child up address peer dns1 dns2 line
+	mapfile -t lines <$log/charon
+	lines=${#lines[@]}
 	rm -f $run/down
 	exec 8<>$run/up
 	if ! timeout "${LIMIT:-60}" /usr/lib/ipsec/stroke up vpn >$log/ipsec-up 2>&1; then
@@ -149,8 +140,7 @@ do_up()
 	began=$(logged_ms "initiating Main Mode" "$lines")
 	child=$(logged_ms "CHILD_SA vpn" "$lines")
 	echo "ike_ms=$((child - began))"
-	if ip xfrm state | grep -q 'encap type espinudp'; then echo encap=udp; else echo encap=none; fi
-	echo "policies=$(ip xfrm policy | grep -c 'proto esp')"
+	if [[ $(ip xfrm state) == *'encap type espinudp'* ]]; then echo encap=udp; else echo encap=none; fi
 	if [ -z "$up" ]; then
 		echo error=l2tp
 		return 1
@@ -158,8 +148,10 @@ do_up()
 	echo "ppp_ms=$((up / 1000 - child))"
 	echo "call_ms=$(((up - ${called/./}) / 1000))"
 	printf 'address=%s\npeer=%s\ndns1=%s\ndns2=%s\n' "$address" "$peer" "$dns1" "$dns2"
-	sed 's/^nameserver /resolver=/' /etc/ppp/resolv.conf
-	echo "mtu=$(cat /sys/class/net/ppp0/mtu)"
+	while read -r line; do
+		echo "${line/#nameserver /resolver=}"
+	done </etc/ppp/resolv.conf
+	echo "mtu=$(</sys/class/net/ppp0/mtu)"
 	# Whatever the test does next can only go through the tunnel.
 	ip route replace default dev ppp0
 }
@@ -168,17 +160,13 @@ do_down()
 {
 	echo "d vpn" >$run/l2tp-control
 	within 20 test ! -e /sys/class/net/ppp0 || { echo error=ppp0-stays; return 1; }
-	ipsec down vpn >>$log/ipsec-up 2>&1
+	/usr/lib/ipsec/stroke down vpn >>$log/ipsec-up 2>&1
 	ip xfrm state flush
 }
 
 do_reconf()
 {
-	write_conf
-	ipsec rereadsecrets
-	# A connection that changed is read again; its old SAs are gone by then.
-	ipsec update >>"$log/starter" 2>&1
-	within 20 sh -c "ipsec statusall | grep -q \" vpn: \""
+	conf_again
 }
 
 case ${1:-} in

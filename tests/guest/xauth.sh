@@ -14,24 +14,13 @@
 set -u
 # shellcheck disable=SC1091
 . /mnt/vpn.conf
-log=/mnt/log
+# shellcheck disable=SC1091
+. /mnt/parts.sh
 stroke="timeout ${LIMIT:-45} /usr/lib/ipsec/stroke"
-
-# within SECONDS COMMAND…: false if it does not come true in that time.
-within()
-{
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-	return 0
-}
 
 write_conf()
 {
-	cat >/etc/strongswan.conf <<-END
+	put /etc/strongswan.conf <<-END
 	charon {
 		load = random nonce openssl aes sha1 sha2 md5 hmac kdf gmp kernel-netlink socket-default stroke resolve xauth-generic
 		install_routes = no
@@ -47,7 +36,7 @@ write_conf()
 	}
 	END
 	# Its parser wants a section's lines indented.
-	cat >/etc/ipsec.conf <<END
+	put /etc/ipsec.conf <<END
 config setup
 conn vpn
 	keyexchange=ikev1
@@ -72,11 +61,11 @@ END
 
 do_start()
 {
+	run_up || return 1
 	write_conf
 	: >$log/charon
 	ipsec start >>$log/starter 2>&1 || return 1
-	within 60 sh -c 'ipsec status | grep -q "^Security Associations"' || return 1
-	within 20 sh -c 'ipsec statusall | grep -q " vpn: "'
+	within 60 added 0
 }
 
 # The address that the server gave, if any.
@@ -96,7 +85,7 @@ sas()
 do_up()
 {
 	local began=$EPOCHREALTIME address
-	if ! $stroke up vpn >$log/ipsec-up 2>&1 || ! ipsec status | grep -q 'vpn{.*INSTALLED'; then
+	if ! $stroke up vpn >$log/ipsec-up 2>&1 || ! has_sas; then
 		cat $log/ipsec-up
 		echo
 		echo error=ike
@@ -111,15 +100,23 @@ do_up()
 	ip route replace 198.51.100.0/24 $(ip -o route get "$SERVER" | sed -n 's/^[^ ]* \(via [^ ]* \)\?dev \([^ ]*\).*/\1dev \2/p') src "$address"
 }
 
+has_sas()
+{
+	[[ $(/usr/lib/ipsec/stroke status) =~ vpn\{[0-9]+\}:\ *INSTALLED ]]
+}
+
 # The IKE_SAs and SAs that are up, to see new ones.
 ids()
 {
-	ipsec status | grep -E 'ESTABLISHED|INSTALLED' | grep -oE 'vpn[[{][0-9]+[]}]' | sort -u | xargs
+	local line
+	while read -r line; do
+		[[ $line =~ (vpn[[{][0-9]+[]}]):\ *(ESTABLISHED|INSTALLED) ]] && echo "${BASH_REMATCH[1]}"
+	done <<<"$(/usr/lib/ipsec/stroke status)"
 }
 
 rekeyed()
 {
-	! grep -qxF "$1" <<<"$(ids)" && ipsec status | grep -q 'vpn{.*INSTALLED'
+	[ "$(ids)" != "$1" ] && has_sas
 }
 
 do_rekey()
@@ -130,23 +127,25 @@ do_rekey()
 	1) $stroke rekey 'vpn[]' ;;
 	*) $stroke rekey 'vpn{}' ;;
 	esac >>$log/ipsec-up 2>&1
-	within "${LIMIT:-45}" rekeyed "$before" || { ipsec status; return 1; }
+	within "${LIMIT:-45}" rekeyed "$before" || { /usr/lib/ipsec/stroke status; return 1; }
 	echo "address=$(given)"
+}
+
+no_ike()
+{
+	[[ $(/usr/lib/ipsec/stroke status) != *'vpn['* ]]
 }
 
 do_down()
 {
 	ip route del 198.51.100.0/24
 	$stroke down 'vpn[*]' >>$log/ipsec-up 2>&1
-	within 20 sh -c '! ipsec status | grep -q "vpn\["'
+	within 20 no_ike
 }
 
 do_reconf()
 {
-	write_conf
-	ipsec rereadsecrets
-	ipsec update >>$log/starter 2>&1
-	within 20 sh -c "ipsec statusall | grep -q \" vpn: \""
+	conf_again
 }
 
 case ${1:-} in

@@ -7,6 +7,8 @@
  *	conf KEY=VALUE…			address= pool=A-B nat_on= nat_to= off= c2c= spoof= raw=, if=tunN:
  *					two engines and a shared device of each
  *					slot=N: at that index, holes before it; mru=
+ *					pass= and block=NET/LEN[:PORT]: a rule of the block, or of
+ *					the last filter=NAME before it
  *	start				"ready", or "exit N"
  *	apply				"applied ERR TEXT": a reload to the last conf
  *	finish				"applied 0": its end
@@ -15,6 +17,8 @@
  *	shared INTERFACE ENGINE		"done ERR FD", FD 1 when one came; keeps it like an engine
  *	route INTERFACE ENGINE IP MTU	"done ERR"
  *	unroute INTERFACE ENGINE IP	no answer
+ *	filter NET LEN NAME		"done ERR"; NAME "-": none
+ *	many FIRST COUNT NAME		"done ERRORS": the same for so many addresses
  *	sync				no answer; what was not named since the start goes
  *	leave				the engines' shared descriptors are closed
  *	stats				"stats NAME=VALUE…"
@@ -105,6 +109,27 @@ static uint32_t ip4(const char *s)
 	return addr_parse(s, 0, &a) ? addr_v4_of(&a) : 0;
 }
 
+static void add_rule(struct conf_firewall *f, bool pass, char *v)
+{
+	struct conf_rule *r = &f->rule[f->n_rule++];
+	char *port = strchr(v, ':'), *slash = strchr(v, '/');
+	int len = slash ? atoi(slash + 1) : 32;
+
+	if (port)
+		*port++ = '\0';
+	if (slash)
+		*slash = '\0';
+	*r = (struct conf_rule){ .filter = (uint8_t)(f->n_filter ? f->n_filter - 1 : CONF_FILTERS), .pass = pass };
+	if (len) {
+		r->n_to = 1;
+		r->to[0] = (struct conf_prefix){ ip4(v), UINT32_MAX << (32 - len) };
+	}
+	if (port) {
+		r->n_port = 1;
+		r->port[0].first = r->port[0].last = (uint16_t)atoi(port);
+	}
+}
+
 static void on_conf(char *args)
 {
 	struct conf *c = &conf.conf;
@@ -152,6 +177,10 @@ static void on_conf(char *args)
 			c->firewall.off = c->firewall.present = atoi(v);
 		} else if (!strcmp(k, "c2c")) {
 			c->firewall.client_to_client = atoi(v);
+		} else if (!strcmp(k, "filter")) {
+			str_copy(c->firewall.filter[c->firewall.n_filter++].name, CONF_NAME_MAX, v);
+		} else if (!strcmp(k, "pass") || !strcmp(k, "block")) {
+			add_rule(&c->firewall, *k == 'p', v);
 		} else if (!strcmp(k, "raw")) {
 			c->raw_esp = atoi(v);
 		} else if (!strcmp(k, "spoof")) {
@@ -263,6 +292,34 @@ static void on_route(enum msg_type type, const char *args)
 	printf("done %d\n", m.b.route.err);
 }
 
+static int filter_one(uint32_t ip, int len, const char *name)
+{
+	struct msg_filter f = { .tag = 77, .net = ip, .mask = UINT32_MAX << (32 - len) };
+
+	if (strcmp(name, "-"))
+		str_copy(f.filter, sizeof(f.filter), name);
+	send_or_die(&manager, MSG_FILTER_SET, &f, sizeof(f), -1);
+	if (!next(&manager) || m.type != MSG_FILTER_DONE || m.b.filter.tag != f.tag || m.b.filter.net != ip)
+		die("no FILTER_DONE");
+	return m.b.filter.err;
+}
+
+static void on_filter(const char *args, bool many)
+{
+	unsigned count, failed = 0;
+	char ip[64], name[64];
+
+	if (sscanf(args, "%63s %u %63s", ip, &count, name) != 3)
+		die("filter");
+	if (!many) {
+		printf("done %d\n", filter_one(ip4(ip), (int)count, name));
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		failed += filter_one(ip4(ip) + i, 32, name) != 0;
+	printf("done %u\n", failed);
+}
+
 static void on_stats(void)
 {
 	send_or_die(&manager, MSG_STATS_REQ, NULL, 0, -1);
@@ -364,6 +421,8 @@ static void line(char *s)
 		on_route(MSG_ROUTE_ADD, args);
 	} else if (!strcmp(s, "unroute")) {
 		on_route(MSG_ROUTE_DEL, args);
+	} else if (!strcmp(s, "filter") || !strcmp(s, "many")) {
+		on_filter(args, *s == 'm');
 	} else if (!strcmp(s, "sync")) {
 		send_or_die(&manager, MSG_TUN_SYNC, NULL, 0, -1);
 	} else if (!strcmp(s, "leave")) {

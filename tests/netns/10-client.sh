@@ -7,6 +7,10 @@
 . "${0%/*}/../server.sh"
 . "${0%/*}/../guest/guest.sh"
 
+# What guests transfer costs them most.
+MEGABYTES=5
+[ "${FULL:-0}" = 1 ] && MEGABYTES=20
+
 rig_begin "a real client's packets go through our server"
 if why=$(guest_missing); then
 	rig_skip_all "$why"
@@ -15,6 +19,10 @@ must test -x "$build/culvertd"
 must test -x "$build/culvertctl"
 must network_up
 must web_start
+# A slow guest is not a dead one.
+server_run=$rig_dir/run
+must mkdir -p "$server_run"
+(umask 077 && server_conf | sed 's/hello-timeout 12/hello-timeout 24/' >"$server_run/conf")
 must server_start
 must capture_start srv out0 outer
 outer_pid=$started
@@ -47,7 +55,7 @@ everything()
 	check_eq "$guest: and the negotiated MTU" "$(vpn_get "$guest" mtu)" "$(ns srv cat "/sys/class/net/$dev/mtu")"
 }
 
-# transfer GUEST: 20 MB down and up, and the sums.
+# transfer GUEST: the file down and up, and the sums.
 transfer()
 {
 	local out
@@ -55,7 +63,7 @@ transfer()
 		curl -sS -m 45 -o /tmp/file -w 'down=%{speed_download}\n' http://$INSIDE:8080/file &&
 		echo $CANARY-$1 >>/tmp/file &&
 		curl -sS -m 45 -o /tmp/up -T /tmp/file -w 'up=%{speed_upload}\n' http://$INSIDE:8080/up &&
-		echo got=\$(head -c \$((20 << 20)) /tmp/file | sha256sum | cut -d' ' -f1) &&
+		echo got=\$(head -c $((MEGABYTES << 20)) /tmp/file | sha256sum | cut -d' ' -f1) &&
 		echo sent=\$(sha256sum </tmp/file | cut -d' ' -f1) &&
 		echo arrived=\$(cat /tmp/up)")
 	echo "$out" >"$rig_dir/$1/transfer"
@@ -68,13 +76,13 @@ transfer_get()
 
 transferred()
 {
-	check_eq "$1: 20 MB came down unharmed" "$web_sum" "$(transfer_get "$1" got)"
-	check "$1: 20 MB went up" grep -qE '^[0-9a-f]{64}$' <<<"$(transfer_get "$1" arrived)"
+	check_eq "$1: $MEGABYTES MB came down unharmed" "$web_sum" "$(transfer_get "$1" got)"
+	check "$1: $MEGABYTES MB went up" grep -qE '^[0-9a-f]{64}$' <<<"$(transfer_get "$1" arrived)"
 	check_eq "$1: unharmed" "$(transfer_get "$1" sent)" "$(transfer_get "$1" arrived)"
 	awk -v g="$1" -v d="$(transfer_get "$1" down)" -v u="$(transfer_get "$1" up)" \
 		'BEGIN { printf "# %s: %.0f Mbit/s down, %.0f Mbit/s up\n", g, d * 8e-6, u * 8e-6 }'
-	check "$1: the server counted them" awk '
-		/Input Bytes|Output Bytes/ { if ($4 > 20e6) n++ } END { exit n != 2 }' <<<"$(ctl session all username "$2")"
+	check "$1: the server counted them" awk -v least=$((MEGABYTES * 1000000)) '
+		/Input Bytes|Output Bytes/ { if ($4 > least) n++ } END { exit n != 2 }' <<<"$(ctl session all username "$2")"
 }
 
 # cipher GUEST HASH ICV-BITS KEY-BITS [CIPHER]: what its kernel's SAs have, both ways.
@@ -136,7 +144,7 @@ check "no UDP 1701 on the wire" capture_none outer 'udp port 1701'
 check "nothing but IKE and ESP on the wire" capture_none outer "ip and not ($ike_esp)"
 check "no inner address on the wire" capture_none outer "net $POOL.0/24 or host $INSIDE or host $INNER"
 check "the capture has the transfers ($(capture_count outer "$ike_esp") packets)" \
-	test "$(stat -c %s "$rig_dir/outer.pcap")" -gt $((100 << 20))
+	test "$(stat -c %s "$rig_dir/outer.pcap")" -gt $(((5 * MEGABYTES) << 20))
 check "the canary is to be seen behind the server" grep -qaF "$CANARY" "$rig_dir/inner.pcap"
 check "and not on the wire" not grep -qaF "$CANARY" "$rig_dir/outer.pcap"
 
@@ -147,8 +155,10 @@ check "nat2 hangs up" vpn_down nat2
 check "its row goes" wait_for eval '[ "$(ctl session brief | grep -c " carol ")" = 0 ]'
 check "bob is not disturbed" guest_run nat1 "ping -c 2 -i 0.2 -W 5 $INSIDE"
 sed -i '1i set proposals legacy' "$server_run/conf"
-check "3DES is let in" ctl reload >/dev/null
-for suite in aes256gcm16 aes128gcm16 aes128-sha256 aes128-sha384 aes256-sha512 3des-sha1; do
+check "3DES is let in" ctl reload
+suites="aes256gcm16 aes128-sha384 aes256-sha512 3des-sha1"
+[ "${FULL:-0}" = 1 ] && suites+=" aes128gcm16 aes128-sha256"
+for suite in $suites; do
 	check "nat2 takes another of our ESP suites, $suite" vpn_reconf nat2 "$OUTER" "$PSK" carol \
 		"$(password_of carol)" aes256-sha1-modp2048 $suite
 	check "it can come back" vpn_up nat2 && note "nat2 again: IKE $(vpn_get nat2 ike_ms) ms, L2TP+PPP $(vpn_get nat2 ppp_ms) ms"

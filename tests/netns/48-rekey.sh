@@ -37,6 +37,37 @@ again()
 	grep -c " phase=$2 again" "$rig_dir/$1.log"
 }
 
+# often TEXT N COMMAND…: its number, waited for: how much fits into one download is the machine's affair.
+often()
+{
+	local text=$1 least=$2
+	shift 2
+	check "$text" wait_for at_least "$least" "$@"
+	note "$("$@")"
+}
+
+at_least()
+{
+	[ "$("${@:2}")" -ge "$1" ]
+}
+
+# suites TAG: how many its sessions had.
+suites()
+{
+	grep ' phase=2 again' "$rig_dir/$1.log" | grep -oE 'enc=[0-9]+ auth=[0-9]+' | sort -u | wc -l
+}
+
+# joined: since $joins was set.
+joined()
+{
+	echo $(($(counter lineage_joins) - joins))
+}
+
+moved()
+{
+	grep -c ' moved' "$rig_dir/move.log"
+}
+
 # down DEVICE: a file of 20 MB, slowly enough that much happens meanwhile.
 down()
 {
@@ -52,9 +83,9 @@ dial_start qm --tun vpn0 --time --rekey 1 --rekey-esp aes128-sha256 --overlap 60
 must up qm 1
 ip -n "$(nsname cli)" route add $INSIDE dev vpn0
 check_eq "20 MB come down whole while phase 2 is done again and again" "$web_sum" "$(down vpn0)"
-check "it was, often ($(again qm 2))" test "$(again qm 2)" -ge 4
-check "with another suite every other time" test "$(grep ' phase=2 again' "$rig_dir/qm.log" | grep -oE 'enc=[0-9]+ auth=[0-9]+' | sort -u | wc -l)" -ge 2
-check "old SAs go when the client deletes them ($(counter sas))" test "$(counter sas)" -le 3
+often "it was, often" 4 again qm 2
+often "with another suite every other time" 2 suites qm
+check "old SAs go when the client deletes them" wait_for eval '[ "$(counter sas)" -le 3 ]'
 check_eq "one flow, one session, nothing joined" "1 1 0" "$(counter flows) $(ctl -n session brief | grep -c alice) $(counter lineage_joins)"
 session_end qm
 check_eq "no packet was lost" "1 0" "$(got qm ok) $(got qm pings_lost)"
@@ -65,8 +96,8 @@ check "all is given back" wait_for all_held_is "$before"
 # Every three seconds: of pairs that are not whole yet a client may have few.
 dial_start quick -n 4 --inner 192.168.1.10 --time --rekey 3 --overlap 400 --ping 250 --lose-quick 33 --hold 3600
 must up quick 4
-wait_for eval '[ "$(again quick 2)" -ge 12 ]'
-check "the server asked for it again ($(counter ike_quick_again) times)" test "$(counter ike_quick_again)" -ge 2
+often "they do phase 2 again" 12 again quick 2
+often "the server asks for it again" 2 counter ike_quick_again
 session_end quick
 check_eq "none of the four was lost" "1 0" "$(got quick ok) $(got quick lost)"
 note "$(got quick pings_lost) of $(got quick pings) pings lost, longest outage $(got quick outage_ms) ms"
@@ -74,13 +105,14 @@ check "all is given back" wait_for all_held_is "$before"
 
 # --- phase 1 ---
 
+joins=$(counter lineage_joins)
 dial_start mm --tun vpn0 --time --reauth 1 --overlap 400 --ping 20
 must up mm 1
 ip -n "$(nsname cli)" route add $INSIDE dev vpn0
 check_eq "20 MB come down whole while phase 1 is done again and again" "$web_sum" "$(down vpn0)"
-check "it was, often ($(again mm 1))" test "$(again mm 1)" -ge 4
-check "each time the client proved who it is ($(counter lineage_joins))" test "$(counter lineage_joins)" -ge 4
-check "old IKE_SAs go when the client deletes them ($(counter ike_sas_now))" test "$(counter ike_sas_now)" -le 2
+often "it was, often" 4 again mm 1
+often "each time the client proved who it is" 4 joined
+check "old IKE_SAs go when the client deletes them" wait_for eval '[ "$(counter ike_sas_now)" -le 2 ]'
 check "old SAs, too" wait_for eval '[ "$(counter sas)" -le 2 ]'
 check_eq "one session" 1 "$(ctl -n session brief | grep -c alice)"
 session_end mm
@@ -101,23 +133,21 @@ check "one more of them comes, and says that all others with its name are dead" 
 wait "${loads[@]}"
 check_eq "two of eight behind one address: each its own 20 MB, whole" "$web_sum $web_sum" \
 	"$(cat "$rig_dir/sum0") $(cat "$rig_dir/sum5")"
-check "all did phase 1 again ($(again nat 1))" test "$(again nat 1)" -ge 8
-check "and phase 2 ($(again nat 2))" test "$(again nat 2)" -ge 8
-check "their new IKE_SAs were theirs ($(($(counter lineage_joins) - joins)))" \
-	test $(($(counter lineage_joins) - joins)) -ge 8
-check_eq "eight sessions" 8 "$(ctl -n session brief | grep -c alice)"
+often "all did phase 1 again" 8 again nat 1
+often "and phase 2" 8 again nat 2
+often "their new IKE_SAs were theirs" 8 joined
+check "eight sessions" wait_for eval '[ "$(ctl -n session brief | grep -c alice)" = 8 ]'
 session_end nat
 check_eq "none of the eight was lost, and no packet of theirs" "1 0" "$(got nat ok) $(got nat pings_lost)"
 check "all is given back" wait_for all_held_is "$before"
 
 # --- another port, another address, and phase 2 in between ---
 
-dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --reauth 4 --ping 20 --max-outage 1000
+dial_start move -n 2 --from $PREFIX --tun vpn%d --time --move 1 --rekey 3 --reauth 4 --ping 20 --max-outage 10000
 must up move 2
 check_eq "20 MB come down whole over changing ports and addresses" "$web_sum" "$(down vpn0)"
-check "they came from elsewhere ($(grep -c ' moved' "$rig_dir/move.log") times)" \
-	test "$(grep -c ' moved' "$rig_dir/move.log")" -ge 4
-check "the server saw it ($(counter endpoint_moved))" test "$(counter endpoint_moved)" -ge 4
+often "they came from elsewhere" 4 moved
+often "the server saw it" 4 counter endpoint_moved
 session_end move
 check_eq "none was lost" 1 "$(got move ok)"
 note "$(got move pings_lost) of $(got move pings) pings lost: those on their way when the port changed"

@@ -78,10 +78,10 @@ parent_fds=$(fds "$server_pid")
 
 a0= a1=
 for i in $(seq 1 12); do
-	check "198.18.1.$i" dial where --from 198.18.1.$i/32 --vanish-after 0
-	wait_for eval '[ "$(counter flows)" -ge 1 ]'
+	dial_start where --from 198.18.1.$i/32 --hold 300
+	check "198.18.1.$i" wait_for eval '[ "$(counter sessions)" -ge 1 ]'
 	if [ "$(engine_sessions 0)" -gt 0 ]; then a0=198.18.1.$i; else a1=198.18.1.$i; fi
-	ctl clear all >/dev/null
+	kill -TERM "$started"
 	wait_for all_held_is "$before"
 	[ -n "$a0" ] && [ -n "$a1" ] && break
 done

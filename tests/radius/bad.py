@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A RADIUS server that answers each user as his name says: tests/netns/81-radius-bad.sh.
+"""A RADIUS server that answers each user as his name says: tests/netns/81-radius-bad.sh, 86-radius-eap.sh.
 
 usage: bad.py ADDRESS SECRET
 
@@ -22,6 +22,20 @@ Names (PAP; the password is not looked at):
   esc               a Reject whose Reply-Message has escapes and newlines
   challenge         an Access-Challenge
   silent
+
+Names of those who come by EAP; what is behind a + or @ does not count:
+  eap-good          MD5-Challenge, its Value not looked at: Access-Challenge, then Access-Accept
+  eap-slow          the same, each after a second and a half
+  eap-stateless     the same, without a State
+  eap-named         the same, and the Accept's User-Name is "somebody"
+  eap-reject        a Reject without EAP-Message, after the Challenge
+  eap-hush          nothing after the Challenge
+  eap-endless       one Challenge after the other
+  eap-unsigned      a Challenge without a Message-Authenticator
+  eap-none, eap-gap, eap-len, eap-code, eap-id, eap-long, eap-states
+                    a Challenge that is none: see there
+  eap-bare, eap-failure, eap-other
+                    an Accept that is none
 """
 import hashlib
 import hmac
@@ -72,6 +86,8 @@ def answers(user, req, secret):
 
     u32 = lambda v: struct.pack('>I', v)
     p = ok()
+    if value(req, 79):
+        return eap_answers(user.split('+')[0].split('@')[0], req, secret)
     if user == 'silent':
         return []
     if user.startswith('slow-'):
@@ -149,13 +165,68 @@ def big(req, secret):
     return p
 
 
-def user_of(req):
-    at = 20
+def eap_answers(user, req, secret):
+    """Those of RFC 3579, right and wrong."""
+    asked, state = value(req, 79), value(req, 24)
+    ident = asked[1]
+
+    def eap(code, body=b'', ident=ident, extra=0):
+        return struct.pack('>BBH', code, ident, 4 + len(body) + extra) + body
+
+    def pieces(p):
+        return b''.join(attr(79, p[i:i + 253]) for i in range(0, len(p), 253))
+
+    def accept(attrs):
+        return [reply(ACCEPT, req, attrs, secret)]
+
+    def challenge(attrs, state=attr(24, b'state of ' + user.encode()), **kw):
+        return [reply(CHALLENGE, req, attrs + state, secret, **kw)]
+
+    md5 = b'\x04\x10' + bytes(range(16))
+    first = asked[4] == 1
+    nxt = (ident + 1) & 255
+    request = eap(1, md5, nxt)
+    if user == 'eap-slow':
+        time.sleep(1.5)
+    if user == 'eap-endless':
+        return challenge(pieces(request))
+    if not first:
+        if state != (b'' if user == 'eap-stateless' else b'state of ' + user.encode()):
+            return [reply(REJECT, req, pieces(eap(4)), secret)]
+        return {
+            'eap-reject': lambda: [reply(REJECT, req, b'', secret)],
+            'eap-hush': lambda: [],
+            'eap-named': lambda: accept(pieces(eap(3)) + attr(1, b'somebody')),
+            'eap-bare': lambda: accept(b''),
+            'eap-failure': lambda: accept(pieces(eap(4))),
+            'eap-other': lambda: accept(pieces(eap(3, ident=nxt))),
+        }.get(user, lambda: accept(pieces(eap(3))))()
+    return {
+        'eap-stateless': lambda: challenge(pieces(request), b''),
+        'eap-unsigned': lambda: challenge(pieces(request), sign='none'),
+        # no EAP-Message; its pieces apart; a wrong Length; a Success; the Identifier of ours; too long; two States
+        'eap-none': lambda: challenge(b''),
+        'eap-gap': lambda: challenge(attr(79, request[:9]) + attr(18, b'x') + attr(79, request[9:])),
+        'eap-len': lambda: challenge(pieces(eap(1, md5, nxt, 1))),
+        'eap-code': lambda: challenge(pieces(eap(3))),
+        'eap-id': lambda: challenge(pieces(eap(1, md5))),
+        'eap-long': lambda: challenge(pieces(eap(1, md5 + b'x' * 1400, nxt))),
+        'eap-states': lambda: challenge(pieces(request), attr(24, b'a') + attr(24, b'b')),
+    }.get(user, lambda: challenge(pieces(request)))()
+
+
+def value(req, wanted):
+    """All attributes of one type, one after the other."""
+    at, v = 20, b''
     while at < len(req):
-        if req[at] == 1:
-            return req[at + 2:at + req[at + 1]].decode('latin1')
+        if req[at] == wanted:
+            v += req[at + 2:at + req[at + 1]]
         at += req[at + 1]
-    return ''
+    return v
+
+
+def user_of(req):
+    return value(req, 1).decode('latin1')
 
 
 def signed_first(req, secret):
@@ -169,7 +240,8 @@ def signed_first(req, secret):
 def serve(sock, other, req, peer, secret, log):
     user = user_of(req)
     with log:
-        print(user, 'signed' if signed_first(req, secret) else 'UNSIGNED', 'id', req[1], flush=True)
+        print(user, 'signed' if signed_first(req, secret) else 'UNSIGNED', 'id', req[1],
+              'port', value(req, 5).hex(), 'mtu', value(req, 12).hex(), 'eap', value(req, 79).hex(), flush=True)
     port = sock
     for p in answers(user, req, secret):
         if p is None:

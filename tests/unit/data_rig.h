@@ -178,6 +178,7 @@ static inline void rig_session(struct rig_client *c, unsigned i, bool shared)
 	s->ip = RIG_IP + i;
 	s->row = &c->row;
 	s->ppp = (struct ppp){ .conf = &rig.ppp, .up = true, .phase = PPP_NETWORK, .peer_mru = RIG_MTU };
+	s->mtu = ppp_mtu(&s->ppp);
 	data_head(s);
 	rig_head(c->head, s);
 	call_join(s);

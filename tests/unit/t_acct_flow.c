@@ -376,7 +376,7 @@ static void t_causes(void **st)
 		{ "terminated by the peer", ACCT_USER_REQUEST }, { "closed by peer, cause 3", ACCT_USER_REQUEST },
 		{ "Idle timeout", ACCT_IDLE_TIMEOUT }, { "Session timeout", ACCT_SESSION_TIMEOUT },
 		{ "keepalive failed", ACCT_LOST_CARRIER }, { "hello timeout", ACCT_LOST_CARRIER },
-		{ "no acknowledgement", ACCT_LOST_CARRIER }, { "cleared by the administrator", ACCT_ADMIN_RESET },
+		{ "no acknowledgement", ACCT_LOST_CARRIER }, { "cleared by the administrator", ACCT_ADMIN_RESET }, { "disconnected by RADIUS", ACCT_ADMIN_RESET },
 		{ "the server ends", ACCT_ADMIN_REBOOT }, { "shutdown", ACCT_ADMIN_REBOOT },
 		{ "replaced by a newer login", ACCT_NAS_REQUEST }, { "its bind was removed", ACCT_NAS_REQUEST },
 		{ "its engine ended", ACCT_NAS_ERROR }, { "its interface is gone", ACCT_NAS_ERROR },
@@ -388,11 +388,57 @@ static void t_causes(void **st)
 			fail_msg("%s: %u", rows[i].reason, acct_cause(rows[i].reason));
 }
 
+/* RFC 5176: another Class and another Interim while it is up, also for the next manager. */
+static void t_change(void **st)
+{
+	static const struct radius_says says = { .interim_s = 7, .class_len = 2, .classes = "\001z" }, none;
+	const struct msg_acct *a;
+	char id[20];
+	struct msess *s;
+
+	assert_int_equal(ftruncate(file, 0), 0);
+	born(3, false);
+	acct_running(m.acct);
+	s = comes("joe", 1, 1);
+	tell(ACCT_SESSION, ACCT_DUE_START, "joe");
+	str_copy(id, sizeof(id), acct_id(m.acct, s));
+	s->interim_ms = 0;
+	acct_change(m.acct, s, SAYS_CLASS, &says);
+	assert_true(s->interim_ms == 0);
+	acct_change(m.acct, s, SAYS_INTERIM, &says);
+	/* RFC 2869 2.1: not less than a minute, and a tenth less for the spread. */
+	assert_true(s->interim_ms >= now_ms() + 50000);
+	(void)told();			/* it is written */
+	dies();
+	born(3, false);
+	s = session("joe", 1, 1);
+	row.state = ROW_UP;
+	acct_adopt(m.acct, s, &row);
+	assert_string_equal(acct_id(m.acct, s), id);
+	assert_true(s->interim_ms > 0);
+	acct_running(m.acct);
+	acct_change(m.acct, s, SAYS_INTERIM, &none);
+	assert_true(s->interim_ms == 0);
+	goes(s, "disconnected by RADIUS");
+	a = told();
+	expect(a, ACCT_SESSION, ACCT_DUE_STOP, "joe");
+	assert_int_equal(a->rec.cause, ACCT_ADMIN_RESET);
+	assert_int_equal(a->rec.class_len, 2);
+	assert_memory_equal(a->rec.classes, "\001z", 2);
+	answer(a, true);
+	/* One without accounting. */
+	s = session("local", 0, 2);
+	assert_null(acct_id(m.acct, s));
+	acct_change(m.acct, s, SAYS_INTERIM | SAYS_CLASS, &says);
+	assert_true(s->interim_ms == 0);
+	dies();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_order), cmocka_unit_test(t_away), cmocka_unit_test(t_manager), cmocka_unit_test(t_server),
-		cmocka_unit_test(t_causes),
+		cmocka_unit_test(t_causes), cmocka_unit_test(t_change),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -317,6 +317,7 @@ static struct auth *radius_new(void)
 		"authentication R type radius {\n\tstrip-atmark-realm yes\n\tauthentication-server {\n"
 		"\t\taddress 192.0.2.9 secret \"jinx-bottle-radius\"\n\t}\n}\n"
 		"bind tunnel from T authenticated by LX L R to pppx0\n";
+	static const char bad[] = "mix:password=typed:framed-ip-address=10.0.0:\n";
 	static const char crypted[] = "slow:crypt=$5$salt1$hiwRZDsUs5wiSMbuDFr5GbCtRQbMvPBo5dnQgQnzb26:\n";
 	struct conf_msgs m = { 0 };
 	struct conf c;
@@ -329,7 +330,7 @@ static struct auth *radius_new(void)
 	for (unsigned i = 0; i < 2; i++) {
 		f = tmpfile();
 		assert_non_null(f);
-		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? "" : crypted);
+		fprintf(f, "%s%s", i ? "max:password=other:\n" : "joe:password=secret:\njoex:password=secret:\n", i ? bad : crypted);
 		fflush(f);
 		assert_int_equal(auth_load_users(b, i, fileno(f)), 0);
 		fclose(f);
@@ -347,6 +348,8 @@ static void t_radius(void **st)
 		{ "OFFICE\\jim@office", "secret", "jim", 2, false }, { "", "", "", 2, false },
 		{ "max", "other", NULL, 1, true }, { "max", "secret", NULL, 1, false },
 		{ "joex", "secret", NULL, 0, true }, { "nox", "secret", "nox", 2, false },
+		/* His row has a mistake in it; it is his all the same, and not RADIUS's to judge. */
+		{ "mix", "typed", NULL, 1, false },
 	};
 	struct auth *b = radius_new();
 	struct msg_radius_ask ask;
@@ -628,12 +631,120 @@ static void t_guess_radius(void **st)
 	auth_free(b);
 }
 
+/* The n-th Response of a conversation. */
+static struct msg_judge response(unsigned tunnel, const char *user, uint8_t round, uint8_t type, unsigned from)
+{
+	struct msg_judge j = { .req = { .tunnel = tunnel, .method = AUTH_EAP, .peer = addr_v4(0xc6140000 + from, 4500) } };
+
+	j.req.user_len = (uint16_t)strlen(user);
+	memcpy(j.req.user, user, j.req.user_len);
+	j.req.eap.round = round;
+	j.req.eap.len = 6;
+	memcpy(j.req.eap.packet, (const uint8_t[]){ 2, 1, 0, 6, type, 0 }, 6);
+	return j;
+}
+
+/* Asked, and what comes of the server's answer. */
+static struct msg_judged heard(const struct msg_judge *j, uint32_t verdict, bool answered, const char *name)
+{
+	struct msg_radius_said said = { .verdict = verdict, .answered = answered, .user_len = (uint8_t)strlen(name), .why = "said" };
+	struct msg_radius_ask ask;
+	struct msg_judged r;
+
+	memcpy(said.user, name, strlen(name));
+	assert_false(auth_judge(a, j, &r));
+	auth_question(a, j, r.auth, &ask);
+	r.verdict = verdict;
+	memcpy(r.why, said.why, sizeof(r.why));
+	auth_heard(a, &ask, &said, &r);
+	return r;
+}
+
+static void t_eap(void **st)
+{
+	enum { IDENTITY = 1, NAK = 3, MSCHAPV2 = 26 };
+	static const struct { unsigned tunnel; const char *name; uint8_t round; uint32_t verdict; const char *why; } rows_[] = {
+		{ T, "joe", 0, VERDICT_OWN_EAP, "" }, { T, "nobody", 0, VERDICT_OWN_EAP, "" },
+		{ T, "joe@sub@example", 0, VERDICT_OWN_EAP, "" },
+		{ SAFE, "joe@example", 0, VERDICT_DENY, "authentication method not offered" },
+		{ SAFE, "joe", 0, VERDICT_OWN_EAP, "no authentication for this name" },
+		{ T, "joe", 1, VERDICT_DENY, "this authentication is no RADIUS server's any more" },
+		{ T, "x@radius", 0, 0, "" }, { T, "x@radius", 99, 0, "" },
+		{ T, "x@radius", 100, VERDICT_DENY, "EAP without an end: 100 round trips" },
+	};
+	struct msg_judge j;
+	struct msg_judged r;
+	uint64_t t = UINT64_C(1) << 41;
+
+	(void)auth_tick(a, t, 0);
+	for (size_t i = 0; i < N_ELEMENTS(rows_); i++) {
+		j = response(rows_[i].tunnel, rows_[i].name, rows_[i].round, IDENTITY, 1);
+		if (auth_judge(a, &j, &r) != (rows_[i].verdict != 0) || (rows_[i].verdict && r.verdict != rows_[i].verdict) ||
+		    strcmp(r.why, rows_[i].why))
+			fail_msg("row %zu: %u %s", i, r.verdict, r.why);
+	}
+	/* The name that the server gives, as other names of that authentication. */
+	j = response(T, "WORK\\anon@radius", 1, MSCHAPV2, 2);
+	assert_string_equal(heard(&j, VERDICT_OK, true, "").user, "anon@radius");
+	assert_string_equal(heard(&j, VERDICT_OK, true, "WORK\\ann").user, "ann");
+	assert_string_equal(heard(&j, VERDICT_OK, true, "a\"n").user, "a\\x22n");
+	assert_string_equal(heard(&j, VERDICT_OK, true, "WORK\\").user, "anon@radius");
+
+	/* Whoever breaks off when he knows enough has guessed all the same; who says what he would rather has not. */
+	for (unsigned i = 0; i < 30; i++) {
+		j = response(T, "ida@radius", 0, IDENTITY, 100 + i);
+		assert_int_equal(heard(&j, VERDICT_EAP, false, "").eap.counted, 0);
+		j = response(T, "ida@radius", 1, NAK, 100 + i);
+		assert_int_equal(heard(&j, VERDICT_EAP, false, "").eap.counted, 0);
+	}
+	for (unsigned i = 0; i < 13; i++) {
+		j = response(T, "ida@radius", i % 2 + 1, MSCHAPV2, 200 + i);
+		r = heard(&j, VERDICT_EAP, false, "");
+		assert_int_equal(r.verdict, i < 11 ? VERDICT_EAP : VERDICT_DENY);
+		assert_string_equal(r.why, i < 11 ? "said" : "wrong passwords of this user: 2 s to wait");
+		assert_int_equal(r.eap.counted, i < 11);
+	}
+	/* Held back at its beginning, too. */
+	j = response(T, "ida@radius", 0, IDENTITY, 300);
+	assert_true(auth_judge(a, &j, &r));
+	assert_string_equal(r.why, "wrong passwords of this user: 2 s to wait");
+
+	/* One that goes on is counted once; a good end takes it back, and so does a silence; a bad end was counted. */
+	for (unsigned i = 0; i < 40; i++) {
+		static const struct { uint32_t verdict; bool answered; } ends[] = { { VERDICT_OK, true }, { VERDICT_DENY, false } };
+
+		j = response(T, "eve@radius", 1, MSCHAPV2, 400 + i);
+		for (unsigned k = 0; k < 20; k++) {
+			r = heard(&j, VERDICT_EAP, false, "");
+			assert_int_equal(r.verdict, VERDICT_EAP);
+			assert_int_equal(r.eap.counted, 1);
+			j.req.eap.counted = 1;
+			j.req.eap.round++;
+		}
+		r = heard(&j, ends[i % 2].verdict, ends[i % 2].answered, "");
+		assert_int_equal(r.verdict, ends[i % 2].verdict);
+		assert_string_equal(r.why, "said");
+	}
+	for (unsigned i = 0; i < 11; i++) {
+		j = response(T, "eve@radius", 1, MSCHAPV2, 500 + i);
+		assert_int_equal(heard(&j, VERDICT_EAP, false, "").verdict, VERDICT_EAP);
+		j.req.eap.counted = 1;
+		j.req.eap.round++;
+		assert_string_equal(heard(&j, VERDICT_DENY, true, "").why, "said");
+	}
+	j = response(T, "eve@radius", 0, IDENTITY, 600);
+	assert_true(auth_judge(a, &j, &r));
+	assert_string_equal(r.why, "wrong passwords of this user: 2 s to wait");
+	(void)auth_tick(a, t + 2000, 0);
+	assert_false(auth_judge(a, &j, &r));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_radius), cmocka_unit_test(t_slow), cmocka_unit_test(t_asked), cmocka_unit_test(t_keys),
 		cmocka_unit_test(t_names), cmocka_unit_test(t_shapes), cmocka_unit_test(t_number), cmocka_unit_test(t_guess),
-		cmocka_unit_test(t_guess_radius), cmocka_unit_test(t_xauth),
+		cmocka_unit_test(t_guess_radius), cmocka_unit_test(t_eap), cmocka_unit_test(t_xauth),
 	};
 
 	return cmocka_run_group_tests_name("auth", tests, setup, teardown);

@@ -185,12 +185,41 @@ static void t_flood(void **st)
 	assert_int_equal(ask(&home), BACKOFF_SPARED);
 }
 
+/* What was no wrong password after all is not counted, for the user and for the address. */
+static void t_take_back(void **st)
+{
+	struct backoff_who w = who("joe", 1), other = who("ann", 1);
+
+	for (int i = 0; i < 100; i++) {
+		wrong(&w, 1);
+		backoff_take_back(b, &w, now);
+		assert_int_equal(ask(&w), BACKOFF_NONE);
+	}
+	wrong(&w, 10);
+	assert_int_equal(ask(&w), BACKOFF_NONE);
+	wrong(&w, 1);
+	assert_int_equal(ask(&w), BACKOFF_USER);
+	/* The way that it closed stays closed; the next one is the eleventh again. */
+	backoff_take_back(b, &w, now);
+	assert_int_equal(ask(&w), BACKOFF_USER);
+	now += 2 * S;
+	wrong(&w, 1);
+	assert_int_equal(ask(&w), BACKOFF_USER);
+	assert_int_equal(wait_s, 2);
+	/* What was forgotten meanwhile, and of whom nothing is known. */
+	now += 200ull * BACKOFF_FORGET_S * S;
+	backoff_take_back(b, &w, now);
+	backoff_take_back(b, &other, now);
+	wrong(&w, 10);
+	assert_int_equal(ask(&w), BACKOFF_NONE);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(t_user, setup, teardown), cmocka_unit_test_setup_teardown(t_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_known, setup, teardown), cmocka_unit_test_setup_teardown(t_ipv6, setup, teardown),
-		cmocka_unit_test_setup_teardown(t_flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(t_flood, setup, teardown), cmocka_unit_test_setup_teardown(t_take_back, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("backoff", tests, NULL, NULL);

@@ -367,6 +367,54 @@ static void t_session_timeout(void **st)
 	assert_true(ppp_may_ip(&s->ppp));
 }
 
+/* What a verdict said is said anew: since UP for Session-Timeout; what is not given stays. */
+static void t_set(void **st)
+{
+	struct sess *s = logged_in(3600, 0);
+	const uint64_t up = now;
+	struct msg_session_set m = { .sid = s->sid, .gives = SAYS_SESSION_TIMEOUT, .session_timeout_s = 7200, .idle_timeout_s = 1 };
+
+	now += 1000000;
+	call_set(&rig.e, &m);
+	assert_true(s->timer_at == up + 7200000);
+	m.session_timeout_s = 0;
+	call_set(&rig.e, &m);
+	assert_true(s->timer_at == PPP_NEVER);
+	/* Another session had the place. */
+	m.session_timeout_s = 1;
+	m.sid.gen++;
+	call_set(&rig.e, &m);
+	assert_true(s->timer_at == PPP_NEVER);
+	m.sid.gen--;
+	m.gives = SAYS_IDLE_TIMEOUT;
+	m.idle_timeout_s = 600;
+	call_set(&rig.e, &m);
+	assert_true(s->idle.timeout_ms == 600000);
+	assert_int_equal(s->session_timeout_s, 0);
+	/* 0 is the tunnel's. */
+	rig.e.conf.tunnel[0].idle_timeout_s = 900;
+	m.idle_timeout_s = 0;
+	call_set(&rig.e, &m);
+	assert_true(s->idle.timeout_ms == 900000);
+	rig.e.conf.tunnel[0].idle_timeout_s = 0;
+	/* One rate, the other stays. */
+	m.gives = SAYS_RATE_IN;
+	m.rate_in_bps = 8000000;
+	call_set(&rig.e, &m);
+	m.gives = SAYS_RATE_OUT;
+	m.rate_in_bps = 0;
+	m.rate_out_bps = 16000000;
+	call_set(&rig.e, &m);
+	assert_true(s->in_limit.rate == 1000000 && s->out_limit.rate == 2000000);
+	/* Over already: at once. */
+	m.gives = SAYS_SESSION_TIMEOUT;
+	m.session_timeout_s = 10;
+	call_set(&rig.e, &m);
+	assert_true(s->timer_at <= now);
+	timer(s);
+	assert_string_equal(s->ppp.reason, "Session timeout");
+}
+
 /* Whether there is this in what was logged. */
 static bool in_log(int fd, const char *what)
 {
@@ -441,6 +489,11 @@ static void t_number(void **st)
 		assert_int_equal(rig.told[MSG_AUTH_REQ], 1);
 		assert_int_equal(rig.asked.number_len, rows[i].len);
 		assert_memory_equal(rig.asked.number, number, rows[i].len);
+		/* and, for another manager, in the table */
+		call_verdict(&rig.e, &(struct msg_verdict){ .sid = rig.asked.sid, .serial = rig.asked.serial, .verdict = VERDICT_OK,
+			.ip = 0x0a000019, .ip_local = 0x0a000001, .user = "joe" });
+		assert_int_equal(rig.e.rows[rig.asked.sid.slot].number_len, rows[i].len);
+		assert_memory_equal(rig.e.rows[rig.asked.sid.slot].number, number, rows[i].len);
 	}
 	/* Another call of the tunnel has none of the first one's. */
 	f->conf->l2tp.max_half_open = 8;
@@ -453,7 +506,7 @@ static void t_number(void **st)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { CASE(t_dialin), CASE(t_half_open), CASE(t_sequencing), CASE(t_cause), CASE(t_number),
-		CASE(t_cause_codes), CASE(t_session_timeout), CASE(t_pktdump) };
+		CASE(t_cause_codes), CASE(t_session_timeout), CASE(t_set), CASE(t_pktdump) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,7 @@ static char *canonical(const char *text, size_t *ret_msgs)
 #define FIREWALL_(x) IKE_ "firewall {\n" x "\n}\n"
 #define PROFILE_(x) IKE_ "profile {\n" x "\n}\n"
 #define CONTROL_(x) IKE_ "control {\n" x "\n}\n"
+#define DAE_(x) IKE_ "radius dae listen on 192.0.2.1\nradius dae client 192.0.2.1 secret \"j8yKq4vX0mB2rT6w\"\n" x
 #define BIND_ IKE_ "bind tunnel from L2TP authenticated by LOCAL to pppx0\n"
 #define SERVER_ "address 192.0.2.1 secret \"j8yKq4vX0mB2rT6w\"\n"
 #define KEY_ "psk \"tail-gunner-osprey-lilac\"\n"
@@ -107,12 +108,19 @@ static const struct word_case {
 	{ "legacy", IN_SET, IKE_ "set proposals legacy\n", IKE_ "set proposals default\n" },
 
 	{ "nas-id", IN_RADIUS, IKE_ "radius nas-id x\n", IKE_ },
-	{ "dae", IN_RADIUS, IKE_ "radius dae listen on 192.0.2.1\n", IKE_ },
-	{ "client", IN_RADIUS, IKE_ "radius dae client 192.0.2.1 secret x\n", IKE_ },
-	{ "listen", IN_RADIUS, IKE_ "radius dae listen on 192.0.2.1\n", IKE_ },
-	{ "on", IN_RADIUS, IKE_ "radius dae listen on 192.0.2.1\n", IKE_ },
-	{ "port", IN_RADIUS, IKE_ "radius dae listen on 192.0.2.1 port 3799\n", IKE_ },
-	{ "secret", IN_RADIUS, IKE_ "radius dae client 192.0.2.1 secret x\n", IKE_ },
+	{ "dae", IN_RADIUS, DAE_(""), IKE_ },
+	{ "client", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y\n"), DAE_("") },
+	{ "listen", IN_RADIUS, DAE_("radius dae listen on 192.0.2.2\n"), DAE_("") },
+	{ "on", IN_RADIUS, DAE_("radius dae listen on 192.0.2.2\n"), DAE_("") },
+	{ "port", IN_RADIUS, DAE_("radius dae listen on 192.0.2.2 port 1\n"), DAE_("radius dae listen on 192.0.2.2\n") },
+	{ "secret", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y\n"), DAE_("radius dae client 192.0.2.2 secret z\n") },
+	{ "message-authenticator", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y message-authenticator no\n"),
+		DAE_("radius dae client 192.0.2.2 secret y\n") },
+	{ "event-timestamp", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y event-timestamp no\n"),
+		DAE_("radius dae client 192.0.2.2 secret y\n") },
+	{ "yes", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y event-timestamp yes\n"),
+		DAE_("radius dae client 192.0.2.2 secret y event-timestamp no\n") },
+	{ "no", IN_RADIUS, DAE_("radius dae client 192.0.2.2 secret y event-timestamp no\n"), DAE_("radius dae client 192.0.2.2 secret y\n") },
 
 	{ "passive", IN_IKE, "ike passive " KEY_, NULL },
 	{ "esp", IN_IKE, "ike esp " KEY_, NULL },
@@ -226,7 +234,11 @@ static const struct word_case {
 	{ "from", IN_FIREWALL, FIREWALL_("block from any to any"), FIREWALL_("") },
 	{ "any", IN_FIREWALL, FIREWALL_("block to any"), FIREWALL_("") },
 	{ "port", IN_FIREWALL, FIREWALL_("block to any port 25"), FIREWALL_("") },
-	{ "filter", IN_FIREWALL, FIREWALL_("filter F { }"), FIREWALL_("") },
+	{ "proto", IN_FIREWALL, FIREWALL_("block proto udp to any"), FIREWALL_("block to any") },
+	{ "udp", IN_FIREWALL, FIREWALL_("block proto udp to any"), FIREWALL_("block proto tcp to any") },
+	{ "tcp", IN_FIREWALL, FIREWALL_("block proto tcp to any"), FIREWALL_("block proto icmp to any") },
+	{ "icmp", IN_FIREWALL, FIREWALL_("block proto icmp to any"), FIREWALL_("block to any") },
+	{ "filter", IN_FIREWALL, FIREWALL_("filter F { pass to any }"), FIREWALL_("") },
 
 	{ "sign", IN_PROFILE, PROFILE_("sign cert x key y"), IKE_ },
 	{ "cert", IN_PROFILE, PROFILE_("sign cert x key y"), IKE_ },

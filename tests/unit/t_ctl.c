@@ -395,6 +395,23 @@ static void t_all(void **st)
 	format_session(&f, &r, true);
 	capture_check(&c, BLOCK("7", "u") "\n" BLOCK("9", "\\x1b[31m\\x7fv\\x0a"));
 
+	/* What a RADIUS server added. */
+	r = row_of(7, "u");
+	r.row.rate_in_bps = 512000;
+	r.row.rate_out_bps = 1000000000000;
+	r.row.n_routes = 2;
+	r.row.route[0] = (struct radius_route){ 0x0a010000, 0xffff0000 };
+	r.row.route[1] = (struct radius_route){ 0xc0a80507, 0xffffffff };
+	f = (struct format){ .layout = CTL_SESSION_ALL };
+	capture_open(&c);
+	f.out = c.f;
+	format_session(&f, &r, true);
+	capture_check(&c, BLOCK("7", "u")
+		"          Input Limit             : 512000 bit/s\n"
+		"          Output Limit            : 1000000000000 bit/s\n"
+		"          Framed Route            : 10.1.0.0/16\n"
+		"          Framed Route            : 192.168.5.7/32\n");
+
 	/* The first one of the list, shown or not, has no blank line before it. */
 	f = (struct format){ .layout = CTL_SESSION_ALL };
 	r = row_of(7, "u");

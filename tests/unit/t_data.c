@@ -255,6 +255,7 @@ static void t_mppe(void **st)
 	assert_true(mppe_init());
 	rig.ppp.mppe = PPP_MPPE_REQUIRED;
 	c->sess->ppp.mppe_on = true;
+	c->sess->mtu = ppp_mtu(&c->sess->ppp);
 	for (size_t k = 0; k < N_ELEMENTS(kinds); k++) {
 		struct mppe *m = mppe_new(kinds[k], to_us, kinds[k], to_peer);
 		struct pkt_spec s = tcp;
@@ -799,6 +800,29 @@ static const uint8_t *echo_data(struct rig_client *c, int fd)
 	return k.payload + RIG_HEAD + 8;
 }
 
+/* IKE was there first: who looks sees where the client is now. */
+static void t_moved_by_ike(void **st)
+{
+	struct sa *s = sa_find(&rig.e, 1 << 8);
+	struct msg_sa_move m = { .lineage = s->ike->lin.id, .spi = s->spi, .local = s->path.local, .peer = s->path.peer };
+	struct addr was = m.peer;
+	uint64_t moved = rig.e.count.endpoint_moved;
+
+	m.peer.port ^= 1;
+	sa_move(&rig.e, &m);
+	assert_true(addr_eq(&s->path.peer, &m.peer) && addr_eq(&rig.client[0].row.peer, &m.peer));
+	assert_true(addr_eq(&s->flow->lin.peer, &m.peer));
+	/* Said again it is no move, and another lineage has no say. */
+	sa_move(&rig.e, &m);
+	m.peer = was;
+	m.lineage.counter++;
+	sa_move(&rig.e, &m);
+	assert_int_equal(rig.e.count.endpoint_moved, moved + 1);
+	m.lineage.counter--;
+	sa_move(&rig.e, &m);
+	assert_true(addr_eq(&rig.client[0].row.peer, &was));
+}
+
 /* Client 1 has done phase 1 again and goes on with its tunnel over the new SA. */
 static void t_join(void **st)
 {
@@ -909,6 +933,15 @@ static void t_limit(void **st)
 	assert_int_equal(rig.e.count.in_limited, 31);
 	/* Another's is not touched. */
 	assert_int_equal(rig.client[0].sess->in_limit.rate, 0);
+	assert_int_equal(c->row.rate_in_bps, 8000);
+	assert_int_equal(c->row.rate_out_bps, 8000);
+	/* Less than a byte per second is not without a limit. */
+	data_limit(c->sess, 1, 7, now_ms());
+	assert_int_equal(c->sess->in_limit.rate, 1);
+	assert_int_equal(c->sess->out_limit.rate, 1);
+	data_limit(c->sess, 0, 0, now_ms());
+	assert_int_equal(c->sess->in_limit.rate, 0);
+	assert_int_equal(c->row.rate_out_bps, 0);
 }
 
 /*
@@ -1030,6 +1063,43 @@ static void t_networks(void **st)
 		assert_int_equal(recv(rig.shared, got, sizeof(got), 0) > 0, !i);
 		assert_int_equal(rig.e.count.ip_spoofed, i);
 	}
+	/* What a server named: found by the longest prefix, too, and may be sent from; and it alone. */
+	static const struct radius_route routes[] = { { 0x0a090000, 0xffff0000 }, { 0x0b000005, ~0u } };
+	static const struct { uint32_t ip; bool hers; } behind[] = {
+		{ 0x0a090000, true }, { 0x0a09ffff, true }, { 0x0a0a0000, false }, { 0x0a08ffff, false }, { 0x0b000005, true },
+		{ 0x0b000004, false }, { 0x0b000006, false },
+	};
+	struct sess *k = rig.client[3].sess, *newer = rig.client[0].sess;
+	uint64_t spoofed = rig.e.count.ip_spoofed;
+
+	data_routes(k, routes, N_ELEMENTS(routes));
+	data_shared_join(k, &rig.e.shared[0]);
+	s.src = 0;
+	for (size_t i = 0; i < N_ELEMENTS(behind); i++) {
+		assert_ptr_equal(data_by_ip(&rig.e.shared[0], behind[i].ip), behind[i].hers ? k : NULL);
+		t.n = 0;
+		t.used = 0;
+		s.src = behind[i].ip;
+		rig_train_add(&t, &rig.client[3], want, pkt_make(&s, want, &seed));
+		rig_train_send(&t, &rig.client[3]);
+		rig_turn();
+		assert_int_equal(recv(rig.shared, got, sizeof(got), 0) > 0, behind[i].hers);
+		spoofed += !behind[i].hers;
+	}
+	assert_int_equal(rig.e.count.ip_spoofed, spoofed);
+	/* A newer session with one of them gets what comes for it; the other one stays with the old. */
+	data_routes(newer, routes, 1);
+	data_shared_join(newer, &rig.e.shared[0]);
+	assert_ptr_equal(data_by_ip(&rig.e.shared[0], 0x0a090001), newer);
+	assert_ptr_equal(data_by_ip(&rig.e.shared[0], 0x0b000005), k);
+	data_routes(newer, NULL, 0);
+	data_shared_join(newer, &rig.e.shared[0]);
+	assert_null(data_by_ip(&rig.e.shared[0], 0x0a090001));
+	data_routes(k, NULL, 0);
+	data_shared_join(k, &rig.e.shared[0]);
+	assert_null(data_by_ip(&rig.e.shared[0], 0x0b000005));
+	assert_ptr_equal(data_by_ip(&rig.e.shared[0], NET + 13), k);
+
 	/* One that is gone has no network any more; the wider one is left. */
 	data_tun_close(rig.client[1].sess);
 	assert_ptr_equal(data_by_ip(&rig.e.shared[0], NET + 14), c->sess);
@@ -1069,6 +1139,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_exhausted, make, unmake),
 		cmocka_unit_test_setup_teardown(t_expires, make, unmake),
 		cmocka_unit_test_setup_teardown(t_limit, make, unmake),
+		cmocka_unit_test_setup_teardown(t_moved_by_ike, make, unmake),
 		cmocka_unit_test_setup_teardown(t_join, make, unmake),
 		cmocka_unit_test_prestate_setup_teardown(t_join, make, unmake, &shared),
 	};

@@ -26,7 +26,18 @@
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
+enum { MANY = 20000 };
+
 static char text[RULESET_MAX];
+
+/* In two filters, and in one that is gone: hosts and networks. */
+static const struct fwreq_member member[] = {
+	{ IP(192, 168, 87, 10), UINT32_MAX, 1 },
+	{ IP(192, 168, 87, 64), 0xfffffff8, 0 },
+	{ IP(192, 168, 87, 12), UINT32_MAX, CONF_FILTERS },
+	{ IP(192, 168, 87, 72), 0xfffffff8, CONF_FILTERS },
+	{ IP(192, 168, 87, 11), UINT32_MAX, 0 },
+};
 
 /* One tunnel, one interface with one pool, no firewall block. */
 static struct conf conf_of(void)
@@ -85,6 +96,14 @@ static void set_raw_esp(struct conf *c)
 	c->raw_esp = true;
 }
 
+/* A server may name networks that are in no pool. */
+static void set_radius(struct conf *c)
+{
+	c->n_auth = 1;
+	memcpy(c->auth[0].name, "R", 2);
+	c->auth[0].type = CONF_TYPE_RADIUS;
+}
+
 static void set_kernel(struct conf *c)
 {
 	c->esp_kernel = true;
@@ -123,21 +142,69 @@ static void set_no_pool(struct conf *c)
 	c->n_ipcp = c->n_interface = 0;
 }
 
+/* Rules of all kinds: nets that overlap, touch, and are all; ports likewise. */
+static void set_rules(struct conf *c)
+{
+	struct conf_firewall *f = &c->firewall;
+
+	set_nat(c);
+	f->rule[f->n_rule++] = (struct conf_rule){ .filter = CONF_FILTERS };
+	f->rule[f->n_rule++] = (struct conf_rule){
+		.filter = CONF_FILTERS, .pass = true, .n_to = 3, .n_port = 4,
+		.to = { { IP(10, 0, 0, 0), 0xff000000 }, { IP(10, 9, 0, 0), 0xffff0000 }, { IP(192, 0, 2, 1), UINT32_MAX } },
+		.port = { { 443, 443 }, { 8000, 8100 }, { 80, 80 }, { 8050, 8200 } },
+	};
+	f->rule[f->n_rule++] = (struct conf_rule){
+		.filter = CONF_FILTERS, .pass = true, .proto = CONF_RULE_ICMP, .from = { IP(192, 168, 87, 16), 0xfffffff0 },
+		.n_to = 2, .to = { { IP(192, 0, 2, 0), 0xffffff80 }, { IP(192, 0, 2, 128), 0xffffff80 } },
+	};
+	f->rule[f->n_rule++] = (struct conf_rule){
+		.filter = CONF_FILTERS, .proto = CONF_RULE_UDP, .n_to = 2,
+		.to = { { IP(240, 0, 0, 0), 0xf0000000 }, { IP(255, 255, 255, 255), UINT32_MAX } },
+	};
+}
+
+static void set_filters(struct conf *c)
+{
+	struct conf_firewall *f = &c->firewall;
+
+	set_rules(c);
+	f->n_rule = 1;
+	f->rule[0].n_to = 1;
+	f->rule[0].to[0] = (struct conf_prefix){ IP(10, 0, 0, 0), 0xff000000 };
+	f->n_filter = 2;
+	memcpy(f->filter[0].name, "staff", 6);
+	memcpy(f->filter[1].name, "Guest-1.in", 11);
+	f->rule[f->n_rule++] = (struct conf_rule){ .filter = 0, .pass = true };
+	f->rule[f->n_rule++] = (struct conf_rule){
+		.filter = 0, .proto = CONF_RULE_TCP, .n_port = 1, .port = { { 25, 25 } },
+	};
+	f->rule[f->n_rule++] = (struct conf_rule){
+		.filter = 1, .pass = true, .proto = CONF_RULE_UDP, .n_port = 1, .port = { { 53, 53 } },
+		.n_to = 1, .to = { { IP(10, 0, 0, 53), UINT32_MAX } },
+	};
+}
+
 static const struct {
 	const char *name;
 	void (*set)(struct conf *);
+	unsigned n_member;
 } golden[] = {
-	{ "plain", NULL },
-	{ "nat", set_nat },
-	{ "snat", set_snat },
-	{ "open", set_open },
-	{ "plain-l2tp", set_plain_l2tp },
-	{ "kernel", set_kernel },
-	{ "raw-esp", set_raw_esp },
-	{ "pools", set_pools },
-	{ "no-pool", set_no_pool },
-	{ "shared", set_shared },
-	{ "mixed", set_mixed },
+	{ "plain", NULL, 0 },
+	{ "nat", set_nat, 0 },
+	{ "snat", set_snat, 0 },
+	{ "open", set_open, 0 },
+	{ "plain-l2tp", set_plain_l2tp, 0 },
+	{ "kernel", set_kernel, 0 },
+	{ "radius", set_radius, 0 },
+	{ "raw-esp", set_raw_esp, 0 },
+	{ "pools", set_pools, 0 },
+	{ "no-pool", set_no_pool, 0 },
+	{ "shared", set_shared, 0 },
+	{ "mixed", set_mixed, 0 },
+	{ "rules", set_rules, 0 },
+	{ "filters", set_filters, 0 },
+	{ "members", set_filters, N_ELEMENTS(member) },
 };
 
 static struct fwreq request(void (*set)(struct conf *))
@@ -154,7 +221,7 @@ static void build(const struct fwreq *r)
 {
 	struct wr w = wr_of(text, sizeof(text));
 
-	ruleset_build(r, &w);
+	ruleset_build(r, member, &w);
 	wr_u8(&w, 0);
 	assert_false(w.bad);
 }
@@ -194,7 +261,9 @@ static void t_golden(void **st)
 	for (size_t i = 0; i < N_ELEMENTS(golden); i++) {
 		struct fwreq r = request(golden[i].set);
 
+		r.n_member = golden[i].n_member;
 		assert_null(fwreq_check(&r));
+		assert_null(fwreq_check_members(&r, member));
 		build(&r);
 		golden_check(golden[i].name);
 	}
@@ -227,21 +296,45 @@ static void t_size(void **st)
 		assert_true(addr_parse("2001:db8:1234:5678:9abc:def0:1234:5678", (uint16_t)(60000 + i), &r.plain[i]));
 		r.plain[i].ip[15] = (uint8_t)i;
 	}
+	r.n_filter = CONF_FILTERS;
+	for (uint32_t i = 0; i < CONF_FILTERS; i++) {
+		memset(r.filter[i].name, 'x', CONF_NAME_MAX - 1);
+		r.filter[i].name[0] = (char)('a' + i);
+	}
+	r.n_rule = CONF_RULES;
+	for (uint32_t i = 0; i < CONF_RULES; i++) {
+		struct conf_rule *u = &r.rule[i];
+
+		*u = (struct conf_rule){
+			.filter = (uint8_t)(i % CONF_FILTERS), .pass = true, .n_to = CONF_RULE_NETS, .n_port = CONF_RULE_PORTS,
+			.from = { IP(198, 218, 100, 128), 0xffffff80 },
+		};
+		for (unsigned k = 0; k < CONF_RULE_NETS; k++)
+			u->to[k] = (struct conf_prefix){ IP(198, 218, 100 + 2 * k, 128), 0xffffff80 };
+		for (unsigned k = 0; k < CONF_RULE_PORTS; k++)
+			u->port[k] = (struct conf_port_range){ (uint16_t)(50000 + 1000 * k), (uint16_t)(50500 + 1000 * k) };
+	}
 	assert_null(fwreq_check(&r));
 	build(&r);
-	assert_true(strlen(text) < RULESET_MAX / 2);
+	assert_true(strlen(text) < RULESET_MAX / 3 * 2);
 	w = wr_of(small, sizeof(small));
-	ruleset_build(&r, &w);
+	ruleset_build(&r, member, &w);
 	assert_true(w.bad);
 }
 
-/* ---- what fwreq_check() refuses; every row from a good NAT request ---- */
+/* ---- what fwreq_check() refuses; every row from a good request with everything ---- */
+static void set_all(struct conf *c)
+{
+	set_filters(c);
+	set_snat(c);
+}
+
 #define BAD(name, change) static void bad_##name(struct fwreq *r) { change; }
 BAD(magic, r->magic++)
 BAD(flag_nat, r->nat = 2)
 BAD(flag_remove, r->remove = 255)
 BAD(flag_c2c, r->client_to_client = 7)
-BAD(flag_source, r->source_check = 2)
+BAD(flag_source, r->source_check = FWREQ_SOURCE_ROUTE + 1)
 BAD(flag_mss, r->mss_clamp = 2)
 BAD(flag_raw, r->raw_esp = 2)
 BAD(l2tp, r->l2tp = FWREQ_L2TP_IPSEC + 1)
@@ -276,6 +369,33 @@ BAD(plain_n, r->n_plain = FWREQ_PLAINS + 1)
 BAD(plain_family, (r->n_plain = 1, r->plain[0] = (struct addr){ .family = 5, .port = 1701 }))
 BAD(plain_none, (r->n_plain = 1, r->plain[0] = (struct addr){ .port = 1701 }))
 BAD(plain_port, (r->n_plain = 1, r->plain[0] = (struct addr){ .family = 4 }))
+BAD(filter_n, r->n_filter = CONF_FILTERS + 1)
+BAD(filter_empty, r->filter[0].name[0] = '\0')
+BAD(filter_no_end, memset(r->filter[0].name, 'a', CONF_NAME_MAX))
+BAD(filter_space, memcpy(r->filter[0].name, "a b", 4))
+BAD(filter_brace, memcpy(r->filter[1].name, "a}", 3))
+BAD(filter_newline, memcpy(r->filter[1].name, "a\nflush", 8))
+BAD(filter_slash, memcpy(r->filter[1].name, "a/b", 4))
+BAD(filter_high, memcpy(r->filter[1].name, "\xc3\xa4", 3))
+BAD(filter_twice, r->filter[1] = r->filter[0])
+BAD(rule_n, r->n_rule = CONF_RULES + 1)
+BAD(rule_n_huge, r->n_rule = UINT32_MAX)
+BAD(rule_pass, memset(&r->rule[0].pass, 2, 1))
+BAD(rule_filter, r->rule[0].filter = 2)
+BAD(rule_filter_more, r->rule[0].filter = CONF_FILTERS + 1)
+BAD(rule_proto, r->rule[0].proto = CONF_RULE_ICMP + 1)
+BAD(rule_to_n, r->rule[0].n_to = CONF_RULE_NETS + 1)
+BAD(rule_port_n, r->rule[0].n_port = CONF_RULE_PORTS + 1)
+BAD(rule_from_mask, r->rule[0].from.mask = 0xff00ff00)
+BAD(rule_from_host, (r->rule[0].from.mask = 0xffffff00, r->rule[0].from.net = 1))
+BAD(rule_to_mask, r->rule[0].to[0].mask = 0xff00ff00)
+BAD(rule_to_host, r->rule[0].to[0].net |= 1)
+BAD(rule_icmp_port, r->rule[2].proto = CONF_RULE_ICMP)
+BAD(rule_port_zero, r->rule[2].port[0].first = 0)
+BAD(rule_port_order, r->rule[2].port[0].last = 24)
+BAD(member_n, r->n_member = FWREQ_MEMBERS + 1)
+BAD(member_n_huge, r->n_member = UINT32_MAX)
+BAD(member_remove, (r->remove = 1, r->n_member = 1))
 BAD(nat_to, r->nat_to = IP(255, 255, 255, 255))
 BAD(nat_port_order, r->nat_port[0] = r->nat_port[1] + 1)
 BAD(nat_port_low, r->nat_port[0] = 1023)
@@ -290,19 +410,67 @@ static const struct {
 	ROW(if_slash), ROW(if_star), ROW(if_high), ROW(if_dot), ROW(if_dots), ROW(session_star),
 	ROW(session_mid_star), ROW(session_two_stars), ROW(session_empty), ROW(session_second), ROW(session_none), ROW(session_n), ROW(pool_n), ROW(pool_n_huge),
 	ROW(pool_order), ROW(pool_zero), ROW(pool_multicast), ROW(pool_over_loopback), ROW(pool_in_loopback),
-	ROW(server_n), ROW(server_zero), ROW(plain_n), ROW(plain_family), ROW(plain_none), ROW(plain_port), ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
+	ROW(server_n), ROW(server_zero), ROW(plain_n), ROW(plain_family), ROW(plain_none), ROW(plain_port), ROW(filter_n), ROW(filter_empty), ROW(filter_no_end), ROW(filter_space), ROW(filter_brace), ROW(filter_newline), ROW(filter_slash),
+	ROW(filter_high), ROW(filter_twice), ROW(rule_n), ROW(rule_n_huge), ROW(rule_pass), ROW(rule_filter), ROW(rule_filter_more),
+	ROW(rule_proto), ROW(rule_to_n), ROW(rule_port_n), ROW(rule_from_mask), ROW(rule_from_host), ROW(rule_to_mask), ROW(rule_to_host),
+	ROW(rule_icmp_port), ROW(rule_port_zero), ROW(rule_port_order), ROW(member_n), ROW(member_n_huge), ROW(member_remove),
+	ROW(nat_to), ROW(nat_port_order), ROW(nat_port_low),
 };
 
 static void t_refused(void **st)
 {
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
-		struct fwreq r = request(set_snat);
+		struct fwreq r = request(set_all);
 
 		assert_null(fwreq_check(&r));
 		bad[i].spoil(&r);
 		if (!fwreq_check(&r))
 			fail_msg("%s: not refused", bad[i].name);
 	}
+}
+
+static void t_members_refused(void **st)
+{
+	static const struct fwreq_member rows[] = {
+		{ IP(10, 0, 0, 1), 0xffffff00, 0 },		/* host bits */
+		{ IP(10, 0, 0, 0), 0xff00ff00, 0 },
+		{ IP(0, 0, 0, 0), 0, 0 },
+		{ IP(126, 0, 0, 0), 0xfe000000, 0 },		/* loopback is in it */
+		{ IP(127, 0, 0, 1), UINT32_MAX, 0 },
+		{ IP(224, 0, 0, 1), UINT32_MAX, 0 },
+		{ IP(10, 0, 0, 1), UINT32_MAX, 2 },		/* there are two */
+		{ IP(10, 0, 0, 1), UINT32_MAX, CONF_FILTERS + 1 },
+		{ IP(10, 0, 0, 1), UINT32_MAX, UINT32_MAX },
+	};
+	struct fwreq r = request(set_filters);
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fwreq_member m[2] = { member[0], rows[i] };
+
+		r.n_member = 1;
+		assert_null(fwreq_check_members(&r, m));
+		r.n_member = 2;
+		if (!fwreq_check_members(&r, m))
+			fail_msg("row %zu: not refused", i);
+	}
+}
+
+/* Who was in a filter that is gone is kept from everything, also where no filter and no rule is left. */
+static void t_members_gone(void **st)
+{
+	struct fwreq r = request(NULL);
+	const struct fwreq_member gone = { IP(192, 168, 87, 10), UINT32_MAX, CONF_FILTERS };
+	struct wr w = wr_of(text, sizeof(text));
+
+	r.n_member = 1;
+	assert_null(fwreq_check(&r));
+	assert_null(fwreq_check_members(&r, &gone));
+	ruleset_build(&r, &gone, &w);
+	wr_u8(&w, 0);
+	assert_false(w.bad);
+	assert_non_null(strstr(text, "set gone_host {\n\t\ttype ipv4_addr\n\t\telements = {\n\t\t\t192.168.87.10\n"));
+	assert_non_null(strstr(text, "ip saddr @gone_host drop\n"));
+	assert_non_null(strstr(text, "jump rules"));
 }
 
 /* Names that are good. */
@@ -355,7 +523,8 @@ static void t_helper(void **st)
 		int want;
 	} rows[] = {
 		{ NULL, 20000, -ENOENT },
-		{ "test $(/usr/bin/wc -c) = $SIZE", 20000, 0 },
+		{ "test $(/usr/bin/wc -c) = $SIZE", 20000, 0 },		/* more than a pipe holds */
+		{ "echo a; exec >&- 2>&-; exec /usr/bin/cat >/dev/null", 20000, 0 },	/* deaf, then reads */
 		{ "exit 0", 20000, 0 },				/* without reading */
 		{ "exit 1", 20000, -EIO },
 		{ "test -z \"$SECRET\"", 20000, 0 },		/* no environment */
@@ -367,7 +536,10 @@ static void t_helper(void **st)
 	};
 	char dir[] = "/tmp/t_fw.XXXXXX", path[64];
 	struct fwreq r = request(NULL);
+	struct fwreq_member *many = calloc(MANY, sizeof(*many));
 
+	assert_non_null(many);
+	r.n_member = MANY;
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/culvert-firewall", dir);
 	paths_set_dir(dir);
@@ -380,13 +552,14 @@ static void t_helper(void **st)
 			FILE *f = fopen(path, "w");
 
 			assert_non_null(f);
-			fprintf(f, "#!/bin/sh\nSIZE=%zu\n%s\n", sizeof(r), rows[i].script);
+			fprintf(f, "#!/bin/sh\nSIZE=%zu\n%s\n", sizeof(r) + MANY * sizeof(*many), rows[i].script);
 			assert_int_equal(fclose(f), 0);
 			assert_int_equal(chmod(path, 0700), 0);
 		}
-		if (fw_apply(&r, rows[i].timeout_ms, LOG_DEBUG) != rows[i].want)
+		if (fw_apply(&r, many, rows[i].timeout_ms, LOG_DEBUG) != rows[i].want)
 			fail_msg("%s: not %d", rows[i].script, rows[i].want);
 	}
+	free(many);
 	close(77);
 	unlink(path);
 	rmdir(dir);
@@ -396,7 +569,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_golden), cmocka_unit_test(t_remove), cmocka_unit_test(t_size),
-		cmocka_unit_test(t_refused), cmocka_unit_test(t_names), cmocka_unit_test(t_nat_ports),
+		cmocka_unit_test(t_refused), cmocka_unit_test(t_names), cmocka_unit_test(t_members_refused),
+		cmocka_unit_test(t_members_gone), cmocka_unit_test(t_nat_ports),
 		cmocka_unit_test(t_helper),
 	};
 

@@ -64,11 +64,40 @@ static void t_off(void **st)
 	assert_false(idle_over(&i, 0, IDLE_NEVER - 1));
 }
 
+/* Another time while a session is up: silence counts since it began, and packets since the last look count. */
+static void t_change(void **st)
+{
+	static const struct { uint64_t first_ms, after_ms, packets, then_ms, over_ms; } rows[] = {
+		{ 60000, 10000, 7, 30000, 31000 },	/* shorter: from the beginning of the silence on */
+		{ 60000, 10000, 7, 5000, 11000 },	/* it is over already */
+		{ 60000, 10000, 7, 90000, 91000 },	/* longer */
+		{ 60000, 500, 8, 30000, 31500 },	/* not silent */
+		{ 0, 10000, 7, 5000, 16000 },		/* it was off */
+		{ 60000, 10000, 7, 0, 0 },		/* off from now on */
+	};
+
+	for (size_t k = 0; k < N_ELEMENTS(rows); k++) {
+		uint64_t now = 1000 + rows[k].after_ms;
+		struct idle i;
+		bool over = false;
+
+		idle_start(&i, rows[k].first_ms, 7, 1000);
+		idle_change(&i, rows[k].then_ms, rows[k].packets, now);
+		while (i.due_ms != IDLE_NEVER && !over) {
+			now = MAX(now, i.due_ms);
+			over = idle_over(&i, rows[k].packets, now);
+		}
+		if (over ? now != rows[k].over_ms : rows[k].over_ms != 0)
+			fail_msg("row %zu: %d at %llu", k, over, (unsigned long long)now);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_times),
 		cmocka_unit_test(t_off),
+		cmocka_unit_test(t_change),
 	};
 
 	return cmocka_run_group_tests_name("idle", tests, NULL, NULL);

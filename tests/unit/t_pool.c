@@ -206,11 +206,54 @@ static void t_net_fits(void **st)
 	assert_true(conf_net_fits(&c, 0, IP(10, 0, 0, 3), 0xfffffff8));
 }
 
+/* What a RADIUS server may name: addresses of any ipcp, and networks that are nobody's. */
+static void t_framed_by_radius(void **st)
+{
+	static const struct conf c = {
+		.n_ipcp = 3, .ipcp = {
+			{ .name = "A", .n_pool = 1, .pool = { { .first = IP(10, 0, 0, 10), .last = IP(10, 0, 0, 20) } } },
+			{ .name = "", .n_pool = 1, .pool = { { .first = IP(10, 0, 1, 10), .last = IP(10, 0, 1, 20) } } },	/* a hole */
+			{ .name = "B", .n_pool = 2, .pool = {
+				{ .first = IP(10, 0, 2, 10), .last = IP(10, 0, 2, 20) },
+				{ .first = IP(10, 0, 2, 40), .last = IP(10, 0, 2, 47), .static_only = true },
+			} },
+		},
+		.n_interface = 2, .interface = {
+			{ .name = "pppx0", .address = IP(10, 0, 0, 1), .ipcp = 0 }, { .name = "tun0", .address = IP(10, 0, 2, 1), .ipcp = 2 },
+		},
+	};
+	static const struct { uint32_t ip; unsigned interface; bool local, radius; } addrs[] = {
+		{ IP(10, 0, 0, 10), 0, true, true }, { IP(10, 0, 2, 47), 0, false, true }, { IP(10, 0, 0, 10), 1, false, true },
+		{ IP(10, 0, 2, 10), 1, true, true }, { IP(10, 0, 1, 10), 0, false, false }, { IP(10, 0, 0, 9), 0, false, false },
+		{ IP(10, 0, 0, 10), 2, false, false }, { 0, 0, false, false },
+	};
+	static const struct { uint32_t net, mask; const char *why; } nets[] = {
+		{ IP(10, 1, 0, 0), 0xffff0000, NULL }, { IP(10, 0, 0, 21), ~0u, NULL }, { IP(10, 0, 1, 0), 0xffffff00, NULL },
+		{ IP(10, 0, 0, 20), ~0u, "its Framed-Route and a pool overlap" }, { IP(10, 0, 0, 10), ~0u, "its Framed-Route and a pool overlap" },
+		{ IP(10, 0, 2, 44), 0xfffffffc, "its Framed-Route and a pool overlap" },
+		{ IP(10, 0, 0, 0), 0xff000000, "its Framed-Route and a pool overlap" },
+		{ IP(10, 0, 2, 0), 0xfffffff8, "its Framed-Route holds the server's own address" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(addrs); i++)
+		if (conf_may_have(&c, addrs[i].interface, addrs[i].ip, false) != addrs[i].local ||
+		    conf_may_have(&c, addrs[i].interface, addrs[i].ip, true) != addrs[i].radius)
+			fail_msg("address %zu", i);
+	for (size_t i = 0; i < N_ELEMENTS(nets); i++) {
+		const char *why = conf_route_fault(&c, nets[i].net, nets[i].mask);
+
+		if (strcmp(why ? why : "", nets[i].why ? nets[i].why : ""))
+			fail_msg("network %zu: %s", i, why ? why : "");
+	}
+	assert_int_equal(conf_ipcp_with(&c, IP(10, 0, 2, 40)), 2);
+	assert_int_equal(conf_ipcp_with(&c, IP(10, 0, 1, 10)), CONF_IPCPS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_all_once), cmocka_unit_test(t_take), cmocka_unit_test(t_framed), cmocka_unit_test(t_edges),
-		cmocka_unit_test(t_claim), cmocka_unit_test(t_net), cmocka_unit_test(t_net_fits),
+		cmocka_unit_test(t_claim), cmocka_unit_test(t_net), cmocka_unit_test(t_net_fits), cmocka_unit_test(t_framed_by_radius),
 		cmocka_unit_test(t_model),
 	};
 

@@ -1458,6 +1458,148 @@ static void t_eap(void **st)
 	}
 }
 
+/* What who judges says of an EAP Response that is his. */
+static const char *next(struct one *o, const char *request, uint32_t wait_ms)
+{
+	static uint8_t buf[PPP_EAP_MAX];
+	struct ppp_verdict v = { .eap = PPP_EAP_NEXT, .eap_packet = rd_of(buf, unhex(request, buf)), .eap_wait_ms = wait_ms };
+
+	return verdict(o, &v);
+}
+
+#define TLS_START "01 77 0006 0d 20"
+
+/* EAP is passed through, up to the server's first Request. */
+static void pass_at(struct one *o)
+{
+	struct ppp_conf c = lns_conf;
+
+	c.auth = PPP_AUTH_EAP;
+	c.eap_pass = true;
+	lns_new(o, &c);
+	ppp_start(&o->p, o->now_ms, &o->out);
+	took(o);
+	feed(o, "ff03 c021 01 77 0004");
+	want(EAP_ID_REQ, feed(o, "c021 02 01 0012 0104 0550 0304 c227 0506 11223345"));
+	/* What is behind its Length is no part of it. */
+	want("AUTH", feed(o, "c227 02 41 0008 01 6a6f65 ffff"));
+	assert_int_equal(o->p.req.method, PPP_AUTH_EAP_PASS);
+	assert_int_equal(o->p.auth.eap_round, 1);
+	assert_int_equal(o->p.req.user_len, 3);
+	assert_memory_equal(o->p.req.user, "joe", 3);
+	assert_int_equal(o->p.eap_len, 8);
+	assert_memory_equal(o->p.eap, "\x02\x41\x00\x08\x01joe", 8);
+	want("ff03c227" TLS_START, next(o, TLS_START, 0));
+}
+
+static void t_eap_pass(void **st)
+{
+	static const struct {
+		const char *what, *in;
+	} dropped[] = {
+		{ "another Identifier", "c227 02 76 0006 0d 00" }, { "no type", "c227 02 77 0004" }, { "type 0", "c227 02 77 0005 00" },
+		{ "Length past the end", "c227 02 77 0009 0d 00" }, { "Length below header", "c227 02 77 0003 0d 00" },
+		{ "a Request", "c227 01 77 0006 0d 00" }, { "a Success", "c227 03 77 0004" }, { "a Failure", "c227 04 77 0004" },
+		{ "IPCP", "8021 01 01 0004" }, { "PAP", "c023 01 01 000a 036a6f65 0178" },
+	};
+	/* Whatever the method: whether it fits the server says. */
+	static const char *const passed[] = {
+		"c227 02 77 0006 0d 00", "c227 02 77 0006 03 19", "c227 02 77 0006 01 6a", "c227 02 77 000d fe 000000 00000003 00",
+		"c227 02 77 0005 1a",
+	};
+	static struct one o;
+	uint8_t big[PPP_FRAME_MAX] = { 0xc2, 0x27, 2, 0x77, 0, 0, 0x0d };
+	struct ppp_verdict own = { .eap = PPP_EAP_OWN }, no = { .ok = false }, refused = { .refused = true, .reason = "limit" };
+
+	for (size_t i = 0; i < N_ELEMENTS(dropped); i++) {
+		pass_at(&o);
+		if (*feed(&o, dropped[i].in))
+			fail_msg("%s: %s", dropped[i].what, o.text);
+		want("AUTH", feed(&o, passed[0]));
+	}
+	for (size_t i = 0; i < N_ELEMENTS(passed); i++) {
+		uint8_t pkt[64];
+		size_t n = unhex(passed[i], pkt);
+
+		pass_at(&o);
+		want("AUTH", feed(&o, passed[i]));
+		assert_int_equal(o.p.eap_len, n - 2);
+		assert_memory_equal(o.p.eap, pkt + 2, n - 2);
+		/* A second answer, and a packet of another protocol, while a server judges the first one. */
+		assert_string_equal(feed(&o, passed[i]), "");
+		assert_string_equal(feed(&o, "8021 01 01 0004"), "");
+		assert_string_equal(expire(&o, 3000), "");
+		want("ff03c227 01 78 0006 0d 00", next(&o, "01 78 0006 0d 00", 0));
+		assert_string_equal(feed(&o, passed[i]), "");
+		assert_int_equal(o.p.auth.eap_round, 2);
+	}
+	/* All that PPP carries, and one octet more. */
+	for (unsigned n = PPP_EAP_MAX; n <= PPP_EAP_MAX + 1; n++) {
+		pass_at(&o);
+		big[4] = (uint8_t)(n >> 8);
+		big[5] = (uint8_t)n;
+		input(&o, big, 2 + n);
+		assert_string_equal(took(&o), n > PPP_EAP_MAX ? "" : "AUTH");
+	}
+
+	/* Again until it is answered; a server may say when. */
+	pass_at(&o);
+	want("ff03c227" TLS_START, expire(&o, 3000));
+	want("AUTH", feed(&o, passed[0]));
+	want("ff03c227 01 78 0005 06", next(&o, "01 78 0005 06", 40000));
+	assert_string_equal(expire(&o, 39999), "");
+	want("ff03c227 01 78 0005 06", expire(&o, 1));
+	want(TERM("02", "001d", "no authentication in time"), expire(&o, 3000));
+	/* Nobody answers. */
+	pass_at(&o);
+	for (int i = 0; i < 20; i++)
+		expire(&o, 3000);
+	assert_true(o.p.gone);
+	/* The server found the Response to be none: its Request stands. */
+	pass_at(&o);
+	want("AUTH", feed(&o, passed[1]));
+	assert_string_equal(next(&o, TLS_START, 0), "");
+	want("ff03c227" TLS_START, expire(&o, 3000));
+	want("AUTH", feed(&o, passed[0]));
+
+	/* The end: the Success is of the last Response, and comes again when that does. */
+	want("ff03c227 03 77 0004 |" IPCP_REQ, verdict(&o, &yes));
+	for (size_t i = 0; i < sizeof(o.p.eap); i++)
+		assert_int_equal(o.p.eap[i], 0);
+	want("ff03c227 03 77 0004", feed(&o, passed[0]));
+	assert_string_equal(next(&o, TLS_START, 0), "");
+	pass_at(&o);
+	feed(&o, passed[0]);
+	want("ff03c227 04 77 0004", verdict(&o, &no));
+	want("ff03c227 04 77 0004", feed(&o, passed[0]));
+	want(TERM("02", "0019", "authentication failed"), expire(&o, 1000));
+	pass_at(&o);
+	feed(&o, passed[0]);
+	want("ff03c227 03 77 0004 |" TERM("02", "0009", "limit"), verdict(&o, &refused));
+
+	/* A name of ours: as without servers. */
+	pass_at(&o);
+	feed(&o, "ff03 c021 01 79 0004");
+	want("AUTH", (feed(&o, "c021 02 02 0012 0104 0550 0304 c227 0506 11223345"), feed(&o, "c227 02 78 0008 01 6a6f65")));
+	assert_int_equal(o.p.auth.eap_round, 1);
+	want("ff03c227 01 79 001d 1a 01 79 0018 10 ................................ 6c6e73", verdict(&o, &own));
+	assert_string_equal(next(&o, TLS_START, 0), "");
+	want("AUTH", feed(&o, "c227 02 79 003e 1a 02 79 0039 31 " VALUE49 "6a6f65"));
+	assert_int_equal(o.p.req.method, PPP_AUTH_EAP_MSCHAPV2);
+	/* One that comes too late is none. */
+	assert_string_equal(verdict(&o, &own), "");
+	want("ff03c227 01 7a 0033 1a 03 79 002e" EAP_SUCCESS_TEXT, verdict(&o, &yes));
+
+	/* What is no Request ends the link. */
+	static const char *const none[] = { "02 78 0006 0d 00", "01 78 0007 0d 00", "01 78 0004", "01 78", "" };
+
+	for (size_t i = 0; i < N_ELEMENTS(none); i++) {
+		pass_at(&o);
+		feed(&o, passed[0]);
+		want(TERM("02", "001f", "an EAP Request that is none"), next(&o, none[i], 0));
+	}
+}
+
 /* The client's side of it: what it answers, and what it does not believe. */
 static void t_eap_peer(void **st)
 {
@@ -1720,6 +1862,8 @@ struct pair {
 	uint64_t lose[2], twice[2], late[2];	/* bit n: the n-th frame that the side sends */
 	uint64_t cut_ms;		/* nothing passes from then on */
 	const char *password;		/* the server's idea of it */
+	bool md5;			/* its method, where EAP is passed through; its Request, and keys */
+	uint8_t request[128], send[16], recv[16];
 	bool refuse;
 	struct ppp_verdict v;		/* what it gives */
 	unsigned sent[2], ups[2], downs[2], gone[2], auths;
@@ -1728,6 +1872,60 @@ struct pair {
 	struct flight air[64];
 	unsigned n_air, order;
 };
+
+/* A server that speaks EAP itself: MD5-Challenge or MSCHAPv2, by a hand of its own. */
+static void eap_server(struct pair *w, struct ppp_verdict *v)
+{
+	static const uint8_t challenge[16] = "sixteen octets.";
+	const struct ppp *p = &w->p[A];
+	struct rd pkt = rd_of(p->eap, p->eap_len), user = rd_of("joe", 3);
+	const uint8_t code = rd_u8(&pkt), id = rd_u8(&pkt);
+	const uint16_t len = rd_u16(&pkt);
+	const uint8_t type = rd_u8(&pkt), op = pkt.n ? pkt.p[0] : 0;
+	struct wr out = wr_of(w->request, sizeof(w->request));
+	size_t at, n = strlen(w->password);
+	uint8_t hash[16], proof[20];
+
+	assert_true(!pkt.bad && code == 2 && len == p->eap_len);
+	wr_u8(&out, 1);
+	wr_u8(&out, (uint8_t)(id + 1));
+	at = wr_open16(&out);
+	if (type == 1 && !w->md5) {
+		wr_bytes(&out, "\x1a\x01\x09\x00\x19\x10", 6);
+		wr_bytes(&out, challenge, 16);
+		wr_bytes(&out, "srv", 3);
+	} else if (type == 1) {
+		wr_bytes(&out, "\x04\x10", 2);
+		wr_bytes(&out, challenge, 16);
+	} else if (type == 4) {
+		assert_true(chap_md5(id, w->password, n, rd_of(challenge, 16), hash));
+		v->ok &= !memcmp(hash, pkt.p + 1, 16);
+		return;
+	} else if (op == 2) {
+		assert_int_equal(pkt.n, 5 + 49 + 3);
+		assert_true(mschap_nt_hash(w->password, n, hash));
+		v->ok &= mschap_check(pkt.p + 5, challenge, user, hash, proof);
+		if (!v->ok)
+			return;
+		assert_true(mschap_mppe_keys(hash, pkt.p + 5 + 24, true, w->send, w->recv));
+		wr_bytes(&out, "\x1a\x03\x09\x00\x2e" "S=", 7);
+		for (size_t i = 0; i < sizeof(proof); i++) {
+			char hex[3];
+
+			sprintf(hex, "%02X", proof[i]);
+			wr_bytes(&out, hex, 2);
+		}
+	} else {
+		assert_int_equal(op, 3);
+		v->mppe_keys = true;
+		memcpy(v->mppe_send, w->send, sizeof(w->send));
+		memcpy(v->mppe_recv, w->recv, sizeof(w->recv));
+		return;
+	}
+	wr_close16(&out, at, at - 2, 0);
+	v->eap = PPP_EAP_NEXT;
+	v->eap_packet = rd_of(w->request, out.len);
+}
 
 static void judge(struct pair *w, struct ppp_verdict *v)
 {
@@ -1738,7 +1936,9 @@ static void judge(struct pair *w, struct ppp_verdict *v)
 
 	*v = w->v;
 	v->ok = user.n == 3 && !memcmp(user.p, "joe", 3);
-	if (r->method & PPP_AUTH_KEYS) {
+	if (r->method == PPP_AUTH_EAP_PASS) {
+		eap_server(w, v);
+	} else if (r->method & PPP_AUTH_KEYS) {
 		assert_int_equal(r->response_len, MSCHAP_VALUE);
 		assert_true(mschap_nt_hash(w->password, n, hash));
 		v->ok &= mschap_check(r->response, r->challenge, user, hash, v->mschap_auth);
@@ -1749,7 +1949,7 @@ static void judge(struct pair *w, struct ppp_verdict *v)
 	} else {
 		v->ok &= r->response_len == n && !memcmp(r->response, w->password, n);
 	}
-	if (v->ok && w->refuse) {
+	if (v->ok && w->refuse && !v->eap) {
 		v->ok = false;
 		v->refused = true;
 		strcpy(v->reason, "too many sessions");
@@ -2095,7 +2295,7 @@ static void t_pair_eap_loss(void **st)
 
 	for (int i = 0; i < 16; i++) {
 		for (int k = i; k < 32; k++) {
-			for (int how = 0; how < 6; how++) {
+			for (int how = 0; how < 12; how++) {
 				uint64_t *bits;
 				bool keys = how & 1;
 
@@ -2108,7 +2308,10 @@ static void t_pair_eap_loss(void **st)
 					mppe_conf(&w.c[A], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
 					mppe_conf(&w.c[B], PPP_MPPE_REQUIRED, ALL_KEYS | H, true);
 				}
-				bits = how < 2 ? w.lose : how < 4 ? w.twice : w.late;
+				/* By our own methods, and by a server's. */
+				w.c[A].eap_pass = how >= 6;
+				w.md5 = !keys;
+				bits = how % 6 < 2 ? w.lose : how % 6 < 4 ? w.twice : w.late;
 				bits[A] |= 1ull << i;
 				bits[k >= 16] |= 1ull << k % 16;
 				pair_run(&w, 60000);
@@ -2295,7 +2498,7 @@ int main(void)
 		cmocka_unit_test(t_keepalive), cmocka_unit_test(t_close), cmocka_unit_test(t_no_address),
 		cmocka_unit_test(t_max_failure), cmocka_unit_test(t_limits), cmocka_unit_test(t_choose), cmocka_unit_test(t_servers), cmocka_unit_test(t_lost_success),
 		cmocka_unit_test(t_endless), cmocka_unit_test(t_loopback),
-		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_peer), cmocka_unit_test(t_eap_name),
+		cmocka_unit_test(t_eap_rows), cmocka_unit_test(t_eap), cmocka_unit_test(t_eap_pass), cmocka_unit_test(t_eap_peer), cmocka_unit_test(t_eap_name),
 		cmocka_unit_test(t_client_proof), cmocka_unit_test(t_ccp_rows), cmocka_unit_test(t_ccp),
 		cmocka_unit_test(t_ccp_refused), cmocka_unit_test(t_pair_mppe), cmocka_unit_test(t_pair_mppe_loss), cmocka_unit_test(t_pair_eap_loss),
 		cmocka_unit_test(t_ipv6cp), cmocka_unit_test(t_pair_ipv6),

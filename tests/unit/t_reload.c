@@ -271,6 +271,13 @@ static const struct {
 	  IKE TUN("A", "192.0.2.1", "l2tp-hostname \"x y \\\\\n\"\nmru 1300\n") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P")
 	  AUTH("U", "") BIND("A", "U", "pppx0"),
 	  "changed: tunnel A: l2tp-hostname \"x\\\\\" -> \"x y \\\\\" (new sessions)\nchanged: tunnel A: mru 1400 -> 1300 (new sessions)\n", "" },
+	/* who may send requests of RADIUS */
+	{ ONE "radius dae listen on 192.0.2.1\nradius dae client 192.0.2.7 secret \"hush hush hush\"\n",
+	  ONE "radius dae listen on 192.0.2.1\nradius dae listen on 192.0.2.2 port 1700\n"
+	  "radius dae client 192.0.2.7 secret \"hushhushhush\"\nradius dae client 192.0.2.8 secret \"hush hush hush\"\n",
+	  "changed: radius dae: listen on 192.0.2.1 port 3799 -> 192.0.2.1 port 3799, 192.0.2.2 port 1700\n"
+	  "changed: radius dae: client 192.0.2.7 secret \"(secret)\" -> secret \"(another secret)\"\n"
+	  "changed: radius dae: client 192.0.2.8 (none) -> secret \"(secret)\"\n", "" },
 	/* secrets */
 	{ ONE, PSK2 TUN("A", "192.0.2.1", "") POOL("P", "10.0.0.10-10.0.0.99") IF("pppx0", "10.0.0.1", "P") AUTH("U", "")
 	  BIND("A", "U", "pppx0"), "changed: ike esp transport from any to any: psk (new sessions)\n", "" },
@@ -301,6 +308,19 @@ static const struct {
 	  IF("pppx0", "10.0.0.1", "P") AUTH("U", "") BIND("A", "U", "pppx0") BIND("B", "U", "pppx0"),
 	  "added: tunnel B\nadded: bind tunnel from B authenticated by U to pppx0\n"
 	  "changed: tunnel A: listen on 192.0.2.1 -> (none)\n", "needs a restart: tunnel A: listen (none) -> on 192.0.2.9\n" },
+	/* The order of rules is what they mean. */
+	{ ONE "firewall {\nblock to 10.0.0.0/8\npass to 10.0.0.1 port 53\n}\n",
+	  ONE "firewall {\npass to 10.0.0.1 port 53-70\nblock to 10.0.0.1 port 1-60\n}\n",
+	  "changed: firewall: rules block to 10.0.0.0/8, pass to 10.0.0.1 port 53 -> "
+	  "pass to 10.0.0.1 port 53-70, block to 10.0.0.1 port 1-60\n", "" },
+	{ ONE "firewall {\nblock to 10.0.0.0/8 port 1-9\nblock to any port 5\npass to 10.0.0.1\n}\n",
+	  ONE "firewall {\nblock to any port 5\npass to 10.0.0.1\nblock to 10.0.0.0/8 port 1-9\n}\n",
+	  "changed: firewall: rules block to 10.0.0.0/8 port 1-9, block to any port 5, pass to 10.0.0.1 -> "
+	  "block to any port 5, pass to 10.0.0.1, block to 10.0.0.0/8 port 1-9\n", "" },
+	{ ONE "firewall {\nfilter A { pass to any }\nfilter B { block to any }\n}\n",
+	  ONE "firewall {\noff\nfilter A { pass to 10.0.0.1 }\n}\n",
+	  "changed: firewall: filter A rules pass to any -> pass to 10.0.0.1\n"
+	  "changed: firewall: filter B rules block to any -> (none)\nchanged: firewall: off (none) -> yes\n", "" },
 	{ ONE, ONE TUN("B", "192.0.2.9", "") BIND("B", "U", "pppx0"),
 	  "added: tunnel B\nadded: bind tunnel from B authenticated by U to pppx0\n",
 	  "needs a restart: tunnel B: listen (none) -> on 192.0.2.9\n" },
