@@ -289,6 +289,57 @@ static void t_sa_add(void **st)
 	chan_close(&b);
 }
 
+/* EAP on its way: a Response up, a Request down, whole, and a State that fits. */
+static void t_eap(void **st)
+{
+	static struct msg_auth_req up;
+	static struct msg_verdict down;
+	struct chan a, b;
+	int fd[2];
+
+	assert_int_equal(chan_pair(fd), 0);
+	chan_init(&a, fd[0], ROLE_ENGINE, ROLE_MANAGER, 0);
+	chan_init(&b, fd[1], ROLE_MANAGER, ROLE_ENGINE, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		struct eap_relay e = { .len = 6, .packet = { 2, 9, 0, 6, 13, 0 }, .state_len = 253, .counted = 1 };
+
+		if (i == 1)
+			e.len = 5;
+		if (i == 2)
+			e.len = EAP_MAX + 1;
+		if (i == 3)
+			e.state_len = 254;
+		if (i == 4)
+			e.counted = 2;
+		if (i == 5)
+			e.server.family = 5;
+		if (i == 6)
+			e.packet[0] ^= 3;
+		if (i == 7)
+			e.packet[2] = 1;
+		if (i == 8)
+			e.len = 0;
+		if (i == 9)
+			e.len = e.packet[3] = 4;
+		up = (struct msg_auth_req){ .method = AUTH_EAP, .mtu = 1360, .eap = e };
+		assert_int_equal(chan_send(&a, MSG_AUTH_REQ, &up, sizeof(up), -1), 0);
+		assert_int_equal(chan_recv(&b, &m), i ? -EBADMSG : 1);
+		e.packet[0] ^= 3;
+		down = (struct msg_verdict){ .verdict = VERDICT_EAP, .eap = e };
+		assert_int_equal(chan_send(&b, MSG_VERDICT, &down, sizeof(down), -1), 0);
+		assert_int_equal(chan_recv(&a, &m), i ? -EBADMSG : 1);
+		/* Where it is no matter it need be no packet, and fits all the same. */
+		down.verdict = VERDICT_OWN_EAP;
+		assert_int_equal(chan_send(&b, MSG_VERDICT, &down, sizeof(down), -1), 0);
+		assert_int_equal(chan_recv(&a, &m), i >= 2 && i <= 5 ? -EBADMSG : 1);
+	}
+	down.verdict = VERDICT_OWN_EAP + 1;
+	assert_int_equal(chan_send(&b, MSG_VERDICT, &down, sizeof(down), -1), 0);
+	assert_int_equal(chan_recv(&a, &m), -EBADMSG);
+	chan_close(&a);
+	chan_close(&b);
+}
+
 /* A login by IKE, and its answer: what the other end would index or believe. */
 static void t_xauth(void **st)
 {
@@ -421,7 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rd), cmocka_unit_test(t_wr), cmocka_unit_test(t_text),
 		cmocka_unit_test(t_addr), cmocka_unit_test(t_spi), cmocka_unit_test(t_chan), cmocka_unit_test(t_reload_msgs),
-		cmocka_unit_test(t_sa_add), cmocka_unit_test(t_xauth),
+		cmocka_unit_test(t_sa_add), cmocka_unit_test(t_eap), cmocka_unit_test(t_xauth),
 		cmocka_unit_test(t_chan_fd), cmocka_unit_test(t_chan_last_words), cmocka_unit_test(t_row), cmocka_unit_test(t_rng),
 	};
 

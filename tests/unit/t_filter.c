@@ -44,6 +44,9 @@ void control_stats(struct control *c, const char *process, const struct msg_stat
 void manager_apply(struct manager *mgr) { }
 void manager_user_checked(struct manager *mgr, const struct msg_user_checked *c) { }
 void manager_check_again(struct manager *mgr) { }
+void manager_dae(struct manager *mgr, const struct msg_dae *d) { }
+void manager_dae_gone(struct manager *mgr, struct msess *s) { }
+void manager_dae_again(struct manager *mgr) { }
 void manager_sweep(struct manager *mgr, uint32_t auths) { }
 
 static void open_peer(struct peer *p, struct chan *other, enum role role, peer_msg_cb *cb)
