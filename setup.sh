@@ -34,7 +34,7 @@ PACKAGE_PACKAGES="debhelper fakeroot"
 CHECK_PACKAGES="lintian mandoc libcmocka-dev clang libclang-rt-dev
 	iproute2 nftables iputils-ping tcpdump ethtool kmod busybox-static python3 openssl curl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins iperf3 valgrind ike-scan
-	softether-vpnserver softether-vpncmd l2tpns freeradius freeradius-utils"
+	softether-vpnserver softether-vpncmd l2tpns freeradius freeradius-utils sqlite3"
 # Whom it is compared with, and what measures; none of their services is left enabled.
 BENCH_PACKAGES="iproute2 nftables iputils-ping ethtool kmod busybox-static python3 openssl util-linux procps
 	ppp xl2tpd strongswan-starter strongswan-charon libcharon-extauth-plugins

@@ -176,6 +176,9 @@ struct conf_radius {
 		bool message_authenticator;	/* yes: a reply without is dropped */
 	} server[CONF_RADIUS_SERVERS];
 	uint8_t n_server;
+	/* RFC 6614; tls_ca "" = UDP.  For all servers of the list. */
+	char tls_ca[CONF_PATH_MAX], tls_cert[CONF_PATH_MAX], tls_key[CONF_PATH_MAX];
+	char tls_name[CONF_NAME_MAX];		/* that its certificate has; "" = its address */
 	uint8_t max_tries;			/* 3 */
 	uint8_t max_failovers;			/* 1 */
 	uint16_t timeout_s;			/* 9 */

@@ -52,6 +52,11 @@ static bool check_users(const union msg_body *b)
 	return b->users.auth < CONF_AUTHS;
 }
 
+static bool check_radius_tls(const union msg_body *b)
+{
+	return b->radius_tls.auth < CONF_AUTHS && b->radius_tls.acct <= 1 && b->radius_tls.file < 3;
+}
+
 static bool check_users_missing(const union msg_body *b)
 {
 	return b->users_missing.auth < CONF_AUTHS && ENDS(b->users_missing.why);
@@ -525,6 +530,7 @@ static const struct msg_rule {
 	[MSG_USERS_LOOK] = { "USERS_LOOK", R(MANAGER) | R(PARENT) | R(AUTH), R(PARENT) | R(AUTH) | R(MANAGER), 0, NO_FD, NULL },
 	[MSG_MARK_SOCK] = { "MARK_SOCK", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
 	[MSG_MARK_FD] = { "MARK_FD", R(NETD), R(ENGINE), BODY(mark), MAY_FD, check_mark },
+	[MSG_RADIUS_TLS] = { "RADIUS_TLS", R(PARENT), R(RADIUS), BODY(radius_tls), WITH_FD, check_radius_tls },
 	[MSG_MARK_DEL] = { "MARK_DEL", R(ENGINE), R(NETD), BODY(mark), NO_FD, check_mark },
 	[MSG_DAE] = { "DAE", R(RADIUS), R(MANAGER), BODY(dae), NO_FD, check_dae },
 	[MSG_DAE_DONE] = { "DAE_DONE", R(MANAGER), R(RADIUS), BODY(dae_done), NO_FD, check_dae_done },

@@ -29,6 +29,7 @@ union msg_body {
 	struct msg_peer peer;
 	struct msg_table table;
 	struct msg_users users;
+	struct msg_radius_tls radius_tls;
 	struct msg_users_missing users_missing;
 	struct msg_users_of users_of;
 	struct msg_alarm alarm;

@@ -163,6 +163,7 @@ enum msg_type {
 	MSG_DAE,		/* radius → manager; not repeated by radius on its own */
 	MSG_DAE_DONE,		/* the answer, when it is done */
 	MSG_SESSION_SET,	/* manager → engine */
+	MSG_RADIUS_TLS,		/* parent → radius, behind MSG_CONF; +fd: a file of certificates, or a key */
 
 	MSG_TYPES,
 };
@@ -261,6 +262,11 @@ struct msg_table {
 struct msg_users {			/* MSG_USERS */
 	uint32_t auth;			/* index in conf.auth */
 	uint32_t serial;		/* comes back in MSG_USERS_TAKEN */
+};
+
+struct msg_radius_tls {			/* MSG_RADIUS_TLS */
+	uint8_t auth, acct;		/* whose list */
+	uint8_t file;			/* enum radtls_file */
 };
 
 struct msg_users_missing {
@@ -370,6 +376,7 @@ struct msg_sa_del {
 
 struct msg_flow {			/* MSG_FLOW_END, MSG_FLOW_KILL */
 	struct lineage lineage;
+	uint8_t deleted;		/* FLOW_END: a DELETE ended its IKE_SA, not silence */
 };
 
 struct msg_flow_join {

@@ -4,7 +4,9 @@
 # with an address of its own, on one `interface tun0`; the whole login, and the
 # IKE part alone (libcharon with our plugin, no L2TP).
 #
-#   sudo bench/logins.sh [-n LOGINS] [-a "AT_ONCE…"] [-r ROUNDS] [-m "full ike"] [-e ENGINES] [-g GROUP] [-o "DIAL OPTIONS"]
+#   sudo bench/logins.sh [-n LOGINS] [-a "AT_ONCE…"] [-r ROUNDS] [-m "full ike"] [-e ENGINES] [-g GROUP] [-o "DIAL OPTIONS"] [-R]
+#
+# With -R a FreeRADIUS of Debian judges them, and is told of each session; it is no part of the server.
 #
 # One line per run, NAME=VALUE, CPU times in ms per login, of all threads of each
 # process, from the first message to the last session's being up.
@@ -13,9 +15,10 @@
 . "${0%/*}/../tests/lib.sh"
 . "${0%/*}/../tests/server.sh"
 . "${0%/*}/../tests/dial.sh"
+. "${0%/*}/../tests/radius.sh"
 
-logins=1000 at_once="1 100 1000" rounds=1 modes="ike full" engines=2 group=modp2048 dial_options=
-while getopts n:a:r:m:e:g:o: opt; do
+logins=1000 at_once="1 100 1000" rounds=1 modes="ike full" engines=2 group=modp2048 dial_options= by_radius=no
+while getopts n:a:r:m:e:g:o:R opt; do
 	case $opt in
 	n) logins=$OPTARG ;;
 	a) at_once=$OPTARG ;;
@@ -24,6 +27,7 @@ while getopts n:a:r:m:e:g:o: opt; do
 	e) engines=$OPTARG ;;
 	g) group=$OPTARG ;;
 	o) dial_options=$OPTARG ;;
+	R) by_radius=yes ;;
 	*) exit 2 ;;
 	esac
 done
@@ -32,7 +36,7 @@ done
 cpu()
 {
 	local p role
-	for p in $server_pid $(pgrep -P "$server_pid"); do
+	for p in $server_pid $(pgrep -P "$server_pid") $(pgrep -P "$(pgrep -d, -P "$server_pid")"); do
 		role=$(tr '\0' ' ' <"/proc/$p/cmdline" | sed -nE 's/.*-P ([a-z]+).*/\1/p')
 		case $(tr '\0' ' ' <"/proc/$p/cmdline") in *culvert-iked*) role=iked ;; *culvert-radius*) role=radius ;; esac
 		# Every thread's, in ns; the kernel's own sum is in ticks of 10 ms.
@@ -89,8 +93,23 @@ must test -x "$build/culvertd"
 must test -x "$build/culvert-iked"
 must test -x "$build/culvert-dial"
 must dial_network
+radius_sed=
+if [ $by_radius = yes ]; then
+	must test -x "$build/culvert-radius"
+	command -v freeradius >/dev/null || rig_skip_all "needs freeradius"
+	echo "alice Cleartext-Password := \"$(password_of alice)\"" | must radius_conf one $INSIDE
+	# Not its log of each packet: the CPU is the server's under test.
+	must start_ns in one freeradius -f -l stdout -d "$rig_dir/one"
+	must wait_for ns in sh -c 'ss -Hulnp | grep -q ":1813 "'
+	{
+		radius_auth "" | sed '$d'
+		printf 'accounting-server {\naddress %s secret %s\n}\n}\n' $INSIDE "'$RADIUS_SECRET'"
+	} >"$rig_dir/auth"
+	radius_sed="/authentication LOCAL/,/}/d; s/by LOCAL/by RADIUS/; \$r $rig_dir/auth"
+fi
 must dial_server 63.250 60 "s/pppx0/tun0/; 1a set engines $engines
-	s/^ike .* any psk /ike passive esp transport from any to any main auth hmac-sha1 enc aes-256 group $group psk /"
+	s/^ike .* any psk /ike passive esp transport from any to any main auth hmac-sha1 enc aes-256 group $group psk /
+	$radius_sed"
 for round in $(seq "$rounds"); do
 	for n in $at_once; do
 		for mode in $modes; do

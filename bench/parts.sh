@@ -198,10 +198,26 @@ part_logins()
 			login_row $group "$line"
 		done 3< <(grep '^mode=' "$rig_dir/logins.out")
 	done
+	logins_radius $n
 	candidate=openssl
 	measure logins primitives 1 1 openssl_speed
 	network_once
 	wants softether && logins_softether
+}
+
+# logins_radius N: the same, judged by FreeRADIUS and told to it; its own CPU time is not the server's.
+logins_radius()
+{
+	local line
+	if ! command -v freeradius >/dev/null; then
+		missing "logins by RADIUS: freeradius is not installed"
+		return
+	fi
+	"$here/logins.sh" -R -n $1 -a 100 -r $rounds -m full >"$rig_dir/logins.out" 2>"$rig_dir/measure.err" ||
+		{ not_ok "logins by RADIUS"; tail -n 5 "$rig_dir/measure.err" "$rig_dir/logins.out" | sed 's/^/#   /'; return; }
+	while read -r line <&3; do
+		login_row modp2048-radius "$line"
+	done 3< <(grep '^mode=' "$rig_dir/logins.out")
 }
 
 # field NAME LINE
@@ -225,7 +241,7 @@ login_metrics()
 	echo "rate $(field rate "$line")"
 	echo "per_cpu_s $(field per_cpu_s "$line")"
 	echo "cpu_ms $(field all_ms "$line")"
-	for t in iked engine manager auth netd parent; do
+	for t in iked engine manager auth radius netd parent; do
 		echo "cpu_${t}_ms $(field ${t}_ms "$line")"
 	done | grep ' [0-9]'
 	t=$(field "$([ "$mode" = ike ] && echo ike_us || echo login_us)" "$line")

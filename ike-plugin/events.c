@@ -52,6 +52,11 @@ METHOD(listener_t, ike_state_change, bool, struct events *this, ike_sa_t *ike_sa
 {
 	struct table_end end;
 
+	if (state == IKE_DELETING) {
+		culvert->lock->lock(culvert->lock);
+		table_ike_deleted(culvert->table, ike_sa->get_unique_id(ike_sa));
+		culvert->lock->unlock(culvert->lock);
+	}
 	if (state != IKE_DESTROYING)
 		return TRUE;
 	/* Its SAs are deleted after this; the last one of them ends the lineage. */

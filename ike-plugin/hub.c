@@ -67,7 +67,7 @@ int hub_engine(struct hub *this, unsigned engine, enum msg_type type, const void
 
 void hub_end(struct hub *this, const struct table_end *end)
 {
-	struct msg_flow m = { .lineage = end->lineage };
+	struct msg_flow m = { .lineage = end->lineage, .deleted = end->deleted };
 
 	if (end->flow_end)
 		(void)!hub_engine(this, end->engine, MSG_FLOW_END, &m, sizeof(m));

@@ -333,6 +333,7 @@ static struct table_end lin_check(struct table *t, struct lin *l)
 	if (!l->ike_gone)
 		return end;
 	end.flow_end = l->announced;
+	end.deleted = l->ike_deleted;
 	lin_free(t, l);
 	return end;
 }
@@ -359,17 +360,34 @@ struct table_end table_out_del(struct table *t, struct sa *sa)
 	return sa_check(t, sa);
 }
 
-struct table_end table_ike_gone(struct table *t, uint32_t uid)
+/* Of an IKE_SA that is there, or NULL. */
+static struct lin *lin_of_ike(struct table *t, uint32_t uid)
 {
 	LIST_EACH(bucket(t, t->by_uid, &uid, sizeof(uid)), e) {
 		struct lin *l = CONTAINER_OF(e, struct lin, by_uid);
 
-		if (l->uid == uid && !l->ike_gone) {
-			l->ike_gone = true;
-			return lin_check(t, l);
-		}
+		if (l->uid == uid && !l->ike_gone)
+			return l;
 	}
-	return (struct table_end){ 0 };
+	return NULL;
+}
+
+struct table_end table_ike_gone(struct table *t, uint32_t uid)
+{
+	struct lin *l = lin_of_ike(t, uid);
+
+	if (!l)
+		return (struct table_end){ 0 };
+	l->ike_gone = true;
+	return lin_check(t, l);
+}
+
+void table_ike_deleted(struct table *t, uint32_t uid)
+{
+	struct lin *l = lin_of_ike(t, uid);
+
+	if (l)
+		l->ike_deleted = true;
 }
 
 void table_reserve(struct table *t, uint32_t spi)

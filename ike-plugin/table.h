@@ -40,6 +40,7 @@ struct lin {
 	uint32_t uid;			/* charon's unique id of its IKE_SA */
 	uint64_t spi_i, spi_r;		/* that IKE_SA's, as charon has them; 0 until its login or first Quick Mode */
 	bool ike_gone;			/* that IKE_SA is no more */
+	bool ike_deleted;		/* by a DELETE */
 	bool announced;			/* its engine knows it */
 	bool placed;			/* engine is valid */
 	unsigned engine;
@@ -88,6 +89,7 @@ struct table {
 /* What the owner must tell when something ended. */
 struct table_end {
 	bool flow_end;			/* MSG_FLOW_END is due */
+	bool deleted;			/* for it: by a DELETE */
 	struct lineage lineage;
 	unsigned engine;
 };
@@ -152,6 +154,8 @@ struct table_end table_out_del(struct table *, struct sa *);
 
 /* The IKE_SA is destroyed. */
 struct table_end table_ike_gone(struct table *, uint32_t uid);
+/* A DELETE is about to end it. */
+void table_ike_deleted(struct table *, uint32_t uid);
 
 /* Has any client at this address (its port does not count) an SA? */
 bool table_has_sa_at(struct table *, const struct addr *);

@@ -47,6 +47,7 @@ enum acct_cause acct_cause(const char *reason)
 		{ "no acknowledgement", ACCT_LOST_CARRIER },
 		{ "tunnel gone", ACCT_LOST_CARRIER },
 		{ "superseded", ACCT_LOST_CARRIER },
+		{ "IKE_SA deleted by the peer", ACCT_USER_REQUEST },
 		{ "IKE_SA ended", ACCT_LOST_CARRIER },
 		{ "cleared by the administrator", ACCT_ADMIN_RESET },
 		{ "disconnected by RADIUS", ACCT_ADMIN_RESET },	/* RFC 5176 2.1 */
@@ -451,8 +452,11 @@ void acct_done(struct acct *a, const struct msg_acct_done *d)
 		a->failed++;
 		if (!x->wait_ms)
 			log_warn("no accounting server of %s answers: records wait in the spool", r->realm);
-		x->wait_ms = MIN(MAX(x->wait_ms * 2, (uint32_t)AGAIN_MIN_MS), (uint32_t)AGAIN_MAX_MS);
-		x->again_ms = now_ms() + x->wait_ms;
+		/* Those that were under way together failed together, and count once. */
+		if (now_ms() >= x->again_ms) {
+			x->wait_ms = MIN(MAX(x->wait_ms * 2, (uint32_t)AGAIN_MIN_MS), (uint32_t)AGAIN_MAX_MS);
+			x->again_ms = now_ms() + x->wait_ms;
+		}
 		return;
 	}
 	if (x->wait_ms)

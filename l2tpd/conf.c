@@ -407,7 +407,7 @@ bool conf_dir_safe(const char *path, char ret_why[static 512])
 	return ok;
 }
 
-int conf_open_secret(const char *path, char ret_why[static 512])
+static int open_checked(const char *path, mode_t nobody, char ret_why[static 512])
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), err;
@@ -430,9 +430,12 @@ int conf_open_secret(const char *path, char ret_why[static 512])
 	} else if (st.st_uid != 0 && st.st_uid != geteuid()) {
 		err = -EPERM;
 		snprintf(ret_why, 512, "%s belongs to another user: chown root %s", path, path);
-	} else if (st.st_mode & 077) {
+	} else if (st.st_mode & nobody) {
 		err = -EPERM;
-		snprintf(ret_why, 512, "%s holds secrets and is open to others: chmod 600 %s", path, path);
+		if (nobody & 4)
+			snprintf(ret_why, 512, "%s holds secrets and is open to others: chmod 600 %s", path, path);
+		else
+			snprintf(ret_why, 512, "%s can be changed by others: chmod 644 %s", path, path);
 	} else if (!conf_dir_safe(path, ret_why)) {
 		err = -EPERM;
 	} else {
@@ -440,6 +443,16 @@ int conf_open_secret(const char *path, char ret_why[static 512])
 	}
 	close(fd);
 	return err;
+}
+
+int conf_open_secret(const char *path, char ret_why[static 512])
+{
+	return open_checked(path, 077, ret_why);
+}
+
+int conf_open_public(const char *path, char ret_why[static 512])
+{
+	return open_checked(path, 022, ret_why);
 }
 
 /* ---- pre-shared keys and tunnel secrets ---- */

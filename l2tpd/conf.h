@@ -95,6 +95,8 @@ void conf_scrub_but(struct conf *, enum conf_secrets keep);
  * -errno and, in ret_why, what to do about it, with the exact command.
  */
 MUST_USE int conf_open_secret(const char *path, char ret_why[static 512]);
+/* The same for a file that everybody may read, but nobody else change. */
+MUST_USE int conf_open_public(const char *path, char ret_why[static 512]);
 
 /*
  * The keyword table, for the test that compares it with the manual: lines "WORD

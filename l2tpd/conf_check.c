@@ -359,6 +359,21 @@ static void check_range(struct conf_parse *p, unsigned i, unsigned r)
 	}
 }
 
+/* Do all who get their addresses there come by RADIUS, which may have one for each? */
+static bool is_of_radius(const struct conf *c, unsigned ipcp)
+{
+	bool some = false;
+
+	for (unsigned i = 0; i < c->n_bind; i++) {
+		if (c->interface[c->bind[i].interface].ipcp != ipcp)
+			continue;
+		if (c->auth[c->bind[i].auth].type != CONF_TYPE_RADIUS)
+			return false;
+		some = true;
+	}
+	return some;
+}
+
 static void check_pools(struct conf_parse *p)
 {
 	const struct conf *c = p->c;
@@ -381,7 +396,7 @@ static void check_pools(struct conf_parse *p)
 		if (!c->ipcp[i].n_pool)
 			conf_error(p, p->at_ipcp[i], "ipcp %s has no pool-address, so it has nothing to give to clients: add "
 				"pool-address \"FIRST-LAST\"", c->ipcp[i].name);
-		else if (!dynamic)
+		else if (!dynamic && !is_of_radius(c, i))
 			conf_warn(p, p->at_ipcp[i], "ipcp %s has no dynamic pool: users without a framed-ip-address cannot connect; "
 				"take \"for static\" from one of its pools, or add a pool", c->ipcp[i].name);
 	}

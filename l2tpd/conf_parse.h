@@ -102,6 +102,7 @@ struct conf_parse {
 	struct conf_ipcp *ipcp;
 	struct conf_auth *auth;
 	struct conf_radius *radius;
+	struct conf_pos radius_bare;	/* its first server without a secret; line 0: there is none */
 	struct conf_ike *ike;
 	uint16_t radius_port;		/* when none is written */
 	bool suite_quick;

@@ -238,6 +238,21 @@ static void put_ipcp(FILE *f, const struct conf_ipcp *i)
 static void put_radius(FILE *f, const char *what, const struct conf_radius *r)
 {
 	fprintf(f, "\t%s {\n", what);
+	if (r->tls_ca[0]) {
+		fputs("\t\ttls ca ", f);
+		put_text(f, r->tls_ca);
+		if (r->tls_cert[0]) {
+			fputs(" cert ", f);
+			put_text(f, r->tls_cert);
+			fputs(" key ", f);
+			put_text(f, r->tls_key);
+		}
+		if (r->tls_name[0]) {
+			fputs(" server-name ", f);
+			put_text(f, r->tls_name);
+		}
+		putc('\n', f);
+	}
 	for (unsigned i = 0; i < r->n_server; i++) {
 		fputs("\t\taddress ", f);
 		put_addr(f, &r->server[i].addr);

@@ -113,7 +113,7 @@ static void iked_msg(struct peer *p, struct msg *m, void *arg)
 		xauth_login(e, &m->b.xauth_req);
 		break;
 	case MSG_FLOW_END:
-		flow_end(e, &m->b.flow.lineage);
+		flow_end(e, &m->b.flow.lineage, m->b.flow.deleted);
 		break;
 	}
 	data_flush(e);

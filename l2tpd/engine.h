@@ -341,7 +341,7 @@ void sa_announce(struct engine *, const struct msg_spi_new *);
 void sa_add(struct engine *, const struct msg_sa_add *);
 void sa_move(struct engine *, const struct msg_sa_move *);
 void sa_del(struct engine *, const struct msg_sa_del *);
-void flow_end(struct engine *, const struct lineage *);
+void flow_end(struct engine *, const struct lineage *, bool deleted);
 
 /* ---- ESP in the kernel: its marks ---- */
 

@@ -222,6 +222,9 @@ const struct keyword keywords[] = {
 	OPTION("address", ADDRESS, IN_AUTH),
 	WORD("secret", SECRET, IN_AUTH | IN_RADIUS),
 	WORD("message-authenticator", MESSAGE_AUTHENTICATOR, IN_AUTH | IN_RADIUS),
+	OPTION("tls", TLS, IN_AUTH),
+	WORD("ca", CA, IN_AUTH),
+	WORD("server-name", TLS_NAME, IN_AUTH),
 	RANGE("timeout", TIMEOUT, IN_AUTH, 1, 300),
 	RANGE("max-tries", MAX_TRIES, IN_AUTH, 1, UINT8_MAX),
 	RANGE("max-failovers", MAX_FAILOVERS, IN_AUTH, 0, UINT8_MAX),
@@ -248,8 +251,8 @@ const struct keyword keywords[] = {
 	LATER_STR("server", IN_PROFILE),
 	LATER_YESNO("send-all", IN_PROFILE),
 	LATER("sign", SIGN, IN_PROFILE),
-	WORD("cert", CERT, IN_PROFILE),
-	WORD("key", KEY, IN_PROFILE),
+	WORD("cert", CERT, IN_PROFILE | IN_AUTH),
+	WORD("key", KEY, IN_PROFILE | IN_AUTH),
 
 	/* control */
 	OPTION("socket", SOCKET, IN_CONTROL),

@@ -34,13 +34,13 @@ noinst_LIBRARIES += libradpkt.a
 libradpkt_a_SOURCES = l2tpd/radpkt.h l2tpd/radpkt.c l2tpd/radserver.h l2tpd/daepkt.h l2tpd/daepkt.c
 libradpkt_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 pkglibexec_PROGRAMS += culvert-radius
-culvert_radius_SOURCES = l2tpd/radius.c l2tpd/dae.h l2tpd/dae.c l2tpd/radcli.h l2tpd/radcli.c
-culvert_radius_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPTO_CFLAGS) $(RADCLI_CFLAGS)
+culvert_radius_SOURCES = l2tpd/radius.c l2tpd/dae.h l2tpd/dae.c l2tpd/radcli.h l2tpd/radcli.c l2tpd/radtls.h l2tpd/radtls.c
+culvert_radius_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS) $(RADCLI_CFLAGS)
 culvert_radius_LDADD = libradpkt.a libauth.a libsandbox.a libconf.a libppp.a libbase.a $(EVENT_LIBS) $(SECCOMP_LIBS) \
-	$(RADCLI_LIBS) $(CRYPTO_LIBS)
+	$(RADCLI_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
 sbin_PROGRAMS += culvertd
-culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/parent_users.c l2tpd/reload.h l2tpd/reload.c \
+culvertd_SOURCES = l2tpd/culvertd.c l2tpd/parent.h l2tpd/parent.c l2tpd/parent_users.c l2tpd/parent_radius.c l2tpd/reload.h l2tpd/reload.c \
 	l2tpd/steer.h l2tpd/steer.c l2tpd/raw_filter.h \
 	l2tpd/daemon.h l2tpd/daemon.c l2tpd/notify.h l2tpd/notify.c l2tpd/engine.c \
 	l2tpd/manager.h l2tpd/manager.c l2tpd/manager_reload.c l2tpd/manager_dae.c l2tpd/control.c l2tpd/acct.h l2tpd/acct.c

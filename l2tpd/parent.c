@@ -699,7 +699,7 @@ bool parent_send_conf(struct parent *p, struct child_proc *c, const struct conf 
 				c->role == ROLE_RADIUS ? CONF_SECRETS_RADIUS : CONF_SECRETS_NONE);
 	ok = peer_send(&c->peer, MSG_CONF, &m, sizeof(m), -1);
 	explicit_bzero(&m, sizeof(m));
-	return ok;
+	return ok && (c->role != ROLE_RADIUS || parent_send_tls(c, conf));
 }
 
 /*

@@ -122,6 +122,8 @@ struct child_proc *parent_child(struct parent *, enum role role, unsigned index)
 bool parent_is_ready(const struct parent *);	/* every child is */
 
 /* Give a child a configuration, with the secrets that are its business. False: it cannot be told. */
+/* The files that RADIUS over TLS needs; one that cannot be opened is left out, and the log says so. False: the channel is full. */
+MUST_USE bool parent_send_tls(struct child_proc *radius, const struct conf *);
 bool parent_send_conf(struct parent *, struct child_proc *, const struct conf *);
 
 /*

@@ -33,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/util.h"
@@ -84,6 +85,9 @@ static void dae_client(struct conf_parse *p, struct conf_pos pos, const char *ad
 	const char *secret, bool authenticator, bool timestamp);
 static void radius_server(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,
 	const char *port, struct conf_pos secret_pos, const char *secret, bool authenticator);
+static void radius_tls(struct conf_parse *p, struct conf_pos pos, struct conf_pos ca_pos, const char *ca, struct conf_pos cert_pos,
+	const char *cert, struct conf_pos key_pos, const char *key, struct conf_pos name_pos, const char *name);
+static void radius_end(struct conf_parse *p);
 static void bind_by(struct conf_parse *p, struct conf_pos pos, const char *name);
 static void bind_names(struct conf_parse *p, struct conf_pos pos, struct conf_pos tunnel_pos, const char *tunnel,
 	struct conf_pos interface_pos, const char *interface);
@@ -129,12 +133,12 @@ static void include(struct conf_parse *p, struct conf_pos pos, const char *s);
 %token <kw> DEBUG_DUMP
 %token POOL_ADDRESS FOR DYNAMIC STATIC RESOLVER
 %token ADDRESS TYPE
-%token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET MESSAGE_AUTHENTICATOR
+%token AUTHENTICATION_SERVER ACCOUNTING_SERVER SECRET MESSAGE_AUTHENTICATOR TLS CA TLS_NAME
 %token AUTHENTICATED BY
 %token NAT OFF PASS BLOCK FILTER TCP ICMP
 %token SIGN CERT KEY
 
-%type <s> text macro_value opt_port
+%type <s> text macro_value opt_port opt_name
 %type <n> yesno opt_authenticator opt_event_timestamp esp proposals proto auth_type auth_methods auth_method policy pool_for
 %type <n> dump_words dump_word mppe key_lengths key_length key_states key_state
 
@@ -560,7 +564,7 @@ auth_opt: plain
 	| ACCOUNTING_SERVER { radius_begin(p, @1, true); } server_block
 	;
 
-server_block: '{' server_opts '}'
+server_block: '{' server_opts '}'	{ radius_end(p); }
 	| '{' server_opts error '}'	{ yyerrok; }
 	;
 
@@ -575,6 +579,23 @@ server_opt: ADDRESS text opt_port SECRET text opt_authenticator {
 		text_free($2);
 		text_free($3);
 		text_free($5);
+	}
+	| ADDRESS text opt_port {
+		radius_server(p, @2, $2, @3, $3, @2, NULL, true);
+		text_free($2);
+		text_free($3);
+	}
+	| TLS CA text opt_name {
+		radius_tls(p, @1, @3, $3, @3, NULL, @3, NULL, @4, $4);
+		text_free($3);
+		text_free($4);
+	}
+	| TLS CA text CERT text KEY text opt_name {
+		radius_tls(p, @1, @3, $3, @5, $5, @7, $7, @8, $8);
+		text_free($3);
+		text_free($5);
+		text_free($7);
+		text_free($8);
 	}
 	| TIMEOUT text {
 		seen(p, @1, $1);
@@ -596,6 +617,10 @@ server_opt: ADDRESS text opt_port SECRET text opt_authenticator {
 		p->radius->dead_time_s = number(p, @2, $1->name, $2, $1->min, $1->max);
 		text_free($2);
 	}
+	;
+
+opt_name: %empty			{ $$ = NULL; }
+	| TLS_NAME text			{ $$ = $2; }
 	;
 
 opt_authenticator: %empty		{ $$ = 1; }
@@ -1124,7 +1149,7 @@ static bool lex_unclosed(struct conf_parse *p, struct conf_pos pos)
 		p->closing = 2 * p->depth;
 	} else if (p->where == IN_AUTH && p->depth == 2 && (kw = kw_find(word, IN_AUTH)) && kw_is_option(kw) &&
 		   kw->token != ADDRESS && kw->token != TIMEOUT && kw->token != MAX_TRIES && kw->token != MAX_FAILOVERS &&
-		   kw->token != DEAD_TIME) {
+		   kw->token != DEAD_TIME && kw->token != TLS) {
 		at = &p->opened_inner;
 		p->closing = 2;
 	} else {
@@ -1909,6 +1934,7 @@ static void radius_begin(struct conf_parse *p, struct conf_pos pos, bool acct)
 			p->seen[i].line = 0;
 	}
 	p->radius = r;
+	p->radius_bare.line = 0;
 	p->radius_port = acct ? 1813 : 1812;	/* RFC 2866 3, RFC 2865 3 */
 }
 
@@ -1917,8 +1943,9 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 {
 	struct addr a = address(p, pos, addr);
 
-	a.port = port ? (uint16_t)number(p, port_pos, "port", port, 1, UINT16_MAX) : p->radius_port;
-	if (!*secret)
+	/* 0: radius_end() knows. */
+	a.port = port ? (uint16_t)number(p, port_pos, "port", port, 1, UINT16_MAX) : 0;
+	if (secret && !*secret)
 		conf_error(p, secret_pos, "secret is empty");
 	unsigned i = NEXT(p, pos, "servers", p->radius->server, p->radius->n_server);
 
@@ -1926,10 +1953,63 @@ static void radius_server(struct conf_parse *p, struct conf_pos pos, const char 
 	p->radius->server[i].message_authenticator = authenticator;
 	if (a.family && addr_is_any(&a))
 		conf_error(p, pos, "%s is no address of a server", addr);
+	memset(p->radius->server[i].secret, 0, sizeof(p->radius->server[i].secret));
+	if (!secret) {
+		p->radius_bare = p->radius_bare.line ? p->radius_bare : pos;
+		return;
+	}
 	put_str(p, secret_pos, "secret", p->radius->server[i].secret, CONF_RADIUS_SECRET_MAX + 1, secret);
-	if (*secret)
+	/* RFC 6614 2.3: with TLS it is known to everybody, and protects nothing. */
+	if (*secret && strcmp(secret, "radsec"))
 		conf_judge_secret(p, secret_pos, "this secret", (const uint8_t *)secret, strlen(secret));
 	mark_secret(p, pos);
+}
+
+static void radius_tls(struct conf_parse *p, struct conf_pos pos, struct conf_pos ca_pos, const char *ca, struct conf_pos cert_pos,
+	const char *cert, struct conf_pos key_pos, const char *key, struct conf_pos name_pos, const char *name)
+{
+	struct conf_radius *r = p->radius;
+
+	if (r->tls_ca[0])
+		conf_error(p, pos, "tls stands here already: it is for all servers of the block");
+	put_path(p, ca_pos, "ca", r->tls_ca, ca);
+	if (cert) {
+		put_path(p, cert_pos, "cert", r->tls_cert, cert);
+		put_path(p, key_pos, "key", r->tls_key, key);
+	}
+	if (name)
+		put_str(p, name_pos, "server-name", r->tls_name, CONF_NAME_MAX, name);
+	if (p->flags & CONF_NO_FILES)
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		const char *path = i == 0 ? r->tls_ca : i == 1 ? r->tls_cert : r->tls_key;
+		char why[512];
+		int fd;
+
+		if (!*path)
+			continue;
+		fd = i == 2 ? conf_open_secret(path, why) : conf_open_public(path, why);
+		if (fd < 0)
+			conf_error(p, i == 0 ? ca_pos : i == 1 ? cert_pos : key_pos, "%s: %s", i == 0 ? "ca" : i == 1 ? "cert" : "key", why);
+		else
+			close(fd);
+	}
+}
+
+/* What a server has that does not say it, and that TLS or UDP decides. */
+static void radius_end(struct conf_parse *p)
+{
+	struct conf_radius *r = p->radius;
+
+	if (p->radius_bare.line && !r->tls_ca[0])
+		conf_error(p, p->radius_bare, "this server has no secret, which only tls can do without");
+
+	for (unsigned i = 0; i < r->n_server && i < CONF_RADIUS_SERVERS; i++) {
+		if (!r->server[i].addr.port)
+			r->server[i].addr.port = r->tls_ca[0] ? 2083 : p->radius_port;	/* RFC 6614 2.1 */
+		if (!r->server[i].secret[0])
+			(void)str_copy(r->server[i].secret, sizeof(r->server[i].secret), "radsec");
+	}
 }
 
 static void dae_listen(struct conf_parse *p, struct conf_pos pos, const char *addr, struct conf_pos port_pos,

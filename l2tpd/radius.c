@@ -14,6 +14,10 @@
  * What servers ask of us (RFC 5176) has nothing to do with that: dae.h.
  *
  * Whoever is asked first, and how long others are not: radserver.h.
+ *
+ * With TLS (radtls.h) a socket is a connection, which the first request opens and which is opened anew
+ * when a server that went away is asked again.  The relay ends it, not libradcli: that one would need a
+ * connection for each of its threads, and Debian's opens none again once it was closed.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -32,11 +36,14 @@
 #include "l2tpd/radcli.h"
 #include "l2tpd/radpkt.h"
 #include "l2tpd/radserver.h"
+#include "l2tpd/radtls.h"
 #include "l2tpd/sandbox.h"
 
 enum {
 	WAITING_MAX = 16384,		/* logins that no worker has yet */
 	BURST = 64,			/* datagrams handled before other descriptors get their turn */
+	TLS_AGAIN_MS = 1000,		/* after a connection that was refused, or a handshake that failed */
+	LISTS = 2 * CONF_AUTHS,		/* of servers: for logins, for accounting */
 	ERROR_AUTH_SERVER_TIMEOUT = 930,	/* of MS-CHAP: Windows keeps the password that it has */
 };
 
@@ -45,9 +52,19 @@ struct up {
 	struct list link;
 	struct radius *r;
 	struct addr to, from;
-	int fd;
+	int fd;				/* TLS: -1 while there is no connection */
 	struct event *ev;
 	struct job *by_id[256];
+
+	/* TLS */
+	int list;			/* whose: index in tls; -1: UDP */
+	bool old;			/* a reload has changed what it goes by: not for new requests */
+	char name[CONF_NAME_MAX];
+	struct radtls_conn *tls;
+	struct event *room_ev;
+	uint64_t again_ms;		/* no connection is tried before */
+	bool heard;			/* a reply came by the one that is there */
+	struct log_rate rate;
 };
 
 /* A login that is asked for, or a record of accounting. */
@@ -77,6 +94,7 @@ struct job {
 	uint8_t authenticator[RAD_AUTHENTICATOR];	/* of the request as libradcli made it */
 	size_t req_len;
 	bool answered;
+	bool sent;			/* TLS: on the connection that is there */
 	struct msg_radius_said said;
 };
 
@@ -87,6 +105,7 @@ struct radius {
 	bool have_conf, have_next;
 	char host[CONF_NAME_MAX];
 	struct rad_servers servers[2][CONF_AUTHS];	/* for logins, for accounting */
+	struct radtls *tls[LISTS], *next_tls[LISTS];	/* NULL: UDP */
 	struct list ups, waiting;
 	unsigned n_waiting, n_busy;
 	struct job *busy[RADCLI_THREADS];	/* by slot */
@@ -98,6 +117,7 @@ struct radius {
 		uint64_t requests, accepts, rejects, challenges, timeouts, failovers;
 		uint64_t forged, unsigned_, malformed, late, strange;
 		uint64_t acct_ok, acct_failed;
+		uint64_t tls_up, tls_failed;
 	} count;
 };
 
@@ -111,57 +131,111 @@ static const char *server_str(const struct addr *a)
 /* ---- sockets to servers ---- */
 
 static void up_readable(evutil_socket_t fd, short what, void *arg);
+static void up_has_room(evutil_socket_t fd, short what, void *arg);
 
-/* 0 and one more socket to a server, or -errno. */
-static int up_open(struct radius *r, const struct addr *to, struct up **ret)
+/* No connection any more; it may be made again. */
+static void up_hang_up(struct up *u)
+{
+	if (u->ev)
+		event_free(u->ev);
+	if (u->room_ev)
+		event_free(u->room_ev);
+	if (u->fd >= 0)
+		close(u->fd);
+	radtls_close(u->tls);
+	u->ev = u->room_ev = NULL;
+	u->tls = NULL;
+	u->fd = -1;
+}
+
+static void up_free(struct up *u)
+{
+	list_del(&u->link);
+	up_hang_up(u);
+	free(u);
+}
+
+/* Its socket, and with TLS the beginning of the handshake. 0 or -errno. */
+static int up_dial(struct up *u)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sa(to, &ss);
+	socklen_t len = addr_to_sa(&u->to, &ss);
+	bool tls = u->list >= 0;
+	int err;
+
+	u->fd = socket(ss.ss_family, (tls ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* Connected: the kernel drops what comes from elsewhere, and says which address of ours is used. */
+	if (u->fd < 0 || (connect(u->fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)) {
+		err = -errno;
+		goto fail;
+	}
+	len = sizeof(ss);
+	if (getsockname(u->fd, (struct sockaddr *)&ss, &len) < 0) {
+		err = -errno;
+		goto fail;
+	}
+	u->from = addr_from_sa((struct sockaddr *)&ss);
+	err = -ENOMEM;
+	u->ev = event_new(u->r->base, u->fd, EV_READ | EV_PERSIST, up_readable, u);
+	if (!u->ev || event_add(u->ev, NULL) < 0)
+		goto fail;
+	if (!tls)
+		return 0;
+	u->tls = radtls_open(u->r->tls[u->list], &u->to, u->name);
+	u->room_ev = event_new(u->r->base, u->fd, EV_WRITE, up_has_room, u);
+	if (!u->tls || !u->room_ev || event_add(u->room_ev, NULL) < 0)
+		goto fail;
+	return 0;
+fail:
+	up_hang_up(u);
+	return err;
+}
+
+/* 0 and one more socket to a server, or -errno. list: -1, or of TLS. */
+static int up_open(struct radius *r, const struct addr *to, int list, struct up **ret)
+{
 	struct up *u = calloc(1, sizeof(*u));
-	int err = -ENOMEM;
+	const struct conf_auth *a = &r->conf.auth[list < 0 ? 0 : list / 2];
+	int err;
 
 	if (!u)
 		return -ENOMEM;
 	u->r = r;
 	u->to = *to;
-	u->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* Connected: the kernel drops what comes from elsewhere, and says which address of ours is used. */
-	if (u->fd < 0 || connect(u->fd, (struct sockaddr *)&ss, len) < 0) {
-		err = -errno;
-	} else {
-		len = sizeof(ss);
-		if (getsockname(u->fd, (struct sockaddr *)&ss, &len) < 0)
-			err = -errno;
-		else if ((u->ev = event_new(r->base, u->fd, EV_READ | EV_PERSIST, up_readable, u)) &&
-			 event_add(u->ev, NULL) == 0)
-			err = 0;
-	}
+	u->fd = -1;
+	u->list = list;
+	if (list >= 0)
+		str_copy(u->name, sizeof(u->name), list % 2 ? a->radius_acct.tls_name : a->radius_auth.tls_name);
+	err = up_dial(u);
 	if (err) {
-		if (u->ev)
-			event_free(u->ev);
-		if (u->fd >= 0)
-			close(u->fd);
 		free(u);
 		return err;
 	}
-	u->from = addr_from_sa((struct sockaddr *)&ss);
 	list_push(&r->ups, &u->link);
 	*ret = u;
 	return 0;
 }
 
 /* A socket to that server on which the identifier (0…255; -1: any) is free. 0 or -errno. */
-static int up_get(struct radius *r, const struct addr *to, int id, struct up **ret)
+static int up_get(struct radius *r, const struct addr *to, int list, int id, struct up **ret)
 {
 	LIST_EACH(&r->ups, e) {
 		struct up *u = CONTAINER_OF(e, struct up, link);
 
-		if (addr_eq(&u->to, to) && (id < 0 || !u->by_id[id])) {
+		if (u->list == list && !u->old && addr_eq(&u->to, to) && (id < 0 || !u->by_id[id])) {
 			*ret = u;
 			return 0;
 		}
 	}
-	return up_open(r, to, ret);
+	return up_open(r, to, list, ret);
+}
+
+static bool up_is_used(const struct up *u)
+{
+	for (unsigned i = 0; i < N_ELEMENTS(u->by_id); i++)
+		if (u->by_id[i])
+			return true;
+	return false;
 }
 
 /* After a reload, or when the host has other addresses: new ones are opened when they are needed. */
@@ -169,16 +243,11 @@ static void ups_close_idle(struct radius *r)
 {
 	LIST_EACH(&r->ups, e) {
 		struct up *u = CONTAINER_OF(e, struct up, link);
-		bool used = false;
 
-		for (unsigned i = 0; i < N_ELEMENTS(u->by_id); i++)
-			used = used || u->by_id[i];
-		if (used)
-			continue;
-		list_del(&u->link);
-		event_free(u->ev);
-		close(u->fd);
-		free(u);
+		/* Those of TLS go by what they were opened with. */
+		u->old = u->list >= 0;
+		if (!up_is_used(u))
+			up_free(u);
 	}
 }
 
@@ -206,7 +275,8 @@ static void nas_names(void *arg, struct dae_nas *ret)
 			for (unsigned n = 0; n < list[k]->n_server && n < CONF_RADIUS_SERVERS; n++) {
 				struct up *u;
 
-				if (up_get(r, &list[k]->server[n].addr, -1, &u) == 0)
+				/* By TLS they come from the same one; a socket of UDP that nothing is sent by tells it. */
+				if (up_get(r, &list[k]->server[n].addr, -1, -1, &u) == 0)
 					addrs[ret->n_addr++] = u->from;
 			}
 		}
@@ -223,6 +293,12 @@ static const struct conf_radius *list_of(const struct radius *r, const struct jo
 static struct rad_servers *servers_of(struct radius *r, const struct job *j)
 {
 	return &r->servers[j->is_acct][j->auth];
+}
+
+/* The list of TLS that its servers are in, or -1. */
+static int tls_of(const struct radius *r, const struct job *j)
+{
+	return list_of(r, j)->tls_ca[0] ? (int)(2 * j->auth + j->is_acct) : -1;
 }
 
 /* Is what it asked still in the list?  A reload may have changed it. */
@@ -285,9 +361,13 @@ static void job_deny(struct radius *r, struct job *j, const char *why, uint32_t 
 /* Its worker is done with it. */
 static void job_back(struct radius *r, struct job *j, unsigned slot)
 {
-	if (j->up)
+	if (j->up) {
 		j->up->by_id[j->id] = NULL;
+		if (j->up->old && !up_is_used(j->up))
+			up_free(j->up);
+	}
 	j->up = NULL;
+	j->sent = false;
 	free(j->req);
 	j->req = NULL;
 	r->busy[slot] = NULL;
@@ -321,6 +401,14 @@ static void job_silence(struct radius *r, struct job *j)
 {
 	r->count.timeouts++;
 	job_deny(r, j, "RADIUS timeout", ERROR_AUTH_SERVER_TIMEOUT);
+}
+
+/* Have the files of a list been read, and are they good?  What is not TLS needs none. */
+static bool tls_is_ready(const struct radius *r, int list)
+{
+	const char *why;
+
+	return list < 0 || (r->tls[list] && radtls_ready(r->tls[list], &why));
 }
 
 /* Which one of the list the conversation is with; false: none. */
@@ -364,11 +452,12 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	j->server = (unsigned)i;
 	j->tried |= 1u << i;
 	j->to = c->server[i].addr;
-	/* RFC 3579 3.2: with EAP-Message always. */
-	j->must_sign = !j->is_acct && (c->server[i].message_authenticator || j->ask.judge.req.method == AUTH_EAP);
+	/* RFC 3579 3.2: with EAP-Message always; but TLS protects replies better than that would. */
+	j->must_sign = !j->is_acct && !c->tls_ca[0] &&
+		       (c->server[i].message_authenticator || j->ask.judge.req.method == AUTH_EAP);
 	j->asked_ms = now_ms();
 	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
-	err = up_get(r, &j->to, -1, &u);
+	err = tls_is_ready(r, tls_of(r, j)) ? up_get(r, &j->to, tls_of(r, j), -1, &u) : -ENOKEY;
 	if (err < 0) {
 		log_err("radius server=%s cannot be asked: %s", server_str(&j->to), strerror(-err));
 		if (job_failover(r, j))
@@ -485,11 +574,131 @@ static void reply(struct radius *r, struct up *u, uint8_t *buf, size_t n)
 	(void)!sendto(r->relay_fd, pkt.p, pkt.n, 0, (struct sockaddr *)&j->worker, sizeof(j->worker));
 }
 
+/* ---- TLS: its stream ---- */
+
+static void tls_over(struct up *u, const char *why);
+
+/* As much as the socket takes. */
+static void tls_flush(struct up *u)
+{
+	while (u->tls) {
+		struct rd out = radtls_out(u->tls);
+		ssize_t n;
+
+		if (!out.n)
+			return;
+		n = send(u->fd, out.p, out.n, MSG_NOSIGNAL);
+		if (n >= 0) {
+			radtls_sent(u->tls, (size_t)n);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			event_add(u->room_ev, NULL);
+			return;
+		} else if (errno != EINTR) {
+			tls_over(u, strerror(errno));
+			return;
+		}
+	}
+}
+
+/* Send what was not sent on this connection, or open one; a worker says it again, should that fail. */
+static void tls_ask(struct up *u)
+{
+	if (!u->tls) {
+		int err;
+
+		if (now_ms() < u->again_ms || u->old)
+			return;
+		err = up_dial(u);
+		if (err) {
+			tls_over(u, strerror(-err));
+			return;
+		}
+	}
+	for (unsigned i = 0; i < N_ELEMENTS(u->by_id) && radtls_is_up(u->tls); i++)
+		if (u->by_id[i] && !u->by_id[i]->sent && !u->by_id[i]->answered)
+			u->by_id[i]->sent = radtls_put(u->tls, rd_of(u->by_id[i]->req, u->by_id[i]->req_len));
+	tls_flush(u);
+}
+
+/* The connection has ended. A server may close one that is idle; what it had not answered is asked anew. */
+static void tls_over(struct up *u, const char *why)
+{
+	/* One by which no reply ever came was refused: with TLS 1.3 our certificate is judged after the handshake. */
+	bool was_up = u->tls && u->heard, asked = false;
+
+	for (unsigned i = 0; i < N_ELEMENTS(u->by_id); i++) {
+		if (u->by_id[i]) {
+			u->by_id[i]->sent = false;
+			asked = asked || !u->by_id[i]->answered;
+		}
+	}
+	if (!was_up && (asked || !u->tls || !radtls_was_up(u->tls))) {
+		u->r->count.tls_failed++;
+		u->again_ms = now_ms() + TLS_AGAIN_MS;
+		if (log_rate_ok(&u->rate, now_ms()))
+			log_err("radius server=%s: no TLS connection: %s", server_str(&u->to), why);
+	} else if (asked) {
+		log_notice("radius server=%s: the TLS connection ended while it was asked: %s", server_str(&u->to), why);
+	}
+	up_hang_up(u);
+	u->heard = false;
+	if (was_up && asked)
+		tls_ask(u);
+}
+
+/* Of the server: handshake, replies, the end. */
+static void tls_readable(struct up *u)
+{
+	uint8_t buf[16384], pkt[RAD_MAX];
+
+	for (unsigned i = 0; i < BURST && u->tls; i++) {
+		ssize_t n = recv(u->fd, buf, sizeof(buf), 0);
+		bool was_up = radtls_is_up(u->tls), ok;
+		const char *why;
+		size_t len;
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			break;
+		if (n <= 0) {
+			tls_over(u, n < 0 ? strerror(errno) : "it closed the connection");
+			return;
+		}
+		ok = radtls_in(u->tls, rd_of(buf, (size_t)n), &why);
+		while ((len = radtls_get(u->tls, pkt, sizeof(pkt)))) {
+			u->heard = true;
+			reply(u->r, u, pkt, len);
+		}
+		if (!ok || radtls_is_over(u->tls)) {
+			/* Its last word may be an alert, which says why to the server. */
+			struct rd out = radtls_out(u->tls);
+
+			if (out.n)
+				(void)!send(u->fd, out.p, out.n, MSG_NOSIGNAL);
+			tls_over(u, why);
+			return;
+		}
+		if (!was_up && radtls_is_up(u->tls)) {
+			u->r->count.tls_up++;
+			log_info("radius server=%s: the TLS connection is up", server_str(&u->to));
+		}
+		tls_ask(u);
+	}
+}
+
+static void up_has_room(evutil_socket_t fd, short what, void *arg)
+{
+	tls_flush(arg);
+}
+
 static void up_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct up *u = arg;
 	uint8_t buf[RAD_MAX + 1];
 
+	if (u->list >= 0) {
+		tls_readable(u);
+		return;
+	}
 	for (unsigned i = 0; i < BURST; i++) {
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 
@@ -522,7 +731,7 @@ static void request(struct radius *r, struct rd pkt, const struct sockaddr_in *f
 		return;
 	if (!j->up) {
 		j->req = malloc(n);
-		if (!j->req || up_get(r, &j->to, out[1], &u) < 0)
+		if (!j->req || !tls_is_ready(r, tls_of(r, j)) || up_get(r, &j->to, tls_of(r, j), out[1], &u) < 0)
 			return;		/* it comes again */
 		memcpy(j->req, out, n);
 		memcpy(j->authenticator, pkt.p + 4, sizeof(j->authenticator));
@@ -535,7 +744,10 @@ static void request(struct radius *r, struct rd pkt, const struct sockaddr_in *f
 		r->count.strange++;	/* RFC 5080 2.2.1: what is repeated is the same */
 		return;
 	}
-	(void)!send(j->up->fd, j->req, j->req_len, 0);
+	if (j->up->list < 0)
+		(void)!send(j->up->fd, j->req, j->req_len, 0);
+	else
+		tls_ask(j->up);
 }
 
 static void relay_readable(evutil_socket_t fd, short what, void *arg)
@@ -654,6 +866,7 @@ static void stats(struct radius *r)
 		{ "radius_unsigned", r->count.unsigned_ }, { "radius_malformed", r->count.malformed },
 		{ "radius_late", r->count.late }, { "radius_strange", r->count.strange },
 		{ "radius_acct_ok", r->count.acct_ok }, { "radius_acct_failed", r->count.acct_failed },
+		{ "radius_tls_up", r->count.tls_up }, { "radius_tls_failed", r->count.tls_failed },
 		{ "radius_waiting", r->n_waiting }, { "radius_busy", r->n_busy },
 	};
 	struct msg_stats st = { .n = N_ELEMENTS(c) };
@@ -710,6 +923,11 @@ static void apply(struct radius *r)
 	r->have_next = false;
 	memset(r->servers, 0, sizeof(r->servers));
 	ups_close_idle(r);
+	for (unsigned i = 0; i < LISTS; i++) {
+		radtls_free(r->tls[i]);
+		r->tls[i] = r->next_tls[i];
+		r->next_tls[i] = NULL;
+	}
 }
 
 /* What every login needs: the relay's socket, and the way to the workers. */
@@ -737,6 +955,33 @@ static void open_all(struct radius *r)
 		fatal("OpenSSL has no MD5: RADIUS cannot work");
 	pkt[0] = RAD_ACCOUNTING_REQUEST;
 	(void)rad_forward(rd_of(pkt, sizeof(pkt)), "x", out);
+	radtls_free(radtls_new());
+}
+
+/* A file of certificates or a key, of the configuration that came last. */
+static void take_tls(struct radius *r, const struct msg_radius_tls *m, int fd)
+{
+	static const char *const names[RADTLS_FILES] = { "ca", "cert", "key" };
+	struct radtls **t = &(r->have_next ? r->next_tls : r->tls)[2 * m->auth + m->acct];
+	const char *why = NULL;
+	char *text;
+	size_t n;
+	int err = read_all(fd, RADTLS_FILE_MAX, &text, &n);
+
+	if (err) {
+		log_err("tls: the file of %s cannot be read: %s", names[m->file], strerror(-err));
+		return;
+	}
+	if (!*t && !(*t = radtls_new()))
+		why = "finds no memory";
+	else if (n > RADTLS_FILE_MAX)
+		why = "is too long";
+	else if (radtls_load(*t, (enum radtls_file)m->file, rd_of((uint8_t *)text, n), &why))
+		why = NULL;
+	explicit_bzero(text, n);
+	free(text);
+	if (why)
+		log_err("tls: the file of %s %s: its servers cannot be asked", names[m->file], why);
 }
 
 static void parent_msg(struct peer *p, struct msg *m, void *arg)
@@ -749,6 +994,13 @@ static void parent_msg(struct peer *p, struct msg *m, void *arg)
 		memcpy(r->have_conf ? &r->next : &r->conf, &m->b.conf.conf, sizeof(r->conf));
 		r->have_next = r->have_conf;
 		r->have_conf = true;
+		for (unsigned i = 0; i < LISTS; i++) {
+			radtls_free(r->next_tls[i]);
+			r->next_tls[i] = NULL;
+		}
+		break;
+	case MSG_RADIUS_TLS:
+		take_tls(r, &m->b.radius_tls, m->fd);
 		break;
 	case MSG_SOCK:
 		dae_socket(r->dae, &m->b.sock.at, m->fd);

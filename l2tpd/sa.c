@@ -778,8 +778,10 @@ bool flow_add_ike(struct flow *f, const struct lineage *l, uint64_t now)
 	return true;
 }
 
-void flow_end(struct engine *e, const struct lineage *l)
+void flow_end(struct engine *e, const struct lineage *l, bool deleted)
 {
+	/* A client of XAuth hangs up by DELETE: it has no other word for it. */
+	const char *why = deleted ? "IKE_SA deleted by the peer" : "IKE_SA ended";
 	struct lin *ended = lin_find(&e->book, l);
 	struct flow *f;
 
@@ -791,12 +793,12 @@ void flow_end(struct engine *e, const struct lineage *l)
 		ike_end(ike_of(ended));
 		/* XAuth: the client has left with the only one by which it could be asked. */
 		if (f->tunnel_mode && orphan(f))
-			flow_kill(f, "IKE_SA ended");
+			flow_kill(f, why);
 		else
 			flow_watch(f);
 		return;
 	}
-	call_close_all(f, "IKE_SA ended", false);
+	call_close_all(f, why, false);
 	flow_free(f);
 }
 

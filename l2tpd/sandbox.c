@@ -71,7 +71,7 @@ static const struct allowed allowed[] = {
 	WHEN(ALL, "fcntl", IS, 1, F_SETFD),
 	WHEN(ALL, "fcntl", IS, 1, F_DUPFD_CLOEXEC),	/* a message with a descriptor has to wait */
 	CALL(M, "accept4"),				/* the control socket */
-	CALL(A, "pread64"),				/* a users file, opened by the parent */
+	CALL(A | R, "pread64"),				/* a users file, certificates; opened by the parent */
 	CALL(M, "pwrite64"),				/* the accounting spool, likewise */
 	CALL(M, "fdatasync"),
 
@@ -231,6 +231,9 @@ static void landlock_enter(unsigned role)
 		r.scoped |= landlock_abis[i].adds.scoped;
 		size = landlock_abis[i].size;
 	}
+	/* RADIUS over TLS; a reload may bring other ports. */
+	if (role == ROLE_RADIUS)
+		r.net &= ~(uint64_t)2;
 	if (SANDBOX_SANITIZER)
 		r.fs &= ~(uint64_t)(1 << 2 | 1 << 3);	/* reading */
 	/* What is handled and has no rule is denied. Descriptors that are open stay as they are. */

@@ -104,15 +104,15 @@ examples() {
 	awk -v out="$tmp/$2" '/^\.Sh/ { ex = /EXAMPLES/ } ex && /^\.Bd/ { n++; on = 1; next } /^\.Ed/ { on = 0 }
 		on { gsub(/\\e/, "\\"); print > (out n) }' "$top_srcdir/man/$1"
 }
-examples culvert.conf.5 conf && examples culvert-users.5 users
-if [ ! -f "$tmp/conf2" ] || [ ! -f "$tmp/users1" ] || [ -f "$tmp/users2" ]; then
+examples culvert.conf.5 conf && examples culvert-users.5 users && examples culvert-fleet.7 fleet
+if [ ! -f "$tmp/conf2" ] || ! grep -q '^tunnel' "$tmp/fleet1" || [ ! -f "$tmp/users1" ] || [ -f "$tmp/users2" ]; then
 	fail "the manuals have other examples than this test knows"
 fi
 echo "tail-gunner-osprey-lilac" >"$tmp/etc/psk"
-for f in "$tmp"/conf? "$example"; do
+for f in "$tmp"/conf? "$tmp/fleet1" "$example"; do
 	sed "s|/etc/culvert/|$tmp/etc/|" "$f" >"$tmp/etc/culvert.conf"
 	# The smallest file names no users.
-	grep -q users-file "$tmp/etc/culvert.conf" ||
+	grep -qE "users-file|type radius" "$tmp/etc/culvert.conf" ||
 		echo "authentication LOCAL type local { users-file \"$tmp/etc/users\" }" >>"$tmp/etc/culvert.conf"
 	# With the manual's users; those of ours are comments.
 	for users in "$tmp/users1" "$top_srcdir/etc/users"; do
@@ -125,7 +125,7 @@ for f in "$tmp"/conf? "$example"; do
 done
 
 if command -v mandoc >/dev/null; then
-	for f in "$top_srcdir"/man/*.[158]; do
+	for f in "$top_srcdir"/man/*.[1578]; do
 		mandoc -Tlint -W warning "$f" >"$tmp/lint" || { cat "$tmp/lint"; bad=1; }
 	done
 else

@@ -17,6 +17,8 @@ PSK='mot de passe 1'
 CANARY="culvert-canary-$$-$RANDOM$RANDOM"
 server_run=
 server_pid=
+server_ns=srv
+server_tag=
 
 network_up()
 {
@@ -89,14 +91,23 @@ server_users()
 	done
 }
 
-# server_start: our server in srv, until its control socket answers.
+# server_is [NAMESPACE]: which of several servers ctl and server_start are about from now on (srv); its run
+# directory is run.NAMESPACE, its log culvertd.NAMESPACE.log.
+server_is()
+{
+	server_ns=${1:-srv}
+	server_tag=${1:+.$1}
+	server_run=$rig_dir/run$server_tag
+}
+
+# server_start: our server, until its control socket answers.
 server_start()
 {
-	server_run=$rig_dir/run
+	server_run=$rig_dir/run$server_tag
 	mkdir -p "$server_run" && chmod 755 "$rig_dir" "$server_run" || return 1
 	[ -e "$server_run/conf" ] || (umask 077 && server_conf >"$server_run/conf") || return 1
 	[ -e "$server_run/users" ] || (umask 077 && server_users >"$server_run/users") || return 1
-	start_ns srv culvertd "$build/culvertd" -d -f "$server_run/conf" -r "$server_run"
+	start_ns $server_ns culvertd$server_tag "$build/culvertd" -d -f "$server_run/conf" -r "$server_run"
 	server_pid=$started
 	wait_for server_up_or_dead
 	ctl status >/dev/null

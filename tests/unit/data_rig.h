@@ -254,7 +254,7 @@ static inline void rig_free(void)
 		list_del(&c->sess->link);
 		list_del(&c->sess->by_call);
 		free(c->sess);
-		flow_end(e, flow_lineage(f));
+		flow_end(e, flow_lineage(f), false);
 		esp_sa_free(c->in);
 		esp_sa_free(c->out);
 		close(c->udp);

@@ -202,6 +202,12 @@ static const struct word_case {
 	{ "authentication-server", IN_AUTH, RADIUS_("authentication-server {\n" SERVER_ "}"), RADIUS_("") },
 	{ "accounting-server", IN_AUTH, RADIUS_("accounting-server {\n" SERVER_ "}"), RADIUS_("") },
 	{ "address", IN_AUTH, RADIUS_("accounting-server {\n" SERVER_ "}"), RADIUS_("accounting-server {\n}") },
+#define TLS_(words) RADIUS_("accounting-server {\n" SERVER_ "tls " words "\n}")
+	{ "tls", IN_AUTH, TLS_("ca \"/a\""), RADIUS_("accounting-server {\n" SERVER_ "}") },
+	{ "ca", IN_AUTH, TLS_("ca \"/a\""), TLS_("ca \"/b\"") },
+	{ "cert", IN_AUTH, TLS_("ca \"/a\" cert \"/c\" key \"/k\""), TLS_("ca \"/a\" cert \"/d\" key \"/k\"") },
+	{ "key", IN_AUTH, TLS_("ca \"/a\" cert \"/c\" key \"/k\""), TLS_("ca \"/a\" cert \"/c\" key \"/l\"") },
+	{ "server-name", IN_AUTH, TLS_("ca \"/a\" server-name x"), TLS_("ca \"/a\"") },
 	{ "secret", IN_AUTH, RADIUS_("accounting-server {\n" SERVER_ "}"), NULL },
 	{ "port", IN_AUTH, RADIUS_("accounting-server {\naddress 192.0.2.1 port 9 secret \"j8yKq4vX0mB2rT6w\"\n}"),
 	  RADIUS_("accounting-server {\n" SERVER_ "}") },

@@ -890,7 +890,7 @@ static void t_join(void **st)
 	assert_int_equal(rig_recv(&n, got), len);
 
 	/* One IKE_SA ends, the client does not: what is left of it is used. */
-	flow_end(&rig.e, &second);
+	flow_end(&rig.e, &second, false);
 	assert_null(sa_find(&rig.e, 10 << 8));
 	assert_true(rig_tun_put(tun_of(1), &v, super, len));
 	rig_turn();

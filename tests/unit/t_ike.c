@@ -455,12 +455,15 @@ static void t_lineage(void **st)
 	assert_int_equal(t->n_sa, 1);
 
 	/* the IKE_SA goes before the SAs that it holds */
+	table_ike_deleted(t, 8);
+	table_ike_deleted(t, 9);
 	end = table_ike_gone(t, 9);
 	assert_false(end.flow_end);
 	end = table_in_del(t, b);
 	assert_false(end.flow_end);
 	end = table_out_del(t, b);
 	assert_true(end.flow_end);
+	assert_true(end.deleted);
 	assert_int_equal(end.lineage.counter, 1);
 	assert_int_equal(t->n_lin, 0);
 	assert_int_equal(t->n_sa, 0);

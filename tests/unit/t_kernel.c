@@ -38,7 +38,7 @@ static int unmake(void **st)
 {
 	rig.e.kernel = false;
 	for (unsigned i = 0; i < 2; i++)
-		flow_end(&rig.e, i ? &two : &one);
+		flow_end(&rig.e, i ? &two : &one, false);
 	close(client_fd);
 	rig_free();
 	return 0;
@@ -126,12 +126,12 @@ static void t_whose(void **st)
 	/* Its iked dies, and then it: what that one had given to the kernel has to go. */
 	sa_orphan_all(&rig.e);
 	assert_int_equal(rig.told[MSG_MARK_DEL], 0);
-	flow_end(&rig.e, &one);
+	flow_end(&rig.e, &one, false);
 	assert_int_equal(rig.told[MSG_MARK_DEL], 1);
 	assert_null(sa_of_mark(&rig.e, m1));
 	announce(&two, SPI, m1);
 	assert_non_null(sa_of_mark(&rig.e, m1));
-	flow_end(&rig.e, &two);
+	flow_end(&rig.e, &two, false);
 	assert_int_equal(rig.told[MSG_MARK_DEL], 1);	/* its own iked does that */
 }
 

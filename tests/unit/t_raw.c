@@ -336,7 +336,7 @@ static void t_held(void **st)
 		assert_non_null(s->out);
 		/* It was opened where it was kept: 64 bytes of nothing. */
 		assert_int_equal(n->esp_bad_icv + n->esp_short, 1);
-		flow_end(&rig.e, &a.lineage);
+		flow_end(&rig.e, &a.lineage, false);
 	}
 }
 

@@ -321,7 +321,7 @@ static const struct {
 	{ "accept", c_accept, .allowed = M },
 	{ "recvmmsg", c_recvmmsg, .allowed = E },
 	{ "read", c_read, .allowed = E | SAN },
-	{ "pread", c_pread, .allowed = A | SAN },
+	{ "pread", c_pread, .allowed = A | R | SAN },
 	{ "open", c_open, .allowed = SAN },
 	{ "open for writing", c_open_write, .allowed = 0 },
 	{ "make a file", c_creat, .allowed = 0 },

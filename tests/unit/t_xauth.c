@@ -481,7 +481,7 @@ static void t_again(void **st)
 	d->udp = dup(c->udp);
 	esp_in(d, IPPROTO_IPIP, p, n);
 	assert_int_equal(recv(tun, got, sizeof(got), 0), (ssize_t)(VNET_HDR + n));
-	flow_end(&rig.e, &(struct lineage){ .counter = FIRST });
+	flow_end(&rig.e, &(struct lineage){ .counter = FIRST }, false);
 	assert_ptr_equal(sess_of(FIRST + 3), s);
 	assert_null(sess_of(FIRST));
 	n = packet(p, 0xc6336402, ip, 100);
@@ -548,10 +548,10 @@ static void t_ends(void **st)
 	esp_in(c, IPPROTO_UDP, sccrq, sizeof(sccrq));
 	assert_int_equal(rig.e.count.ip_before_up, 2);
 	assert_null(pair(FIRST, FIRST + 5, c, true)->in);
-	flow_end(&rig.e, &(struct lineage){ .counter = FIRST });
+	flow_end(&rig.e, &(struct lineage){ .counter = FIRST }, false);
 
 	(void)up(FIRST + 1, d, &tun[1]);
-	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 1 });
+	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 1 }, false);
 	assert_int_equal(rig.told[MSG_SESSION_DOWN], 2);
 	assert_int_equal(rig.told[MSG_FLOW_KILL], 1);
 
@@ -630,9 +630,9 @@ static void t_orphan_left(void **st)
 	login(FIRST + 2, &c->at, "joe");
 	judge(VERDICT_OK);
 	assert_ptr_equal(sess_of(FIRST + 2), s);
-	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 1 });
+	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 1 }, false);
 	assert_ptr_equal(sess_of(FIRST + 2), s);
-	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 2 });
+	flow_end(&rig.e, &(struct lineage){ .counter = FIRST + 2 }, false);
 	assert_null(sess_of(FIRST));
 	assert_int_equal(rig.told[MSG_SESSION_DOWN], 1);
 	rig_turn();
