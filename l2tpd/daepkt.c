@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#include "l2tpd/radrate.h"
+
 enum { AUTHORIZE_ONLY = 17, FRAMED = 2, PPP = 1, ADMIN_RESET = 6 };
 
 static bool is_request(uint8_t code)
@@ -71,6 +73,7 @@ struct reading {
 	const struct dae_nas *nas;
 	struct msg_dae *m;
 	uint8_t seen[32];		/* bits by type, of those that may stand once */
+	struct rad_rates rates;
 	bool authorize_only, state, other;	/* other: neither for that nor for who is meant */
 	enum dae_cause cause;		/* the first */
 };
@@ -214,6 +217,26 @@ static void service(struct reading *r, struct rd val)
 	is_so(r, val, FRAMED, DAE_UNSUPPORTED_SERVICE);
 }
 
+/* Of what vendors say, limits of rates alone; all else is as unsupported as any other attribute. */
+static void vendor(struct reading *r, struct rd val)
+{
+	uint32_t id = rd_u32(&val);
+	const char *name;
+	struct rd sub;
+	uint8_t type;
+
+	if (val.bad || !val.n)
+		fault(r, DAE_INVALID_REQUEST);
+	while (rad_next(&val, &type, &sub)) {
+		enum rad_rate_got got = rad_rate_read(&r->rates, id, type, sub, &name);
+
+		if (got != RAD_RATE_GOOD)
+			fault(r, got == RAD_RATE_NONE ? DAE_UNSUPPORTED_ATTRIBUTE : DAE_INVALID_VALUE);
+	}
+	if (val.bad)
+		fault(r, DAE_INVALID_REQUEST);
+}
+
 /* RFC 5176 2.2, 3.6: what a CoA-Request may change. */
 static bool change(struct reading *r, uint8_t type, struct rd val)
 {
@@ -237,6 +260,9 @@ static bool change(struct reading *r, uint8_t type, struct rd val)
 		return true;
 	case RAD_FILTER_ID:
 		filter(r, val);
+		return true;
+	case RAD_VENDOR_SPECIFIC:
+		vendor(r, val);
 		return true;
 	}
 	return false;
@@ -295,6 +321,7 @@ enum dae_cause dae_read(struct rd pkt, const struct dae_nas *nas, struct msg_dae
 	ret->kind = r.coa ? DAE_COA : DAE_DISCONNECT;
 	while (rad_next(&h.attrs, &type, &val))
 		attribute(&r, type, val);
+	ret->gives |= rad_rates_mean(&r.rates, &ret->says.rate_in_bps, &ret->says.rate_out_bps);
 	if (r.authorize_only && (!r.cause || r.cause == DAE_UNSUPPORTED_ATTRIBUTE))
 		return authorize_only(&r);
 	if (r.cause)

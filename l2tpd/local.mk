@@ -31,7 +31,8 @@ libauth_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(CRYPT_CFLAGS) $(CRYPTO_CFLAGS)
 
 # RADIUS: packets are pure; what asks servers is a program of its own, the only one with libradcli
 noinst_LIBRARIES += libradpkt.a
-libradpkt_a_SOURCES = l2tpd/radpkt.h l2tpd/radpkt.c l2tpd/radserver.h l2tpd/daepkt.h l2tpd/daepkt.c
+libradpkt_a_SOURCES = l2tpd/radpkt.h l2tpd/radpkt.c l2tpd/radserver.h l2tpd/daepkt.h l2tpd/daepkt.c \
+	l2tpd/radrate.h l2tpd/radrate.c
 libradpkt_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 pkglibexec_PROGRAMS += culvert-radius
 culvert_radius_SOURCES = l2tpd/radius.c l2tpd/dae.h l2tpd/dae.c l2tpd/radcli.h l2tpd/radcli.c l2tpd/radtls.h l2tpd/radtls.c

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "l2tpd/radrate.h"
+
 /* EAP's header, and that of EAP-TLS (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for the size of what is behind them. */
 enum { TLS_HEADERS = 10 };
 enum { EAP_REQUEST = 1, EAP_SUCCESS = 3, EAP_HEADER = 4 };	/* RFC 3748 4 */
@@ -465,12 +467,9 @@ struct reading {
 	const uint8_t *req_authenticator;
 	struct msg_radius_said *said;
 	const char *fault;		/* the first */
-	uint64_t seen, seen_ms, seen_acct, seen_wispr;	/* bits by type, of those that may stand once */
+	uint64_t seen, seen_ms, seen_acct;	/* bits by type, of those that may stand once */
 	bool success, send_key, recv_key;
-	struct rates {
-		uint64_t in, out;	/* bits per second, from the client and to it; 0 = no limit */
-	} wispr, mikrotik;
-	bool has_mikrotik;
+	struct rad_rates rates;
 	uint32_t gateway[RADIUS_ROUTES_MAX];	/* of said->says.route[] */
 	bool eap;			/* it was asked for by AUTH_EAP */
 	uint8_t code, before;		/* of the reply; of the attribute before this one */
@@ -513,109 +512,6 @@ static void name(struct reading *r, struct rd val, char ret[static CONF_NAME_MAX
 		memcpy(ret, text, sizeof(text));
 }
 
-/* A text attribute as a string; false: it is too long, or has a NUL. */
-static bool string_of(struct rd val, char ret[static 254])
-{
-	if (val.n > 253 || memchr(val.p ? val.p : (const uint8_t *)"", 0, val.n))
-		return false;
-	memcpy(ret, val.p ? val.p : (const uint8_t *)"", val.n);
-	ret[val.n] = '\0';
-	return true;
-}
-
-/* Digits at *s, which moves behind them; false: there are none, or it is more than max. */
-static bool digits(const char **s, uint64_t max, uint64_t *ret)
-{
-	const char *p = *s;
-	uint64_t v = 0;
-
-	for (; *p >= '0' && *p <= '9'; p++) {
-		v = v * 10 + (uint64_t)(*p - '0');
-		if (v > max)
-			return false;
-	}
-	if (p == *s)
-		return false;
-	*s = p;
-	*ret = v;
-	return true;
-}
-
-/* ---- rates ---- */
-
-/* WISPr-Bandwidth-Max-Up and -Max-Down: bits per second. */
-static void wispr(struct reading *r, uint8_t type, struct rd val)
-{
-	uint32_t v = 0;
-
-	if (type == RAD_WISPR_MAX_UP) {
-		v = (uint32_t)r->wispr.in;
-		number(r, &r->seen_wispr, type, val, &v, "WISPr-Bandwidth-Max-Up");
-		r->wispr.in = v;
-	} else if (type == RAD_WISPR_MAX_DOWN) {
-		v = (uint32_t)r->wispr.out;
-		number(r, &r->seen_wispr, type, val, &v, "WISPr-Bandwidth-Max-Down");
-		r->wispr.out = v;
-	}
-}
-
-/* "64k", "10M", "1G" or bits per second alone, at *s, which moves behind it.  Its k is 1000. */
-static bool rate_text(const char **s, uint64_t *ret)
-{
-	static const struct { char unit[3]; uint64_t factor; } units[] = {
-		{ "kK", 1000 }, { "mM", 1000000 }, { "gG", 1000000000 },
-	};
-
-	if (!digits(s, 1000000000000, ret))
-		return false;
-	for (size_t i = 0; i < N_ELEMENTS(units); i++) {
-		if (**s && strchr(units[i].unit, **s)) {
-			*ret *= units[i].factor;
-			(*s)++;
-			break;
-		}
-	}
-	return *ret <= 1000000000000;
-}
-
-/*
- * Mikrotik-Rate-Limit: rx[/tx], and behind a space bursts, thresholds, times and a priority, which
- * are of RouterOS's queues and not of ours.  rx is what comes from the client; alone it is both.
- */
-static bool mikrotik_rates(struct rd val, struct rates *ret)
-{
-	char text[254];
-	const char *s = text;
-	bool ok = string_of(val, text) && rate_text(&s, &ret->in);
-
-	ret->out = ret->in;
-	if (ok && *s == '/') {
-		s++;
-		ok = rate_text(&s, &ret->out);
-	}
-	return ok && (!*s || (*s == ' ' && strspn(s, "0123456789kKmMgGs/ ") == strlen(s)));
-}
-
-static void mikrotik(struct reading *r, uint8_t type, struct rd val)
-{
-	struct rates v;
-
-	if (type != RAD_MIKROTIK_RATE_LIMIT)
-		return;
-	if (!mikrotik_rates(val, &v) || (r->has_mikrotik && (v.in != r->mikrotik.in || v.out != r->mikrotik.out))) {
-		fault(r, "Mikrotik-Rate-Limit");
-		return;
-	}
-	r->has_mikrotik = true;
-	r->mikrotik = v;
-}
-
-/* Of two limits the lower one counts: then none of them is passed. */
-static uint64_t lower(uint64_t a, uint64_t b)
-{
-	return a && b ? MIN(a, b) : a | b;
-}
-
 /* ---- networks behind the client ---- */
 
 /* Is it an address that a host can have? */
@@ -633,7 +529,7 @@ static bool ip_text(const char **s, uint32_t *ret)
 	for (unsigned i = 0; i < 4; i++) {
 		if (i && *(*s)++ != '.')
 			return false;
-		if (!digits(s, 255, &v))
+		if (!rad_digits(s, 255, &v))
 			return false;
 		*ret = *ret << 8 | (uint32_t)v;
 	}
@@ -651,12 +547,12 @@ static bool route_text(struct rd val, struct radius_route *ret, uint32_t *ret_ga
 	uint64_t len;
 
 	*ret_gateway = 0;
-	if (!string_of(val, text) || !ip_text(&s, &ret->net))
+	if (!rad_string(val, text) || !ip_text(&s, &ret->net))
 		return false;
 	len = ret->net >> 31 == 0 ? 8 : ret->net >> 30 == 2 ? 16 : 24;
 	if (*s == '/') {
 		s++;
-		if (!digits(&s, 32, &len))
+		if (!rad_digits(&s, 32, &len))
 			return false;
 	}
 	/* What is wider than any network of a client is a slip. */
@@ -814,6 +710,7 @@ static void microsoft(struct reading *r, uint8_t type, struct rd val)
 static void vendor(struct reading *r, struct rd val, bool accept)
 {
 	uint32_t id = rd_u32(&val);
+	const char *rate;
 	struct rd sub;
 	uint8_t type;
 
@@ -828,10 +725,8 @@ static void vendor(struct reading *r, struct rd val, bool accept)
 	while (next(&val, &type, &sub)) {
 		if (id == RAD_VENDOR_MICROSOFT)
 			microsoft(r, type, sub);
-		else if (id == RAD_VENDOR_WISPR)
-			wispr(r, type, sub);
-		else
-			mikrotik(r, type, sub);
+		else if (rad_rate_read(&r->rates, id, type, sub, &rate) == RAD_RATE_BAD)
+			fault(r, rate);
 	}
 	if (val.bad)
 		fault(r, "Vendor-Specific");
@@ -1009,8 +904,7 @@ static void judge(struct reading *r)
 	/* No session at all: it is one too many. */
 	if (r->seen & UINT64_C(1) << RAD_PORT_LIMIT && !says->port_limit)
 		fault(r, "Port-Limit is 0");
-	says->rate_in_bps = lower(r->wispr.in, r->mikrotik.in);
-	says->rate_out_bps = lower(r->wispr.out, r->mikrotik.out);
+	rad_rates_mean(&r->rates, &says->rate_in_bps, &says->rate_out_bps);
 	/* RFC 2759 5: without it the client must hang up, and rightly. */
 	if ((method == AUTH_MSCHAPV2 || method == AUTH_EAP_MSCHAPV2) && !r->success)
 		fault(r, "no MS-CHAP2-Success");

@@ -184,6 +184,11 @@ check "  into another filter" acks coa "User-Name = fay" "Filter-Id = staff"
 check "  where she is" wait_for eval '[ "$(filter_of staff)" -ge 1 ]'
 check "  one that is none: refused" naks Invalid-Attribute-Value coa "User-Name = fay" "Filter-Id = nobody" "Session-Timeout = 1"
 check "  and nothing changed" eval '[ "$(there fay) $(filter_of staff)" = "1 1" ]'
+limits() { ctl session all | grep -A 30 "Username *: $1\$" | sed -nE 's/^ *(In|Out)put Limit *: //p' | xargs; }
+check "  other limits" acks coa "User-Name = fay" 'Mikrotik-Rate-Limit = "1M/2M"' "WISPr-Bandwidth-Max-Down = 512000"
+check "  which she has" wait_for eval '[ "$(limits fay)" = "1000000 bit/s 512000 bit/s" ]'
+check "  one of them gone" acks coa "User-Name = fay" "WISPr-Bandwidth-Max-Up = 0"
+check "  and the other one there" wait_for eval '[ "$(limits fay)" = "512000 bit/s" ]'
 check "max is up" up max --ping 200
 check "  with other time and Class" acks coa "User-Name = max" "Session-Timeout = 7" "Class = 0x6e6577" "Service-Type = Framed-User"
 check "the manager is killed" killed 'culvertd -P manager'

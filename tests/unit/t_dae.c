@@ -189,6 +189,9 @@ static enum dae_cause read_(uint8_t code, const char *attrs, struct msg_dae *ret
 	return dae_read(rd_of(pkt, n_pkt), &nas, ret);
 }
 
+#define UP "1a 0c 00 00 37 2a 07 06 00 1e 84 80"			/* WISPr-Bandwidth-Max-Up = 2000000 */
+#define BOTH "1a 0d 00 00 3a 8c 08 07 31 4d 2f 32 4d"		/* Mikrotik-Rate-Limit = "1M/2M" */
+
 static void t_read(void **st)
 {
 	static const struct {
@@ -219,6 +222,13 @@ static void t_read(void **st)
 		{ JOE "18 03 78 1b 06 00 00 00 07", 401, 0 },		/* with a State */
 		{ JOE "06 06 00 00 00 02 07 06 00 00 00 01 1b 06 00 00 00 07", 401, 0 },	/* Framed, PPP */
 		{ JOE "31 06 00 00 00 06", 0, 401 },			/* Acct-Terminate-Cause */
+		{ JOE UP "1a 0c 00 00 37 2a 08 06 00 3d 09 00", 401, 0 }, { JOE UP UP, 401, 0 }, { JOE BOTH, 401, 0 },
+		/* limits that are none, of two values, with something else beside them */
+		{ JOE "1a 06 00 00 37 2a", 401, 404 }, { JOE "1a 05 00 00 37", 401, 404 },
+		{ JOE "1a 0c 00 00 37 2a 07 07 00 1e 84 80", 401, 404 }, { JOE "1a 0b 00 00 37 2a 07 05 00 1e 84", 401, 407 },
+		{ JOE UP "1a 0c 00 00 37 2a 07 06 00 1e 84 81", 401, 407 }, { JOE "1a 09 00 00 3a 8c 08 03 78", 401, 407 },
+		{ JOE BOTH "1a 0b 00 00 3a 8c 08 05 31 2f 31", 401, 407 },
+		{ JOE "1a 12 00 00 37 2a 07 06 00 1e 84 80 04 06 00 00 00 01", 401, 401 },
 		/* and what cannot: tunnels, an address, a message, EAP, what a vendor says, what nobody knows */
 		{ JOE "09 06 ff ff ff ff", 401, 401 }, { JOE "12 03 78", 401, 401 }, { JOE "16 03 78", 401, 401 },
 		{ JOE "1d 06 00 00 00 01", 401, 401 }, { JOE "1e 03 78", 401, 401 }, { JOE "32 03 78", 401, 401 },
@@ -266,6 +276,20 @@ static void t_read(void **st)
 	assert_string_equal(m.says.filter, "f");
 	assert_int_equal(m.says.class_len, 5);
 	assert_memory_equal(m.says.classes, "\x01x\x02yz", 5);
+
+	assert_int_equal(read_(43, JOE UP, &m), 0);
+	assert_int_equal(m.gives, SAYS_RATE_IN);
+	assert_int_equal(m.says.rate_in_bps, 2000000);
+	assert_int_equal(read_(43, JOE BOTH, &m), 0);
+	assert_int_equal(m.gives, SAYS_RATE_IN | SAYS_RATE_OUT);
+	assert_int_equal(m.says.rate_in_bps, 1000000);
+	assert_int_equal(m.says.rate_out_bps, 2000000);
+	/* the lower one, and 0 is no limit */
+	assert_int_equal(read_(43, JOE UP BOTH, &m), 0);
+	assert_int_equal(m.says.rate_in_bps, 1000000);
+	assert_int_equal(read_(43, JOE "1a 0c 00 00 37 2a 07 06 00 00 00 00", &m), 0);
+	assert_int_equal(m.gives, SAYS_RATE_IN);
+	assert_int_equal(m.says.rate_in_bps, 0);
 
 	/* more Class than a session has room for */
 	make(43, true, NOW, JOE);
