@@ -135,19 +135,30 @@ static void ccp_finished(struct turn *t)
 }
 
 /*
- * RFC 3078 8.2: a Reset-Request is answered by the next packet's A bit, not by
- * a Reset-Ack (Windows rejects that as an unknown code).  One that comes is
- * accepted for what others make of RFC 1962.
+ * RFC 3078 8.2: a Reset-Request is answered by the next packet's A bit.  But Linux
+ * takes no more packets until a Reset-Ack is there, as RFC 1962 3.1 has it; to Windows
+ * that is an unknown code, and who rejects it gets none again.  It has to go first.
  */
 static bool ccp_extra(struct turn *t, uint8_t code, uint8_t id, struct rd body)
 {
 	if (code != RESET_REQUEST && code != RESET_ACK)
 		return false;
-	if (t->p->fsm[PPP_FSM_CCP].state != FSM_OPENED || !t->p->mppe_on)
+	if (t->p->fsm[PPP_FSM_CCP].state != FSM_OPENED || !t->p->mppe_on) {
 		turn_drop(t);
-	else if (code == RESET_REQUEST)
+	} else if (code == RESET_REQUEST) {
+		if (!t->p->no_reset_ack && turn_may_reply(t)) {
+			(void)turn_packet(t, PPP_CCP, RESET_ACK, id);
+			turn_send(t);
+		}
 		turn_effect(t, PPP_EFF_MPPE_FLUSH);
+	}
 	return true;
+}
+
+static void ccp_rejected(struct turn *t, uint8_t code)
+{
+	if (code == RESET_ACK)
+		t->p->no_reset_ack = true;
 }
 
 void ccp_reset(struct turn *t)
@@ -162,5 +173,5 @@ const struct ppp_proto ccp_proto = {
 	.name = "CCP", .num = PPP_CCP, .phases = 1u << PPP_NETWORK, .fsm = PPP_FSM_CCP, .enabled = ccp_enabled,
 	.optional = ccp_optional,
 	.opts = ccp_opts, .n_opts = N_ELEMENTS(ccp_opts), .defaults = ccp_defaults,
-	.up = ccp_up, .down = ccp_down, .finished = ccp_finished, .extra = ccp_extra,
+	.up = ccp_up, .down = ccp_down, .finished = ccp_finished, .extra = ccp_extra, .rejected = ccp_rejected,
 };

@@ -330,6 +330,8 @@ static void input_code_reject(struct turn *t, const struct ppp_proto *pr, struct
 	}
 	if (code == ECHO_REQUEST)
 		t->p->no_echo = true;
+	if (pr->rejected)
+		pr->rejected(t, code);
 	if (needed && !t->p->reason[0] && !is_optional(t, pr))
 		str_copy(t->p->reason, sizeof(t->p->reason), "the peer rejects a basic code");
 	fsm_event(t, pr, needed ? FSM_RXJ_M : FSM_RXJ_P, NULL);

@@ -17,6 +17,7 @@ enum {
 	RESET_EVERY_MS = 500,
 	/* Key changes that a peer's jumps may cost in a second: one goes round the whole count. */
 	SKIPS_MAX = 4096, SKIPS_WINDOW_MS = 1000,
+	IP_PEEK = 6,			/* PPP's protocol number, and IPv4 up to its length */
 };
 
 /* One direction. */
@@ -164,7 +165,7 @@ static bool is_flag(const struct stream *s)
 
 void mppe_flush(struct mppe *m)
 {
-	m->send.flush = true;
+	m->send.flush = !(m->send.bits & MPPE_STATELESS);
 }
 
 /*
@@ -175,16 +176,18 @@ void mppe_flush(struct mppe *m)
 bool mppe_seal(struct mppe *m, uint8_t ret_header[MPPE_HEADER], uint8_t *p, size_t n)
 {
 	struct stream *s = &m->send;
-	bool fresh = s->flush;
+	bool fresh = false;
 	uint16_t head;
 
 	s->count = (s->count + 1) & COUNT_MASK;
+	/* Where A is set Linux changes the key, others do not, but for "flag" packets all of them do: so
+	 * the next one is such a packet, as if those before it had been lost as well. */
+	if (s->flush)
+		s->count |= 0xff;
 	if (is_flag(s)) {
 		if (!change_key(m, s, false))
 			return false;
 		fresh = true;
-	} else if (s->flush && !set_key(s, s->key)) {
-		return false;
 	}
 	s->flush = false;
 	head = (uint16_t)(BIT_ENCRYPTED | s->count | (fresh ? BIT_FLUSHED : 0));
@@ -226,6 +229,42 @@ static enum mppe_verdict lost(struct mppe *m, uint64_t now_ms)
 	return MPPE_LOST;
 }
 
+/* Does an IPv4 packet of n octets with its PPP protocol number begin so? */
+static bool begins_ip(const uint8_t p[static IP_PEEK], size_t n)
+{
+	size_t head = p[0] ? 1 : 2;	/* the number may be compressed */
+	const uint8_t *ip = p + head;
+
+	return p[head - 1] == 0x21 && ip[0] >> 4 == 4 && (ip[0] & 15) >= 5 && (ip[2] << 8 | ip[3]) == (int)(n - head);
+}
+
+/*
+ * A packet with A that is no "flag" packet: RFC 3078 8.2 begins anew with the key that there is,
+ * Linux changes it first.  What is inside says which.
+ */
+static bool begin_anew(struct mppe *m, struct stream *s, const uint8_t *p, size_t n)
+{
+	uint8_t was[MPPE_KEY], peek[IP_PEEK];
+
+	if (!set_key(s, s->key))
+		return false;
+	if (n < sizeof(peek))
+		return true;
+	memcpy(peek, p, sizeof(peek));
+	if (!crypt(s, peek, sizeof(peek)))
+		return false;
+	if (begins_ip(peek, n))
+		return set_key(s, s->key);
+	memcpy(was, s->key, sizeof(was));
+	memcpy(peek, p, sizeof(peek));
+	if (!change_key(m, s, false) || !crypt(s, peek, sizeof(peek)))
+		return false;
+	if (!begins_ip(peek, n))
+		memcpy(s->key, was, sizeof(was));
+	OPENSSL_cleanse(was, sizeof(was));
+	return set_key(s, s->key);
+}
+
 enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_ms)
 {
 	struct stream *s = &m->recv;
@@ -252,8 +291,8 @@ enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_m
 		return MPPE_DROP;
 	if (!advance(m, s, count))
 		return MPPE_DROP;
-	/* The sender began anew with the key that it had; where it changed it, advance() did. */
-	if (!stateless && flushed && (count & 0xff) != 0xff && !set_key(s, s->key))
+	/* The sender began anew; where it changed its key for a "flag" packet, advance() did. */
+	if (!stateless && flushed && (count & 0xff) != 0xff && !begin_anew(m, s, p + MPPE_HEADER, n - MPPE_HEADER))
 		return MPPE_DROP;
 	s->lost = false;
 	return crypt(s, p + MPPE_HEADER, n - MPPE_HEADER) ? MPPE_OK : MPPE_DROP;

@@ -260,6 +260,7 @@ struct ppp {
 	uint8_t echoes;			/* unanswered ones */
 	uint8_t echo_id;
 	bool no_echo;			/* the peer code-rejected Echo-Request */
+	bool no_reset_ack;		/* and Reset-Ack */
 
 	uint64_t replies_ms;		/* window of the reply limit */
 	uint16_t replies;

@@ -32,6 +32,7 @@ struct ppp_proto {
 	void (*retry)(struct turn *);	/* may be NULL: the peer did not answer, we are about to ask again */
 	/* may be NULL; a code above 7: false = unknown */
 	bool (*extra)(struct turn *, uint8_t code, uint8_t id, struct rd body);
+	void (*rejected)(struct turn *, uint8_t code);	/* may be NULL: the peer sent a Code-Reject for it */
 
 	void (*input)(struct turn *, struct rd pkt);
 };

@@ -131,4 +131,13 @@ if command -v mandoc >/dev/null; then
 else
 	echo "mandoc is not there: the manuals' markup is not looked at"
 fi
+# groff has limits of its own, and lintian looks with it.
+if command -v groff >/dev/null; then
+	for f in "$top_srcdir"/man/*.[1578]; do
+		groff -mandoc -Tutf8 -ww -Z "$f" 2>"$tmp/lint" >/dev/null
+		grep -v "cannot adjust line\|can't break line" "$tmp/lint" && { echo "$f: groff"; bad=1; }
+	done
+else
+	echo "groff is not there: it does not look at the manuals"
+fi
 exit $bad

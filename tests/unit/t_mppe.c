@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ppp/mppe.h"
+#include "ppp/mppe.c"	/* senders that are not as ours */
 #include "ppp/mschap.h"
 
 /* RFC 3079 3.5: the example of RFC 2759 9.2, password "clientPass". */
@@ -298,7 +298,7 @@ static void t_overtaken(void **st)
 /* A burst longer than several key changes, with state. */
 static void t_burst(void **st)
 {
-	static const unsigned bursts[] = { 100, 255, 256, 257, 511, 600, 1500, 2000 };
+	static const unsigned bursts[] = { 100, 255, 256, 257, 511, 600, 1500, 1790 };
 
 	for (size_t i = 0; i < N_ELEMENTS(bursts); i++) {
 		struct ends e;
@@ -317,6 +317,55 @@ static void t_burst(void **st)
 			assert_int_equal(give(&e, &k, e.n - 1), MPPE_OK);
 		}
 		ends_free(&e);
+	}
+}
+
+/*
+ * Who begins anew between two "flag" packets: with the key that there is (RFC 3078 8.2), or with another
+ * one (Linux).
+ */
+static void t_anew(void **st)
+{
+	static const uint8_t bits[] = { 0, 1 };	/* the protocol number in one octet and in two */
+
+	for (size_t linux_ = 0; linux_ < 2; linux_++) {
+		for (size_t c = 0; c < N_ELEMENTS(bits); c++) {
+			struct ends e;
+
+			ends_new(&e, MPPE_128);
+			for (unsigned i = 0; i < 2000; i++) {
+				struct stream *s = &e.a->send;
+				uint8_t p[60] = { 0 };
+				uint8_t *ip = p + MPPE_HEADER + 2 - c, got[60];
+				size_t n = MPPE_HEADER + 2 - c + 40;
+
+				s->count = (s->count + 1) & COUNT_MASK;
+				ip[-1] = 0x21;
+				ip[0] = 0x45;
+				ip[3] = 40;
+				ip[39] = (uint8_t)i;
+				memcpy(got, p, sizeof(got));
+				p[0] = (uint8_t)(0x10 | s->count >> 8);
+				p[1] = (uint8_t)s->count;
+				if ((s->count & 0xff) == 0xff) {
+					assert_true(change_key(e.a, s, false));
+					p[0] |= 0x80;
+				} else if (i % 7 == 5) {
+					assert_true(linux_ ? change_key(e.a, s, false) : set_key(s, s->key));
+					p[0] |= 0x80;
+				}
+				assert_true(crypt(s, p + MPPE_HEADER, n - MPPE_HEADER));
+				if (i % 7 == 3)
+					continue;	/* it gets lost, and the next but one is a new beginning */
+				if (i % 7 == 4)
+					assert_true(mppe_open(e.b, p, n, i * 1000) != MPPE_OK || (s->count & 0xff) == 0xff);
+				else
+					assert_int_equal(mppe_open(e.b, p, n, i * 1000), MPPE_OK);
+				if (i % 7 != 4)
+					assert_memory_equal(p + MPPE_HEADER, got + MPPE_HEADER, n - MPPE_HEADER);
+			}
+			ends_free(&e);
+		}
 	}
 }
 
@@ -402,7 +451,7 @@ int main(void)
 		cmocka_unit_test(t_changed), cmocka_unit_test(t_again),
 		cmocka_unit_test(t_refused), cmocka_unit_test(t_all), cmocka_unit_test(t_stateless),
 		cmocka_unit_test(t_stateful), cmocka_unit_test(t_overtaken), cmocka_unit_test(t_burst), cmocka_unit_test(t_not),
-		cmocka_unit_test(t_bits),
+		cmocka_unit_test(t_bits), cmocka_unit_test(t_anew),
 		cmocka_unit_test(t_jumps),
 	};
 

@@ -1131,8 +1131,10 @@ static void t_ccp(void **st)
 	assert_int_equal(o.p.mppe_ours, MPPE_128 | H);
 	assert_int_equal(o.p.mppe_theirs, MPPE_40 | H);
 	assert_int_equal(ppp_mtu(&o.p), 1356);
-	/* RFC 3078 8.2, both ways; no Reset-Ack. */
-	want("FLUSH", feed(&o, "80fd 0e 09 0004"));
+	/* RFC 3078 8.2, both ways; and RFC 1962 3.1 for Linux, first, until somebody rejects it. */
+	want("ff0380fd 0f 09 0004 | FLUSH", feed(&o, "80fd 0e 09 0004"));
+	assert_string_equal(feed(&o, "80fd 07 01 0008 0f 09 0004"), "");
+	want("FLUSH", feed(&o, "80fd 0e 0a 0004"));
 	assert_string_equal(feed(&o, "80fd 0f 09 0004"), "");
 	ppp_mppe_lost(&o.p, o.now_ms, &o.out);
 	want("ff0380fd 0e .. 0004", took(&o));
