@@ -18,6 +18,7 @@ enum {
 	/* Key changes that a peer's jumps may cost in a second: one goes round the whole count. */
 	SKIPS_MAX = 4096, SKIPS_WINDOW_MS = 1000,
 	IP_PEEK = 6,			/* PPP's protocol number, and IPv4 up to its length */
+	EXTRA_MAX = 16,			/* key changes of a sender that we have not seen */
 };
 
 /* One direction. */
@@ -239,28 +240,31 @@ static bool begins_ip(const uint8_t p[static IP_PEEK], size_t n)
 }
 
 /*
- * A packet with A that is no "flag" packet: RFC 3078 8.2 begins anew with the key that there is,
- * Linux changes it first.  What is inside says which.
+ * Fresh tables, of a sender with state.  Between two "flag" packets RFC 3078 8.2 begins anew with the
+ * key that there is; Linux changes it first, also for those that got lost.  What is inside says how often.
  */
-static bool begin_anew(struct mppe *m, struct stream *s, const uint8_t *p, size_t n)
+static bool begin_anew(struct mppe *m, struct stream *s, const uint8_t *p, size_t n, uint64_t now_ms)
 {
 	uint8_t was[MPPE_KEY], peek[IP_PEEK];
+	unsigned extra = 0;
+	bool found = n < sizeof(peek);
 
-	if (!set_key(s, s->key))
-		return false;
-	if (n < sizeof(peek))
-		return true;
-	memcpy(peek, p, sizeof(peek));
-	if (!crypt(s, peek, sizeof(peek)))
-		return false;
-	if (begins_ip(peek, n))
-		return set_key(s, s->key);
 	memcpy(was, s->key, sizeof(was));
-	memcpy(peek, p, sizeof(peek));
-	if (!change_key(m, s, false) || !crypt(s, peek, sizeof(peek)))
-		return false;
-	if (!begins_ip(peek, n))
-		memcpy(s->key, was, sizeof(was));
+	while (!found) {
+		memcpy(peek, p, sizeof(peek));
+		if (!set_key(s, s->key) || !crypt(s, peek, sizeof(peek)))
+			return false;
+		found = begins_ip(peek, n);
+		if (found)
+			break;
+		if (extra == EXTRA_MAX || (!extra && !may_skip(m, EXTRA_MAX, now_ms))) {
+			memcpy(s->key, was, sizeof(was));	/* not to be told: as it should be */
+			break;
+		}
+		extra++;
+		if (!change_key(m, s, false))
+			return false;
+	}
 	OPENSSL_cleanse(was, sizeof(was));
 	return set_key(s, s->key);
 }
@@ -291,8 +295,7 @@ enum mppe_verdict mppe_open(struct mppe *m, uint8_t *p, size_t n, uint64_t now_m
 		return MPPE_DROP;
 	if (!advance(m, s, count))
 		return MPPE_DROP;
-	/* The sender began anew; where it changed its key for a "flag" packet, advance() did. */
-	if (!stateless && flushed && (count & 0xff) != 0xff && !begin_anew(m, s, p + MPPE_HEADER, n - MPPE_HEADER))
+	if (!stateless && flushed && !begin_anew(m, s, p + MPPE_HEADER, n - MPPE_HEADER, now_ms))
 		return MPPE_DROP;
 	s->lost = false;
 	return crypt(s, p + MPPE_HEADER, n - MPPE_HEADER) ? MPPE_OK : MPPE_DROP;

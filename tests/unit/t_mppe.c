@@ -355,8 +355,11 @@ static void t_anew(void **st)
 					p[0] |= 0x80;
 				}
 				assert_true(crypt(s, p + MPPE_HEADER, n - MPPE_HEADER));
-				if (i % 7 == 3)
-					continue;	/* it gets lost, and the next but one is a new beginning */
+				/* It gets lost, and the next but one is a new beginning; or that one too. */
+				if (i % 7 == 3 || (i % 35 == 5 || i % 35 == 6))
+					continue;
+				if (i % 35 > 6 && i % 35 < 12)
+					continue;
 				if (i % 7 == 4)
 					assert_true(mppe_open(e.b, p, n, i * 1000) != MPPE_OK || (s->count & 0xff) == 0xff);
 				else
