@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/fwreq.h"
+#include "l2tpd/tundev.h"
 
 enum {
 	BATCH_BYTES = 4096,
@@ -150,7 +151,13 @@ int filterset_move(struct filterset *f, uint32_t ip, uint32_t mask, const char *
 {
 	int err = to ? change(f, true, ip, mask, to) : 0;
 
-	return err || !from ? err : change(f, false, ip, mask, from);
+	if (err || !from)
+		return err;
+	err = change(f, false, ip, mask, from);
+	/* Where it was it is, and nowhere else. */
+	if (err && to)
+		(void)!change(f, false, ip, mask, to);
+	return err;
 }
 
 /* ---- what is there ---- */
@@ -236,7 +243,7 @@ static int dump(struct filterset *f, uint16_t type, const char *set, mnl_cb_t ea
 	_Alignas(NLMSG_ALIGNTO) static char buf[DUMP_BYTES];
 	struct nlmsghdr *h = put_header(f, buf, nft(type), NLM_F_DUMP, NFPROTO_INET, 0);
 	uint32_t seq = h->nlmsg_seq;
-	int r = MNL_CB_OK;
+	bool torn = false, more = true;
 
 	_Static_assert((int)NFTA_SET_TABLE == (int)NFTA_SET_ELEM_LIST_TABLE, "one word for both");
 	mnl_attr_put_strz(h, NFTA_SET_TABLE, FWREQ_TABLE);
@@ -244,16 +251,26 @@ static int dump(struct filterset *f, uint16_t type, const char *set, mnl_cb_t ea
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
 	if (mnl_socket_sendto(f->nl, h, h->nlmsg_len) < 0)
 		return -errno;
-	do {
+	while (more) {
 		ssize_t n = mnl_socket_recvfrom(f->nl, buf, sizeof(buf));
+		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		r = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(f->nl), each, ret);
-	} while (r > MNL_CB_STOP);
-	if (r < 0)
-		return -errno;
-	return ret->failed ? -ENOMEM : 0;
+		if (n < 0)
+			return -errno;
+		if (!torn) {
+			r = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(f->nl), each, ret);
+			torn = r < 0 && errno == EINTR;
+			if (r < 0 && !torn)
+				return -errno;
+			more = r > MNL_CB_STOP;
+		}
+		/* The rest of it is on its way, and would be in the way of the next answer. */
+		if (torn)
+			more = !tundev_is_done(buf, (size_t)n, seq);
+	}
+	return torn ? -EINTR : ret->failed ? -ENOMEM : 0;
 }
 
 /* The same; others who change rules of theirs meanwhile break a list off. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,10 +181,13 @@ struct helper {
 	int in, out;		/* its standard input, and its output and errors */
 };
 
-static void helper_exec(const char *path, int in, int out)
+static void helper_exec(const char *path, int in, int out, pid_t netd)
 {
 	char *const argv[] = { (char *)(uintptr_t)path, NULL }, *const env[] = { NULL };
 
+	/* One that outlived its netd would put rules in force that are older than those of the next. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != netd)
+		_exit(127);
 	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
 	    dup2(out, STDERR_FILENO) >= 0 && close_range(3, ~0u, 0) == 0)
 		execve(path, argv, env);
@@ -193,6 +197,7 @@ static void helper_exec(const char *path, int in, int out)
 static int helper_start(struct helper *ret)
 {
 	char path[CONF_PATH_MAX];
+	pid_t netd;
 	int in[2], out[2], err = paths_helper("culvert-firewall", path);
 
 	if (err)
@@ -205,10 +210,11 @@ static int helper_start(struct helper *ret)
 		close(in[1]);
 		return err;
 	}
+	netd = getpid();
 	ret->pid = fork();
 	err = ret->pid < 0 ? -errno : 0;
 	if (ret->pid == 0)
-		helper_exec(path, in[0], out[1]);
+		helper_exec(path, in[0], out[1], netd);
 	close(in[0]);
 	close(out[1]);
 	(void)fcntl(in[1], F_SETFL, O_NONBLOCK);

@@ -482,6 +482,10 @@ static const char *routes_refused(struct manager *m, const struct radius_says *s
 
 		if (s != old && routes_meet(s, says->route, says->n_routes))
 			return "its Framed-Route is another session's";
+		outside = s == old ? 0 : addr_v4_of(&s->peer);
+		for (unsigned i = 0; i < says->n_routes && outside; i++)
+			if (says->route[i].net == (outside & says->route[i].mask))
+				return "its Framed-Route holds another client's address outside";
 	}
 	return NULL;
 }
@@ -940,8 +944,12 @@ static void netd_sync(struct manager *m)
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);
 
-		if (s->ip && !s->ending && !s->choosing && is_shared(m, s->interface) && (s->filtered || !s->filter[0]))
+		if (!s->ip || s->ending || s->choosing || !is_shared(m, s->interface))
+			continue;
+		if (s->filtered || !s->filter[0])
 			route_tell(m, s, MSG_ROUTE_ADD);
+		else
+			s->has_route = false;	/* netd takes it away, and filter_done() asks for it */
 	}
 	LIST_EACH(&m->sessions, e) {
 		struct msess *s = CONTAINER_OF(e, struct msess, link);

@@ -44,7 +44,7 @@ enum {
 	TUN_MTU_MIN = 500, TUN_MTU_MAX = 1500,	/* what PPP may agree on */
 	FRAMED_MTU_MIN = 68,			/* what a RADIUS server may say (RFC 791 3.2) */
 	DELETE_AFTER_MS = 50,
-	FIREWALL_MS = 25000,		/* for the helper; it needs some 30, but at boot it loads modules */
+	FIREWALL_MS = 12000,		/* for the helper; it needs some 30, but at boot it loads modules; less than the parent waits */
 	MSGS_PER_WAKE = 64,		/* then the other channel gets its turn */
 };
 
@@ -113,6 +113,7 @@ struct netd {
 	struct conf last;		/* at a reload: what the manager may still go by */
 	bool have_last;
 	bool have_next, started, stopping, failed;
+	bool first_life;		/* no netd of this server was before it */
 	bool forward_was, forward_set;	/* ip_forward before the server started; to be restored to 0 */
 	bool table_set;			/* there may be a table of ours */
 	bool table_due;			/* it is to go when nobody is in a filter any more */
@@ -804,6 +805,10 @@ static void adopt_one(void *ctx, unsigned index, const char *name)
 	char same[CONF_IFNAME_MAX];
 	uint64_t unit;
 
+	if (no < SHARED_MAX && n->shared[no].state == TUN_ADOPTED) {
+		n->shared[no].index = index;
+		return;
+	}
 	if (no < SHARED_MAX) {
 		n->shared[no] = (struct tun){
 			.fd = -1, .index = index, .state = TUN_ADOPTED,
@@ -817,6 +822,10 @@ static void adopt_one(void *ctx, unsigned index, const char *name)
 	snprintf(same, sizeof(same), "pppx%u", (unsigned)unit);
 	if (strcmp(name, same))
 		return;
+	if (n->tun[unit].state == TUN_ADOPTED) {
+		n->tun[unit].index = index;
+		return;
+	}
 	n->tun[unit] = (struct tun){ .fd = -1, .index = index, .state = TUN_ADOPTED };
 	n->unit_end = MAX(n->unit_end, (unsigned)unit + 1);
 	n->count[CNT_TUNS]++;
@@ -1207,6 +1216,9 @@ static void undo(struct netd *n)
 {
 	unsigned end = n->unit_end;
 
+	/* What there is belongs to those who are up: the next netd may have more luck. */
+	if (!n->started && !n->first_life)
+		return;
 	for (unsigned u = 0; u < end; u++)
 		if (in_service(&n->tun[u]))
 			tun_retire(n, u);
@@ -1370,6 +1382,7 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
 		case MSG_CONF:
 			n->next = m.b.conf.conf;
 			n->forward_was = m.b.conf.ip_forward;
+			n->first_life = m.b.conf.first_life;
 			n->have_next = true;
 			break;
 		case MSG_PEER:

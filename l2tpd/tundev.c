@@ -24,7 +24,7 @@
 enum {
 	BATCH_BYTES = 4096,
 	ACK_BYTES = 8192,
-	DUMP_BYTES = 32768,
+	DUMP_BYTES = 32768, DUMP_TRIES = 100,
 };
 
 /* Requests that go to the kernel in one send; each is answered by an ack. */
@@ -329,25 +329,57 @@ int tundev_route_del(struct rtnl *r, unsigned index, uint32_t ip, uint32_t mask)
 }
 
 /* ---- dumps ---- */
-static int dump(struct rtnl *r, struct nlmsghdr *h, uint16_t type, mnl_cb_t cb, void *ctx)
+static int dump_once(struct rtnl *r, struct nlmsghdr *h, uint16_t type, mnl_cb_t cb, void *ctx)
 {
 	_Alignas(NLMSG_ALIGNTO) char buf[DUMP_BYTES];
 	uint32_t seq = r->seq++;
-	int more = MNL_CB_OK;
+	bool torn = false, more = true;
 
 	h->nlmsg_type = type;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	h->nlmsg_seq = seq;
 	if (mnl_socket_sendto(r->nl, h, h->nlmsg_len) < 0)
 		return -errno;
-	while (more == MNL_CB_OK) {
+	while (more) {
 		ssize_t n = mnl_socket_recvfrom(r->nl, buf, sizeof(buf));
+		int rc;
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return -errno;
-		more = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(r->nl), cb, ctx);
+		if (!torn) {
+			rc = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(r->nl), cb, ctx);
+			torn = rc < 0 && errno == EINTR;
+			if (rc < 0 && !torn)
+				return -errno;
+			more = rc > MNL_CB_STOP;
+		}
+		/* The rest of it is on its way, and would be in the way of the next answer. */
+		if (torn)
+			more = !tundev_is_done(buf, (size_t)n, seq);
 	}
-	return more < 0 ? -errno : 0;
+	return torn ? -EINTR : 0;
+}
+
+bool tundev_is_done(const void *buf, size_t len, uint32_t seq)
+{
+	const struct nlmsghdr *h = buf;
+
+	for (int n = (int)len; mnl_nlmsg_ok(h, n); h = mnl_nlmsg_next(h, &n))
+		if (h->nlmsg_seq == seq && (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR))
+			return true;
+	return false;
+}
+
+/* Others may change what is listed meanwhile (NLM_F_DUMP_INTR): then it is listed again, so cb is called for some twice. */
+static int dump(struct rtnl *r, struct nlmsghdr *h, uint16_t type, mnl_cb_t cb, void *ctx)
+{
+	int err = -EINTR;
+
+	for (unsigned tries = 0; err == -EINTR && tries < DUMP_TRIES; tries++)
+		err = dump_once(r, h, type, cb, ctx);
+	return err;
 }
 
 struct listing {

@@ -80,7 +80,10 @@ struct tundev_route {
 
 typedef void tundev_route_fn(void *ctx, const struct tundev_route *);
 
-/* Call each(ctx, …) for every route to any device but a default one. */
+/* Is the last message of the list with this sequence number among those of len bytes? */
+bool tundev_is_done(const void *buf, size_t len, uint32_t seq);
+
+/* Call each(ctx, …) for every route to any device but a default one; for some of them twice, maybe. */
 MUST_USE int tundev_routes(struct rtnl *, tundev_route_fn *each, void *ctx);
 
 typedef void tundev_each_fn(void *ctx, unsigned index, const char *ifname);
