@@ -25,6 +25,7 @@ struct acct_auth {
 struct acct {
 	struct manager *m;
 	struct spool *spool;
+	unsigned first;			/* slot that is asked for first */
 	uint32_t boot;
 	uint32_t epoch, next_id;	/* of this manager: what makes ids unique */
 	bool running;
@@ -421,7 +422,8 @@ static void ask_all(struct acct *a)
 		if (!*first || r->seq < *first)
 			*first = r->seq;
 	}
-	for (unsigned i = 0; i < end; i++) {
+	for (unsigned k = 0; k < end; k++) {
+		unsigned i = (a->first + k) % end;
 		const struct acct_rec *r = spool_at(a->spool, i);
 		struct acct_auth *x;
 
@@ -450,6 +452,8 @@ void acct_done(struct acct *a, const struct msg_acct_done *d)
 	if (!d->ok) {
 		r->asked = 0;
 		a->failed++;
+		/* A server may not take this one, ever; the next one knocks. */
+		a->first = d->tag + 1;
 		if (!x->wait_ms)
 			log_warn("no accounting server of %s answers: records wait in the spool", r->realm);
 		/* Those that were under way together failed together, and count once. */

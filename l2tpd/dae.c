@@ -17,7 +17,7 @@ enum {
 	REMEMBERED = 16384,		/* requests: more than a busy hour's of a big server */
 	BUCKETS = 4096,
 	/* One from the far end of the window is good for the length of it twice. RFC 5176 6.3 */
-	REMEMBER_MS = 2 * DAE_WINDOW_S * 1000,
+	REMEMBER_MS = (2 * DAE_WINDOW_S + 2) * 1000,	/* stamps are of whole seconds */
 };
 
 struct sock {

@@ -43,6 +43,7 @@ enum {
 	WAITING_MAX = 16384,		/* logins that no worker has yet */
 	BURST = 64,			/* datagrams handled before other descriptors get their turn */
 	TLS_AGAIN_MS = 1000,		/* after a connection that was refused, or a handshake that failed */
+	TLS_OUT_MAX = 65536,		/* bytes on their way to a server that does not read them: more requests wait */
 	LISTS = 2 * CONF_AUTHS,		/* of servers: for logins, for accounting */
 	ERROR_AUTH_SERVER_TIMEOUT = 930,	/* of MS-CHAP: Windows keeps the password that it has */
 };
@@ -64,6 +65,7 @@ struct up {
 	struct event *room_ev;
 	uint64_t again_ms;		/* no connection is tried before */
 	bool heard;			/* a reply came by the one that is there */
+	uint64_t heard_ms, dialed_ms;	/* the last one (0 = none), and the beginning */
 	struct log_rate rate;
 };
 
@@ -82,6 +84,7 @@ struct job {
 
 	/* with a worker */
 	unsigned server;		/* of its list */
+	int list;			/* of TLS, or -1 */
 	struct addr to;
 	char secret[CONF_SECRET_MAX];
 	bool must_sign;
@@ -162,6 +165,8 @@ static int up_dial(struct up *u)
 	socklen_t len = addr_to_sa(&u->to, &ss);
 	bool tls = u->list >= 0;
 	int err;
+
+	u->dialed_ms = now_ms();
 
 	u->fd = socket(ss.ss_family, (tls ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* Connected: the kernel drops what comes from elsewhere, and says which address of ours is used. */
@@ -457,7 +462,8 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 		       (c->server[i].message_authenticator || j->ask.judge.req.method == AUTH_EAP);
 	j->asked_ms = now_ms();
 	str_copy(j->secret, sizeof(j->secret), c->server[i].secret);
-	err = tls_is_ready(r, tls_of(r, j)) ? up_get(r, &j->to, tls_of(r, j), -1, &u) : -ENOKEY;
+	j->list = tls_of(r, j);
+	err = tls_is_ready(r, j->list) ? up_get(r, &j->to, j->list, -1, &u) : -ENOKEY;
 	if (err < 0) {
 		log_err("radius server=%s cannot be asked: %s", server_str(&j->to), strerror(-err));
 		if (job_failover(r, j))
@@ -614,10 +620,13 @@ static void tls_ask(struct up *u)
 			return;
 		}
 	}
-	for (unsigned i = 0; i < N_ELEMENTS(u->by_id) && radtls_is_up(u->tls); i++)
+	for (unsigned i = 0; i < N_ELEMENTS(u->by_id) && radtls_is_up(u->tls) && radtls_out(u->tls).n < TLS_OUT_MAX; i++)
 		if (u->by_id[i] && !u->by_id[i]->sent && !u->by_id[i]->answered)
 			u->by_id[i]->sent = radtls_put(u->tls, rd_of(u->by_id[i]->req, u->by_id[i]->req_len));
-	tls_flush(u);
+	if (radtls_is_over(u->tls))
+		tls_over(u, "TLS failed");
+	else
+		tls_flush(u);
 }
 
 /* The connection has ended. A server may close one that is idle; what it had not answered is asked anew. */
@@ -642,6 +651,7 @@ static void tls_over(struct up *u, const char *why)
 	}
 	up_hang_up(u);
 	u->heard = false;
+	u->heard_ms = 0;
 	if (was_up && asked)
 		tls_ask(u);
 }
@@ -666,6 +676,7 @@ static void tls_readable(struct up *u)
 		ok = radtls_in(u->tls, rd_of(buf, (size_t)n), &why);
 		while ((len = radtls_get(u->tls, pkt, sizeof(pkt)))) {
 			u->heard = true;
+			u->heard_ms = now_ms();
 			reply(u->r, u, pkt, len);
 		}
 		if (!ok || radtls_is_over(u->tls)) {
@@ -687,7 +698,7 @@ static void tls_readable(struct up *u)
 
 static void up_has_room(evutil_socket_t fd, short what, void *arg)
 {
-	tls_flush(arg);
+	tls_ask(arg);
 }
 
 static void up_readable(evutil_socket_t fd, short what, void *arg)
@@ -730,9 +741,12 @@ static void request(struct radius *r, struct rd pkt, const struct sockaddr_in *f
 	if (j->answered)
 		return;
 	if (!j->up) {
-		j->req = malloc(n);
-		if (!j->req || !tls_is_ready(r, tls_of(r, j)) || up_get(r, &j->to, tls_of(r, j), out[1], &u) < 0)
+		/* What was made for TLS goes by nothing else: a reload may have changed it. */
+		if (j->list != tls_of(r, j) || !tls_is_ready(r, j->list) || up_get(r, &j->to, j->list, out[1], &u) < 0)
 			return;		/* it comes again */
+		j->req = malloc(n);
+		if (!j->req)
+			return;
 		memcpy(j->req, out, n);
 		memcpy(j->authenticator, pkt.p + 4, sizeof(j->authenticator));
 		j->req_len = n;
@@ -777,6 +791,15 @@ static void ended(struct radius *r, const struct radcli_done *d)
 		_exit(1);
 	}
 	answered = j->answered;
+	/*
+	 * Nothing came by that connection for as long as a request may take: it is dead, or never came up.  TCP
+	 * finds that out in a quarter of an hour, or not at all.
+	 */
+	if (!answered && j->up && j->up->tls && j->up->heard_ms < j->asked_ms &&
+	    now_ms() - j->up->dialed_ms >= list_of(r, j)->timeout_s * UINT64_C(1000)) {
+		j->up->by_id[j->id] = NULL;
+		tls_over(j->up, "it is silent");
+	}
 	job_back(r, j, d->slot);
 	if (d->end == RADCLI_FAILED && answered)
 		job_deny(r, j, "RADIUS reply: libradcli cannot read it", 0);

@@ -61,12 +61,14 @@ static bool rate_text(const char **s, uint64_t *ret)
 		return false;
 	for (size_t i = 0; i < N_ELEMENTS(units); i++) {
 		if (**s && strchr(units[i].unit, **s)) {
+			if (*ret > RATE_MAX / units[i].factor)
+				return false;
 			*ret *= units[i].factor;
 			(*s)++;
 			break;
 		}
 	}
-	return *ret <= RATE_MAX;
+	return true;
 }
 
 /*

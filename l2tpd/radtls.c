@@ -38,6 +38,7 @@ struct radtls *radtls_new(void)
 		radtls_free(t);
 		return NULL;
 	}
+	SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	/* A connection lives long: a session to resume would be kept for nothing. */
 	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
@@ -259,8 +260,15 @@ bool radtls_is_over(const struct radtls_conn *c)
 
 bool radtls_put(struct radtls_conn *c, struct rd pkt)
 {
+	if (!radtls_is_up(c))
+		return false;
 	ERR_clear_error();
-	return radtls_is_up(c) && SSL_write(c->ssl, pkt.p, (int)pkt.n) == (int)pkt.n;
+	/* Memory always has room: what fails will not get better. */
+	if (SSL_write(c->ssl, pkt.p, (int)pkt.n) == (int)pkt.n)
+		return true;
+	c->over = true;
+	snprintf(c->why, sizeof(c->why), "TLS cannot write");
+	return false;
 }
 
 size_t radtls_get(struct radtls_conn *c, uint8_t *buf, size_t cap)
