@@ -797,6 +797,8 @@ static void ended(struct radius *r, const struct radcli_done *d)
 	 */
 	if (!answered && j->up && j->up->tls && j->up->heard_ms < j->asked_ms &&
 	    now_ms() - j->up->dialed_ms >= list_of(r, j)->timeout_s * UINT64_C(1000)) {
+		if (log_rate_ok(&j->up->rate, now_ms()))
+			log_notice("radius server=%s: the TLS connection is silent, and closed", server_str(&j->to));
 		j->up->by_id[j->id] = NULL;
 		tls_over(j->up, "it is silent");
 	}

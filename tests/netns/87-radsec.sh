@@ -159,6 +159,18 @@ one=$started
 check "it is back: let in" wait_for login back roy --hold 0
 check "  and accounting reached it" wait_for eval '[ "$(counter acct_waiting)" = 0 ]'
 
+# A firewall on the way forgets the connections that are there, and says nothing.
+forgotten=$(ns srv ss -Htn "dst $INSIDE:2083" | awk '{ sub(/.*:/, "", $4); print $4 }' | paste -sd,)
+must ns srv nft "table inet forgets {
+	chain out { type filter hook output priority 0; ip daddr $INSIDE tcp sport { $forgotten } drop; }
+	chain in { type filter hook input priority 0; ip saddr $INSIDE tcp dport { $forgotten } drop; }
+}"
+check "its connections are dead: refused" not login dead roy
+check "  they are given up, and new ones made: let in" wait_for login alive roy --hold 0
+check "  and the log says what it was" logged "radius server=$INSIDE:2083: the TLS connection is silent, and closed"
+check "  accounting reached it, too" wait_for eval '[ "$(counter acct_waiting)" = 0 ]'
+ns srv nft delete table inet forgets
+
 # Certificates.
 accepted="its certificate is not accepted"
 check "another authority" reload_with "${GOOD/ours.pem/other.pem}"
