@@ -372,6 +372,13 @@ counters_here()
 	[ "$bench_counters" = yes ]
 }
 
+# bench_congestion: what TCP goes by, whatever this machine's default is; false: that it is.
+# BBR paces its sender, so it would be measured and not the server.
+bench_congestion()
+{
+	grep -qw cubic /proc/sys/net/ipv4/tcp_available_congestion_control && echo cubic
+}
+
 # load VERB OPTION…
 load()
 {
@@ -382,6 +389,6 @@ load()
 		--bytes $((cand_mtu - 28)) --pids "$(cand_server_pids)" --tmp "$rig_dir" --port $IPERF_PORT --udp-port $UDP_PORT \
 		--udpload "$bench_build/bench/udpload" --server-counters "$rig_dir/in.counters" \
 		--sink-counters "$rig_dir/sink.counters" --crowd $CROWD \
-		"${dial[@]}" $(counters_here && echo --perf) \
+		--congestion "$(bench_congestion)" "${dial[@]}" $(counters_here && echo --perf) \
 		$([ $pinned = yes ] && echo --cpu 0 --load-cpu 1) "$@"
 }

@@ -109,6 +109,8 @@ def put_cpu(args, w, packets, payload):
     put("process_pct", 100 * w.process / 1e9 / w.seconds)
     if args.cpu >= 0:
         put("cpu0_pct", 100 * w.busy[args.cpu] / 1e9 / w.seconds)
+    if args.load_cpu >= 0:
+        put("load_pct", 100 * w.busy[args.load_cpu] / 1e9 / w.seconds)
     put("machine_pct", 100 * w.all_busy / 1e9 / w.seconds)
     if packets > 0:
         put("kpps", packets / w.seconds / 1e3)
@@ -132,8 +134,9 @@ def in_ns(args, ns, *command):
 
 def tcp_start(args, sources, direction, seconds, tag):
     way = {"down": "-R", "up": "", "both": "--bidir"}[direction]
+    cubic = "-C " + args.congestion if args.congestion else ""
     lines = [
-        f"iperf3 -c {args.target} -p {args.port + i} -B {s} {way} -t {int(seconds)} -O {int(args.omit)} -J "
+        f"iperf3 -c {args.target} -p {args.port + i} -B {s} {way} -t {int(seconds)} -O {int(args.omit)} {cubic} -J "
         f">{args.tmp}/{tag}.{i}.json 2>&1 &"
         for i, s in enumerate(sources)
     ]
@@ -404,6 +407,7 @@ def main():
     p.add_argument("--load-cpu", type=int, default=-1)
     p.add_argument("--pids", type=words, default=[], help="processes of the server")
     p.add_argument("--perf", action="store_true", help="the machine has counters: cycles, too")
+    p.add_argument("--congestion", help="TCP's control of it")
     p.add_argument("--mtu", type=int, default=1400)
     p.add_argument("--port", type=int, default=5201, help="iperf3's first")
     p.add_argument("--udp-port", type=int, default=5100)

@@ -84,6 +84,8 @@ def table(head, rows):
 
 
 def throughput(res):
+    if not res.cases("throughput", "test"):
+        return ""
     rows, over = [], []
     names = [c for c in CANDIDATES if any(r.part == "throughput" and r.candidate == c for r in res.rows)]
     for pinned, n, mtu, suite, test in res.cases("throughput", "pinned", "clients", "mtu", "suite", "test"):
@@ -100,7 +102,9 @@ def throughput(res):
                      "–" if limited else percent(ratio(med.get("culvert"), med.get("plain")))] +
                     [number(ns[c]) for c in names if c != "plain" or pinned == "yes"] +
                     ["–"] * ("plain" in names and pinned != "yes") +
-                    [times(ratio(ns.get("softether"), ns.get("culvert")))])
+                    [times(ratio(ns.get("softether"), ns.get("culvert")))] +
+                    ["–" if res.value("load_pct", candidate="culvert", **what) is None else
+                     " / ".join(number(res.value(m, candidate="culvert", **what)) for m in ("cpu0_pct", "load_pct"))])
         if test.startswith("udp"):
             for c in names:
                 left = res.find("over_left_pct", candidate=c, **what)
@@ -112,8 +116,9 @@ def throughput(res):
                                  spread(left)])
     head = (["pinned", "clients", "MTU", "suite", "test"] + [f"{TITLES[c]}, Mbit/s" for c in names] +
             ["culvert : SoftEther", "culvert : plain"] + [f"{TITLES[c]}, ns/packet" for c in names] +
-            ["SoftEther : culvert, ns/packet"])
+            ["SoftEther : culvert, ns/packet", "culvert, CPU 0 / CPU 1 busy, %"])
     text = table(head, rows)
+    text += "\nPinned, CPU 0 is the server's and CPU 1 the load's: where CPU 1 is full, more would not come out of a faster server.\n"
     if over:
         text += ("\nOverload: the best that is delivered, and what is left of it when about twice as much is offered.\n\n" +
                  table(["pinned", "clients", "test", "", "best, Mbit/s", "best, 1000 packets/s", "offered then, × best",

@@ -208,6 +208,7 @@ struct dsess {
 	struct ring ring;
 	uint64_t flood_at_ms;
 	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;	/* of IP */
+	uint64_t in_discard;		/* of these, UDP datagrams to the discard service */
 	uint64_t esp_lost, esp_late;	/* over SAs that are gone */
 	uint32_t bad;			/* packets that were nothing */
 };
@@ -226,7 +227,7 @@ enum { FATES_MAX = 32 };
 struct totals {
 	unsigned up, failed, lost;
 	uint64_t pings, pings_got, pings_early, outage_ms;
-	uint64_t in_packets, in_bytes, out_packets, out_bytes, flooded;
+	uint64_t in_packets, in_bytes, in_discard, out_packets, out_bytes, flooded;
 	uint64_t esp_lost, esp_late, ike_resent, bad, rekeys, reauths, moves;
 	struct hist rtt;
 	struct fate fate[FATES_MAX];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/dial_ip.h"
 
-enum { PROTO_ICMP = 1, PROTO_UDP = 17, ECHO_REPLY = 0, ECHO_REQUEST = 8, PORT_DISCARD = 9, TTL = 64 };
+enum { PROTO_ICMP = 1, PROTO_UDP = 17, ECHO_REPLY = 0, ECHO_REQUEST = 8, PORT_DISCARD = 9, TTL = 64,
+	FRAGMENT_OFFSET = 0x1fff };
 
 /* RFC 1071, beginning with what was summed before. */
 static uint16_t checksum_from(uint32_t sum, struct rd r)
@@ -112,4 +113,18 @@ bool ip_read_echo_reply(struct rd r, uint16_t id, uint16_t *ret_seq)
 	got = rd_u16(&r);
 	*ret_seq = rd_u16(&r);
 	return !r.bad && type == ECHO_REPLY << 8 && got == id;
+}
+
+bool ip_is_discard(struct rd r)
+{
+	uint8_t version = rd_u8(&r), proto;
+	uint16_t fragment;
+
+	rd_skip(&r, 5);
+	fragment = rd_u16(&r);
+	rd_skip(&r, 1);
+	proto = rd_u8(&r);
+	rd_skip(&r, 10 + ((version & 15u) - 5) * 4 + 2);
+	return version >> 4 == 4 && (version & 15) >= 5 && proto == PROTO_UDP && !(fragment & FRAGMENT_OFFSET) &&
+		rd_u16(&r) == PORT_DISCARD && !r.bad;
 }

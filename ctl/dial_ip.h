@@ -19,4 +19,8 @@ void ip_write_udp(struct wr *, uint32_t src, uint32_t dst, uint16_t port, size_t
 /* An echo reply to id: its sequence number. false: something else. */
 bool ip_read_echo_reply(struct rd packet, uint16_t id, uint16_t *ret_seq);
 
+/* Is the IPv4 packet, which may be anything, a UDP datagram to the discard service (port 9, RFC 863)?
+ * Later fragments are none. */
+bool ip_is_discard(struct rd packet);
+
 #endif

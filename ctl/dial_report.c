@@ -87,6 +87,7 @@ void report_round(struct dial *d)
 		t->outage_ms = MAX(t->outage_ms, s->w.outage_ms);
 		t->in_packets += s->in_packets;
 		t->in_bytes += s->in_bytes;
+		t->in_discard += s->in_discard;
 		t->out_packets += s->out_packets;
 		t->out_bytes += s->out_bytes;
 		t->flooded += s->flooded;
@@ -164,8 +165,8 @@ int report(const struct dial *d, FILE *f)
 	for (unsigned p = 0; p < PHASES; p++)
 		fprintf(f, " %s_us=%llu/%llu", p == PHASE_UP ? "all" : phase_name(p), took(t, p, 500), took(t, p, 990));
 	fprintf(f, " rtt_us=%u/%u/%u", t->rtt.min_us, hist_mean(&t->rtt), hist_quantile(&t->rtt, 990));
-	fprintf(f, " ip_in_bytes=%llu ip_out_bytes=%llu esp_lost=%llu esp_late=%llu", (ull)t->in_bytes, (ull)t->out_bytes,
-		(ull)t->esp_lost, (ull)t->esp_late);
+	fprintf(f, " ip_in_discard=%llu ip_in_bytes=%llu ip_out_bytes=%llu esp_lost=%llu esp_late=%llu", (ull)t->in_discard,
+		(ull)t->in_bytes, (ull)t->out_bytes, (ull)t->esp_lost, (ull)t->esp_late);
 	fprintf(f, " sourced=%llu source_ms=%llu source_short=%llu source_cpu_ms=%llu tx_full=%llu tun_full=%llu rounds=%u"
 		" cpu_ms=%llu rekeys=%llu reauths=%llu moves=%llu ike=%s esp=%s\n",
 		(ull)d->sourced, (ull)(d->load_last_us - d->load_first_us) / 1000, (ull)d->source_short,

@@ -477,6 +477,7 @@ static void ip_in(struct dsess *s, uint8_t *p, size_t n, uint64_t now)
 	}
 	s->in_packets++;
 	s->in_bytes += n;
+	s->in_discard += ip_is_discard(rd_of(p, n));
 	if (!load_input(s, rd_of(p, n)))
 		data_tun_write(s, p, n);
 }

@@ -1287,6 +1287,35 @@ static void t_ip(void **st)
 	w = wr_of(buf, 20);
 	ip_write_udp(&w, 1, 2, 3, 50);
 	assert_true(w.bad);
+
+	/* To the discard service, with options in the IP header or without. */
+	w = wr_of(buf, sizeof(buf));
+	ip_write_udp(&w, 0x0a000002, 0x0a000001, 3, 5);
+	for (size_t n = 0; n < 24; n++)
+		assert_false(ip_is_discard(rd_of(buf, n)));
+	assert_true(ip_is_discard(rd_of(buf, 24)));
+	buf[6] = 0x40;
+	assert_true(ip_is_discard(rd_of(buf, w.len)));	/* don't fragment */
+	buf[6] = 0x20;
+	assert_true(ip_is_discard(rd_of(buf, w.len)));	/* the first fragment */
+	for (unsigned k = 0; k < 4; k++) {
+		static const struct { uint8_t at, byte; } not[] = { { 7, 1 }, { 0, 0x65 }, { 9, 6 }, { 23, 10 } };
+		uint8_t was = buf[not[k].at];
+
+		buf[not[k].at] = not[k].byte;
+		assert_false(ip_is_discard(rd_of(buf, w.len)));
+		buf[not[k].at] = was;
+	}
+	for (uint8_t ihl = 0; ihl < 5; ihl++) {
+		buf[0] = 0x40 | ihl;
+		assert_false(ip_is_discard(rd_of(buf, w.len)));
+	}
+	memmove(buf + 24, buf + 20, w.len - 20);
+	memset(buf + 20, 0, 4);
+	buf[0] = 0x46;
+	assert_true(ip_is_discard(rd_of(buf, w.len + 4)));
+	buf[0] = 0x45;
+	assert_false(ip_is_discard(rd_of(buf, w.len + 4)));
 	/* A right checksum, never 0 (RFC 768): with a pseudo header in front the sum is all ones. */
 	for (uint32_t src = 1; src < 70000; src += 3) {
 		uint32_t sum = 17 + 8 + 5 + (src >> 16) + (src & 0xffff) + 0xc633 + 0x6402;
