@@ -192,6 +192,7 @@ void call_free(struct sess *s, const char *reason)
 	list_del(&s->by_call);
 	event_free(s->timer);
 	mppe_free(s->mppe);
+	ppp_free(&s->ppp);
 	tunnel_conf_put(s->conf);
 	if (s->xauth)
 		s->flow->xauth = NULL;
@@ -522,7 +523,7 @@ static void ask(struct sess *s)
 			m.eap = *s->eap;
 		m.eap.round = s->ppp.auth.eap_round - 1;
 		m.eap.len = s->ppp.eap_len;
-		_Static_assert(sizeof(m.eap.packet) == sizeof(s->ppp.eap), "all of a packet");
+		_Static_assert(sizeof(m.eap.packet) == PPP_EAP_MAX, "all of a packet");
 		memcpy(m.eap.packet, s->ppp.eap, s->ppp.eap_len);
 		break;
 	default:

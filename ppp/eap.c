@@ -14,6 +14,7 @@
  * Response until there is an answer to it, then the Request until it is answered.
  */
 #include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ppp/auth.h"
@@ -96,8 +97,25 @@ void eap_request(struct turn *t)
 
 void eap_forget(struct ppp *p)
 {
-	explicit_bzero(p->eap, p->eap_len);
+	if (p->eap)
+		explicit_bzero(p->eap, p->eap_len);
+	free(p->eap);
+	p->eap = NULL;
 	p->eap_len = 0;
+}
+
+/* In the place of the last one: few logins are passed through, so no link has room for it all its life. */
+static bool eap_keep(struct ppp *p, struct rd pkt)
+{
+	uint8_t *kept = pkt.n <= PPP_EAP_MAX ? malloc(pkt.n) : NULL;
+
+	if (!kept)
+		return false;
+	memcpy(kept, pkt.p, pkt.n);
+	eap_forget(p);
+	p->eap = kept;
+	p->eap_len = (uint16_t)pkt.n;
+	return true;
 }
 
 void eap_start(struct turn *t)
@@ -197,14 +215,11 @@ static void pass_on(struct turn *t, uint8_t type, struct rd body, struct rd whol
 {
 	struct ppp *p = t->p;
 
-	if (p->auth.state != AUTH_WAIT || !type || whole.n > sizeof(p->eap) ||
-	    (!p->auth.eap_round && (type != IDENTITY || !take_name(p, body)))) {
+	if (p->auth.state != AUTH_WAIT || !type || whole.n > PPP_EAP_MAX ||
+	    (!p->auth.eap_round && (type != IDENTITY || !take_name(p, body))) || !eap_keep(p, whole)) {
 		turn_drop(t);
 		return;
 	}
-	eap_forget(p);
-	memcpy(p->eap, whole.p, whole.n);
-	p->eap_len = (uint16_t)whole.n;
 	p->auth.eap_round += p->auth.eap_round < UINT8_MAX;
 	p->req.method = PPP_AUTH_EAP_PASS;
 	auth_ask(t);
@@ -230,15 +245,12 @@ void eap_go_on(struct turn *t, const struct ppp_verdict *v)
 	id = rd_u8(&pkt);
 	len = rd_u16(&pkt);
 	type = rd_u8(&pkt);
-	if (pkt.bad || code != REQUEST || len != v->eap_packet.n || len > sizeof(p->eap)) {
+	if (pkt.bad || code != REQUEST || len != v->eap_packet.n || !eap_keep(p, v->eap_packet)) {
 		turn_close(t, "an EAP Request that is none");
 		return;
 	}
 	/* RFC 3579 2.2: the Request as before, since our Response was no good: there may come a better one. */
 	again = id == p->req.ident;
-	eap_forget(p);
-	memcpy(p->eap, v->eap_packet.p, len);
-	p->eap_len = len;
 	p->req.ident = p->auth.ident = id;
 	p->auth.eap_type = type;
 	p->auth.eap_wait_ms = v->eap_wait_ms;

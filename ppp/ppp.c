@@ -210,6 +210,11 @@ void ppp_init(struct ppp *p, const struct ppp_conf *conf, const struct rng *seed
 	p->auth.asked = p->auth.tried = conf->authenticator ? auth_strongest(conf->auth) : 0;
 }
 
+void ppp_free(struct ppp *p)
+{
+	eap_forget(p);
+}
+
 void ppp_start(struct ppp *p, uint64_t now_ms, struct ppp_out *out)
 {
 	struct turn t = { p, now_ms, out, 0, 0 };

@@ -266,8 +266,8 @@ struct ppp {
 	uint16_t replies;
 
 	/* EAP that is passed through: the Response that is judged, or the Request that is to be answered */
-	uint16_t eap_len;
-	uint8_t eap[PPP_EAP_MAX];
+	uint8_t *eap;			/* NULL: none; it lives as long as its login */
+	uint16_t eap_len;		/* ≤ PPP_EAP_MAX */
 
 	uint32_t dropped;		/* frames from the peer that were nothing, or came at the wrong time */
 	uint32_t lost;			/* effects that found no room in ppp_out; stays 0 */
@@ -338,6 +338,9 @@ void ppp_close(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out
 
 /* The lower layer is gone: PPP_EFF_DOWN where IP was up, PPP_EFF_GONE, no frames. */
 void ppp_lower_down(struct ppp *, const char *reason, uint64_t now_ms, struct ppp_out *);
+
+/* End of life: what the login had is wiped and given back. Nothing is called after it but ppp_init(). */
+void ppp_free(struct ppp *);
 
 /* IPCP is open, and MPPE where it is required: IP frames may pass, both ways. */
 bool ppp_may_ip(const struct ppp *);

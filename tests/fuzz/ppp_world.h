@@ -197,8 +197,7 @@ static inline void world_end(struct world *w)
 	world_must(w->gone && !w->up && !w->mppe && ppp_deadline(&w->p) == PPP_NEVER && !ppp_may_ip(&w->p));
 	for (size_t i = 0; i < sizeof(w->p.mppe_send); i++)
 		world_must(!w->p.mppe_send[i] && !w->p.mppe_recv[i]);
-	for (size_t i = 0; i < sizeof(w->p.eap); i++)
-		world_must(!w->p.eap[i]);
+	world_must(!w->p.eap && !w->p.eap_len);
 	for (size_t i = 0; i < sizeof(w->p.req.response); i++)
 		world_must(!w->p.req.response[i]);
 }
