@@ -352,7 +352,7 @@ part_sessions()
 	network_once
 	[ $quick = yes ] && held=300
 	for n in $held; do
-		for ((round = 1; round <= (rounds > 3 ? 3 : rounds); round++)); do
+		for ((round = 1; round <= (rounds > 2 ? 2 : rounds); round++)); do
 			candidate=culvert
 			bench_pin yes || bench_pin no
 			POOL_LAST=120.250
@@ -392,7 +392,8 @@ sessions_held()
 		{ d = ($2 - was[$1]) / n; all += d; printf "kb_each_%s %.2f\n", $1, d }
 		END { printf "kb_each %.2f\n", all }' "$rig_dir/roles.0" "$rig_dir/roles.1"
 	server_rests
-	load cpu --time $([ $quick = yes ] && echo 2 || echo 10) | sed -n 's/^process_pct /idle_cpu_pct /p'
+	# A minute: everybody's HELLO is in it.
+	load cpu --time $([ $quick = yes ] && echo 2 || echo 60) | sed -n 's/^process_pct /idle_cpu_pct /p'
 	load tcp --dir down --time $seconds | sed -n 's/^mbit /witness_mbit /p'
 	# They vanish, and come back all at once.
 	rig_kill KILL "$crowd_pid"
@@ -529,7 +530,7 @@ part_guests()
 	must addr gcli c0 $CLIENT/24
 	printf '%s\n' "$PSK" >"$rig_dir/psk"
 	password_of alice >"$rig_dir/password"
-	for ((round = 1; round <= (rounds > 3 ? 3 : rounds); round++)); do
+	for ((round = 1; round <= (rounds > 2 ? 2 : rounds); round++)); do
 		for name in culvert culvert-kernel xl2tpd xl2tpd-user l2tpns; do
 			candidate=$name
 			if [ $name = l2tpns ] && ! command -v l2tpns >/dev/null; then

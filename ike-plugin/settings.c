@@ -44,8 +44,10 @@ void settings_make(void)
 
 void plugin_list(char *list, size_t cap)
 {
+	/* hmac before openssl: over openssl's hashes it costs the same time, and an IKE_SA is 2.8 KB smaller than with
+	 * openssl's HMAC, which has six contexts for each of its two keys. */
 	static const char *const names[] = {
-		"random", "nonce", "openssl", "aes", "sha1", "sha2", "md5", "hmac", "kdf", "gmp",
+		"random", "nonce", "hmac", "openssl", "aes", "sha1", "sha2", "md5", "kdf", "gmp",
 	};
 	char path[512];
 

@@ -126,7 +126,7 @@ void conf_default(struct conf *ret)
 	ret->esp = CONF_ESP_USER;
 	ret->proposals = CONF_PROP_DEFAULT;
 	ret->engines = 2;
-	ret->dpd_s = 60;
+	ret->dpd_s = 75;
 }
 
 /* ---- messages ---- */

@@ -64,6 +64,9 @@ static int attach(int fd, unsigned engines)
 {
 	struct sock_filter prog[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		/* Keepalives of thousands are read in batches there; iked would wake a thread for each. */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 1),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 4, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),

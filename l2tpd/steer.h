@@ -5,7 +5,8 @@
  * UDP 500 is iked's.  UDP 4500 is a SO_REUSEPORT group: member 0 is iked's,
  * member 1 + E engine E's.  A socket filter on the first word of the payload
  * chooses: 0 (the non-ESP marker, RFC 3948 2.2) and anything shorter than a
- * word (keepalives) is iked's, else the word is an SPI and names its engine.
+ * word is iked's, else the word is an SPI and names its engine.  A single octet
+ * (NAT-keepalive, 2.3) is for engine 0, which counts it.
  * Members are never closed while the server runs: the kernel would renumber
  * them.
  *

@@ -88,7 +88,7 @@ connects ann 192.0.2.10/24
 check "set-up again changes nothing" vm 'p=$(systemctl show -p MainPID culvert); /carry/setup.sh --package /carry/culvert.deb && [ "$p" = "$(systemctl show -p MainPID culvert)" ]'
 check "the client is still there" guest_run ann "ping -c 1 -W 10 198.51.100.2"
 check "a reload is one" vm 'echo "set dpd 61" >>/etc/culvert/culvert.conf && systemctl reload culvert && systemctl is-active culvert'
-check "its report is in the journal" vm 'journalctl -q -u culvert -o cat | grep "changed: set dpd 60 -> 61"'
+check "its report is in the journal" vm 'journalctl -q -u culvert -o cat | grep "changed: set dpd 75 -> 61"'
 check "one of a file with a mistake fails, with the reason" vm 'echo "set dpb 62" >>/etc/culvert/culvert.conf && ! systemctl reload culvert &&
 	systemctl is-active culvert && journalctl -q -u culvert -o cat | grep "did you mean \"dpd\"" && sed -i "/^set dp/d" /etc/culvert/culvert.conf'
 check "the next one works" vm 'systemctl reload culvert && systemctl is-active culvert'
