@@ -101,6 +101,12 @@ struct job {
 	struct msg_radius_said said;
 };
 
+/* What is asked of one list of servers. */
+struct queue {
+	struct list waiting;		/* for a worker */
+	unsigned n_waiting, n_busy;
+};
+
 struct radius {
 	struct event_base *base;
 	struct peer parent, auth, manager;
@@ -109,8 +115,10 @@ struct radius {
 	char host[CONF_NAME_MAX];
 	struct rad_servers servers[2][CONF_AUTHS];	/* for logins, for accounting */
 	struct radtls *tls[LISTS], *next_tls[LISTS];	/* NULL: UDP */
-	struct list ups, waiting;
-	unsigned n_waiting, n_busy;
+	struct list ups;
+	struct queue queue[LISTS];
+	unsigned next_queue;		/* whose turn it is */
+	unsigned n_waiting, n_busy;	/* of all */
 	struct job *busy[RADCLI_THREADS];	/* by slot */
 	int relay_fd, pool_fd;
 	uint16_t relay_port;
@@ -300,10 +308,15 @@ static struct rad_servers *servers_of(struct radius *r, const struct job *j)
 	return &r->servers[j->is_acct][j->auth];
 }
 
+static unsigned list_index(const struct job *j)
+{
+	return 2 * j->auth + j->is_acct;
+}
+
 /* The list of TLS that its servers are in, or -1. */
 static int tls_of(const struct radius *r, const struct job *j)
 {
-	return list_of(r, j)->tls_ca[0] ? (int)(2 * j->auth + j->is_acct) : -1;
+	return list_of(r, j)->tls_ca[0] ? (int)list_index(j) : -1;
 }
 
 /* Is what it asked still in the list?  A reload may have changed it. */
@@ -377,6 +390,7 @@ static void job_back(struct radius *r, struct job *j, unsigned slot)
 	j->req = NULL;
 	r->busy[slot] = NULL;
 	r->n_busy--;
+	r->queue[list_index(j)].n_busy--;
 }
 
 /* The server did not answer; true: another one is asked. */
@@ -397,8 +411,39 @@ static bool job_failover(struct radius *r, struct job *j)
 
 static void job_wait(struct radius *r, struct job *j)
 {
-	list_push(&r->waiting, &j->link);
+	struct queue *q = &r->queue[list_index(j)];
+
+	list_push(&q->waiting, &j->link);
+	q->n_waiting++;
 	r->n_waiting++;
+}
+
+/*
+ * A list may have as much as it leaves free: silent servers, whose requests stay
+ * longest, take half of all and never the last place, and the next silent ones a
+ * third.  So nobody's logins wait for another one's servers, nor for accounting.
+ */
+static bool has_share(unsigned mine, unsigned all, unsigned max)
+{
+	return mine < max - all;
+}
+
+/* The next one, of the lists in turn, or NULL. It waits no more. */
+static struct job *job_next(struct radius *r)
+{
+	for (unsigned n = 0; n < LISTS; n++) {
+		struct queue *q = &r->queue[r->next_queue++ % LISTS];
+		struct job *j;
+
+		if (list_empty(&q->waiting) || !has_share(q->n_busy, r->n_busy, RADCLI_THREADS))
+			continue;
+		j = CONTAINER_OF(q->waiting.next, struct job, link);
+		list_del(&j->link);
+		q->n_waiting--;
+		r->n_waiting--;
+		return j;
+	}
+	return NULL;
 }
 
 /* Of every server that may be asked none could be, or none answered. */
@@ -492,6 +537,7 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	memcpy(w.secret, j->secret, sizeof(w.secret));
 	r->busy[slot] = j;
 	r->n_busy++;
+	r->queue[list_index(j)].n_busy++;
 	j->answered = false;
 	sent = send(r->pool_fd, &w, sizeof(w), MSG_NOSIGNAL) == sizeof(w);
 	explicit_bzero(&w, sizeof(w));
@@ -502,8 +548,10 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 	/* Workers start one after the other: it is the next one again when there is room. */
 	job_back(r, j, slot);
 	j->tried &= ~(1u << i);
-	list_push(r->waiting.next, &j->link);
-	r->n_waiting++;
+	job_wait(r, j);
+	/* In front. */
+	list_del(&j->link);
+	list_push(r->queue[list_index(j)].waiting.next, &j->link);
 	event_add(r->pool_room_ev, NULL);
 	return false;
 }
@@ -511,13 +559,11 @@ static bool job_hand(struct radius *r, struct job *j, unsigned slot)
 /* As many as there are workers for. */
 static void hand_out(struct radius *r)
 {
-	for (unsigned slot = 0; slot < RADCLI_THREADS && !list_empty(&r->waiting); slot++) {
-		while (!r->busy[slot] && !list_empty(&r->waiting)) {
-			struct job *j = CONTAINER_OF(r->waiting.next, struct job, link);
+	for (unsigned slot = 0; slot < RADCLI_THREADS; slot++) {
+		while (!r->busy[slot]) {
+			struct job *j = job_next(r);
 
-			list_del(&j->link);
-			r->n_waiting--;
-			if (!job_hand(r, j, slot))
+			if (!j || !job_hand(r, j, slot))
 				return;
 		}
 	}
@@ -857,7 +903,7 @@ static void job_begin(struct radius *r, struct job *j)
 {
 	/* No other server knows the State. */
 	j->left = j->in_eap ? 0 : list_of(r, j)->max_failovers;
-	if (r->n_waiting >= WAITING_MAX) {
+	if (!has_share(r->queue[list_index(j)].n_waiting, r->n_waiting, WAITING_MAX)) {
 		job_deny(r, j, "too many logins wait for RADIUS", ERROR_AUTH_SERVER_TIMEOUT);
 		return;
 	}
@@ -922,14 +968,19 @@ static void manager_msg(struct peer *p, struct msg *m, void *arg)
 /* Those of an auth, or of a manager, that is gone: its successor asks again. */
 static void orphans(struct radius *r, bool acct)
 {
-	LIST_EACH(&r->waiting, e) {
-		struct job *j = CONTAINER_OF(e, struct job, link);
+	for (unsigned i = 0; i < LISTS; i++) {
+		struct queue *q = &r->queue[i];
 
-		if (j->is_acct != acct)
-			continue;
-		list_del(&j->link);
-		job_free(j);
-		r->n_waiting--;
+		LIST_EACH(&q->waiting, e) {
+			struct job *j = CONTAINER_OF(e, struct job, link);
+
+			if (j->is_acct != acct)
+				continue;
+			list_del(&j->link);
+			job_free(j);
+			q->n_waiting--;
+			r->n_waiting--;
+		}
 	}
 	for (unsigned i = 0; i < RADCLI_THREADS; i++)
 		if (r->busy[i] && r->busy[i]->is_acct == acct)
@@ -1083,7 +1134,8 @@ int main(int argc, char **argv)
 	if (c < 0)
 		fatal("cannot start the RADIUS workers: %s", strerror(-c));
 	list_init(&r.ups);
-	list_init(&r.waiting);
+	for (unsigned i = 0; i < LISTS; i++)
+		list_init(&r.queue[i].waiting);
 	r.base = event_base_new();
 	r.dae = r.base ? dae_new(r.base, &r.conf, &r.manager, nas_names, &r) : NULL;
 	if (!r.dae)

@@ -31,11 +31,13 @@ dead-time 0'
 	radius_auth 'timeout 2
 max-tries 1' 198.51.100.3 | sed "s/ RADIUS type radius {/ LAX type radius {\nusername-suffix \"@lax\"\nstrip-atmark-realm yes/
 		s/^address.*/& message-authenticator no/"
-	radius_auth 'timeout 40
-max-tries 1' | sed "s/ RADIUS type radius {/ PATIENT type radius {\nusername-suffix \"@patient\"\nstrip-atmark-realm yes/"
+	for name in PATIENT QUIET; do
+		radius_auth 'timeout 40
+max-tries 1' | sed "s/ RADIUS type radius {/ $name type radius {\nusername-suffix \"@${name,,}\"\nstrip-atmark-realm yes/"
+	done
 } >"$rig_dir/auth"
 must dial_server 3.250 20 "s/mschapv2/pap mschapv2/; s/to pppx0/to tun0/; s/pppx0 address/tun0 address/
-	s/by LOCAL/by LAX PATIENT LOCAL RADIUS/
+	s/by LOCAL/by LAX PATIENT QUIET LOCAL RADIUS/
 	\$r $rig_dir/auth"
 echo x >"$rig_dir/x"
 
@@ -100,4 +102,11 @@ kill -TERM $(ip netns pids "$(nsname cli)") 2>/dev/null
 check "the witness ends" wait_for grep -q '^result ' "$rig_dir/witness.log"
 check_eq "the witness lost no ping" 0 "$(got witness pings_lost)"
 check_eq "nothing is left over" "0 0 0" "$(counter radius_busy) $(counter radius_waiting) $(counter radius_asked)"
+
+# More who wait for a silent server than RADIUS has places for: another authentication's logins do not.
+dial_start quiet -u silent@quiet -p "@$rig_dir/x" --auth pap --from 198.18.128.0/17 -n 600 -w 600 --hold 1 --timeout 60
+check "600 logins at a silent server" wait_for eval '[ $(($(counter radius_busy) + $(counter radius_waiting))) = 600 ]'
+login last
+check "  keep nobody waiting who has another server" wait_for let_in last
+check "  while they wait" test $(($(counter radius_busy) + $(counter radius_waiting))) = 600
 rig_end
