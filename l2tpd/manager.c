@@ -286,6 +286,7 @@ static void filter_tell(struct manager *m, struct msess *s, const char *name)
 	f.net = s->ip & f.mask;
 	peer_send(&m->netd, MSG_FILTER_SET, &f, sizeof(f), -1);
 	s->filter_told = *name;
+	s->filter_awaited = true;
 }
 
 const char *manager_filter_set(struct manager *m, struct msess *s, const char *name)
@@ -1177,6 +1178,8 @@ static void filter_done(struct manager *m, const struct msg_filter *f)
 	if (!own && !routes_meet(s, &net, 1))
 		return;
 	if (f->err) {
+		s->filter_awaited = false;
+		manager_dae_filtered(m, s, false);
 		log_err("ppp_id=%u user=\"%s\" cannot be put into filter %s: %s", s->ppp_id, s->user, f->filter, strerror(-f->err));
 		manager_kill(m, s, f->err == -ENOENT ? "its filter was removed" : "no filter");
 		return;
@@ -1184,6 +1187,8 @@ static void filter_done(struct manager *m, const struct msg_filter *f)
 	if (!own)
 		return;
 	s->filtered = s->filter[0];
+	s->filter_awaited = false;
+	manager_dae_filtered(m, s, true);
 	if (s->has_unit || s->has_route)
 		return;
 	why = device_ask(m, s);

@@ -40,6 +40,7 @@ struct msess {
 	uint16_t mtu;
 	char filter[CONF_NAME_MAX];	/* of the firewall; "" = none */
 	bool filter_told;		/* netd may have it in a filter */
+	bool filter_awaited;		/* netd was asked for the one it has now, or for none, and has not said that it is so */
 	bool filtered;			/* it is in its filter: its packets may pass */
 	bool choosing;			/* its address may change until it is up: nothing is made for it yet */
 	unsigned acct;			/* its slot of the accounting spool; SPOOL_SLOTS = none */
@@ -47,7 +48,7 @@ struct msess {
 	struct addr peer;		/* where it came from … */
 	uint8_t number_len;		/* … and by which number, as RADIUS servers were told */
 	uint8_t number[64];
-	struct dae_wait *dae;		/* who waits for its end; NULL = nobody */
+	struct dae_wait *dae, *dae_filter;	/* who waits for its end, for its filter; NULL = nobody */
 	bool ending;
 };
 
@@ -164,10 +165,13 @@ void manager_sweep(struct manager *, uint32_t auths);
 
 /* ---- manager_dae.c ---- */
 
-/* What a RADIUS server wants done; MSG_DAE_DONE follows, where sessions end when they are gone. */
+/* What a RADIUS server wants done; MSG_DAE_DONE follows, when sessions that end are gone, and others in their filter. */
 void manager_dae(struct manager *, const struct msg_dae *);
 /* A session is gone. */
 void manager_dae_gone(struct manager *, struct msess *);
+
+/* netd has put the session into the filter that it has now, or could not: then the session is about to end. */
+void manager_dae_filtered(struct manager *, struct msess *, bool ok);
 /* A new radius knows nothing of what its predecessor asked. */
 void manager_dae_again(struct manager *);
 

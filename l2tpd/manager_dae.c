@@ -11,11 +11,12 @@
 #include "l2tpd/acct.h"
 #include "l2tpd/manager.h"
 
-/* A request that waits for its sessions to be gone. */
+/* A request that waits for its sessions to be gone, or to be in another filter. */
 struct dae_wait {
 	struct list link;		/* in manager.dae_waits */
 	uint32_t tag;
-	unsigned left;			/* sessions that are there */
+	unsigned left;			/* sessions it waits for, and one while it is begun */
+	enum dae_cause cause;		/* of the first that failed */
 };
 
 static void done(struct manager *m, uint32_t tag, enum dae_cause cause)
@@ -23,6 +24,37 @@ static void done(struct manager *m, uint32_t tag, enum dae_cause cause)
 	struct msg_dae_done d = { .tag = tag, .cause = cause };
 
 	peer_send(&m->radius, MSG_DAE_DONE, &d, sizeof(d), -1);
+}
+
+static struct dae_wait *wait_new(struct manager *m, const struct msg_dae *r)
+{
+	struct dae_wait *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		done(m, r->tag, DAE_NO_RESOURCES);
+		return NULL;
+	}
+	w->tag = r->tag;
+	w->left = 1;
+	list_push(&m->dae_waits, &w->link);
+	return w;
+}
+
+/* One thing less that *w waits for; NULL: there is none. */
+static void wait_less(struct manager *m, struct dae_wait **w, enum dae_cause cause)
+{
+	struct dae_wait *it = *w;
+
+	*w = NULL;
+	if (!it)
+		return;
+	if (!it->cause)
+		it->cause = cause;
+	if (--it->left)
+		return;
+	done(m, it->tag, it->cause);
+	list_del(&it->link);
+	free(it);
 }
 
 /* ---- who is meant ---- */
@@ -90,15 +122,11 @@ static void say(const struct msess *s, const struct msg_dae *r, const char *what
 
 static void end_all(struct manager *m, const struct msg_dae *r, struct msess *const *all, unsigned n)
 {
-	struct dae_wait *w = calloc(1, sizeof(*w));
+	struct dae_wait *w = wait_new(m, r);
 
-	if (!w) {
-		done(m, r->tag, DAE_NO_RESOURCES);
+	if (!w)
 		return;
-	}
-	w->tag = r->tag;
-	w->left = n;
-	list_push(&m->dae_waits, &w->link);
+	w->left += n;
 	for (unsigned i = 0; i < n; i++) {
 		all[i]->dae = w;
 		say(all[i], r, "disconnects");
@@ -106,6 +134,19 @@ static void end_all(struct manager *m, const struct msg_dae *r, struct msess *co
 		acct_change(m->acct, all[i], r->gives & SAYS_CLASS, &r->says);
 		manager_kill(m, all[i], "disconnected by RADIUS");
 	}
+	wait_less(m, &w, DAE_OK);
+}
+
+static void filter_set(struct manager *m, struct msess *s, const char *name, struct dae_wait *w)
+{
+	/* There is such a filter, or we were not here. */
+	(void)manager_filter_set(m, s, name);
+	if (!s->filter_awaited)
+		return;
+	/* Whoever wanted another one before need not wait for this. */
+	wait_less(m, &s->dae_filter, DAE_OK);
+	s->dae_filter = w;
+	w->left++;
 }
 
 static void change_all(struct manager *m, const struct msg_dae *r, struct msess *const *all, unsigned n)
@@ -114,19 +155,21 @@ static void change_all(struct manager *m, const struct msg_dae *r, struct msess 
 		.gives = r->gives & SAYS_ENGINE, .session_timeout_s = r->session_timeout_s,
 		.idle_timeout_s = r->says.idle_timeout_s, .rate_in_bps = r->says.rate_in_bps, .rate_out_bps = r->says.rate_out_bps,
 	};
+	struct dae_wait *w = wait_new(m, r);
 
+	if (!w)
+		return;
 	for (unsigned i = 0; i < n; i++) {
 		set.sid = all[i]->sid;
 		say(all[i], r, "changes");
 		acct_change(m->acct, all[i], r->gives, &r->says);
-		/* There is such a filter, or we were not here. */
 		if (r->gives & SAYS_FILTER)
-			(void)manager_filter_set(m, all[i], r->says.filter);
+			filter_set(m, all[i], r->says.filter, w);
 		/* An engine that is gone has taken its sessions along. */
 		if (set.gives)
 			peer_send(&m->engine[all[i]->engine].peer, MSG_SESSION_SET, &set, sizeof(set), -1);
 	}
-	done(m, r->tag, DAE_OK);
+	wait_less(m, &w, DAE_OK);
 }
 
 void manager_dae(struct manager *m, const struct msg_dae *r)
@@ -156,20 +199,22 @@ void manager_dae(struct manager *m, const struct msg_dae *r)
 
 void manager_dae_gone(struct manager *m, struct msess *s)
 {
-	struct dae_wait *w = s->dae;
+	wait_less(m, &s->dae, DAE_OK);
+	wait_less(m, &s->dae_filter, DAE_NO_RESOURCES);
+}
 
-	s->dae = NULL;
-	if (!w || --w->left)
-		return;
-	done(m, w->tag, DAE_OK);
-	list_del(&w->link);
-	free(w);
+void manager_dae_filtered(struct manager *m, struct msess *s, bool ok)
+{
+	wait_less(m, &s->dae_filter, ok ? DAE_OK : DAE_NO_RESOURCES);
 }
 
 void manager_dae_again(struct manager *m)
 {
-	LIST_EACH(&m->sessions, e)
-		CONTAINER_OF(e, struct msess, link)->dae = NULL;
+	LIST_EACH(&m->sessions, e) {
+		struct msess *s = CONTAINER_OF(e, struct msess, link);
+
+		s->dae = s->dae_filter = NULL;
+	}
 	LIST_EACH(&m->dae_waits, e) {
 		struct dae_wait *w = CONTAINER_OF(e, struct dae_wait, link);
 

@@ -180,8 +180,16 @@ check "  and she goes" wait_for eval '[ "$(downs ida "Idle timeout")" = 1 ]'
 check_eq "  as her Stop says" Idle-Timeout "$(wait_for stopped ida; acct Stop ida Acct-Terminate-Cause)"
 check "fay is up" up fay
 filter_of() { ns srv nft list table inet culvert | grep -A 9 "set host_$1 " | grep -cE "[^0-9.]$(last_up fay ip)([^0-9.]|$)"; }
-check "  into another filter" acks coa "User-Name = fay" "Filter-Id = staff"
-check "  where she is" wait_for eval '[ "$(filter_of staff)" -ge 1 ]'
+netd=$(pgrep -P "$server_pid" -f 'culvertd -P netd')
+kill -STOP "$netd"
+(acks coa "User-Name = fay" "Filter-Id = staff"; echo $? >"$rig_dir/fay.acked") &
+asked=$!
+sleep 1
+check "  into another filter: no answer while netd stands still" not test -e "$rig_dir/fay.acked"
+kill -CONT "$netd"
+wait "$asked"
+check_eq "  ACK when it goes on" 0 "$(cat "$rig_dir/fay.acked")"
+check "  and she is there" test "$(filter_of staff)" -ge 1
 check "  one that is none: refused" naks Invalid-Attribute-Value coa "User-Name = fay" "Filter-Id = nobody" "Session-Timeout = 1"
 check "  and nothing changed" eval '[ "$(there fay) $(filter_of staff)" = "1 1" ]'
 limits() { ctl session all | grep -A 30 "Username *: $1\$" | sed -nE 's/^ *(In|Out)put Limit *: //p' | xargs; }

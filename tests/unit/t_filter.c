@@ -46,6 +46,7 @@ void manager_user_checked(struct manager *mgr, const struct msg_user_checked *c)
 void manager_check_again(struct manager *mgr) { }
 void manager_dae(struct manager *mgr, const struct msg_dae *d) { }
 void manager_dae_gone(struct manager *mgr, struct msess *s) { }
+void manager_dae_filtered(struct manager *mgr, struct msess *s, bool ok) { }
 void manager_dae_again(struct manager *mgr) { }
 void manager_sweep(struct manager *mgr, uint32_t auths) { }
 
