@@ -101,7 +101,7 @@ star()
 part_throughput()
 {
 	throughput_of tcp "$rounds"
-	throughput_of udp $(((rounds + 1) / 2))
+	throughput_of udp $((rounds > 1 ? rounds / 2 : 1))
 }
 
 part_tcp()

@@ -144,7 +144,7 @@ check "no UDP 1701 on the wire" capture_none outer 'udp port 1701'
 check "nothing but IKE and ESP on the wire" capture_none outer "ip and not ($ike_esp)"
 check "no inner address on the wire" capture_none outer "net $POOL.0/24 or host $INSIDE or host $INNER"
 check "the capture has the transfers ($(capture_count outer "$ike_esp") packets)" \
-	test "$(stat -c %s "$rig_dir/outer.pcap")" -gt $(((5 * MEGABYTES) << 20))
+	test "$(stat -c %s "$rig_dir/outer.pcap")" -gt $(((5 * MEGABYTES) << 20)) || sed 's/^/# /' "$rig_dir/outer.log"
 check "the canary is to be seen behind the server" grep -qaF "$CANARY" "$rig_dir/inner.pcap"
 check "and not on the wire" not grep -qaF "$CANARY" "$rig_dir/outer.pcap"
 
