@@ -289,6 +289,13 @@ static void filter_tell(struct manager *m, struct msess *s, const char *name)
 	s->filter_awaited = true;
 }
 
+/* netd has done what it was asked last, or something else is wanted by now. */
+static void filter_is(struct manager *m, struct msess *s, bool ok)
+{
+	s->filter_awaited = false;
+	manager_dae_filtered(m, s, ok);
+}
+
 const char *manager_filter_set(struct manager *m, struct msess *s, const char *name)
 {
 	struct msg_session_filter f = { .sid = s->sid };
@@ -296,6 +303,8 @@ const char *manager_filter_set(struct manager *m, struct msess *s, const char *n
 
 	if (why || !strcmp(s->filter, name))
 		return why;
+	if (s->filter_awaited)
+		filter_is(m, s, false);
 	str_copy(s->filter, sizeof(s->filter), name);
 	/* Where nothing is made for it yet, that waits for the filter. */
 	if (s->ip && !s->choosing && (*name || s->filter_told))
@@ -939,6 +948,8 @@ static void netd_sync(struct manager *m)
 
 		if (s->ip && s->filter[0] && !s->choosing && (!s->ending || s->has_tun))
 			filter_tell(m, s, s->filter);
+		else if (s->filter_awaited)
+			filter_is(m, s, true);		/* in none: a new netd has nobody in any */
 	}
 	for (unsigned i = 0; i < m->conf.engines; i++)
 		shared_ask_all(m, i);
@@ -1178,8 +1189,7 @@ static void filter_done(struct manager *m, const struct msg_filter *f)
 	if (!own && !routes_meet(s, &net, 1))
 		return;
 	if (f->err) {
-		s->filter_awaited = false;
-		manager_dae_filtered(m, s, false);
+		filter_is(m, s, false);
 		log_err("ppp_id=%u user=\"%s\" cannot be put into filter %s: %s", s->ppp_id, s->user, f->filter, strerror(-f->err));
 		manager_kill(m, s, f->err == -ENOENT ? "its filter was removed" : "no filter");
 		return;
@@ -1187,8 +1197,8 @@ static void filter_done(struct manager *m, const struct msg_filter *f)
 	if (!own)
 		return;
 	s->filtered = s->filter[0];
-	s->filter_awaited = false;
-	manager_dae_filtered(m, s, true);
+	if (s->filter_awaited)
+		filter_is(m, s, true);
 	if (s->has_unit || s->has_route)
 		return;
 	why = device_ask(m, s);

@@ -170,7 +170,7 @@ void manager_dae(struct manager *, const struct msg_dae *);
 /* A session is gone. */
 void manager_dae_gone(struct manager *, struct msess *);
 
-/* netd has put the session into the filter that it has now, or could not: then the session is about to end. */
+/* netd has put the session into the filter that it has; or not: it could not, and the session ends, or another is wanted. */
 void manager_dae_filtered(struct manager *, struct msess *, bool ok);
 /* A new radius knows nothing of what its predecessor asked. */
 void manager_dae_again(struct manager *);

@@ -143,8 +143,8 @@ static void filter_set(struct manager *m, struct msess *s, const char *name, str
 	(void)manager_filter_set(m, s, name);
 	if (!s->filter_awaited)
 		return;
-	/* Whoever wanted another one before need not wait for this. */
-	wait_less(m, &s->dae_filter, DAE_OK);
+	/* One request waits, the last one; whoever wanted the same before cannot be told how it ended. */
+	wait_less(m, &s->dae_filter, DAE_NO_RESOURCES);
 	s->dae_filter = w;
 	w->left++;
 }

@@ -688,6 +688,7 @@ void acct_change(struct acct *a, struct msess *s, uint32_t gives, const struct r
 
 static const char *filtered[8];
 static unsigned n_filtered;
+static bool netd_is_slow;
 
 const char *manager_filter_fault(const struct conf *c, const char *name)
 {
@@ -698,6 +699,7 @@ const char *manager_filter_set(struct manager *mgr, struct msess *s, const char 
 {
 	assert_null(manager_filter_fault(&mgr->conf, name));
 	filtered[n_filtered++] = s->user;
+	s->filter_awaited = netd_is_slow;
 	return NULL;
 }
 
@@ -717,6 +719,7 @@ static int manager_setup(void **st)
 
 	memset(&m, 0, sizeof(m));
 	n_killed = n_changed = n_filtered = 0;
+	netd_is_slow = false;
 	base = event_base_new();
 	list_init(&m.sessions);
 	list_init(&m.dae_waits);
@@ -724,7 +727,8 @@ static int manager_setup(void **st)
 	m.conf.auth[1].type = CONF_TYPE_RADIUS;
 	for (unsigned i = 0; i < N_ELEMENTS(sess); i++) {
 		sess[i].ending = sess[i].ppp_id == 6;
-		sess[i].dae = NULL;
+		sess[i].dae = sess[i].dae_filter = NULL;
+		sess[i].filter_awaited = false;
 		assert_true(addr_parse(i ? "198.18.0.2" : "198.18.0.1", 4500, &sess[i].peer));
 		list_push(&m.sessions, &sess[i].link);
 	}
@@ -885,6 +889,61 @@ static void t_change(void **st)
 	assert_int_equal(chan_recv(&engine, &msg), 0);
 }
 
+/* ACK when netd has put all of them into their filter; NAK when one could not be, or ended before. */
+static void t_filter_waits(void **st)
+{
+	static const struct { const char *what; bool ok[2], gone[2]; int cause; } rows[] = {
+		{ "both are in it", { true, true }, { false, false }, 0 },
+		{ "the first could not be", { false, true }, { false, false }, DAE_NO_RESOURCES },
+		{ "nor the second", { true, false }, { false, false }, DAE_NO_RESOURCES },
+		{ "the first ended", { false, true }, { true, false }, DAE_NO_RESOURCES },
+		{ "the second ended", { true, false }, { false, true }, DAE_NO_RESOURCES },
+	};
+	struct msg_dae w = want(JOE);
+
+	w.kind = DAE_COA;
+	w.gives = SAYS_FILTER;
+	str_copy(w.says.filter, sizeof(w.says.filter), "staff");
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		manager_teardown(NULL);
+		manager_setup(NULL);
+		netd_is_slow = true;
+		manager_dae(&m, &w);
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(told(), -1);
+			if (rows[i].gone[k])
+				gone(&sess[k]);
+			else
+				manager_dae_filtered(&m, &sess[k], rows[i].ok[k]);
+		}
+		if (told() != rows[i].cause)
+			fail_msg("%s", rows[i].what);
+		assert_int_equal(told(), -1);
+		assert_true(list_empty(&m.dae_waits));
+	}
+	/* Another one meanwhile: each is told once, and the one that nobody waits for any more that it is not known. */
+	manager_teardown(NULL);
+	manager_setup(NULL);
+	netd_is_slow = true;
+	manager_dae(&m, &w);
+	manager_dae(&m, &w);
+	assert_int_equal(told(), DAE_NO_RESOURCES);
+	assert_int_equal(told(), -1);
+	manager_dae_filtered(&m, &sess[0], true);
+	manager_dae_filtered(&m, &sess[1], true);
+	assert_int_equal(told(), 0);
+	/* Nobody waits. */
+	manager_dae_filtered(&m, &sess[0], false);
+	assert_int_equal(told(), -1);
+	/* It is disconnected while it waits; a new radius asks nobody. */
+	manager_dae(&m, &w);
+	manager_dae_again(&m);
+	manager_dae_filtered(&m, &sess[0], true);
+	gone(&sess[0]);
+	gone(&sess[1]);
+	assert_int_equal(told(), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -898,6 +957,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_meant, manager_setup, manager_teardown),
 		cmocka_unit_test_setup_teardown(t_waits, manager_setup, manager_teardown),
+		cmocka_unit_test_setup_teardown(t_filter_waits, manager_setup, manager_teardown),
 		cmocka_unit_test_setup_teardown(t_change, manager_setup, manager_teardown),
 	};
 

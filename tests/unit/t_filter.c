@@ -46,7 +46,13 @@ void manager_user_checked(struct manager *mgr, const struct msg_user_checked *c)
 void manager_check_again(struct manager *mgr) { }
 void manager_dae(struct manager *mgr, const struct msg_dae *d) { }
 void manager_dae_gone(struct manager *mgr, struct msess *s) { }
-void manager_dae_filtered(struct manager *mgr, struct msess *s, bool ok) { }
+static int dae_told;	/* what who waits for a session's filter heard last; -1: nothing */
+
+void manager_dae_filtered(struct manager *mgr, struct msess *s, bool ok)
+{
+	dae_told = ok;
+}
+
 void manager_dae_again(struct manager *mgr) { }
 void manager_sweep(struct manager *mgr, uint32_t auths) { }
 
@@ -130,13 +136,23 @@ static void hears_filter(const char *name, uint32_t net)
 	assert_int_equal(msg.b.filter.mask, UINT32_MAX);
 }
 
-/* netd's answer to the last MSG_FILTER_SET. */
-static void done(const struct msg_filter *to, int err)
+/* netd's answer to a MSG_FILTER_SET: what who waits for it hears. */
+static int done(const struct msg_filter *to, int err)
 {
 	struct msg_filter f = *to;
 
+	dae_told = -1;
 	f.err = err;
 	filter_done(&m, &f);
+	return dae_told;
+}
+
+/* The session is to have another filter: what who waited for the last one hears. */
+static int filter_set(struct msess *s, const char *name)
+{
+	dae_told = -1;
+	assert_null(manager_filter_set(&m, s, name));
+	return dae_told;
 }
 
 /* Why not, or NULL and *ret. */
@@ -168,10 +184,10 @@ static void t_order(void **st)
 		hears_filter("A", ip);
 		f = msg.b.filter;
 		hears_nothing(&netd);
-		done(&f, 0);
+		assert_int_equal(done(&f, 0), 1);
 		hears(&netd, kinds[i].add);
 		/* A second answer changes nothing. */
-		done(&f, 0);
+		assert_int_equal(done(&f, 0), -1);
 		hears_nothing(&netd);
 		sess_free(&m, s);
 		hears(&netd, kinds[i].del);
@@ -212,7 +228,7 @@ static void t_error(void **st)
 	begin("pppx0");
 	assert_null(log_in(0, "A", &s));
 	hears_filter("A", s->ip);
-	done(&msg.b.filter, -ENOENT);
+	assert_int_equal(done(&msg.b.filter, -ENOENT), 0);
 	hears_nothing(&netd);
 	hears(&engine, MSG_SESSION_KILL);
 	assert_string_equal(msg.b.session.reason, "its filter was removed");
@@ -259,18 +275,20 @@ static void t_move(void **st)
 	assert_null(log_in(2, "A", &s));
 	hears_filter("A", s->ip);
 	a = msg.b.filter;
-	assert_null(manager_filter_set(&m, s, "B"));
+	assert_int_equal(filter_set(s, "B"), 0);
 	hears_filter("B", s->ip);
 	b = msg.b.filter;
-	done(&a, 0);
+	assert_int_equal(done(&a, 0), -1);
 	hears_nothing(&netd);
-	assert_null(manager_filter_set(&m, s, ""));
+	assert_int_equal(filter_set(s, ""), 0);
 	hears_filter("", s->ip);
 	a = msg.b.filter;
-	done(&b, 0);
+	assert_int_equal(done(&b, 0), -1);
 	hears_nothing(&netd);
-	done(&a, 0);
+	assert_int_equal(done(&a, 0), 1);
 	hears(&netd, MSG_TUN_ADD);
+	/* Nothing is under way. */
+	assert_int_equal(filter_set(s, "A"), -1);
 	end();
 }
 
@@ -316,8 +334,22 @@ static void t_sync(void **st)
 		hears(&netd, MSG_SHARED_ADD);
 	hears(&netd, MSG_TUN_SYNC);
 	hears_nothing(&netd);
-	done(&(struct msg_filter){ .tag = s->ppp_id, .net = ip, .mask = UINT32_MAX, .filter = "A" }, 0);
+	assert_int_equal(done(&(struct msg_filter){ .tag = s->ppp_id, .net = ip, .mask = UINT32_MAX, .filter = "A" }, 0), 1);
 	hears(&netd, MSG_ROUTE_ADD);
+	/* It dies when it was to take one out of all: its successor has nobody in any. */
+	assert_int_equal(filter_set(s, ""), -1);
+	hears_filter("", ip);
+	hears(&engine, MSG_SESSION_FILTER);
+	netd_sync(&m);
+	assert_int_equal(dae_told, 1);
+	for (unsigned i = 0; i < m.conf.engines; i++)
+		hears(&netd, MSG_SHARED_ADD);
+	hears(&netd, MSG_ROUTE_ADD);
+	hears(&netd, MSG_TUN_SYNC);
+	assert_int_equal(filter_set(s, "A"), -1);
+	hears_filter("A", ip);
+	assert_int_equal(done(&msg.b.filter, 0), 1);
+	hears(&engine, MSG_SESSION_FILTER);
 	netd_sync(&m);
 	hears_filter("A", ip);
 	for (unsigned i = 0; i < m.conf.engines; i++)
