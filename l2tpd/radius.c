@@ -419,13 +419,13 @@ static void job_wait(struct radius *r, struct job *j)
 }
 
 /*
- * A list may have as much as it leaves free: silent servers, whose requests stay
- * longest, take half of all and never the last place, and the next silent ones a
- * third.  So nobody's logins wait for another one's servers, nor for accounting.
+ * A list may have three times what is free: silent servers, whose requests stay
+ * longest, take three quarters of all, two such lists three sevenths each.  So
+ * nobody's logins wait for another one's servers, nor for accounting.
  */
 static bool has_share(unsigned mine, unsigned all, unsigned max)
 {
-	return mine < max - all;
+	return all < max && mine < 3 * (max - all);
 }
 
 /* The next one, of the lists in turn, or NULL. It waits no more. */

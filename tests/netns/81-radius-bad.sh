@@ -106,6 +106,7 @@ check_eq "nothing is left over" "0 0 0" "$(counter radius_busy) $(counter radius
 # More who wait for a silent server than RADIUS has places for: another authentication's logins do not.
 dial_start quiet -u silent@quiet -p "@$rig_dir/x" --auth pap --from 198.18.128.0/17 -n 600 -w 600 --hold 1 --timeout 60
 check "600 logins at a silent server" wait_for eval '[ $(($(counter radius_busy) + $(counter radius_waiting))) = 600 ]'
+rm -f "$rig_dir/login-last.log"
 login last
 check "  keep nobody waiting who has another server" wait_for let_in last
 check "  while they wait" test $(($(counter radius_busy) + $(counter radius_waiting))) = 600
