@@ -506,7 +506,7 @@ static void segment_in(struct gram *g, uint8_t *p, size_t n, uint64_t now)
 	e->count.rx_packets++;
 	e->count.rx_bytes += n;
 	e->count.esp_raw_packets += raw;
-	if (n == 1 && !raw) {		/* NAT-keepalive (RFC 3948 2.3) */
+	if (n == 1 && *p == 0xff && !raw) {		/* NAT-keepalive (RFC 3948 2.3) */
 		e->count.rx_keepalive++;
 		return;
 	}

@@ -240,7 +240,14 @@ more()
 since
 check "SPIs that nobody has, and ESP of 0 to 64 octets" hostile esp esp $OUTER
 check_eq "those with an SPI are counted" $((255 + 300 + 4 * 57)) "$(more esp_unknown_spi)"
-check_eq "those without as well" 16 "$(more esp_short)"
+check_eq "those without as well, also three of a single octet, but not 0xff" 19 "$(more esp_short)"
+
+since
+check "NAT-keepalives" ns atk python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for b in (b"\xff", b"\xff", b"\xfe", b"\xff\xff"):
+    s.sendto(b, (sys.argv[1], 4500))' $OUTER
+check "are counted, and what only looks like one is not" wait_for eval '[ "$(more rx_keepalive) $(more esp_short) $(more ike_rx_short)" = "2 1 1" ]'
 
 since
 check "noise on 500 and 4500" hostile junk junk $OUTER
