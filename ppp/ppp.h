@@ -3,9 +3,10 @@
  * ppp: one PPP link, either side of it (RFC 1661, 1332, 1334, 1877, 1962, 1994, 2759, 3078, 3748).
  *
  * A pure core: frames, events and the time go in, effects come out.  No
- * socket, clock, log or allocation (libcrypto allocates while a login is
- * computed, nothing else does).  struct ppp is plain data but for the borrowed
- * settings; its owner may copy it, write it out and read it back.  Frames are
+ * socket, clock or log.  Nothing is allocated but while a login lasts: by
+ * libcrypto, and for EAP that is passed through.  struct ppp is plain data but
+ * for the borrowed settings and that (eap); while it has none its owner may copy
+ * it, write it out and read it back.  ppp_free() is its end.  Frames are
  * PPP frames as L2TP carries them (RFC 2661 3.1): optional address and control
  * field, protocol, information; no flag, no FCS.
  *
