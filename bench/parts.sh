@@ -439,14 +439,16 @@ part_latency()
 # voice up|down N: one packet of 160 bytes per client at a time: the most that gets through.
 voice()
 {
-	local dir=$1 n=$2 rate=$([ $quick = yes ] && echo 4000 || echo 20000) best=0 got missed=0
+	local dir=$1 n=$2 rate=$([ $quick = yes ] && echo 4000 || echo 20000) best=0 got missed=0 offered
 	: >"$rig_dir/voice.best"
 	while :; do
 		"voice_$dir" $n $rate >"$rig_dir/voice" || return 1
 		got=$(sed -n 's/^got_pps //p' "$rig_dir/voice")
 		[ "${got%.*}" -gt "$best" ] && best=${got%.*} && cp "$rig_dir/voice" "$rig_dir/voice.best"
-		# Twice less than nine tenths of it arrive: that was too much.
-		[ "${got%.*}" -ge $((rate * 9 / 10)) ] || missed=$((missed + 1))
+		# Twice less than nine tenths of what is sent arrive: that was too much.
+		offered=$rate
+		[ $dir = down ] || offered=$((rate * $(voice_up_now) / n))
+		[ "${got%.*}" -ge $((offered * 9 / 10)) ] || missed=$((missed + 1))
 		[ $missed -lt 2 ] && [ $quick = no ] && [ $rate -lt 2000000 ] || break
 		rate=$((rate * 14 / 10))
 	done
@@ -463,9 +465,15 @@ voice_crowd()
 	start_ns cli voice $(on_load) "${dial_cmd[@]}" -n $n --from $CROWD --hold 60 --timeout 60 --time "$@"
 	crowd_pid=$started
 	wait_for eval 'voice_logged_in $n || ! rig_alive "$crowd_pid"'
-	[ "$(grep -c ' up local=' "$rig_dir/voice.log")" -lt $need ] || return 0
+	[ "$(voice_up_now)" -lt $need ] || return 0
+	rig_kill TERM "$crowd_pid"
 	echo "not all of $n clients log in: $(grep -h ' ended phase=' "$rig_dir/voice.log" | head -n 1)" >&2
 	return 1
+}
+
+voice_up_now()
+{
+	grep -c ' up local=' "$rig_dir/voice.log"
 }
 
 # voice_logged_in N: each is up, or was refused.
@@ -498,7 +506,8 @@ voice_down()
 	local n=$1 rate=$2 list t=$((seconds > 2 ? 2 : seconds))
 	voice_crowd $n || return 1
 	list=$(sed -nE 's/.* up .* ip=([0-9.]+).*/\1/p' "$rig_dir/voice.log" | xargs)
-	load spray --ns "$(nsname in)" --sources "$list" --rate $rate --time $t --bytes 160 >"$rig_dir/spray" || return 1
+	load spray --ns "$(nsname in)" --sources "$list" --rate $rate --time $t --bytes 160 >"$rig_dir/spray" ||
+		{ rig_kill TERM "$crowd_pid"; return 1; }
 	sleep 0.2
 	rig_kill TERM "$crowd_pid"
 	awk -v t=$t -v got="$(got voice ip_in_discard)" '
